@@ -1,0 +1,45 @@
+"""Write beside, then rename: a reader never sees a half-written file and a failure leaves the old one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def write_beside(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterator[Path]:
+    """Give a temporary path in the same folder; it becomes `path` if the block ends without an error.
+
+    Parameters
+    ----------
+    path : path
+        Where the finished file shall lie.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and `overwrite` is False.
+    """
+    target = Path(path)
+    if not overwrite and target.exists():
+        raise FileExistsError(f"{target} exists already; choose another name.")
+    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=f".tmp{target.suffix}", dir=target.parent)
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        # mkstemp makes private files; the result gets the permissions any new file would have.
+        umask = os.umask(0)
+        os.umask(umask)
+        beside.chmod(0o666 & ~umask)
+        if overwrite:
+            beside.replace(target)
+        else:
+            os.link(beside, target)  # fails if another process made it meanwhile
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,70 @@
+"""What several commands share: options of a dispersion and an area, progress bars."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from friedel.physics.dispersion import MATERIALS, Dispersion, resolve
+from friedel.progress import Progress, drain
+from friedel.stack import Area
+
+T = TypeVar("T")
+
+
+def run_with_bar(work: Generator[Progress, None, T], title: str) -> T:
+    """Drain `work` with a progress bar on stderr; figures in `Progress.values` are shown beside it."""
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[values]}"),
+    ]
+    with Bar(*columns, console=Console(stderr=True), transient=False) as bar:
+        task = bar.add_task(title, total=1.0, values="")
+
+        def show(step: Progress) -> None:
+            values = "  ".join(
+                f"{name} {value:.3g}" for name, value in step.values.items() if isinstance(value, (int, float))
+            )
+            text = f"{title}: {step.message}" if step.message else title
+            bar.update(task, completed=step.fraction, description=text, values=values)
+
+        result = drain(work, show)
+        bar.update(task, completed=1.0)
+    return result
+
+
+def add_dispersion(parser: argparse.ArgumentParser) -> None:
+    """Add ``--material`` or ``--onset-mev`` with ``--mass``."""
+    group = parser.add_argument_group("surface band, k(E) = √(2m*(E−E₀))/ħ")
+    group.add_argument("--material", choices=sorted(MATERIALS), help="a known surface state")
+    group.add_argument("--onset-mev", type=float, metavar="E0", help="band onset relative to the Fermi level [meV]")
+    group.add_argument("--mass", type=float, help="effective mass in electron masses")
+
+
+def dispersion_of(args: argparse.Namespace, parser_error: Any = None) -> Dispersion | None:
+    """Return the `Dispersion` that the options name, or None."""
+    if args.material is not None:
+        return resolve(args.material)
+    if (args.onset_mev is None) != (args.mass is None):
+        from friedel.errors import PhysicsError
+
+        raise PhysicsError("A surface band needs both --onset-mev and --mass (or --material).")
+    return None if args.mass is None else Dispersion(args.onset_mev, args.mass)
+
+
+def area(text: str) -> Area:
+    """Parse ``R0:R1,C0:C1``."""
+    match = re.fullmatch(r"(\d+):(\d+),(\d+):(\d+)", text.strip())
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form R0:R1,C0:C1 (rows, columns)")
+    r0, r1, c0, c1 = map(int, match.groups())
+    return (r0, r1), (c0, c1)

@@ -1,0 +1,88 @@
+"""The surface band: from bias voltage to Fermi wavevector, k(E) = √(2 m* (E − E₀)) / ħ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.constants import e, hbar, m_e
+
+from friedel.errors import PhysicsError
+
+#: √(2 mₑ · 1 eV) / ħ in nm⁻¹ (5.1232).
+WAVEVECTOR_PER_SQRT_EV = float(np.sqrt(2 * m_e * e) / hbar * 1e-9)
+
+
+@dataclass(frozen=True)
+class Dispersion:
+    """A parabolic surface band.
+
+    Parameters
+    ----------
+    onset_mev : float
+        Band onset E₀ relative to the Fermi level [meV].
+    mass : float
+        Effective mass m* in electron masses.
+    broadening_mev : float
+        Γ, full width of the lifetime broadening [meV].
+    name : str
+        For display and provenance.
+    """
+
+    onset_mev: float
+    mass: float
+    broadening_mev: float = 20.0
+    name: str = "custom"
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.mass) and self.mass != 0):
+            raise PhysicsError(f"The effective mass must be a non-zero number of electron masses, not {self.mass}.")
+        if not np.isfinite(self.onset_mev):
+            raise PhysicsError(f"The band onset must be a number in meV, not {self.onset_mev}.")
+
+    def k(self, bias_mv: Any) -> np.ndarray:
+        """Wavevector at each bias.
+
+        Parameters
+        ----------
+        bias_mv : array
+            Bias voltage [mV]; the state probed has the energy e·V above the Fermi level.
+
+        Returns
+        -------
+        array
+            k [nm⁻¹]; NaN where the bias lies outside the band.
+        """
+        energy_ev = (np.asarray(bias_mv, dtype=float) - self.onset_mev) * 1e-3 * np.sign(self.mass)
+        with np.errstate(invalid="ignore"):
+            k = WAVEVECTOR_PER_SQRT_EV * np.sqrt(abs(self.mass) * energy_ev)
+        return np.where(energy_ev > 0, k, np.nan)
+
+
+#: Surface states of the noble metals at low temperature. Au(111): arXiv 2006.15898; Ag(111) and Cu(111): rounded
+#: from the photoemission and tunnelling literature; fit your own with `friedel.fit_dispersion`.
+MATERIALS: dict[str, Dispersion] = {
+    "au111": Dispersion(-520.0, 0.26, 20.0, "au111"),
+    "ag111": Dispersion(-65.0, 0.41, 6.2, "ag111"),
+    "cu111": Dispersion(-440.0, 0.39, 23.5, "cu111"),
+}
+
+
+def resolve(dispersion: Dispersion | str | None) -> Dispersion | None:
+    """Turn a material's name into its `Dispersion`; pass a `Dispersion` or None through.
+
+    Raises
+    ------
+    PhysicsError
+        If the name is not in `MATERIALS`.
+    """
+    if dispersion is None or isinstance(dispersion, Dispersion):
+        return dispersion
+    key = dispersion.lower().replace("(", "").replace(")", "").replace(" ", "")
+    if key not in MATERIALS:
+        raise PhysicsError(
+            f"Unknown material {dispersion!r}; known are {', '.join(MATERIALS)}. "
+            "For another surface give its band onset and effective mass."
+        )
+    return MATERIALS[key]

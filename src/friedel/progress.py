@@ -1,0 +1,52 @@
+"""Long work is a generator that yields `Progress`; docks, the command line and tests drain the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a long piece of work.
+
+    Parameters
+    ----------
+    fraction : float
+        Share of the work that is done, from 0 to 1.
+    message : str
+        What is being done, in words for the user.
+    values : dict
+        Figures worth showing or plotting, for example ``{"L0": 3.2}``.
+    """
+
+    fraction: float
+    message: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def drain(work: Generator[Progress, None, T], on_progress: Callable[[Progress], object] | None = None) -> T:
+    """Run `work` to its end and give what it returns.
+
+    Parameters
+    ----------
+    work : generator of Progress
+        For example ``iter_detect(stack)``.
+    on_progress : callable, optional
+        Called with every `Progress`.
+
+    Returns
+    -------
+    object
+        The generator's return value.
+    """
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as end:
+            return end.value
+        if on_progress is not None:
+            on_progress(step)

@@ -1,0 +1,78 @@
+"""The result of a detection: a table of positions with what is known about each, the maps of S, and provenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+#: Columns every table has, with their units. `row` and `column` are fractional pixel indices of the array as
+#: recorded in the file (integer = pixel centre); `x_nm`, `y_nm` count from the centre of pixel (0, 0);
+#: `tip_x_nm`, `tip_y_nm` are the instrument's own coordinates.
+COLUMNS: dict[str, str] = {
+    "row": "px",
+    "column": "px",
+    "x_nm": "nm",
+    "y_nm": "nm",
+    "tip_x_nm": "nm",
+    "tip_y_nm": "nm",
+    "probability": "1",
+    "s": "1",
+    "sigma_nm": "nm",
+}
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Candidates found in one stack.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One row a candidate, best first, with the columns of `COLUMNS`; NaN where a method cannot tell (the
+        classical methods give no `sigma_nm`). Candidates below the threshold are kept, so that a user can
+        move the threshold without running the network again.
+    threshold : float
+        Candidates with ``probability >= threshold`` are impurities.
+    s : numpy.ndarray
+        S, the layer before the Softmax, or the classical detector's statistic, shape (rows, columns) of `area`.
+    probability : numpy.ndarray
+        Probability that an impurity sits in the pixel, same shape as `s`.
+    area : tuple of tuple of int
+        ``((row_start, row_stop), (column_start, column_stop))`` of the stack that `s` covers.
+    provenance : dict
+        What made this: version, model and SHA-256 of its weights, channel, dispersion, parameters, warnings.
+        Plain JSON types only.
+    """
+
+    table: pd.DataFrame
+    threshold: float
+    s: np.ndarray
+    probability: np.ndarray
+    area: tuple[tuple[int, int], tuple[int, int]]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        missing = [name for name in COLUMNS if name not in self.table.columns]
+        if missing:
+            raise ValueError(f"A Detections table needs the columns {list(COLUMNS)}; {missing} are missing.")
+
+    def __len__(self) -> int:
+        return len(self.impurities)
+
+    @property
+    def impurities(self) -> pd.DataFrame:
+        """Candidates at or above the threshold, a `pandas.DataFrame`."""
+        return self.above(self.threshold)
+
+    def above(self, threshold: float) -> pd.DataFrame:
+        """Candidates whose probability is at least `threshold` (0 to 1), a `pandas.DataFrame`."""
+        keep = self.table["probability"].to_numpy() >= threshold
+        return self.table[keep].reset_index(drop=True)
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Positions of the impurities, shape (n, 2), in pixels (row, column)."""
+        return self.impurities[["row", "column"]].to_numpy(dtype=float)
