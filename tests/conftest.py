@@ -1,0 +1,86 @@
+"""What every test shares: one thread, no screen toolkit by accident, no network, no trace in the user's folders."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before numpy, torch, matplotlib or napari is loaded: each reads its variables once.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("QT_API", "pyqt6")
+_HOME = tempfile.TemporaryDirectory(prefix="friedel-tests-")
+os.environ["NAPARI_CONFIG"] = str(Path(_HOME.name) / "napari" / "settings.yaml")
+os.environ["XDG_CONFIG_HOME"] = str(Path(_HOME.name) / "config")
+os.environ["XDG_DATA_HOME"] = str(Path(_HOME.name) / "data")
+os.environ["FRIEDEL_MODELS"] = str(Path(_HOME.name) / "models")
+os.environ["NO_COLOR"] = "1"  # rich and argparse: plain text, so that tests read what a log reads
+os.environ["COLUMNS"] = "120"
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests that need a screen where there is none."""
+    has_screen = sys.platform != "linux" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    if not has_screen:
+        skip = pytest.mark.skip(reason="no screen: run pytest under `xvfb-run -a`")
+        for item in items:
+            if "gui" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the source tree; tests of an installed wheel alone have none."""
+    if not (ROOT / "pyproject.toml").exists():
+        pytest.skip("not in a source tree")
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real measurements beside the repository."""
+    if not SHARED.is_dir():
+        pytest.skip("the real measurements (../shared/data beside the repository) are not on this machine")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _own_models_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a models folder of its own."""
+    monkeypatch.setenv(
+        "FRIEDEL_MODELS", str(tmp_path_factory.getbasetemp() / f"models-{os.urandom(4).hex()}")
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    """Refuse every connection that leaves this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address):  # type: ignore[no-untyped-def]
+        if self.family != getattr(socket, "AF_UNIX", None) and str(address[0]) not in {
+            "127.0.0.1",
+            "::1",
+            "localhost",
+        }:
+            raise OSError(f"a test tried to reach {address!r}: tests use no network")
+        return connect(self, address)
+
+    socket.socket.connect = guarded  # type: ignore[method-assign]
+    yield
+    socket.socket.connect = connect  # type: ignore[method-assign]
