@@ -1,4 +1,4 @@
-"""What every test shares: one thread, no screen toolkit by accident, no network, no trace in the user's folders."""
+"""What every test shares: one thread, no network, no trace in the user's folders."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_the_data_model_opens_without_torch() -> None:
 
 
 def test_import_time_budget() -> None:
-    """`import friedel` in an interpreter costs little more than the interpreter (generous: shared machines stall)."""
+    """`import friedel` costs next to nothing (a generous bound: busy machines stall)."""
     code = "import time; t = time.perf_counter(); import friedel; print(time.perf_counter() - t)"
     best = min(
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
