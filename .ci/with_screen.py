@@ -9,7 +9,9 @@ import sys
 
 
 def main(command: list[str]) -> int:
-    needs_one = sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    needs_one = sys.platform == "linux" and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
     if needs_one and not shutil.which("xvfb-run"):
         print("with_screen: no screen and no xvfb-run: tests that draw will be skipped", file=sys.stderr)
     elif needs_one:

@@ -39,7 +39,9 @@ def test_every_direct_requirement_is_pinned(repository: Path, project: dict) -> 
     pins = _pins(repository)
     wanted = list(project["project"]["dependencies"])
     wanted += [line for lines in project["project"]["optional-dependencies"].values() for line in lines]
-    wanted += [line for lines in project["dependency-groups"].values() for line in lines if isinstance(line, str)]
+    wanted += [
+        line for lines in project["dependency-groups"].values() for line in lines if isinstance(line, str)
+    ]
     missing = {_normal(line) for line in wanted} - set(pins) - {"napari-friedel"}
     assert not missing
 

@@ -49,7 +49,7 @@ def test_data_files_are_inside() -> None:
     assert files("napari_friedel").joinpath("napari.yaml").is_file()
     assert files("napari_friedel").joinpath("py.typed").is_file()
     assert files("friedel").joinpath("py.typed").is_file()
-    weights = [entry for entry in files("friedel").joinpath("models", "weights").iterdir()]
+    weights = list(files("friedel").joinpath("models", "weights").iterdir())
     sizes = {entry.name: len(entry.read_bytes()) for entry in weights if entry.name.endswith(".safetensors")}
     assert {"friedel.safetensors", "paper.safetensors"} <= set(sizes)
     assert all(10_000 < size < 20_000_000 for size in sizes.values()), sizes
