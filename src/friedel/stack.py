@@ -54,7 +54,8 @@ def make_stack(
     Parameters
     ----------
     channels : mapping of str to array
-        Name to array of shape (bias, y, x).
+        Name to array of shape (bias, y, x). An `xarray.Variable` is kept as it is, so that a lazily read file
+        is not read here; give `acquired` and `expected` with it.
     bias_mv : array, shape (bias,)
         Exact bias voltages [mV].
     pixel_nm : float or (float, float)
@@ -91,11 +92,11 @@ def make_stack(
         raise StackError(f"Unknown stack attributes: {sorted(unknown)}; known are {sorted(ATTRIBUTES)}.")
     variables: dict[str, Any] = {}
     for name, values in channels.items():
-        array = np.asarray(values, dtype=np.float32)
-        variables[name] = (DIMS, array, {"units": units.get(name, "")})
+        variables[name] = _variable(DIMS, values, units.get(name, ""))
     for name, values in (images or {}).items():
-        variables[name] = (("y", "x"), np.asarray(values, dtype=np.float32), {"units": units.get(name, "")})
-    first = np.asarray(next(iter(channels.values())))
+        variables[name] = _variable(("y", "x"), values, units.get(name, ""))
+    first = next(iter(channels.values()))
+    first = first if isinstance(first, xr.Variable) else np.asarray(first)
     if first.ndim != 3:
         raise StackError(f"A channel must have the shape (bias, y, x); this one has {first.ndim} axes.")
     try:
@@ -118,6 +119,14 @@ def make_stack(
         stack.attrs["expected"] = int(first.shape[1] * first.shape[2])
         stack.attrs["acquired"] = int(np.isfinite(np.asarray(first)).all(axis=0).sum())
     return validate(stack)
+
+
+def _variable(dims: tuple[str, ...], values: Any, units: str) -> Any:
+    if isinstance(values, xr.Variable):
+        lazy = values.copy(deep=False)
+        lazy.attrs["units"] = units
+        return lazy
+    return dims, np.asarray(values, dtype=np.float32), {"units": units}
 
 
 def validate(stack: xr.Dataset) -> xr.Dataset:
@@ -191,12 +200,18 @@ def didv_channel(stack: xr.Dataset, channel: str | None = None) -> tuple[str, bo
     Raises
     ------
     StackError
-        If the named channel does not exist.
+        If the named channel does not exist, or the stack was swept over something else than the bias.
     """
     names = channel_names(stack)
+    if stack.attrs.get("sweep", "bias") != "bias":
+        raise StackError(
+            f"This grid was swept over {stack.attrs['sweep']!r}, not over the bias: it holds no dI/dV map."
+        )
     if channel is not None:
         if channel not in names:
-            raise StackError(f"There is no channel {channel!r} in this stack; it has {', '.join(map(repr, names))}.")
+            raise StackError(
+                f"There is no channel {channel!r} in this stack; it has {', '.join(map(repr, names))}."
+            )
         return channel, bool(_CURRENT.search(channel)) and not _is_lock_in(channel)
     candidates = [name for name in names if not _NOT_DIDV.search(name)]
     backward = re.compile(r"\[?\bb(ac)?k?wd?\b\]?|backward|retrace", re.IGNORECASE)
