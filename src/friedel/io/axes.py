@@ -1,0 +1,143 @@
+"""Bias axes and pixel sizes that the user gives, because the file holds none or holds wrong ones."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from friedel.errors import StackError
+
+Pixel = float | tuple[float, float]
+
+
+def bias_axis(bias: Any, count: int) -> np.ndarray:
+    """Turn what the user gave into a bias axis.
+
+    Parameters
+    ----------
+    bias : str, pair, number or array
+        ``"START:STOP"`` or ``(start, stop)`` for an even axis with both ends, ``"a,b,c"`` or an array for all
+        values, one number for one image [mV].
+    count : int
+        Number of bias planes.
+
+    Returns
+    -------
+    array, shape (count,)
+        Bias [mV].
+
+    Raises
+    ------
+    StackError
+        If it is not understood or does not fit the number of planes.
+    """
+    if isinstance(bias, str):
+        bias = _parse(bias)
+    try:
+        values = np.atleast_1d(np.asarray(bias, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise StackError(f"{bias!r} is not a bias axis in mV; write START:STOP.") from error
+    if values.ndim != 1 or not np.isfinite(values).all():
+        raise StackError("The bias axis must be a list of finite voltages in mV.")
+    if len(values) == 2 and count > 2:
+        return np.linspace(values[0], values[1], count)
+    if len(values) != count:
+        raise StackError(
+            f"The bias axis has {len(values)} values, but the data has {count} bias planes"
+            + (
+                "; write START:STOP for an even axis."
+                if count > 1
+                else "; give the one voltage of the image."
+            )
+        )
+    return values
+
+
+def _parse(text: str) -> list[float]:
+    # An argparse value that starts with "-" may arrive quoted with blanks.
+    parts = [part for part in re.split(r"[:,\s]+", text.strip()) if part]
+    try:
+        values = [float(part) for part in parts]
+    except ValueError as error:
+        raise StackError(
+            f"{text!r} is not a bias axis in mV; write START:STOP, for example -230:20."
+        ) from error
+    if not values or (":" in text and len(values) != 2):
+        raise StackError(f"{text!r} is not a bias axis in mV; write START:STOP, for example -230:20.")
+    return values
+
+
+def need_axes(what: str, bias: Any, pixel_nm: Pixel | None, count: int) -> tuple[np.ndarray, Pixel]:
+    """Return bias [mV] and pixel [nm] for a format that holds neither, or say which option is missing.
+
+    Raises
+    ------
+    StackError
+        If one of them was not given.
+    """
+    missing = []
+    if bias is None:
+        missing.append("--bias START:STOP in mV" if count > 1 else "--bias in mV")
+    if pixel_nm is None:
+        missing.append("--pixel-nm")
+    if missing:
+        raise StackError(f"{what} does not hold these axes itself: give {' and '.join(missing)}.")
+    return bias_axis(bias, count), pixel_nm  # type: ignore[return-value]
+
+
+def override_axes(stack: xr.Dataset, bias: Any, pixel_nm: Pixel | None, label: str) -> xr.Dataset:
+    """Replace the file's own axes by what the user gave, where anything was given."""
+    try:
+        if bias is not None:
+            values = bias_axis(bias, stack.sizes["bias"])
+            stack = stack.assign_coords(bias=("bias", values, {"units": "mV"}))
+            stack.attrs["sweep"] = "bias"
+        if pixel_nm is not None:
+            pitch_y, pitch_x = pixel_pair(pixel_nm)
+            stack = stack.assign_coords(
+                y=("y", np.arange(stack.sizes["y"]) * pitch_y, {"units": "nm"}),
+                x=("x", np.arange(stack.sizes["x"]) * pitch_x, {"units": "nm"}),
+            )
+            stack.attrs.update(pixel_y_nm=pitch_y, pixel_x_nm=pitch_x)
+    except StackError as error:
+        raise StackError(f"{label}: {error}") from error
+    return stack
+
+
+def pixel_pair(pixel_nm: Pixel) -> tuple[float, float]:
+    """Return (along y, along x) [nm]; `StackError` unless both are positive lengths."""
+    try:
+        pair = np.broadcast_to(np.asarray(pixel_nm, dtype=float), 2)
+    except (TypeError, ValueError) as error:
+        raise StackError(f"The pixel size must be a length in nm, not {pixel_nm!r}.") from error
+    if not (np.isfinite(pair).all() and (pair > 0).all()):
+        raise StackError(f"The pixel size must be a positive length in nm, not {pixel_nm!r}.")
+    return float(pair[0]), float(pair[1])
+
+
+#: Factors to mV and nm; spelling as vendors write it.
+TO_MV = {"V": 1e3, "mV": 1.0, "uV": 1e-3, "µV": 1e-3}
+TO_NM = {
+    "m": 1e9,
+    "mm": 1e6,
+    "um": 1e3,
+    "µm": 1e3,
+    "nm": 1.0,
+    "A": 0.1,
+    "Å": 0.1,
+    "Angstrom": 0.1,
+    "pm": 1e-3,
+}
+
+
+def in_unit(values: Any, unit: str, factors: dict[str, float]) -> np.ndarray:
+    """Convert to mV (`TO_MV`) or nm (`TO_NM`); `StackError` for any other unit."""
+    table = {name.lower() if name not in ("mV", "m") else name: factor for name, factor in factors.items()}
+    key = unit.strip()
+    factor = factors.get(key, table.get(key.lower().removesuffix("s")))
+    if factor is None:
+        raise StackError(f"The unit {unit!r} is none of {', '.join(factors)}.")
+    return np.asarray(values, dtype=np.float64) * factor

@@ -1,0 +1,221 @@
+"""The table of formats: who is recognised by which bytes, and which module reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+#: A format is recognised within this many bytes.
+HEAD = 4096
+
+
+@dataclass(frozen=True)
+class Format:
+    """One file format.
+
+    Parameters
+    ----------
+    name : str
+        Key in `FORMATS`.
+    title : str
+        For messages.
+    suffixes : tuple of str
+        Usual suffixes, lower case; a hint for file dialogues only.
+    sniff : callable
+        ``sniff(head, path) -> bool`` on the first `HEAD` bytes.
+    module : str
+        Adapter with ``read``; imported on first use.
+    asks : bool
+        The file may lack axes, so the adapter itself uses `bias` and `pixel_nm`.
+    many : bool
+        The adapter takes a list of files.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[bytes, Path], bool]
+    module: str
+    asks: bool = False
+    many: bool = False
+
+
+def _starts(*magics: bytes) -> Callable[[bytes, Path], bool]:
+    return lambda head, path: head.startswith(magics)
+
+
+def _suffix(*suffixes: str) -> Callable[[bytes, Path], bool]:
+    return lambda head, path: path.suffix.lower() in suffixes
+
+
+def _nanonis_grid(head: bytes, path: Path) -> bool:
+    return head.startswith(b"Grid dim=") or (b"\nGrid dim=" in head and b"Channels=" in head)
+
+
+def _nanonis_spectrum(head: bytes, path: Path) -> bool:
+    return head.startswith(b"Experiment\t")
+
+
+def _rhk(head: bytes, path: Path) -> bool:
+    return head[2:16] == "STiMage".encode("utf-16-le")
+
+
+def _igor(head: bytes, path: Path) -> bool:
+    # The version is a 16-bit integer of either byte order; only 2, 3 and 5 were ever in use.
+    if head[:2] not in (b"\x05\x00", b"\x00\x05", b"\x02\x00", b"\x00\x02", b"\x03\x00", b"\x00\x03"):
+        return False
+    return path.suffix.lower() in (".ibw", ".bwav") or _igor_checksum(head)
+
+
+def _igor_checksum(head: bytes) -> bool:
+    """Igor makes the 16-bit words of a version-5 header add up to zero."""
+    if len(head) < 384:
+        return False
+    order = "<" if head[0] else ">"
+    import struct
+
+    return sum(struct.unpack(f"{order}192h", head[:384])) & 0xFFFF == 0
+
+
+def _createc_grid(head: bytes, path: Path) -> bool:
+    return path.suffix.lower() == ".specgrid"
+
+
+def _matlab(head: bytes, path: Path) -> bool:
+    return head.startswith(b"MATLAB ")
+
+
+def _netcdf(head: bytes, path: Path) -> bool:
+    if head.startswith((b"CDF\x01", b"CDF\x02")):
+        return True
+    return head.startswith(b"\x89HDF\r\n\x1a\n") and path.suffix.lower() in (".nc", ".nc4", ".cdf")
+
+
+def _qpi_text(head: bytes, path: Path) -> bool:
+    """Row 1 is ``resolution scatterers``, row 2 that many coordinates (possibly cut by `HEAD`)."""
+    lines = head.decode("ascii", errors="replace").splitlines()
+    if len(lines) < 2:
+        return False
+    first = lines[0].replace(",", " ").split()
+    try:
+        numbers = [float(word) for word in first]
+        second = [float(word) for word in lines[1].replace(",", " ").split()[: max(2, len(first))]]
+    except ValueError:
+        return False
+    if len(numbers) < 2 or len(second) < 2:
+        return False
+    rest = numbers[2:]
+    return (
+        numbers[0] >= 2
+        and numbers[0].is_integer()
+        and numbers[1] >= 1
+        and numbers[1].is_integer()
+        and not any(rest)
+    )
+
+
+_ALL = (
+    Format("nanonis-grid", "Nanonis grid (.3ds)", (".3ds",), _nanonis_grid, "friedel.io.nanonis_grid"),
+    # Spectra come before scans: a folder of spectra often holds the image that they lie on.
+    Format(
+        "nanonis-spectra",
+        "Nanonis point spectra (.dat)",
+        (".dat",),
+        _nanonis_spectrum,
+        "friedel.io.nanonis_spectra",
+        many=True,
+    ),
+    Format(
+        "nanonis-scan",
+        "Nanonis scan (.sxm)",
+        (".sxm",),
+        _starts(b":NANONIS_VERSION:"),
+        "friedel.io.nanonis_scan",
+        many=True,
+    ),
+    Format("rhk", "RHK (.sm4)", (".sm4",), _rhk, "friedel.io.rhk"),
+    Format("matrix", "Omicron Matrix (_mtrx)", (".mtrx",), _starts(b"ONTMATRX0101"), "friedel.io.matrix"),
+    Format("igor", "Igor binary wave (.ibw)", (".ibw",), _igor, "friedel.io.igor", asks=True),
+    Format(
+        "gwyddion", "Gwyddion (.gwy)", (".gwy",), _starts(b"GWYP", b"GWYO"), "friedel.io.gwyddion", asks=True
+    ),
+    Format(
+        "gsf",
+        "Gwyddion simple field (.gsf)",
+        (".gsf",),
+        _starts(b"Gwyddion Simple Field"),
+        "friedel.io.gsf",
+        asks=True,
+    ),
+    Format(
+        "createc",
+        "Createc image (.dat)",
+        (".dat",),
+        _starts(b"[Paramet32]", b"[Paramco32]"),
+        "friedel.io.createc",
+    ),
+    Format(
+        "createc-grid",
+        "Createc grid (.specgrid)",
+        (".specgrid",),
+        _createc_grid,
+        "friedel.io.createc_grid",
+        asks=True,
+    ),
+    Format("matlab", "MATLAB (.mat)", (".mat",), _matlab, "friedel.io.matlab", asks=True),
+    Format("netcdf", "netCDF (.nc)", (".nc", ".nc4"), _netcdf, "friedel.io.netcdf"),
+    Format(
+        "hdf5",
+        "HDF5, NSID or NeXus (.h5, .nxs)",
+        (".h5", ".hdf5", ".hf5", ".nxs"),
+        _starts(b"\x89HDF\r\n\x1a\n"),
+        "friedel.io.hdf5",
+        asks=True,
+    ),
+    Format(
+        "tiff",
+        "TIFF (.tif)",
+        (".tif", ".tiff"),
+        _starts(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
+        "friedel.io.tiff",
+        asks=True,
+    ),
+    Format(
+        "numpy",
+        "NumPy (.npy, .npz)",
+        (".npy", ".npz"),
+        _starts(b"\x93NUMPY", b"PK\x03\x04"),
+        "friedel.io.numpy_file",
+        asks=True,
+    ),
+    Format(
+        "qpi", "QPI dataset (text)", (".txt", ".csv", ".dat"), _qpi_text, "friedel.io.qpi_text", asks=True
+    ),
+)
+
+FORMATS: dict[str, Format] = {item.name: item for item in _ALL}
+
+
+def head_of(path: Path) -> bytes:
+    """First bytes of a file."""
+    with path.open("rb") as file:
+        return file.read(HEAD)
+
+
+def identify(members: list[Path], *, folder: bool = False) -> Format | None:
+    """Find the format of a file, or of a series of files.
+
+    A folder may hold other files beside the series (notes, the topograph under the spectra); these are removed
+    from `members`, in place. A list that the user made must be of one format.
+    """
+    if len(members) == 1:
+        head = head_of(members[0])
+        return next((item for item in _ALL if item.sniff(head, members[0])), None)
+    heads = {path: head_of(path) for path in members}
+    for item in _ALL:
+        chosen = [path for path in members if item.many and item.sniff(heads[path], path)]
+        if chosen and (folder or len(chosen) == len(members)):
+            members[:] = chosen
+            return item
+    return None

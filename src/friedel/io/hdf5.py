@@ -1,0 +1,250 @@
+"""HDF5 files: NSID and NeXus with their axes, others as bare arrays.
+
+Nothing outside the file is read: external links, virtual datasets and external storage are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from friedel.errors import StackError
+from friedel.io.arrays import Choice, stack_from_array
+from friedel.io.axes import TO_MV, TO_NM, bias_axis, in_unit
+from friedel.stack import make_stack
+
+_MOST_OBJECTS = 20_000
+#: deflate cannot pack more than about 1032 bytes into one.
+_MOST_PACKED = 1100
+_LARGEST = 64 << 30
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file after looking through its links and sizes.
+
+    Raises
+    ------
+    StackError
+        If it is damaged, points outside itself, or claims more data than it can hold.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise StackError(
+            f"{path}: the HDF5 file is cut off or damaged ({' '.join(str(error).split())[:160]})."
+        ) from error
+    with file:
+        _inspect(file, path)
+        yield file
+
+
+def _inspect(file: h5py.File, path: Path) -> None:
+    size = path.stat().st_size
+    seen: set[Any] = set()
+    waiting: list[h5py.Group] = [file["/"]]
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                raise StackError(f"{path}: {name!r} is a link to another file, which is not followed.")
+            if isinstance(link, h5py.SoftLink):
+                continue  # what it points to is met under its own name
+            item = group[name]
+            key = h5py.h5o.get_info(item.id).addr
+            if key in seen:
+                continue
+            seen.add(key)
+            if len(seen) > _MOST_OBJECTS:
+                raise StackError(f"{path}: the file holds more than {_MOST_OBJECTS} objects; this is no map.")
+            if isinstance(item, h5py.Group):
+                waiting.append(item)
+            elif isinstance(item, h5py.Dataset):
+                _check(item, size, path)
+
+
+def _check(item: h5py.Dataset, size: int, path: Path) -> None:
+    if item.is_virtual or item.external:
+        raise StackError(f"{path}: the data of {item.name!r} lies in another file, which is not followed.")
+    if item.shape is None:
+        return
+    stored = item.id.get_storage_size()
+    claimed = item.dtype.itemsize
+    for length in item.shape:
+        claimed *= int(length)
+    if stored > size or claimed > _MOST_PACKED * max(stored, 1) + (1 << 20) or claimed > _LARGEST:
+        raise StackError(
+            f"{path}: {item.name!r} claims {claimed} bytes, but the file holds {stored} of them."
+        )
+
+
+@dataclass
+class Main:
+    """A dataset with a spectral and two spatial axes."""
+
+    dataset: h5py.Dataset
+    order: tuple[int, int, int]  # its axes for bias, y, x
+    bias_mv: np.ndarray
+    pixel_nm: tuple[float, float]
+    unit: str
+
+
+def read(
+    path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | None = None, axes: str | None = None
+) -> xr.Dataset:
+    """Open an HDF5 file; see `friedel.io.open_stack`."""
+    with open_file(path) as file:
+        arrays = {item.name: item for item in _datasets(file)}
+        found = {} if axes else {name: main for name, item in arrays.items() if (main := _main(file, item))}
+        if dataset is not None:
+            dataset = "/" + dataset.strip("/")
+            found = {name: main for name, main in found.items() if name == dataset}
+        if not found:
+            choice = Choice.of({name: item.shape for name, item in arrays.items()}, dataset, path)
+            values = load(arrays[choice.name], path)
+            name = choice.name.rpartition("/")[2]
+            return stack_from_array(
+                values, path, name=name, bias=bias, pixel_nm=pixel_nm, axes=axes, instrument="HDF5"
+            )
+        first = next(iter(found.values()))
+        channels, units = {}, {}
+        for name, main in found.items():
+            if not _same_axes(main, first):
+                raise StackError(
+                    f"{path}: several stacks of different axes: {', '.join(found)}. Name one with --dataset."
+                )
+            label = _label(name, list(found))
+            channels[label] = load(main.dataset, path).transpose(main.order)
+            units[label] = main.unit
+        return make_stack(
+            channels,
+            bias_mv=first.bias_mv if bias is None else bias_axis(bias, len(first.bias_mv)),
+            pixel_nm=pixel_nm or first.pixel_nm,
+            units=units,
+            header={key: str(value)[:200] for key, value in file.attrs.items()},
+            instrument=str(file.attrs.get("instrument", "HDF5")),
+        )
+
+
+def load(item: h5py.Dataset, path: Path) -> np.ndarray:
+    """Read a dataset as float32; chunks that were never written become NaN instead of the file's fill value."""
+    if item.dtype.kind not in "fiu":
+        raise StackError(f"{path}: {item.name!r} holds no real numbers (type {item.dtype}).")
+    if item.id.get_storage_size() == 0:
+        raise StackError(f"{path}: nothing was ever written to {item.name!r}.")
+    values = item[()].astype(np.float32)
+    if item.chunks is not None:
+        grid = [-(-length // chunk) for length, chunk in zip(item.shape, item.chunks, strict=True)]
+        if item.id.get_num_chunks() < int(np.prod(grid)):
+            written = np.zeros(grid, dtype=bool)
+            for index in range(item.id.get_num_chunks()):
+                offset = item.id.get_chunk_info(index).chunk_offset
+                written[tuple(o // c for o, c in zip(offset, item.chunks, strict=True))] = True
+            for place in np.argwhere(~written):
+                values[tuple(slice(p * c, (p + 1) * c) for p, c in zip(place, item.chunks, strict=True))] = (
+                    np.nan
+                )
+    return values
+
+
+def _datasets(file: h5py.File) -> list[h5py.Dataset]:
+    found: list[h5py.Dataset] = []
+
+    def visit(name: str, item: Any) -> None:
+        if (
+            isinstance(item, h5py.Dataset)
+            and item.dtype.kind in "fiu"
+            and item.shape
+            and len(item.shape) in (2, 3)
+        ):
+            found.append(item)
+
+    file.visititems(visit)
+    return found
+
+
+def _main(file: h5py.File, item: h5py.Dataset) -> Main | None:
+    """Find one spectral and two spatial axes, or None."""
+    if len(item.shape) != 3:
+        return None
+    scales = _scales(item) or _nexus_axes(item)
+    if scales is None:
+        return None
+    spectral, spatial = [], []
+    for index, scale in enumerate(scales):
+        unit = _text(scale.attrs.get("units", ""))
+        kind = _text(scale.attrs.get("dimension_type", "")).upper()
+        try:
+            if "SPECTRAL" in kind or (not kind and unit in TO_MV):
+                spectral.append((index, in_unit(scale[()], unit, TO_MV)))
+            else:
+                spatial.append(
+                    (index, in_unit(scale[()], unit, TO_NM), scale.name.rpartition("/")[2].lower())
+                )
+        except StackError:
+            return None
+    if len(spectral) != 1 or len(spatial) != 2:
+        return None
+    # An axis called x is the fast one; else the order in the file is (…, y, x).
+    if spatial[0][2].startswith("x") and not spatial[1][2].startswith("x"):
+        spatial.reverse()
+    pitch = tuple(_pitch(values) for _, values, _ in spatial)
+    if not all(np.isfinite(pitch)) or spectral[0][1].shape != (item.shape[spectral[0][0]],):
+        return None
+    order = (spectral[0][0], spatial[0][0], spatial[1][0])
+    return Main(item, order, spectral[0][1], (pitch[0], pitch[1]), _text(item.attrs.get("units", "")))
+
+
+def _pitch(values: np.ndarray) -> float:
+    steps = np.diff(values)
+    even = len(steps) > 0 and np.isfinite(steps).all() and np.allclose(steps, steps.mean(), rtol=1e-2)
+    return float(abs(steps.mean())) if even and steps.mean() != 0 else float("nan")
+
+
+def _scales(item: h5py.Dataset) -> list[h5py.Dataset] | None:
+    scales = [dim[0] if len(dim) else None for dim in item.dims]
+    return None if any(scale is None or scale.ndim != 1 for scale in scales) else scales
+
+
+def _nexus_axes(item: h5py.Dataset) -> list[h5py.Dataset] | None:
+    names = item.parent.attrs.get("axes")
+    if names is None or isinstance(names, (str, bytes)) or len(names) != item.ndim:
+        return None
+    scales = [item.parent.get(_text(name)) for name in names]
+    sound = all(
+        isinstance(s, h5py.Dataset) and s.shape == (n,) for s, n in zip(scales, item.shape, strict=True)
+    )
+    return scales if sound else None
+
+
+def _same_axes(one: Main, other: Main) -> bool:
+    return (
+        one.dataset.shape == other.dataset.shape
+        and one.order == other.order
+        and np.array_equal(one.bias_mv, other.bias_mv)
+        and np.allclose(one.pixel_nm, other.pixel_nm)
+    )
+
+
+def _label(name: str, names: list[str]) -> str:
+    """Shortest end of the path that tells the datasets apart."""
+    parts = name.strip("/").split("/")
+    for count in range(1, len(parts) + 1):
+        short = "/".join(parts[-count:])
+        if sum(other.endswith("/" + short) for other in names) == 1:
+            return short
+    return name
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
