@@ -212,7 +212,7 @@ def didv_channel(stack: xr.Dataset, channel: str | None = None) -> tuple[str, bo
             raise StackError(
                 f"There is no channel {channel!r} in this stack; it has {', '.join(map(repr, names))}."
             )
-        return channel, bool(_CURRENT.search(channel)) and not _is_lock_in(channel)
+        return channel, bool(_CURRENT.search(channel)) and not is_lock_in(channel)
     candidates = [name for name in names if not _NOT_DIDV.search(name)]
     backward = re.compile(r"\[?\bb(ac)?k?wd?\b\]?|backward|retrace", re.IGNORECASE)
     candidates.sort(key=lambda name: bool(backward.search(name)))  # forward sweeps first, order kept
@@ -226,7 +226,8 @@ def didv_channel(stack: xr.Dataset, channel: str | None = None) -> tuple[str, bo
     return (candidates or names)[0], False
 
 
-def _is_lock_in(name: str) -> bool:
+def is_lock_in(name: str) -> bool:
+    """Whether a channel's name says that it holds dI/dV from a lock-in amplifier."""
     return any(re.search(pattern, name, re.IGNORECASE) for pattern in _LOCK_IN)
 
 

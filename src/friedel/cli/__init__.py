@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 if all went well, 2 if the input was bad (one line on stderr), 130 if interrupted.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = _join_negative(list(sys.argv[1:] if argv is None else argv))
     command = next((word for word in arguments if word in COMMANDS), None)
     args = build_parser(command).parse_args(arguments)
     with warnings.catch_warnings():
@@ -64,6 +65,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("friedel: interrupted", file=sys.stderr)
             return 130
+
+
+def _join_negative(arguments: list[str]) -> list[str]:
+    """Write ``--bias -230:20`` as ``--bias=-230:20``; argparse would take the voltage for an option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1].startswith("--") and "=" not in joined[-1] and re.match(r"-[\d.]", word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:  # type: ignore[no-untyped-def]

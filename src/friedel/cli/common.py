@@ -32,7 +32,9 @@ def run_with_bar(work: Generator[Progress, None, T], title: str) -> T:
 
         def show(step: Progress) -> None:
             values = "  ".join(
-                f"{name} {value:.3g}" for name, value in step.values.items() if isinstance(value, (int, float))
+                f"{name} {value:.3g}"
+                for name, value in step.values.items()
+                if isinstance(value, (int, float))
             )
             text = f"{title}: {step.message}" if step.message else title
             bar.update(task, completed=step.fraction, description=text, values=values)
@@ -42,11 +44,45 @@ def run_with_bar(work: Generator[Progress, None, T], title: str) -> T:
     return result
 
 
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """Add the options for files that hold no axes; `open_input` uses them."""
+    group = parser.add_argument_group("axes, for files that do not hold them (.npy, .tif, .mat ...)")
+    group.add_argument(
+        "--bias", metavar="START:STOP", help="bias axis [mV]: both ends, all values a,b,c, or one"
+    )
+    group.add_argument("--pixel-nm", type=pixel, metavar="NM", help="pixel size [nm], or Y,X")
+    group.add_argument("--dataset", metavar="NAME", help="the array to take, where a file holds several")
+    group.add_argument("--axes", metavar="ORDER", help="order of the axes of a bare array: byx, yxb ...")
+
+
+def open_input(paths: Any, args: argparse.Namespace) -> Any:
+    """Open the file, folder or list of files with the options of `add_input`; an `xarray.Dataset`."""
+    from friedel.io import open_stack
+
+    if isinstance(paths, list) and len(paths) == 1:
+        paths = paths[0]
+    options = {name: getattr(args, name) for name in ("dataset", "axes") if getattr(args, name, None)}
+    return open_stack(paths, bias=args.bias, pixel_nm=args.pixel_nm, **options)
+
+
+def pixel(text: str) -> float | tuple[float, float]:
+    """Parse ``NM`` or ``Y,X``."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2) or not all(0 < value < float("inf") for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a pixel size in nm")
+    return values[0] if len(values) == 1 else (values[0], values[1])
+
+
 def add_dispersion(parser: argparse.ArgumentParser) -> None:
     """Add ``--material`` or ``--onset-mev`` with ``--mass``."""
     group = parser.add_argument_group("surface band, k(E) = √(2m*(E−E₀))/ħ")
     group.add_argument("--material", choices=sorted(MATERIALS), help="a known surface state")
-    group.add_argument("--onset-mev", type=float, metavar="E0", help="band onset relative to the Fermi level [meV]")
+    group.add_argument(
+        "--onset-mev", type=float, metavar="E0", help="band onset relative to the Fermi level [meV]"
+    )
     group.add_argument("--mass", type=float, help="effective mass in electron masses")
 
 
