@@ -1,0 +1,188 @@
+"""``friedel info``: what is in a file, before anything is computed from it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from friedel.cli.common import add_dispersion, add_input, dispersion_of, open_input
+from friedel.errors import StackError
+from friedel.physics.dispersion import MATERIALS, Dispersion
+from friedel.stack import channel_names, didv_channel, image_names, is_lock_in, pixel_pitch, topograph_name
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options."""
+    parser.add_argument(
+        "file", nargs="+", help="a file, a folder of spectra or images, or several files that form one stack"
+    )
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.add_argument("--header", action="store_true", help="print the file's own header too")
+    add_input(parser)
+    add_dispersion(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it."""
+    chosen = dispersion_of(args)
+    stack = open_input(args.file, args)
+    known = describe(stack, [chosen] if chosen is not None else list(MATERIALS.values()))
+    known = {"file": stack.attrs["source"], "format": _format(args.file), **known}
+    if args.header:
+        known["header"] = json.loads(stack.attrs["header"])
+    print(json.dumps(known, indent=1, ensure_ascii=False) if args.json else "\n".join(_lines(known)))
+    return 0
+
+
+def describe(stack: xr.Dataset, dispersions: list[Dispersion]) -> dict[str, Any]:
+    """Gather what `friedel info` prints, as plain JSON types.
+
+    Parameters
+    ----------
+    stack : xarray.Dataset
+    dispersions : list of Dispersion
+        Surface bands for which the Friedel wavelength is given.
+
+    Returns
+    -------
+    dict
+        Lengths in nm, voltages in mV, the wavelength π/k in pixels.
+    """
+    attrs = stack.attrs
+    axis = stack["bias"].to_numpy()
+    pitch_y, pitch_x = pixel_pitch(stack)
+    steps = np.diff(axis)
+    even = len(steps) == 0 or bool(np.allclose(steps, steps[0], rtol=1e-3, atol=1e-9))
+    unit = str(stack["bias"].attrs.get("units", "mV"))
+    return {
+        "instrument": attrs.get("instrument", "unknown"),
+        "grid": {"columns": stack.sizes["x"], "rows": stack.sizes["y"], "bias": stack.sizes["bias"]},
+        "sweep": {
+            "of": attrs.get("sweep", "bias"),
+            "start": float(axis[0]),
+            "stop": float(axis[-1]),
+            "step": float(steps.mean()) if len(steps) else None,
+            "even": even,
+            "unit": unit,
+        },
+        "size_nm": [stack.sizes["x"] * pitch_x, stack.sizes["y"] * pitch_y],
+        "pixel_nm": [pitch_x, pitch_y],
+        "centre_nm": [attrs.get("scan_centre_x_nm", 0.0), attrs.get("scan_centre_y_nm", 0.0)],
+        "angle_deg": attrs.get("scan_angle_deg", 0.0),
+        "first_row": "bottom" if attrs.get("y_direction", 1) > 0 else "top",
+        "acquired": int(attrs.get("acquired", 0)),
+        "expected": int(attrs.get("expected", 0)),
+        "channels": {name: str(stack[name].attrs.get("units", "")) for name in channel_names(stack)},
+        "images": {name: str(stack[name].attrs.get("units", "")) for name in image_names(stack)},
+        "topograph": topograph_name(stack),
+        "didv": _didv(stack),
+        "friedel_wavelength_px": [_wavelength(band, axis, (pitch_y * pitch_x) ** 0.5) for band in dispersions]
+        if attrs.get("sweep", "bias") == "bias"
+        else [],
+    }
+
+
+def _format(paths: list[str]) -> str:
+    from friedel.io import FORMATS, sniff
+
+    name = sniff(paths[0] if len(paths) == 1 else paths)
+    return FORMATS[name].title if name else "unknown"
+
+
+def _didv(stack: xr.Dataset) -> dict[str, Any]:
+    try:
+        name, derive = didv_channel(stack)
+    except StackError as error:
+        return {"channel": None, "derived": False, "remark": str(error)}
+    remark = ""
+    if derive:
+        remark = "differentiated numerically; there is no lock-in channel"
+        if stack.sizes["bias"] < 2:
+            remark = "a current at one bias voltage: dI/dV cannot be derived from it"
+    elif not is_lock_in(name):
+        remark = "taken for lack of a lock-in channel or a current; name the channel if it is another"
+    return {"channel": name, "derived": derive, "remark": remark}
+
+
+def _wavelength(band: Dispersion, axis: np.ndarray, pixel_nm: float) -> dict[str, Any]:
+    """Half the electron's wavelength, π/k, is the period of a Friedel oscillation."""
+    k = band.k(axis)
+    inside = np.isfinite(k) & (k > 0)
+    result: dict[str, Any] = {"band": band.name, "onset_mev": band.onset_mev, "mass": band.mass, "at": []}
+    if inside.any():
+        where = np.flatnonzero(inside)
+        order = where[np.argsort(axis[where])]
+        for index in dict.fromkeys([order[0], order[np.argmin(np.abs(axis[order]))], order[-1]]):
+            result["at"].append(
+                {
+                    "bias_mv": float(axis[index]),
+                    "pixels": float(np.pi / k[index] / pixel_nm),
+                    "nm": float(np.pi / k[index]),
+                    "k_pixel": float(k[index] * pixel_nm),
+                }
+            )
+    return result
+
+
+def _lines(known: dict[str, Any]) -> list[str]:
+    grid, sweep, didv = known["grid"], known["sweep"], known["didv"]
+    step = (
+        ""
+        if sweep["step"] is None
+        else f", step {sweep['step']:.4g}{'' if sweep['even'] else ' on average, uneven'}"
+    )
+    span = (
+        f"{sweep['start']:.6g}" if sweep["step"] is None else f"{sweep['start']:.6g} to {sweep['stop']:.6g}"
+    )
+    share = known["acquired"] / max(known["expected"], 1)
+    rows = [
+        ("format", f"{known['format']} ({known['instrument']})"),
+        ("grid", f"{grid['columns']} columns × {grid['rows']} rows × {grid['bias']} {sweep['of']}"),
+        (sweep["of"], f"{span} {sweep['unit']}{step}"),
+        ("size", "{:.5g} × {:.5g} nm".format(*known["size_nm"])),
+        ("pixel", _pair(known["pixel_nm"]) + " nm"),
+        ("centre", "({:.6g}, {:.6g}) nm".format(*known["centre_nm"])),
+        ("angle", f"{known['angle_deg']:g}° clockwise; row 0 is the {known['first_row']} line"),
+        ("acquired", f"{known['acquired']} of {known['expected']} pixels ({share:.1%})"),
+    ]
+    lines = [str(known["file"]), *(f"  {name:<9} {value}" for name, value in rows), "channels (bias, y, x)"]
+    for name, unit in known["channels"].items():
+        mark = (
+            ""
+            if name != didv["channel"]
+            else ("  ← dI/dV is derived from it" if didv["derived"] else "  ← dI/dV")
+        )
+        lines.append(f"  {name} [{unit or '?'}]{mark}")
+    if didv["remark"]:
+        lines.append(f"  dI/dV: {didv['remark']}")
+    if known["images"]:
+        lines.append("images (y, x)")
+        for name, unit in known["images"].items():
+            mark = "  ← topograph" if name == known["topograph"] else ""
+            lines.append(f"  {name} [{unit or '?'}]{mark}")
+    if known["friedel_wavelength_px"]:
+        lines.append("Friedel wavelength π/k")
+        lines.extend(_band(band) for band in known["friedel_wavelength_px"])
+    for key, value in known.get("header", {}).items():
+        lines.append(f"  {key}: {' '.join(str(value).split())}")
+    return lines
+
+
+def _pair(values: list[float]) -> str:
+    x, y = values
+    return f"{x:.4g}" if abs(x - y) <= 1e-6 * x else f"{x:.4g} × {y:.4g}"
+
+
+def _band(band: dict[str, Any]) -> str:
+    title = f"  {band['band']:<7} (E₀ {band['onset_mev']:g} meV, m* {band['mass']:g})"
+    if not band["at"]:
+        return f"{title}: the whole bias range lies outside the band"
+    at = (
+        f"{a['pixels']:.3g} px = {a['nm']:.3g} nm at {a['bias_mv']:.4g} mV ({a['k_pixel']:.2g} rad/px)"
+        for a in band["at"]
+    )
+    return f"{title}: " + ", ".join(at)
