@@ -211,9 +211,9 @@ def identify(members: list[Path], *, folder: bool = False) -> Format | None:
     """
     if len(members) == 1:
         head = head_of(members[0])
-        return next((item for item in _ALL if item.sniff(head, members[0])), None)
+        return next((item for item in FORMATS.values() if item.sniff(head, members[0])), None)
     heads = {path: head_of(path) for path in members}
-    for item in _ALL:
+    for item in FORMATS.values():
         chosen = [path for path in members if item.many and item.sniff(heads[path], path)]
         if chosen and (folder or len(chosen) == len(members)):
             members[:] = chosen
