@@ -1,0 +1,161 @@
+"""Directives that print what the program itself says, so that the pages cannot grow stale.
+
+`{cli-help}` is the help of every command, `{columns}` the columns of a table of impurities, `{materials}` the known
+surface bands, `{bundled-models}` the models inside the package and `{manifest}` what the plugin contributes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import redirect_stdout
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+
+
+def _help(command: str) -> str:
+    from friedel.cli import main
+
+    os.environ["COLUMNS"] = "100"
+    os.environ["NO_COLOR"] = "1"
+    out = io.StringIO()
+    with redirect_stdout(out):
+        try:
+            main([command, "--help"])
+        except SystemExit as end:
+            if end.code:
+                raise RuntimeError(f"`friedel {command} --help` fails") from end
+    return out.getvalue().rstrip()
+
+
+class CliHelp(Directive):
+    """One section a command, with the text of its ``--help``."""
+
+    def run(self) -> list[nodes.Node]:
+        from friedel.cli import COMMANDS
+
+        result: list[nodes.Node] = []
+        for command in COMMANDS:
+            section = nodes.section(ids=[f"friedel-{command}"], names=[f"friedel-{command}"])
+            section += nodes.title("", "", nodes.literal(text=f"friedel {command}"))
+            block = nodes.literal_block(text=_help(command))
+            block["language"] = "text"
+            section += block
+            result.append(section)
+        return result
+
+
+class _MarkdownTable(Directive):
+    def rows(self) -> list[tuple[str, ...]]:
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        head, *body = self.rows()
+        lines = ["| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *body)]
+        container = nodes.container()
+        self.state.nested_parse(StringList(lines, source="generated"), self.content_offset, container)
+        return container.children
+
+
+class Columns(_MarkdownTable):
+    """`friedel.table.COLUMNS`: name and unit."""
+
+    meaning: ClassVar[dict[str, str]] = {
+        "row": "row of the pixel array as recorded; row 0 is the first line, an integer is a pixel's centre",
+        "column": "column, likewise",
+        "x_nm": "along the fast axis, from the centre of pixel (row 0, column 0)",
+        "y_nm": "along rising row, from the same origin",
+        "tip_x_nm": "the instrument's own x: scan centre and angle applied; where to send the tip",
+        "tip_y_nm": "the instrument's own y",
+        "probability": "calibrated probability that an impurity sits here",
+        "s": "S, the layer before the Softmax (for classical methods: their statistic)",
+        "sigma_nm": "standard deviation of the position along each axis; empty where a method cannot tell",
+    }
+
+    def rows(self) -> list[tuple[str, ...]]:
+        from friedel.table import COLUMNS
+
+        return [
+            ("column", "unit", "meaning"),
+            *((f"`{name}`", unit, self.meaning[name]) for name, unit in COLUMNS.items()),
+        ]
+
+
+class Materials(_MarkdownTable):
+    """`friedel.physics.dispersion.MATERIALS`."""
+
+    def rows(self) -> list[tuple[str, ...]]:
+        from friedel.physics.dispersion import MATERIALS
+
+        return [
+            ("name", "onset E₀ [meV]", "effective mass m*/mₑ", "broadening Γ [meV]"),
+            *(
+                (f"`{name}`", f"{band.onset_mev:g}", f"{band.mass:g}", f"{band.broadening_mev:g}")
+                for name, band in MATERIALS.items()
+            ),
+        ]
+
+
+class BundledModels(_MarkdownTable):
+    """The models inside the package, from their own headers."""
+
+    def rows(self) -> list[tuple[str, ...]]:
+        from friedel import list_models
+
+        def row(info: Any) -> tuple[str, ...]:
+            low, high = info.header["k_range"]
+            size = info.path.stat().st_size / 1e6
+            return (
+                f"`{info.name}`",
+                str(info.header["architecture"]),
+                f"{low:.2f} to {high:.2f}",
+                f"{size:.2f}",
+                f"`{info.sha256[:12]}…`",
+            )
+
+        return [
+            ("name", "architecture", "trained for k [rad/px]", "size [MB]", "SHA-256"),
+            *(row(info) for info in list_models() if info.bundled and not info.problem),
+        ]
+
+
+class Manifest(_MarkdownTable):
+    """What `napari.yaml` contributes."""
+
+    def rows(self) -> list[tuple[str, ...]]:
+        from importlib.resources import files
+
+        import yaml
+
+        manifest = yaml.safe_load(files("napari_friedel").joinpath("napari.yaml").read_text(encoding="utf-8"))
+        given = manifest["contributions"]
+        titles = {command["id"]: command["title"] for command in given["commands"]}
+        rows = [("what", "name", "details")]
+        for reader in given.get("readers", []):
+            patterns = ", ".join(f"`{pattern}`" for pattern in reader["filename_patterns"])
+            rows.append(("reader", titles[reader["command"]], patterns))
+        for writer in given.get("writers", []):
+            details = ", ".join([*writer["layer_types"], *writer.get("filename_extensions", [])])
+            rows.append(("writer", writer.get("display_name") or titles[writer["command"]], details))
+        for widget in given.get("widgets", []):
+            rows.append(("dock", widget["display_name"], titles[widget["command"]]))
+        for sample in given.get("sample_data", []):
+            rows.append(("sample", sample["display_name"], f"`{sample['key']}`"))
+        for menu, items in (given.get("menus") or {}).items():
+            names = ", ".join(titles[item["command"]] for item in items if "command" in item)
+            rows.append(("menu", f"`{menu}`", names))
+        for key, group in (given.get("configurations") or {}).items():
+            rows.append(("settings", group.get("title", key), ", ".join(group.get("properties", {}))))
+        return rows
+
+
+def setup(app: Any) -> dict[str, Any]:
+    app.add_directive("cli-help", CliHelp)
+    app.add_directive("columns", Columns)
+    app.add_directive("manifest", Manifest)
+    app.add_directive("materials", Materials)
+    app.add_directive("bundled-models", BundledModels)
+    return {"version": "1", "parallel_read_safe": True}

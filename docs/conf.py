@@ -1,0 +1,46 @@
+"""Sphinx configuration; `tox -e docs` builds with warnings as errors."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "napari-friedel"
+author = "the napari-friedel developers"
+copyright = "2026, the napari-friedel developers"
+release = version = installed_version("napari-friedel")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "friedel_tables",
+]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_build", "_ext"]
+
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+default_role = "py:obj"
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the numpydoc sections give types with shapes and units
+autodoc_default_options = {"members": True, "show-inheritance": False}
+autosummary_generate = False
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+
+html_theme = "furo"
+html_title = "napari-friedel"
+html_static_path = ["_static"]
+html_css_files = ["friedel.css"]
+html_theme_options = {"navigation_with_keys": True}
+html_show_sphinx = False
+copybutton_exclude = ".linenos, .gp, .go"
