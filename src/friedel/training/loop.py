@@ -1,0 +1,247 @@
+"""The training loop: any recipe, any device, by steps or by minutes, resumable.
+
+`iter_train` yields `friedel.progress.Progress` after every step. Everything random comes from one generator, so a run
+is determined by its seed and number of steps on one device (by minutes it also depends on the machine's speed).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+import friedel
+from friedel.atomic import write_beside
+from friedel.errors import ModelError
+from friedel.models.registry import SUFFIX, resolve_device, save_model
+from friedel.progress import Progress
+
+
+class Recipe(Protocol):
+    """What is trained on what.
+
+    A recipe may also have ``calibrate(network, device) -> dict``, run at the end, whose result is merged into the
+    header (`calibration`, `threshold`), and the numbers ``learning_rate`` and ``weight_decay``.
+    """
+
+    name: str
+
+    def make_network(self) -> nn.Module:
+        """Make a fresh network; torch's global seed is set before."""
+        ...
+
+    def batch(self, generator: torch.Generator, device: torch.device) -> Any:
+        """Make one batch, random by `generator` only (which lies on the CPU), on `device`."""
+        ...
+
+    def loss(self, network: nn.Module, batch: Any) -> tuple[Tensor, dict[str, float]]:
+        """Give the loss of one batch and figures to show."""
+        ...
+
+    def header(self) -> dict[str, Any]:
+        """Give `architecture`, `config`, `k_range` and whatever else belongs into the model's header."""
+        ...
+
+
+@dataclass
+class _State:
+    """What a checkpoint holds."""
+
+    step: int = 0
+    seconds: float = 0.0
+
+
+def schedule(done: float, warm_up: float = 0.02, end: float = 0.01) -> float:
+    """Learning rate over its peak: a linear rise, then half a cosine down to `end`, for `done` from 0 to 1."""
+    if done < warm_up:
+        return (done + 1e-3) / (warm_up + 1e-3)
+    return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - warm_up) / (1 - warm_up))))
+
+
+def iter_train(
+    recipe: Recipe,
+    *,
+    output: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    device: Any = "auto",
+    minutes: float | None = None,
+    steps: int | None = None,
+    resume: bool = False,
+    save_every: float = 60.0,
+) -> Generator[Progress, None, Path]:
+    """Train a network and write the model.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    output : path
+        The model file to write; must not exist.
+    checkpoint : path, optional
+        Where the unfinished training is kept; ``<output>.checkpoint`` by default. Removed at the end.
+    seed : int
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``. On CUDA the network runs in bfloat16 where that is safe.
+    minutes, steps : float, int
+        How long to train; exactly one of them.
+    resume : bool
+        Continue from `checkpoint`.
+    save_every : float
+        Time between checkpoints [s].
+
+    Yields
+    ------
+    Progress
+        After every step; `values` has the recipe's figures, `loss`, `step` and `lr`.
+
+    Returns
+    -------
+    pathlib.Path
+        The model file.
+
+    Raises
+    ------
+    ModelError
+        If the output exists, the checkpoint does not fit, or the training diverges.
+    """
+    if (minutes is None) == (steps is None):
+        raise ModelError("Say how long to train: either minutes or steps.")
+    target = Path(output)
+    target = target if target.suffix == SUFFIX else target.with_name(target.name + SUFFIX)
+    if target.exists():
+        raise ModelError(f"{target} exists already; a model is never overwritten, choose another name.")
+    kept = Path(checkpoint) if checkpoint is not None else target.with_suffix(".checkpoint")
+    if not resume and kept.exists():
+        raise ModelError(f"{kept} holds an unfinished training: resume it (--resume) or delete that file.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+
+    place = resolve_device(device)
+    torch.manual_seed(seed)
+    network = recipe.make_network().to(place).train()
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        lr=getattr(recipe, "learning_rate", 2e-3),
+        weight_decay=getattr(recipe, "weight_decay", 1e-4),
+    )
+    peak = optimizer.param_groups[0]["lr"]
+    generator = torch.Generator().manual_seed(seed)
+    state = _State()
+    if resume:
+        _load(kept, recipe.name, seed, network, optimizer, generator, state, place)
+
+    def done() -> float:
+        return state.step / steps if steps is not None else state.seconds / (60 * (minutes or 1e-9))
+
+    last_save, clock = time.monotonic(), time.monotonic()
+    try:
+        while done() < 1:
+            rate = peak * schedule(done())
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            batch = recipe.batch(generator, place)
+            with torch.autocast("cuda", dtype=torch.bfloat16, enabled=place.type == "cuda"):
+                loss, values = recipe.loss(network, batch)
+            if not torch.isfinite(loss):
+                raise ModelError(
+                    f"The training diverged at step {state.step} (the loss is not a number); lower the learning rate."
+                )
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            now = time.monotonic()
+            state.seconds, clock = state.seconds + now - clock, now
+            state.step += 1
+            if now - last_save > save_every:
+                _save(kept, recipe.name, seed, network, optimizer, generator, state)
+                last_save = now
+            yield Progress(
+                min(1.0, done()),
+                f"step {state.step}",
+                {"loss": loss.item(), **values, "step": state.step, "lr": rate},
+            )
+            clock = time.monotonic()  # what the caller does in between is not training
+    except GeneratorExit:
+        _save(kept, recipe.name, seed, network, optimizer, generator, state)
+        raise
+
+    network.eval()
+    _save(kept, recipe.name, seed, network, optimizer, generator, state)
+    extra = {}
+    if hasattr(recipe, "calibrate"):
+        yield Progress(1.0, "calibrating", {})
+        extra = recipe.calibrate(network, place)
+    header = {
+        **recipe.header(),
+        **extra,
+        "recipe": recipe.name,
+        "seed": seed,
+        "steps": state.step,
+        "minutes": round(state.seconds / 60, 2),
+        "device": place.type,
+        "threads": torch.get_num_threads(),
+        "version": friedel.__version__,
+        "torch": torch.__version__,
+    }
+    save_model(target, network, header)
+    kept.unlink(missing_ok=True)
+    return target
+
+
+def _save(
+    path: Path,
+    name: str,
+    seed: int,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    state: _State,
+) -> None:
+    content = {
+        "recipe": name,
+        "seed": seed,
+        "step": state.step,
+        "seconds": state.seconds,
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "generator": generator.get_state(),
+    }
+    with write_beside(path) as beside:
+        torch.save(content, beside)
+
+
+def _load(
+    path: Path,
+    name: str,
+    seed: int,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    state: _State,
+    device: torch.device,
+) -> None:
+    if not path.exists():
+        raise ModelError(f"There is no unfinished training at {path} to resume.")
+    try:
+        # weights_only: tensors and plain Python types, no code
+        content = torch.load(path, map_location=device, weights_only=True)
+        if (content["recipe"], content["seed"]) != (name, seed):
+            raise ModelError(
+                f"{path} belongs to the recipe {content['recipe']!r} with seed {content['seed']}, "
+                f"not to {name!r} with seed {seed}."
+            )
+        network.load_state_dict(content["network"])
+        optimizer.load_state_dict(content["optimizer"])
+        generator.set_state(content["generator"].cpu())
+        state.step, state.seconds = int(content["step"]), float(content["seconds"])
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"The checkpoint {path} is damaged or of another version; delete it and start again.") from error

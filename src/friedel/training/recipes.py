@@ -1,0 +1,119 @@
+"""What can be trained: `paper` is Eq. 3 scenes for the paper's network; `friedel` is the default model's recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from friedel.errors import ModelError
+from friedel.models.attention import AttentionConfig, AttentionNetwork
+from friedel.physics.friedel import FriedelConfig, paper_k
+from friedel.training.losses import prediction_loss
+from friedel.training.patches import Batch, VoltageChoice, friedel_batch
+
+#: Name → "module:function" that makes the recipe from keyword settings.
+RECIPES: dict[str, str] = {
+    "paper": "friedel.training.recipes:paper",
+    "friedel": "friedel.training.wave_recipe:recipe",
+}
+
+
+def get_recipe(name: str, **settings: Any) -> Any:
+    """Make a recipe by its name.
+
+    Raises
+    ------
+    ModelError
+        If there is no such recipe, or it does not take these settings.
+    """
+    if name not in RECIPES:
+        raise ModelError(f"There is no recipe {name!r}; there are {', '.join(RECIPES)}.")
+    module, function = RECIPES[name].split(":")
+    try:
+        return getattr(import_module(module), function)(**settings)
+    except TypeError as error:
+        raise ModelError(f"The recipe {name!r} does not take these settings: {error}.") from error
+
+
+@dataclass(frozen=True)
+class PaperRecipe:
+    """Eq. 3 scenes, the attention network, L₀ of Eq. 2.
+
+    Parameters
+    ----------
+    network : AttentionConfig
+    scene : FriedelConfig
+        Its `noise` is the largest η that is drawn.
+    voltages : VoltageChoice
+        Which of the paper's 126 wavevectors a step sees.
+    least_noise : float
+        η is uniform between this and ``scene.noise``, one value a batch: with strong noise alone, a network that
+        sees few voltages hardly starts to learn.
+    maps : int
+        Patches times voltages in a batch; a step costs the same whatever the number of voltages.
+    learning_rate, weight_decay : float
+        Of AdamW.
+    """
+
+    network: AttentionConfig = field(default_factory=AttentionConfig)
+    scene: FriedelConfig = field(default_factory=FriedelConfig)
+    voltages: VoltageChoice = field(
+        default_factory=lambda: VoltageChoice(tuple(paper_k().tolist()), (8, 48), (0.95, 1.05))
+    )
+    least_noise: float = 0.3
+    maps: int = 384
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-4
+    name: str = "paper"
+
+    def make_network(self) -> nn.Module:
+        """Make an untrained network."""
+        return AttentionNetwork(self.network)
+
+    def batch(self, generator: torch.Generator, device: torch.device) -> Batch:
+        """Make one batch of Eq. 3 scenes."""
+        low, high = self.voltages.number
+        number = int(torch.randint(low, high + 1, (1,), generator=generator))
+        choice = VoltageChoice(self.voltages.k, (number, number), self.voltages.stretch)
+        k = choice.draw(max(1, self.maps // number), generator)
+        eta = self.least_noise + (self.scene.noise - self.least_noise) * float(torch.rand(1, generator=generator))
+        made = friedel_batch(FriedelConfig(**{**asdict(self.scene), "noise": eta}), k, generator)
+        return Batch(*(tensor.to(device) for tensor in made))
+
+    def loss(self, network: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """L₀ of Eq. 2."""
+        l0 = prediction_loss(network(batch.maps, batch.k, batch.mask).s, batch.label)
+        return l0, {"L0": l0.item()}
+
+    def header(self) -> dict[str, Any]:
+        """Header of the trained model."""
+        return {
+            "architecture": "attention",
+            "config": self.network.as_dict(),
+            "k_range": [round(k, 4) for k in self.voltages.k_range],
+            "patch": self.scene.size,
+            "training": {
+                "scene": {**asdict(self.scene), "kind": "Eq. 3 of arXiv 2006.15898"},
+                "voltages": list(self.voltages.number),
+                "least_noise": self.least_noise,
+                "maps_per_step": self.maps,
+                "learning_rate": self.learning_rate,
+                "weight_decay": self.weight_decay,
+            },
+        }
+
+    def calibrate(self, network: nn.Module, device: torch.device) -> dict[str, Any]:
+        """Probability and threshold from fresh validation scenes."""
+        from friedel.training.calibrate import calibrate_on_scenes
+
+        return calibrate_on_scenes(network, self.scene, self.voltages, device)
+
+
+def paper(network: Mapping[str, Any] | None = None, **settings: Any) -> PaperRecipe:
+    """Make the recipe of the bundled `paper` model."""
+    return PaperRecipe(network=AttentionConfig(**dict(network or {})), **settings)
