@@ -1,0 +1,72 @@
+"""How many impurities a square nanometre, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from scipy.stats import chi2
+
+from friedel.stack import Area, channel_names, crop, pixel_pitch
+
+
+@dataclass(frozen=True)
+class Density:
+    """A number density with its confidence interval [nm⁻²]."""
+
+    count: int
+    area_nm2: float
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.count} impurities, {self.value:.4g} nm⁻² ({self.low:.4g} to {self.high:.4g})"
+
+
+def covered_area(stack: xr.Dataset, area: Area | None = None, channel: str | None = None) -> float:
+    """Area that was measured [nm²]: acquired pixels only.
+
+    Parameters
+    ----------
+    stack : xarray.Dataset
+    area : ((row_start, row_stop), (column_start, column_stop)), optional
+        A part of the stack.
+    channel : str, optional
+        Channel that decides what was acquired; the first one by default.
+    """
+    part = crop(stack, area)
+    pitch_y, pitch_x = pixel_pitch(stack)
+    acquired = np.isfinite(part[channel or channel_names(part)[0]].to_numpy()).any(axis=0)
+    return float(acquired.sum() * pitch_y * pitch_x)
+
+
+def density(count: int, area_nm2: float, level: float = 0.95) -> Density:
+    """Number density of `count` points on an area, with the exact Poisson interval.
+
+    Parameters
+    ----------
+    count : int
+    area_nm2 : float
+        Area [nm²].
+    level : float
+        Coverage of the central interval (Garwood, Biometrika 28, 437 (1936)).
+
+    Returns
+    -------
+    Density
+
+    Raises
+    ------
+    ValueError
+        If the area is not positive or the count negative.
+    """
+    if not area_nm2 > 0 or count < 0:
+        raise ValueError(f"A density needs a positive area and a count, not {count} on {area_nm2} nm².")
+    tail = (1 - level) / 2
+    low = chi2.ppf(tail, 2 * count) / 2 if count else 0.0
+    high = chi2.ppf(1 - tail, 2 * (count + 1)) / 2
+    return Density(
+        int(count), float(area_nm2), count / area_nm2, float(low) / area_nm2, float(high) / area_nm2
+    )

@@ -1,0 +1,80 @@
+"""``napari-friedel [FILES]``: open napari with our docks; torch is loaded before Qt, as Windows needs it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Sequence
+
+PLUGIN = "napari-friedel"
+DOCKS = ("Import stack", "Inspect spectra", "Compare with reference", "Detect impurities")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Start napari with the docks open and the named files loaded.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 2 if a file could not be opened.
+    """
+    parser = argparse.ArgumentParser(prog="napari-friedel", description=__doc__)
+    parser.add_argument("files", nargs="*", help="dI/dV files to open")
+    parser.add_argument("--sample", choices=["au111", "ag111", "cu111"], help="open a simulated field")
+    args = parser.parse_args(argv)
+    # On Windows torch's libraries refuse to load once Qt's are in the process (WinError 1114).
+    with contextlib.suppress(ImportError):
+        import torch  # noqa: F401
+    import napari
+
+    viewer = open_viewer(args.files, sample=args.sample)
+    if viewer is None:
+        return 2
+    napari.run()
+    return 0
+
+
+def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: bool = True):  # type: ignore[no-untyped-def]
+    """Make a viewer with the docks in tabs and the files open.
+
+    Parameters
+    ----------
+    files : sequence of str
+    sample : str, optional
+        Key of a sample, for example ``"au111"``.
+    show : bool
+        Whether the window is shown.
+
+    Returns
+    -------
+    napari.Viewer or None
+        None if a file could not be opened (the reason is on stderr).
+    """
+    import napari
+    from friedel.errors import FriedelError
+    from napari_friedel.layers import add_layer
+    from napari_friedel.reader import read
+    from napari_friedel.viewing import attach
+
+    layers = []
+    for path in files:
+        # Read first: a bad file ends in one line, not in an empty window.
+        try:
+            layers += read(path)
+        except (FriedelError, OSError) as error:
+            print(f"napari-friedel: {' '.join(str(error).split())}", file=sys.stderr)
+            return None
+    viewer = napari.Viewer(title="napari-friedel", show=show)
+    attach(viewer)
+    for layer in layers:
+        add_layer(viewer, layer)
+    if sample:
+        viewer.open_sample(PLUGIN, sample)
+    for name in DOCKS:
+        viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+    return viewer
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

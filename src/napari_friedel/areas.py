@@ -1,0 +1,117 @@
+"""Which part of a map is searched: a rectangle of a Shapes layer, snapped to pixels; and the tiles drawn on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from friedel.errors import StackError
+from friedel.stack import Area
+from napari_friedel.layers import KEY, info_of, kind_of, placement
+
+#: Side of the field the paper's network saw [px].
+PAPER_FIELD = 80
+
+
+def new_area_layer(viewer: Any, stack: xr.Dataset, side: int = PAPER_FIELD) -> Any:
+    """Add a Shapes layer with one rectangle in the middle of the map, ready to be dragged."""
+    rows, columns = stack.sizes["y"], stack.sizes["x"]
+    height, width = (max(1, min(side, n, n * 3 // 4)) for n in (rows, columns))
+    top, left = (rows - height) // 2, (columns - width) // 2
+    corners = (
+        np.array([[top, left], [top, left + width], [top + height, left + width], [top + height, left]]) - 0.5
+    )
+    layer = viewer.add_shapes(
+        [corners],
+        shape_type="rectangle",
+        name="area",
+        edge_color="#ffb000",
+        face_color="transparent",
+        edge_width=max(rows, columns) / 160,
+        metadata={KEY: {"kind": "area", "stack": stack}},
+        **placement(stack),
+    )
+    layer.mode = "select"
+    return layer
+
+
+def area_from_shapes(layer: Any, stack: xr.Dataset, snap: int | None = None) -> Area:
+    """Pixels of `stack` under a rectangle.
+
+    Parameters
+    ----------
+    layer : napari.layers.Shapes
+        Its selected shape counts, else its last one.
+    stack : xarray.Dataset
+    snap : int, optional
+        Force this many rows and columns around the rectangle's centre (fewer where the map is smaller).
+
+    Returns
+    -------
+    ((row_start, row_stop), (column_start, column_stop))
+
+    Raises
+    ------
+    StackError
+        If there is no shape, or it lies outside the map.
+    """
+    if not len(layer.data):
+        raise StackError(f"{layer.name!r} holds no rectangle: draw one on the map.")
+    selected = sorted(layer.selected_data)
+    corners = np.asarray(layer.data[selected[-1] if selected else -1], dtype=float)
+    world = np.array([layer.data_to_world(corner) for corner in corners])[:, -2:]
+    pixels = world_to_pixel(stack, world)
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    ranges = []
+    for axis, size in enumerate((stack.sizes["y"], stack.sizes["x"])):
+        # Pixel i covers i - 1/2 to i + 1/2.
+        start, stop = round(low[axis] + 0.5), round(high[axis] + 0.5)
+        if snap:
+            middle = (low[axis] + high[axis] + 1) / 2
+            length = min(snap, size)
+            start = int(np.clip(round(middle - length / 2), 0, size - length))
+            stop = start + length
+        start, stop = max(start, 0), min(stop, size)
+        if stop - start < 1:
+            raise StackError(f"The rectangle of {layer.name!r} lies outside the map: drag it onto the map.")
+        ranges.append((start, stop))
+    return ranges[0], ranges[1]
+
+
+def world_to_pixel(stack: xr.Dataset, world: Any) -> np.ndarray:
+    """Pixel coordinates (row, column) of world positions (y, x) [nm], shape (n, 2)."""
+    place = placement(stack)
+    linear = place["rotate"] @ np.diag(place["scale"])
+    return np.linalg.solve(linear, (np.asarray(world, dtype=float) - place["translate"]).T).T
+
+
+def show_tiles(viewer: Any, stack: xr.Dataset, tiles: Sequence[Area] | None, owner: Any) -> Any:
+    """Draw the tiles' outlines, in place of those drawn before; None or an empty list removes them."""
+    layer = next(
+        (x for x in viewer.layers if kind_of(x) == "tiles" and info_of(x).get("stack_id") == owner), None
+    )
+    if not tiles:
+        if layer is not None:
+            viewer.layers.remove(layer)
+        return None
+    outlines = [np.array([[r0, c0], [r0, c1], [r1, c1], [r1, c0]]) - 0.5 for (r0, r1), (c0, c1) in tiles]
+    if layer is not None:
+        viewer.layers.remove(layer)  # Shapes are slow to change, quick to make
+    active = viewer.layers.selection.active
+    layer = viewer.add_shapes(
+        outlines,
+        shape_type="rectangle",
+        name="tiles",
+        edge_color="#56b4e9",
+        face_color="transparent",
+        edge_width=max(stack.sizes["y"], stack.sizes["x"]) / 400,
+        opacity=0.8,
+        metadata={KEY: {"kind": "tiles", "stack": stack, "stack_id": owner}},
+        **placement(stack),
+    )
+    if active is not None:
+        viewer.layers.selection.active = active
+    return layer

@@ -1,0 +1,253 @@
+"""The surface band: a material, E₀ and m* typed in, or fitted to the map's own Fourier ring, which is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QWidget,
+)
+
+from friedel.errors import FriedelError
+from friedel.physics.dispersion import MATERIALS, Dispersion
+from friedel.progress import Progress
+from friedel.spectra import fourier_map
+from friedel.stack import didv, pixel_pitch
+from napari_friedel.jobs import Job, State
+from napari_friedel.plots import Plot, is_dark
+
+LABELS = {"au111": "Au(111)", "ag111": "Ag(111)", "cu111": "Cu(111)"}
+CUSTOM, FIT = "custom", "fit"
+
+
+class BandBox(QGroupBox):
+    """Chooser of the dispersion k(E).
+
+    Parameters
+    ----------
+    current : callable
+        Gives (stack, channel), or raises `FriedelError`.
+    viewer : ViewerModel
+        For the theme and the bias that the slider shows.
+    """
+
+    changed = Signal()
+    problem = Signal(str)
+
+    def __init__(
+        self, current: Callable[[], tuple[Any, str]], viewer: Any, bias_index: Callable[[], int]
+    ) -> None:
+        super().__init__("Surface band")
+        self._current, self._viewer, self._bias_index = current, viewer, bias_index
+        self.fitted: Dispersion | None = None
+        self.job = Job(self, "fit of the dispersion")
+        self.kind = QComboBox()
+        for key in MATERIALS:
+            self.kind.addItem(LABELS.get(key, key), key)
+        self.kind.addItem("E₀ and m*…", CUSTOM)
+        self.kind.addItem("Fit from this map", FIT)
+        self.onset = _spin(-3000, 3000, -520.0, 1, 10, " meV")
+        self.mass = _spin(-5, 5, 0.26, 3, 0.01, " mₑ")
+        self.fit = QPushButton("Fit")
+        self.fit.setToolTip("Fit E₀ and m* to the ring in the Fourier transforms of this stack")
+        self.ring = QPushButton("Show ring")
+        self.ring.setCheckable(True)
+        self.ring.setToolTip(
+            "Fourier transform of the map at the slider's bias, with the circle q = 2k of this band"
+        )
+        self.text = QLabel("")
+        self.text.setWordWrap(True)
+        self.plot: Plot | None = None
+        rows = QFormLayout(self)
+        rows.setContentsMargins(6, 6, 6, 6)
+        rows.setVerticalSpacing(4)
+        rows.addRow("Band", self.kind)
+        rows.addRow("E₀, m*", _row(self.onset, self.mass))
+        rows.addRow(self.text)
+        rows.addRow(_row(self.fit, self.ring))
+        self._rows = rows
+        self.kind.currentIndexChanged.connect(self._chosen)
+        self.onset.valueChanged.connect(self._typed)
+        self.mass.valueChanged.connect(self._typed)
+        self.fit.clicked.connect(self.start_fit)
+        self.ring.toggled.connect(self._show_ring)
+        self.job.returned.connect(self._fitted)
+        self.job.failed.connect(lambda text, _details: self.problem.emit(text))
+        self.job.state_changed.connect(self._render)
+        self._chosen()
+
+    # --- what is chosen -------------------------------------------------------------------------------------------
+
+    def choice(self) -> str:
+        """A material's name, `CUSTOM` or `FIT`."""
+        return str(self.kind.currentData())
+
+    def choose(self, choice: str) -> None:
+        """Choose a material, `CUSTOM` or `FIT`; unknown names are ignored."""
+        index = self.kind.findData(choice)
+        if index >= 0:
+            self.kind.setCurrentIndex(index)
+
+    def dispersion(self) -> Dispersion | None:
+        """The band; None means that it is still to be fitted to the data (the detector does so itself).
+
+        Raises
+        ------
+        PhysicsError
+            If the typed values make no band.
+        """
+        choice = self.choice()
+        if choice == FIT:
+            return self.fitted
+        if choice == CUSTOM:
+            return Dispersion(self.onset.value(), self.mass.value())
+        return MATERIALS[choice]
+
+    def _chosen(self) -> None:
+        choice = self.choice()
+        band = self.fitted if choice == FIT else MATERIALS.get(choice)
+        if band is not None:
+            self._set_values(band)
+        for spin in (self.onset, self.mass):
+            spin.setEnabled(choice == CUSTOM)
+        self.fit.setVisible(choice == FIT)
+        self.refresh()
+        self.changed.emit()
+
+    def _set_values(self, band: Dispersion) -> None:
+        for spin, value in ((self.onset, band.onset_mev), (self.mass, band.mass)):
+            spin.blockSignals(True)
+            spin.setValue(value)
+            spin.blockSignals(False)
+
+    def _typed(self) -> None:
+        if self.choice() == CUSTOM:
+            self.refresh()
+            self.changed.emit()
+
+    # --- fit ------------------------------------------------------------------------------------------------------
+
+    def start_fit(self) -> None:
+        """Fit the band to the current stack, off the GUI thread."""
+        try:
+            stack, channel = self._current()
+        except FriedelError as error:
+            self.problem.emit(str(error))
+            return
+
+        def work() -> Generator[Progress, None, Any]:
+            from friedel.detection.ring import fit_dispersion
+
+            yield Progress(0.0, "fitting the Fourier ring")
+            return fit_dispersion(stack, channel=channel)
+
+        self.job.start(work)
+
+    def _fitted(self, fit: Any) -> None:
+        self.fitted = fit.dispersion
+        self._set_values(fit.dispersion)
+        self.choose(FIT)
+        self.refresh()
+        self.ring.setChecked(True)
+        self.changed.emit()
+
+    def reset(self) -> None:
+        """Forget the fit: another stack was chosen."""
+        self.fitted = None
+        self.refresh()
+
+    def _render(self, state: State) -> None:
+        self.fit.setEnabled(state is not State.RUNNING)
+        self.fit.setText("Fitting…" if state is State.RUNNING else "Fit")
+
+    # --- what it means --------------------------------------------------------------------------------------------
+
+    def refresh(self, *_: Any) -> None:
+        """Say what the band means for this stack, and redraw the ring."""
+        try:
+            band = self.dispersion()
+            stack, _ = self._current()
+        except FriedelError as error:
+            self.text.setText(str(error))
+            return
+        if band is None:
+            self.text.setText(
+                "Will be fitted to the ring in this map's Fourier transforms; press Fit to see it first."
+            )
+        else:
+            self.text.setText(describe(band, stack))
+        self._draw()
+
+    def _show_ring(self, shown: bool) -> None:
+        if shown and self.plot is None:
+            self.plot = Plot("q_x (nm⁻¹)", "q_y (nm⁻¹)", dark=is_dark(self._viewer), height=220)
+            self.plot.square()
+            self._rows.addRow(self.plot)
+        if self.plot is not None:
+            self.plot.setVisible(shown)
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.plot is None or not self.ring.isChecked():
+            return
+        try:
+            stack, channel = self._current()
+            maps = didv(stack, channel)
+        except FriedelError:
+            return
+        order = np.argsort(stack["bias"].to_numpy())
+        index = int(order[min(self._bias_index(), len(order) - 1)])
+        q_y, q_x, modulus = fourier_map(maps.isel(bias=index).to_numpy(), pixel_pitch(stack))
+        self.plot.picture(np.log1p(modulus / (np.median(modulus) or 1.0)), (q_x[0], q_x[-1], q_y[0], q_y[-1]))
+        band = self.dispersion()
+        bias = float(stack["bias"][index])
+        radius = float(2 * band.k(bias)) if band is not None else None
+        self.plot.ring("2k", radius)
+        self.plot.axes.setTitle(
+            f"{bias:+.4g} mV" + (f", 2k = {radius:.3g} nm⁻¹" if radius else ""), size="9pt"
+        )
+
+
+def describe(band: Dispersion, stack: Any) -> str:
+    """Half wavelengths and k·pixel of a band on a stack, in words."""
+    k = band.k(stack["bias"].to_numpy())
+    inside = k[np.isfinite(k)]
+    if not inside.size:
+        return f"None of the voltages lies inside this band (onset {band.onset_mev:.4g} meV): choose another one."
+    pixel = float(np.sqrt(np.prod(pixel_pitch(stack))))
+    out = len(k) - inside.size
+    text = (
+        f"λ/2 = {np.pi / inside.max():.2f}–{np.pi / inside.min():.2f} nm, "
+        f"k·pixel = {inside.min() * pixel:.2f}–{inside.max() * pixel:.2f} rad"
+    )
+    return text + (f"; {out} of {len(k)} voltages lie outside the band" if out else "")
+
+
+def _spin(low: float, high: float, value: float, decimals: int, step: float, suffix: str) -> QDoubleSpinBox:
+    spin = QDoubleSpinBox()
+    spin.setRange(low, high)
+    spin.setDecimals(decimals)
+    spin.setSingleStep(step)
+    spin.setSuffix(suffix)
+    spin.setValue(value)
+    spin.setKeyboardTracking(False)
+    return spin
+
+
+def _row(*widgets: QWidget) -> QWidget:
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        row.addWidget(widget, 1)
+    return holder

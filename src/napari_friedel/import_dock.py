@@ -1,0 +1,323 @@
+"""Dock "Import stack": open files, choose the channel with a preview, give bias and pixel size where they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
+
+from friedel.errors import FriedelError, StackError
+from friedel.io.axes import bias_axis, override_axes
+from friedel.progress import Progress
+from friedel.stack import DIMS, channel_names, didv, didv_channel, make_stack, pixel_pitch
+from napari_friedel.detect_dock import describe
+from napari_friedel.jobs import Job
+from napari_friedel.layers import (
+    KEY,
+    add_layer,
+    info_of,
+    kind_of,
+    placement,
+    stack_layer,
+    stack_layers,
+    stack_of,
+)
+from napari_friedel.plots import Plot, is_dark
+from napari_friedel.viewing import stack_index
+from napari_friedel.widgets import Dock, JobBar, LayerBox, hint
+
+AXES = {"byx": "bias, y, x", "yxb": "y, x, bias"}
+
+
+class ImportDock(Dock):
+    """Dock "Import stack"."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.job = Job(self, "opening a file")
+        self._build_open()
+        self._build_layer()
+        self._build_axes()
+        self.form.addStretch(1)
+        self.layer.currentIndexChanged.connect(self._layer_changed)
+        self.channel.currentIndexChanged.connect(self._preview)
+        self.axes.currentIndexChanged.connect(self._axes_changed)
+        self.apply.clicked.connect(self.safely(self.make))
+        self.job.returned.connect(self._opened)
+        self.job.failed.connect(self.message.error)
+        self.job.warned.connect(self.message.warn)
+        self.viewer.dims.events.point.connect(self._slider_moved)
+        self._layer_changed()
+
+    def _build_open(self) -> None:
+        rows = self.group("Open")
+        self.bar = JobBar(self.job, "Open files…")
+        self.folder = QPushButton("Open a folder…")
+        self.folder.setToolTip("A folder of point spectra that form a grid, or of images at different bias")
+        self.bar.start.setToolTip(
+            "Several files are read as one stack: spectra of a grid, images at different bias"
+        )
+        self.bar.start.clicked.connect(self.safely(self._ask_files))
+        self.folder.clicked.connect(self.safely(self._ask_folder))
+        rows.addRow(self.bar)
+        rows.addRow(self.folder)
+
+    def _build_layer(self) -> None:
+        rows = self.group("Layer")
+        self.layer = LayerBox(
+            self.viewer, lambda x: type(x).__name__ == "Image" and kind_of(x) in ("stack", "")
+        )
+        self.about = QLabel("")
+        self.about.setWordWrap(True)
+        self.channel = QComboBox()
+        self.plot = Plot("x (nm)", "y (nm)", dark=is_dark(self.viewer), height=190)
+        self.plot.square()
+        rows.addRow("Layer", self.layer)
+        rows.addRow(self.about)
+        rows.addRow("Channel", self.channel)
+        rows.addRow(self.plot)
+
+    def _build_axes(self) -> None:
+        rows = self.group("Axes")
+        self.axes = QComboBox()
+        for key, text in AXES.items():
+            self.axes.addItem(text, key)
+        self.bias = QLineEdit()
+        self.bias.setPlaceholderText("-230:20, or every voltage: -200, -150, …")
+        self.pixel = QLineEdit()
+        self.pixel.setPlaceholderText("0.469, or along y, x: 0.469, 0.47")
+        self.top = QCheckBox("First row at the top (y falls with the row)")
+        self.mirror = QCheckBox("Mirror left–right")
+        self.apply = QPushButton("Make stack")
+        self.apply.setStyleSheet("QPushButton { font-weight: bold; }")
+        rows.addRow("Axes are", self.axes)
+        rows.addRow("Bias (mV)", self.bias)
+        rows.addRow("Pixel (nm)", self.pixel)
+        rows.addRow(self.top)
+        rows.addRow(self.mirror)
+        rows.addRow(_right(self.apply))
+        rows.addRow(
+            hint("The data are never resampled here; “first row” only says how the map lies under the tip.")
+        )
+        self._rows = rows
+
+    # --- opening --------------------------------------------------------------------------------------------------
+
+    def _ask_files(self) -> None:
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open STM files")
+        if paths:
+            self.open(paths if len(paths) > 1 else paths[0])
+
+    def _ask_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Open a folder of spectra or images")
+        if path:
+            self.open(path)
+
+    def open(self, source: Any) -> None:
+        """Open a file, a folder or a list of files off the GUI thread; bias and pixel size typed below are used."""
+        options = {"bias": self.bias.text().strip() or None, "pixel_nm": _pixel(self.pixel.text())}
+        # Axes typed for a plain layer belong to that layer, not to the next file.
+        if kind_of(self.layer.layer()) == "stack":
+            options = {"bias": None, "pixel_nm": None}
+        self.message.clear()
+
+        def work() -> Generator[Progress, None, Any]:
+            yield Progress(0.0, "reading")
+            from friedel.io import open_stack
+
+            stack = open_stack(source, **options)
+            stack[didv_channel(stack)[0]].load()
+            return stack
+
+        self.job.start(work)
+
+    def _opened(self, stack: xr.Dataset) -> None:
+        layers = [add_layer(self.viewer, layer) for layer in stack_layers(stack)]
+        self.layer.choose(layers[-1])
+        self.viewer.layers.selection.active = layers[-1]
+
+    # --- showing --------------------------------------------------------------------------------------------------
+
+    def _layer_changed(self, *_: Any) -> None:
+        self.message.clear()
+        layer = self.layer.layer()
+        plain = kind_of(layer) != "stack"
+        self.channel.blockSignals(True)
+        self.channel.clear()
+        for widget in (self.axes, self.mirror):
+            self._rows.setRowVisible(widget, plain)
+        self.channel.setEnabled(not plain)
+        self.apply.setText("Make stack" if plain else "Apply")
+        if layer is None:
+            self.about.setText("Drop a file on the viewer, or open one above.")
+        elif plain:
+            self.about.setText(
+                f"Shape {' × '.join(map(str, layer.data.shape))}; no bias axis, no pixel size yet."
+            )
+            self.bias.clear()
+            self.pixel.clear()
+            self.top.setChecked(True)  # pictures and arrays have their first row at the top
+        else:
+            info = info_of(layer)
+            stack = info["stack"]
+            self.about.setText(describe(stack, info["channel"]))
+            for name in channel_names(stack):
+                derived = didv_channel(stack, name)[1]
+                self.channel.addItem(f"dI/dV of {name}" if derived else name, name)
+            self.channel.setCurrentIndex(self.channel.findData(info["channel"]))
+            bias = stack["bias"].to_numpy()
+            even = len(bias) < 3 or np.allclose(np.diff(bias), bias[1] - bias[0], rtol=1e-4)
+            self.bias.setText(f"{bias[0]:g}:{bias[-1]:g}" if even else ", ".join(f"{v:g}" for v in bias))
+            pitch = pixel_pitch(stack)
+            self.pixel.setText(
+                f"{pitch[1]:.6g}" if np.isclose(*pitch, rtol=1e-6) else f"{pitch[0]:.6g}, {pitch[1]:.6g}"
+            )
+            self.top.setChecked(int(stack.attrs.get("y_direction", 1)) < 0)
+        self.channel.blockSignals(False)
+        self._typed = (self.bias.text(), self.pixel.text())
+        self._preview()
+
+    def _axes_changed(self, *_: Any) -> None:
+        self._preview()
+
+    def _slider_moved(self, _event: Any = None) -> None:
+        if self.isVisible():
+            self._preview()
+
+    def _preview(self, *_: Any) -> None:
+        image, size = self._picture()
+        self.plot.setVisible(image is not None)
+        if image is not None:
+            self.plot.picture(image, (0, image.shape[1] * size[1], 0, image.shape[0] * size[0]), "viridis")
+
+    def _picture(self) -> tuple[np.ndarray | None, tuple[float, float]]:
+        """The map that the preview shows, with its pixel size."""
+        layer = self.layer.layer()
+        if layer is None or layer.data.ndim not in (2, 3) or layer.rgb:
+            return None, (1.0, 1.0)
+        if kind_of(layer) == "stack":
+            stack, name = info_of(layer)["stack"], self.channel.currentData()
+            try:
+                maps = didv(stack, name)
+            except FriedelError as error:
+                self.message.error(str(error))
+                return None, (1.0, 1.0)
+            order = np.argsort(stack["bias"].to_numpy())
+            image = maps.isel(bias=int(order[stack_index(self.viewer, layer)])).to_numpy()
+            flipped = image if stack.attrs.get("y_direction", 1) > 0 else image[::-1]
+            return flipped, pixel_pitch(stack)
+        data = layer.data
+        if data.ndim == 2:
+            return np.asarray(data, dtype=float)[::-1], (1.0, 1.0)
+        middle = (
+            data[..., data.shape[2] // 2] if self.axes.currentData() == "yxb" else data[data.shape[0] // 2]
+        )
+        return np.asarray(middle, dtype=float)[::-1], (1.0, 1.0)
+
+    # --- making ---------------------------------------------------------------------------------------------------
+
+    def make(self) -> None:
+        """Make a calibrated stack of a plain layer, or apply channel and axes to one that is a stack already.
+
+        Raises
+        ------
+        StackError
+            If something is missing or does not fit.
+        """
+        layer = self.layer.layer()
+        if layer is None:
+            raise StackError("No layer is chosen: drop a file on the viewer, or open one above.")
+        if kind_of(layer) == "stack":
+            self._recalibrate(layer)
+            return
+        stack = self._from_plain(layer)
+        made = add_layer(self.viewer, stack_layer(stack, name=layer.name))
+        layer.visible = False
+        self.layer.choose(made)
+        self.viewer.layers.selection.active = made
+        self.message.info(f"Made {made.name!r}.")
+
+    def _from_plain(self, layer: Any) -> xr.Dataset:
+        if layer.rgb:
+            raise StackError(f"{layer.name!r} is a colour picture (RGB), not a stack of maps.")
+        if layer.data.ndim != 3:
+            raise StackError(f"{layer.name!r} has {layer.data.ndim} axes; a stack has three: bias, y and x.")
+        data = np.asarray(layer.data, dtype=np.float32)
+        if self.axes.currentData() == "yxb":
+            data = np.moveaxis(data, 2, 0)
+        if self.mirror.isChecked():
+            data = data[..., ::-1]
+        pixel = _pixel(self.pixel.text())
+        if not self.bias.text().strip() or pixel is None:
+            raise StackError("Give the bias voltages (first:last, in mV) and the pixel size (in nm).")
+        source = getattr(layer.source, "path", None) or layer.name
+        return make_stack(
+            {"dI/dV": data},
+            bias_mv=bias_axis(self.bias.text(), len(data)),
+            pixel_nm=pixel,
+            source=str(source),
+            y_direction=-1 if self.top.isChecked() else 1,
+        )
+
+    def _recalibrate(self, layer: Any) -> None:
+        old, _ = stack_of(layer)
+        bias, pixel = (
+            text if text != before else None
+            for text, before in zip((self.bias.text(), self.pixel.text()), self._typed, strict=True)
+        )
+        stack = override_axes(old, bias, _pixel(pixel) if pixel else None, layer.name)
+        direction = -1 if self.top.isChecked() else 1
+        if direction != int(old.attrs.get("y_direction", 1)):
+            stack = stack.assign_attrs(y_direction=direction)
+        info = info_of(layer)
+        data, kwargs, _ = stack_layer(stack, self.channel.currentData(), info["title"])
+        layer.data = data
+        layer.name = kwargs["name"]
+        layer.contrast_limits = kwargs["contrast_limits"]
+        layer.metadata[KEY] = {**kwargs["metadata"][KEY], "id": info.get("id", layer.unique_id)}
+        _move(layer, placement(stack, DIMS))
+        for other in self.viewer.layers:  # its topograph and results lie on the same stack
+            if other is not layer and info_of(other).get("stack") is old:
+                info_of(other)["stack"] = stack
+                _move(other, placement(stack))
+        self.message.info(f"{layer.name!r} now shows {describe(stack, self.channel.currentData())}.")
+        self.layer.currentIndexChanged.emit(self.layer.currentIndex())
+
+
+def _move(layer: Any, place: dict[str, Any]) -> None:
+    layer.rotate, layer.scale, layer.translate = place["rotate"], place["scale"], place["translate"]
+
+
+def _pixel(text: str | None) -> Any:
+    """Parse one length, or two (along y, x)."""
+    parts = [part for part in (text or "").replace(";", ",").split(",") if part.strip()]
+    if not parts:
+        return None
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        raise StackError(f"{text!r} is not a pixel size in nm.") from None
+    if len(values) > 2:
+        raise StackError("Give one pixel size, or two: along y, along x.")
+    return values[0] if len(values) == 1 else (values[0], values[1])
+
+
+def _right(widget: QWidget) -> QWidget:
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addStretch(1)
+    row.addWidget(widget)
+    return holder

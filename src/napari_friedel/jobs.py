@@ -1,0 +1,208 @@
+"""Run a generator of `Progress` off the GUI thread: progress, cancel, errors, memory.
+
+A job is always in one of five states, and a dock only has to render them. Whatever happens in the generator, the
+job ends in `DONE`, `FAILED` or `IDLE` (cancelled), so that a dock is never left dead.
+"""
+
+from __future__ import annotations
+
+import enum
+import gc
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from friedel.errors import FriedelError, FriedelWarning
+from friedel.progress import Progress
+
+Work = Generator[Progress, None, Any]
+
+
+class State(enum.Enum):
+    """What a job is doing."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class JobError(Exception):
+    """An error on its way from the worker to the dock; not a RuntimeError, which napari's worker would swallow."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(sentence(error))
+        self.details = "".join(traceback.format_exception(error))
+
+
+_CANCELLED = object()
+# A worker that is collected before its thread ends takes Qt objects with it that are still in use.
+_alive: set[Any] = set()
+
+
+class Job(QObject):
+    """One piece of long work at a time, started by a dock.
+
+    Parameters
+    ----------
+    parent : QObject, optional
+        The dock; when it goes, the work is cancelled.
+    name : str
+        For napari's list of running tasks.
+    """
+
+    state_changed = Signal(object)
+    progressed = Signal(object)  # list[Progress]: all steps since the last signal
+    returned = Signal(object)
+    warned = Signal(str)
+    failed = Signal(str, str)  # a sentence, and the traceback for a bug report
+    cancelled = Signal()
+
+    #: Steps are handed to the GUI at most this often [s]: a fast generator must not flood the event loop.
+    interval = 0.03
+
+    def __init__(self, parent: QObject | None = None, name: str = "friedel") -> None:
+        super().__init__(parent)
+        self.name = name
+        self.state = State.IDLE
+        self._cancel = threading.Event()
+        self._worker: Any = None
+        if parent is not None:
+            # A closed dock must not leave a network running. The event outlives this object.
+            parent.destroyed.connect(_setter(self._cancel))
+
+    @property
+    def busy(self) -> bool:
+        """Whether work is under way."""
+        return self.state in (State.RUNNING, State.CANCELLING)
+
+    def start(self, make: Callable[[], Work]) -> None:
+        """Run the generator that `make` gives; `make` is called in the worker, so it may import torch.
+
+        A second start while one is running is ignored.
+        """
+        if self.busy:
+            return
+        from napari.qt.threading import create_worker
+
+        self._cancel.clear()
+        worker = create_worker(_guarded, make, self._cancel, self.interval, _start_thread=False)
+        self._worker = worker
+        _alive.add(worker)
+        worker.yielded.connect(self.progressed)
+        worker.returned.connect(self._on_returned)
+        worker.warned.connect(self._on_warned)
+        worker.errored.connect(self._on_errored)
+        worker.finished.connect(_forget(worker))
+        worker.finished.connect(self._on_finished)
+        self._set(State.RUNNING)
+        worker.start()
+
+    def cancel(self) -> None:
+        """Ask the work to stop; it does so at its next step."""
+        if self.state is State.RUNNING:
+            self._cancel.set()
+            self._set(State.CANCELLING)
+
+    def _set(self, state: State) -> None:
+        self.state = state
+        self.state_changed.emit(state)
+
+    def _on_returned(self, value: Any) -> None:
+        if value is _CANCELLED:
+            self._set(State.IDLE)
+            self.cancelled.emit()
+            return
+        self._set(State.DONE)
+        self.returned.emit(value)
+
+    def _on_warned(self, warning: Any) -> None:
+        message, category = warning[0], warning[1]
+        if issubclass(category, FriedelWarning):
+            self.warned.emit(" ".join(str(message).split()))
+
+    def _on_errored(self, error: BaseException) -> None:
+        details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
+        self._set(State.FAILED)
+        self.failed.emit(str(error) if isinstance(error, JobError) else sentence(error), details)
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        if self.busy:  # stopped by napari itself, for example while the viewer closes
+            self._set(State.IDLE)
+            self.cancelled.emit()
+
+
+def _guarded(
+    make: Callable[[], Work], cancel: threading.Event, interval: float
+) -> Generator[list[Progress], None, Any]:
+    """Drain the work: batch its steps, end it on cancel, wrap its errors."""
+    work: Work | None = None
+    steps: list[Progress] = []
+    last = 0.0
+    try:
+        work = make()
+        while not cancel.is_set():
+            steps.append(next(work))
+            if (now := time.monotonic()) - last >= interval:
+                last = now
+                yield steps
+                steps = []
+        return _CANCELLED
+    except StopIteration as end:
+        if steps:
+            yield steps
+        return end.value
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        raise JobError(error) from error
+    finally:
+        if work is not None:
+            work.close()  # in this thread: its `finally` blocks run now, not when the memory is collected
+        del work
+        release_memory()
+
+
+def release_memory() -> None:
+    """Give GPU memory that is cached but unused back to the driver, if torch is loaded at all."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    elif getattr(torch.backends, "mps", None) is not None and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def sentence(error: BaseException) -> str:
+    """Say in words what went wrong; our own errors are sentences already."""
+    text = " ".join(str(error).split())
+    if isinstance(error, (FriedelError, JobError)):
+        return text
+    kind = type(error).__name__
+    if "OutOfMemory" in kind or "out of memory" in text.lower():
+        return f"The device ran out of memory: choose a smaller area, or the CPU as device. ({text[:160]})"
+    if isinstance(error, MemoryError):
+        return "The computer ran out of memory: choose a smaller area."
+    if isinstance(error, ImportError) or (isinstance(error, OSError) and "1114" in text):
+        return (
+            "A library could not be loaded. If it is torch, close napari and start it with `napari-friedel`, which "
+            f"loads torch first. ({text[:200]})"
+        )
+    return f"{kind}: {text}" if text else kind
+
+
+def _setter(event: threading.Event) -> Callable[..., None]:
+    return lambda *_: event.set()
+
+
+def _forget(worker: Any) -> Callable[[], None]:
+    return lambda: _alive.discard(worker)
