@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from friedel.evaluation.chance import chance_matching, chance_recall, disc_in_field
+from friedel.chance import chance_matching, chance_recall, disc_in_field
 from friedel.evaluation.intervals import bootstrap, f1_interval, wilson
 from friedel.evaluation.metrics import best_cut, evaluate, precision_recall
 

@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     )
     result = scores.as_dict() | {"unit": unit}
     if shape is not None and pitch:
-        from friedel.evaluation.chance import chance_recall
+        from friedel.chance import chance_recall
 
         required = truth.pixels if optional is None else truth.pixels[~optional]
         chance = chance_recall(required, scores.n_found, tolerance / pitch, shape)

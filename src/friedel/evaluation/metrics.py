@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from friedel.evaluation.chance import chance_recall, covered
+from friedel.chance import chance_recall, covered
 from friedel.evaluation.intervals import f1_interval, wilson
 from friedel.matching import Matching, as_points, growing_matches, match
 
