@@ -44,3 +44,18 @@ html_css_files = ["friedel.css"]
 html_theme_options = {"navigation_with_keys": True}
 html_show_sphinx = False
 copybutton_exclude = ".linenos, .gp, .go"
+
+
+def _keep_bars(app):
+    """Leave `|r − r_w|` in docstrings alone: this project has no reST substitutions, but many moduli."""
+    from docutils.parsers.rst.states import Inliner
+
+    def plain(inliner, match, lineno):
+        end = match.end("start")
+        return match.string[:end], [], match.string[end:], []
+
+    Inliner.dispatch = {**Inliner.dispatch, "|": plain}
+
+
+def setup(app):
+    app.connect("builder-inited", _keep_bars)
