@@ -176,6 +176,8 @@ class InspectDock(Dock):
         self.spectrum.curve("cursor", bias, curves["cursor"], COLOURS["first"])
         self.spectrum.curve("impurity", bias, curves["impurity"], COLOURS["second"])
         self.spectrum.vertical("bias", bias[self._bias_index()], COLOURS["average"])
+        if not np.isfinite(self._average(maps, pixel)).any():
+            words.append(f"no pixel lies farther than {self.exclude.value():g} nm from all impurities")
         if words:
             self.where.setText("; ".join(words))
 
@@ -246,7 +248,7 @@ class InspectDock(Dock):
         self.dispersion.picture(modulus[nearest], (0, q[-1], bias[0] - half, bias[-1] + half))
         band = self._band()
         k = 2 * band.k(bias) if band is not None else np.full(len(bias), np.nan)
-        self.dispersion.curve("2k", k, bias, COLOURS["ring"], dashed=True)
+        self.dispersion.curve("2k", k, bias, COLOURS["ring"], dashed=True, width=2.5)
         self.where.setText("Ring radius against energy; dashed: q = 2k of the band below")
 
 

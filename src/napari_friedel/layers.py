@@ -110,6 +110,8 @@ def stack_layer(stack: xr.Dataset, channel: str | None = None, name: str | None 
             "name": f"{title} · {'dI/dV of ' if derived else ''}{chosen}",
             "colormap": "gray",
             "contrast_limits": contrast(data),
+            # The mean of dI/dV changes with bias far more than the waves do: each map gets limits of its own.
+            "auto_contrast": True,
             "metadata": {
                 KEY: {
                     "kind": "stack",

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 #: Colours by meaning, the same in curves and on the map.
 COLOURS = {
@@ -22,7 +22,7 @@ COLOURS = {
     "matched": "#00c08b",
     "missed": "#ffb000",
     "false": "#ff4fa3",
-    "ring": "#ff6d3f",
+    "ring": "#35e0ff",
 }
 
 
@@ -46,7 +46,7 @@ class Plot(QWidget):
         self._pg = pg
         self.axes = pg.PlotWidget()
         self.axes.setMinimumHeight(height)
-        self.axes.setMenuEnabled(True)
+        self.axes.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self._items: dict[str, Any] = {}
         self._legend: Any = None
         rows = QVBoxLayout(self)
@@ -54,6 +54,10 @@ class Plot(QWidget):
         rows.addWidget(self.axes)
         self._labels = {"bottom": x, "left": y}
         self.set_dark(dark)
+
+    def sizeHint(self) -> QSize:
+        """Fit into a narrow dock; pyqtgraph would ask for 640 pixels."""
+        return QSize(300, self.axes.minimumHeight())
 
     def set_dark(self, dark: bool) -> None:
         """Follow the theme."""
@@ -128,6 +132,8 @@ class Plot(QWidget):
     def square(self) -> None:
         """Lock the aspect ratio, for pictures with the same unit on both axes."""
         self.axes.setAspectLocked(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(self.axes.minimumHeight())
 
     def clear(self, names: Sequence[str] = ()) -> None:
         """Remove the named items, or all."""

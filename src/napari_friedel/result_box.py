@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFileDialog,
@@ -26,8 +26,6 @@ from napari_friedel.layers import info_of
 
 class ResultBox(QGroupBox):
     """Shows and steers one Points layer of impurities."""
-
-    threshold_changed = Signal(float)
 
     def __init__(self) -> None:
         super().__init__("Impurities")
@@ -52,7 +50,8 @@ class ResultBox(QGroupBox):
         rows = QFormLayout(self)
         rows.setContentsMargins(6, 6, 6, 6)
         rows.setVerticalSpacing(4)
-        rows.addRow("Probability ≥", _row(self.slider, self.spin, self.back))
+        rows.addRow("Probability ≥", _row(self.spin, self.back))
+        rows.addRow(self.slider)
         rows.addRow(self.number)
         rows.addRow(self.density)
         rows.addRow(self.edits)
@@ -61,13 +60,11 @@ class ResultBox(QGroupBox):
         self.spin.valueChanged.connect(self.set_threshold)
         self.back.clicked.connect(lambda: self.set_threshold(self._default))
         self.forget.clicked.connect(self._forget)
+        results.EVENTS.changed.connect(self._changed)
         self.follow(None)
 
     def follow(self, layer: Any) -> None:
         """Show the impurities of `layer`; None empties the box."""
-        if self.layer is not None:
-            self.layer.events.data.disconnect(self._changed)
-            self.layer.events.features.disconnect(self._changed)
         self.layer = layer
         self.setEnabled(layer is not None)
         if layer is None:
@@ -75,8 +72,6 @@ class ResultBox(QGroupBox):
             self.density.setText("")
             self.edits.setText("")
             return
-        layer.events.data.connect(self._changed)
-        layer.events.features.connect(self._changed)
         info = info_of(layer)
         self._default = float(info["detections"].threshold)
         self._show_threshold(info["threshold"])
@@ -88,8 +83,6 @@ class ResultBox(QGroupBox):
         if self.layer is None:
             return
         results.set_threshold(self.layer, threshold)
-        self.refresh()
-        self.threshold_changed.emit(threshold)
 
     def _show_threshold(self, threshold: float) -> None:
         for widget, value in ((self.slider, round(1000 * threshold)), (self.spin, threshold)):
@@ -97,8 +90,8 @@ class ResultBox(QGroupBox):
             widget.setValue(value)
             widget.blockSignals(False)
 
-    def _changed(self, _event: Any = None) -> None:
-        if self.layer is not None and not info_of(self.layer).get("busy"):
+    def _changed(self, layer: Any) -> None:
+        if layer is self.layer:
             self.refresh()
 
     def refresh(self) -> None:
@@ -123,7 +116,6 @@ class ResultBox(QGroupBox):
     def _forget(self) -> None:
         if self.layer is not None:
             results.forget_edits(self.layer)
-            self.refresh()
 
     def ask_and_save(self, on_saved: Callable[[str], Any]) -> None:
         """Ask for a file and write the table there.
@@ -160,5 +152,5 @@ def _row(*widgets: QWidget) -> QWidget:
     row = QHBoxLayout(holder)
     row.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:
-        row.addWidget(widget, 1 if isinstance(widget, QSlider) else 0)
+        row.addWidget(widget, 1)
     return holder

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from psygnal import Signal
 from scipy.spatial import KDTree
 
 from friedel.density import Density, covered_area, density
@@ -22,6 +23,15 @@ from napari_friedel.layers import KEY, add_layer, info_of, kind_of, map_layer, p
 #: Two positions nearer than this are the same impurity when a new run meets old corrections [px].
 SAME_PX = 1.0
 BY_HAND = ("added", "moved")
+
+
+class _Events:
+    """What docks listen to: `changed` is emitted with the Points layer whose impurities are others now."""
+
+    changed = Signal(object)
+
+
+EVENTS = _Events()
 
 
 def find(viewer: Any, stack_layer: Any, kind: str) -> Any:
@@ -172,6 +182,7 @@ def set_threshold(layer: Any, threshold: float) -> None:
     shown = counted(layer)
     if len(shown):
         layer.shown = shown
+    EVENTS.changed.emit(layer)
 
 
 def counted(layer: Any) -> np.ndarray:
@@ -268,7 +279,8 @@ def _edited(event: Any) -> None:
         found = features.iloc[indices]
         found = found[found["origin"] == "found"]
         info["removed"] = [*info["removed"], *found[["row", "column"]].to_numpy(dtype=float).tolist()]
-    elif action == "added":
+        return
+    if action == "added":
         _locate(layer, indices, "added")
     elif action == "changed":
         found = features.iloc[indices]
@@ -277,6 +289,8 @@ def _edited(event: Any) -> None:
         moved = [i for i in indices if features["origin"].iloc[i] in ("found", "moved")]
         _locate(layer, moved, "moved")
         _locate(layer, [i for i in indices if i not in moved], "added")
+    if action in ("added", "changed", "removed"):
+        EVENTS.changed.emit(layer)
 
 
 def _locate(layer: Any, indices: list[int], origin: str) -> None:

@@ -60,8 +60,7 @@ class Dock(QWidget):
 
     def sizeHint(self) -> QSize:
         """Never ask for more than a small screen has."""
-        hint = super().sizeHint()
-        return QSize(max(hint.width(), 340), min(self.content.sizeHint().height() + 60, 640))
+        return QSize(360, min(self.content.sizeHint().height() + 60, 640))
 
     def minimumSizeHint(self) -> QSize:
         """Shrink below the form's height: it scrolls."""
@@ -79,10 +78,14 @@ class Dock(QWidget):
 
     def safely(self, action: Callable[..., Any]) -> Callable[..., None]:
         """Wrap a slot: an error becomes a sentence in the dock, and the dock stays alive."""
+        return self.safely_with(lambda *_: action())
 
-        def run(*_: Any) -> None:
+    def safely_with(self, action: Callable[..., Any]) -> Callable[..., None]:
+        """As `safely`, for slots that take the signal's arguments."""
+
+        def run(*arguments: Any) -> None:
             try:
-                action()
+                action(*arguments)
             except FriedelError as error:
                 self.message.error(str(error))
             except Exception as error:
@@ -160,7 +163,8 @@ class LayerBox(QComboBox):
         if self._none:
             self.addItem(self._none, None)
         for layer in offered:
-            self.addItem(layer.name, layer)
+            self.addItem(_short(layer.name), layer)
+            self.setItemData(self.count() - 1, layer.name, Qt.ItemDataRole.ToolTipRole)
             layer.events.name.connect(self._renamed)
         index = next((i for i in range(self.count()) if kept is not None and self.itemData(i) is kept), -1)
         if index < 0:
@@ -173,7 +177,7 @@ class LayerBox(QComboBox):
     def _renamed(self, _event: Any = None) -> None:
         for i in range(self.count()):
             if (layer := self.itemData(i)) is not None:
-                self.setItemText(i, layer.name)
+                self.setItemText(i, _short(layer.name))
 
     def layer(self) -> Any:
         """The chosen layer, or None."""
@@ -303,6 +307,12 @@ def setting(group: str, key: str, default: Any) -> Any:
         return getattr(getattr(get_plugin_settings("napari-friedel"), group), key)
     except Exception:  # no plugin manager (bare ViewerModel), or a settings file of another version
         return default
+
+
+def _short(name: str, length: int = 34) -> str:
+    """Leave the middle out of a long name: its end, the channel, matters most."""
+    half = (length - 1) // 2
+    return name if len(name) <= length else f"{name[:half].rstrip()}…{name[-half:].lstrip()}"
 
 
 def _disconnect(viewer: Any, callback: Any) -> None:

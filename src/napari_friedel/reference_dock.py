@@ -1,0 +1,284 @@
+"""Dock "Compare with reference": overlay a bound-state map, register it, count what agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QDoubleSpinBox,
+    QFileDialog,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QSpinBox,
+)
+
+from friedel.errors import StackError
+from friedel.progress import Progress
+from napari_friedel import reference, results
+from napari_friedel.jobs import Job
+from napari_friedel.layers import add_layer, info_of, kind_of, map_layer, map_of, stack_of
+from napari_friedel.place_box import PlaceBox
+from napari_friedel.plots import COLOURS
+from napari_friedel.widgets import Dock, JobBar, LayerBox, hint
+
+ROWS = ("precision", "recall", "F1", "by chance")
+
+
+class ReferenceDock(Dock):
+    """Dock "Compare with reference"."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.job = Job(self, "comparison with a reference map")
+        self._positions: np.ndarray | None = None
+        self._build_maps()
+        self.place = PlaceBox(self.viewer, self._pair)
+        self.form.addWidget(self.place)
+        self._build_result()
+        self.form.addStretch(1)
+        self._connect()
+        self._choose_likely()
+        self._map_changed()
+
+    # --- the form -------------------------------------------------------------------------------------------------
+
+    def _build_maps(self) -> None:
+        rows = self.group("Maps")
+        self.stack = LayerBox(self.viewer, lambda x: kind_of(x) == "stack")
+        self.map = LayerBox(self.viewer, reference.is_map, none="–")
+        self.open = QPushButton("Open a map…")
+        self.opacity = QSlider(Qt.Orientation.Horizontal)
+        self.opacity.setRange(0, 100)
+        self.opacity.setValue(50)
+        rows.addRow("Stack", self.stack)
+        rows.addRow("Reference", self.map)
+        rows.addRow("", self.open)
+        rows.addRow("Opacity", self.opacity)
+
+    def _build_result(self) -> None:
+        rows = self.group("Agreement")
+        self.source = LayerBox(
+            self.viewer, lambda x: kind_of(x) == "truth" or _is_plain_points(x), none="From the map (EM, BIC)"
+        )
+        self.number = QSpinBox()
+        self.number.setRange(0, 2000)
+        self.number.setSpecialValueText("by BIC")
+        self.number.setToolTip(
+            "Number of impurities in the reference map; by the Bayesian information criterion if 0"
+        )
+        self.tolerance = QDoubleSpinBox()
+        self.tolerance.setRange(0.1, 20)
+        self.tolerance.setSingleStep(0.1)
+        self.tolerance.setValue(1.0)
+        self.tolerance.setSuffix(" px")
+        self.bar = JobBar(self.job, "Compare")
+        rows.addRow("Positions", self.source)
+        rows.addRow("How many", self.number)
+        rows.addRow("Within", self.tolerance)
+        rows.addRow(self.bar)
+        self.counts = QLabel("")
+        self.counts.setWordWrap(True)
+        self.counts.setTextFormat(Qt.TextFormat.RichText)
+        rows.addRow(self.counts)
+        self.table = {name: QLabel("–") for name in ROWS}
+        for name, label in self.table.items():
+            rows.addRow(name, label)
+        rows.addRow(
+            hint(
+                "“By chance”: the recall that as many random points would reach. Not every impurity binds a state, "
+                "so a point without a partner need not be wrong."
+            )
+        )
+
+    def _connect(self) -> None:
+        self.open.clicked.connect(self.safely(self._ask_file))
+        self.map.currentIndexChanged.connect(self._map_changed)
+        self.stack.currentIndexChanged.connect(self._forget)
+        self.source.currentIndexChanged.connect(self._forget)
+        self.viewer.layers.events.inserted.connect(self._inserted)
+        self.opacity.valueChanged.connect(self._set_opacity)
+        self.place.moved.connect(self.safely(self._moved))
+        self.place.problem.connect(self.message.error)
+        self.place.remark.connect(self.message.warn)
+        self.tolerance.valueChanged.connect(self.safely(self.update_agreement))
+        self.bar.start.clicked.connect(self.safely(self.compare))
+        self.job.returned.connect(self.safely_with(self._compared))
+        self.job.failed.connect(self.message.error)
+        self.job.warned.connect(self.message.warn)
+        results.EVENTS.changed.connect(self._impurities_changed)
+
+    # --- the reference map ----------------------------------------------------------------------------------------
+
+    def _inserted(self, _event: Any = None) -> None:
+        if self.map.layer() is None:
+            self._choose_likely()
+
+    def _choose_likely(self) -> None:
+        found = reference.likely(self.viewer)
+        if found is not None:
+            self.map.choose(found)
+
+    def _map_changed(self, *_: Any) -> None:
+        layer = self.map.layer()
+        self._forget()
+        if layer is None:
+            return
+        self.opacity.blockSignals(True)
+        self.opacity.setValue(round(100 * layer.opacity))
+        self.opacity.blockSignals(False)
+        self.place.refresh()
+
+    def _set_opacity(self, percent: int) -> None:
+        layer = self.map.layer()
+        if layer is not None:
+            layer.opacity = percent / 100
+            layer.visible = percent > 0
+
+    def _ask_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a reference map")
+        if path:
+            self.open_map(path)
+
+    def open_map(self, path: str) -> None:
+        """Open a map from a file and choose it as the reference.
+
+        Raises
+        ------
+        StackError
+            If the file holds no map.
+        """
+        from friedel.io import open_stack
+        from friedel.stack import channel_names, didv, image_names
+
+        stack = open_stack(path)
+        images = image_names(stack)
+        chosen = next((name for name in images if "bound" in name.lower()), None)
+        if chosen is None and stack.sizes["bias"] == 1:
+            data = didv(stack, channel_names(stack)[0]).isel(bias=0).to_numpy()
+        elif chosen is not None or images:
+            data = stack[chosen or images[0]].to_numpy()
+        else:
+            raise StackError(f"{path}: this is a whole stack; open the map at the band onset by itself.")
+        layer = add_layer(
+            self.viewer, map_layer(stack, data, "reference_map", f"{Path(path).stem} · reference map")
+        )
+        layer.opacity = 0.5
+        self.map.choose(layer)
+
+    def _pair(self) -> tuple[Any, Any]:
+        """The stack's layer and the reference layer; says what is missing."""
+        stack_of(self.stack.layer())
+        layer = self.map.layer()
+        if layer is None:
+            raise StackError("No reference map is chosen: open one, or choose a map that is in the viewer.")
+        map_of(layer)
+        return self.stack.layer(), layer
+
+    # --- agreement ------------------------------------------------------------------------------------------------
+
+    def compare(self) -> None:
+        """Find the reference's positions and count what agrees."""
+        self._impurities()
+        points = self.source.layer()
+        self.message.clear()
+        if points is not None:
+            self._compared(np.asarray(points.data, dtype=float)[:, -2:])
+            return
+        _, layer = self._pair()
+        image, stack_of_map = map_of(layer)
+        count = self.number.value() or None
+
+        def work() -> Generator[Progress, None, Any]:
+            yield Progress(0.0, "fitting the peaks of the reference map")
+            from friedel.reference import bound_state_positions
+            from friedel.stack import pixel_pitch
+
+            table = bound_state_positions(image, pixel_nm=pixel_pitch(stack_of_map), n=count)
+            return table[["row", "column"]].to_numpy(dtype=float)
+
+        self.job.start(work)
+
+    def _impurities(self) -> Any:
+        found = results.find(self.viewer, self.stack.layer(), "impurities") if self.stack.layer() else None
+        if found is None:
+            raise StackError("There is nothing to compare yet: press “Detect impurities” first.")
+        return found
+
+    def _compared(self, positions: np.ndarray) -> None:
+        self._positions = positions
+        self._moved()
+
+    def _moved(self) -> None:
+        """The reference lies elsewhere, or is another: show its positions and count again."""
+        if self._positions is None:
+            return
+        stack, _ = stack_of(self.stack.layer())
+        self._placed = reference.positions_in(stack, self.source.layer() or self.map.layer(), self._positions)
+        reference.show_positions(self.viewer, self.stack.layer(), stack, self._placed)
+        self.update_agreement()
+
+    def update_agreement(self) -> None:
+        """Count matched, missed and false points; ring them on the map."""
+        if self._positions is None:
+            return
+        from friedel.reference import agreement
+
+        found = self._impurities()
+        stack, _ = stack_of(self.stack.layer())
+        area = info_of(found)["detections"].area
+        low, high = np.array(area, dtype=float).T - 0.5
+        inside = ((self._placed >= low) & (self._placed <= high)).all(axis=1)
+        shape = tuple(int(stop - start) for start, stop in area)
+        # Chance counts places in the field that was searched, whose origin is the area's corner.
+        origin = low + 0.5
+        result = agreement(
+            results.impurity_positions(found) - origin,
+            self._placed[inside] - origin,
+            self.tolerance.value(),
+            shape=shape,  # type: ignore[arg-type]
+        )
+        shifted = _shifted(result, origin)
+        reference.show_agreement(self.viewer, self.stack.layer(), stack, shifted)
+        self._show(result)
+
+    def _show(self, result: Any) -> None:
+        numbers = {"matched": len(result.matched), "missed": len(result.missed), "false": len(result.false)}
+        self.counts.setText(
+            " &nbsp; ".join(
+                f'<span style="color:{COLOURS[k]}">◯</span> <b>{n}</b> {k}' for k, n in numbers.items()
+            )
+        )
+        for name, value in zip(
+            ROWS, (result.precision, result.recall, result.f1, result.chance), strict=True
+        ):
+            self.table[name].setText("–" if np.isnan(value) else f"{value:.3f}")
+
+    def _impurities_changed(self, layer: Any) -> None:
+        if self._positions is None or self.stack.layer() is None or self.job.busy:
+            return
+        if layer is results.find(self.viewer, self.stack.layer(), "impurities"):
+            self.safely(self.update_agreement)()
+
+    def _forget(self, *_: Any) -> None:
+        self._positions = None
+        self.counts.setText("")
+        for label in self.table.values():
+            label.setText("–")
+
+
+def _shifted(result: Any, origin: np.ndarray) -> Any:
+    matched = result.matched.copy()
+    for name, offset in (("row", origin[0]), ("column", origin[1])):
+        matched[name] += offset
+        matched[f"reference_{name}"] += offset
+    return replace(result, matched=matched, missed=result.missed + origin, false=result.false + origin)
+
+
+def _is_plain_points(layer: Any) -> bool:
+    return type(layer).__name__ == "Points" and kind_of(layer) == ""
