@@ -179,8 +179,6 @@ def iter_train(
         yield Progress(1.0, "calibrating", {})
         extra = recipe.calibrate(network, place)
     header = {
-        **recipe.header(),
-        **extra,
         "recipe": recipe.name,
         "seed": seed,
         "steps": state.step,
@@ -189,6 +187,8 @@ def iter_train(
         "threads": torch.get_num_threads(),
         "version": friedel.__version__,
         "torch": torch.__version__,
+        **recipe.header(),
+        **extra,
     }
     save_model(target, network, header)
     kept.unlink(missing_ok=True)

@@ -60,14 +60,14 @@ class PaperRecipe:
         Of AdamW.
     """
 
-    network: AttentionConfig = field(default_factory=AttentionConfig)
+    network: AttentionConfig = field(default_factory=lambda: AttentionConfig(inner_product="global"))
     scene: FriedelConfig = field(default_factory=FriedelConfig)
     voltages: VoltageChoice = field(
         default_factory=lambda: VoltageChoice(tuple(paper_k().tolist()), (8, 48), (0.95, 1.05))
     )
     least_noise: float = 0.3
-    maps: int = 384
-    learning_rate: float = 3e-3
+    maps: int = 256
+    learning_rate: float = 8e-3
     weight_decay: float = 1e-4
     name: str = "paper"
 
@@ -116,4 +116,4 @@ class PaperRecipe:
 
 def paper(network: Mapping[str, Any] | None = None, **settings: Any) -> PaperRecipe:
     """Make the recipe of the bundled `paper` model."""
-    return PaperRecipe(network=AttentionConfig(**dict(network or {})), **settings)
+    return PaperRecipe(network=AttentionConfig(**{"inner_product": "global", **(network or {})}), **settings)

@@ -1,0 +1,141 @@
+"""The training loop: it learns, it is determined by its seed, it can be interrupted and resumed."""
+
+import pytest
+import torch
+from torch import nn
+
+from friedel.errors import ModelError
+from friedel.models.registry import load_model
+from friedel.progress import drain
+from friedel.training.loop import iter_train, schedule
+from friedel.training.patches import VoltageChoice
+from friedel.training.recipes import RECIPES, get_recipe, paper
+
+
+def small(**settings):
+    voltages = VoltageChoice((0.66, 0.7, 0.8, 0.9), (2, 3))
+    return paper({"width": 4, "dilations": (1,)}, maps=8, voltages=voltages, **settings)
+
+
+class Line:
+    """A recipe so simple that its answer is known: fit y = 3x."""
+
+    name = "line"
+    learning_rate = 0.05
+
+    def make_network(self):
+        return nn.Linear(1, 1)
+
+    def batch(self, generator, device):
+        return torch.randn(32, 1, generator=generator)
+
+    def loss(self, network, batch):
+        loss = (network(batch) - 3 * batch).square().mean()
+        return loss, {"error": loss.item()}
+
+    def header(self):
+        return {"architecture": "line", "config": {}, "k_range": [0, 1]}
+
+
+def weights(path):
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def test_it_learns(tmp_path):
+    values = []
+    path = drain(
+        iter_train(Line(), output=tmp_path / "m", steps=400, device="cpu"), lambda step: values.append(step.values)
+    )
+    assert values[-1]["error"] < 1e-3 < values[0]["error"]
+    assert weights(path)["weight"].item() == pytest.approx(3, abs=0.02)
+
+
+def test_l0_of_the_paper_recipe_falls(tmp_path):
+    losses = []
+    # With a sure signal a few dozen steps show whether anything is learned at all.
+    recipe = small(least_noise=0.0, learning_rate=2e-2)
+    for _, step in zip(range(60), iter_train(recipe, output=tmp_path / "m", steps=1000, device="cpu"), strict=False):
+        losses.append(step.values["L0"])
+    assert sum(losses[-10:]) < sum(losses[:10]) - 2
+
+
+def test_determined_by_the_seed(tmp_path):
+    def train(name, seed):
+        return weights(drain(iter_train(small(), output=tmp_path / name, steps=4, seed=seed, device="cpu")))
+
+    first, again, other = train("a", 1), train("b", 1), train("c", 2)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_interrupted_and_resumed_is_the_same_training(tmp_path):
+    whole = drain(iter_train(small(), output=tmp_path / "whole", steps=6, device="cpu"))
+    settings = {"output": tmp_path / "parts", "steps": 6, "device": "cpu"}
+    work = iter_train(small(), **settings)
+    for _ in range(3):
+        next(work)
+    work.close()  # what Cancel and Ctrl-C do
+    assert (tmp_path / "parts.checkpoint").exists() and not (tmp_path / "parts.safetensors").exists()
+    with pytest.raises(ModelError, match="unfinished"):
+        next(iter_train(small(), **settings))
+    with pytest.raises(ModelError, match="seed"):
+        next(iter_train(small(), **settings, seed=5, resume=True))
+    steps = []
+    parts = drain(iter_train(small(), **settings, resume=True), lambda step: steps.append(step.values.get("step")))
+    assert steps[:3] == [4, 5, 6]
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(parts).values(), strict=True))
+    assert not (tmp_path / "parts.checkpoint").exists()
+
+
+def test_the_model_says_where_it_comes_from(tmp_path):
+    model = load_model(drain(iter_train(small(), output=tmp_path / "m", steps=1, seed=7, device="cpu")), "cpu")
+    assert model.header["recipe"] == "paper" and model.header["seed"] == 7 and model.header["steps"] == 1
+    assert model.k_range == pytest.approx((0.66, 0.9))
+    assert set(model.header["calibration"]) == {"slope", "intercept"} and 0 <= model.threshold <= 1
+
+
+def test_refusals(tmp_path):
+    (tmp_path / "m.safetensors").write_bytes(b"mine")
+    with pytest.raises(ModelError, match="exists already"):
+        next(iter_train(small(), output=tmp_path / "m.safetensors", steps=1))
+    with pytest.raises(ModelError, match="minutes or steps"):
+        next(iter_train(small(), output=tmp_path / "n", steps=1, minutes=1))
+    with pytest.raises(ModelError, match="no unfinished training"):
+        next(iter_train(small(), output=tmp_path / "n", steps=1, resume=True))
+    (tmp_path / "n.checkpoint").write_bytes(b"junk")
+    with pytest.raises(ModelError, match="damaged"):
+        next(iter_train(small(), output=tmp_path / "n", steps=1, resume=True))
+    with pytest.raises(ModelError, match="no recipe"):
+        get_recipe("soup")
+    with pytest.raises(ModelError, match="settings"):
+        get_recipe("paper", colour="red")
+
+
+def test_divergence_is_a_sentence(tmp_path):
+    class Bad(Line):
+        def loss(self, network, batch):
+            return network(batch).sum() * float("nan"), {}
+
+    with pytest.raises(ModelError, match="diverged at step 0"):
+        drain(iter_train(Bad(), output=tmp_path / "m", steps=3, device="cpu"))
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_minutes_end_the_training(tmp_path):
+    path = drain(iter_train(Line(), output=tmp_path / "m", minutes=0.005, device="cpu"))
+    assert path.exists()
+
+
+def test_schedule():
+    assert schedule(0.0) < 0.1 and schedule(0.02) == pytest.approx(1) and schedule(1.0) == pytest.approx(0.01)
+    assert schedule(0.51) == pytest.approx(0.505, abs=0.01)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_of_the_table(name):
+    recipe = get_recipe(name)
+    batch = recipe.batch(torch.Generator().manual_seed(0), torch.device("cpu"))
+    loss, values = recipe.loss(recipe.make_network(), batch)
+    assert torch.isfinite(loss) and values and {"architecture", "config", "k_range"} <= set(recipe.header())
