@@ -1,0 +1,245 @@
+"""The `friedel` network: the paper's attention over voltages, fed with waves whose wavevector is known.
+
+The design is that of arXiv 2006.15898, Sec. III: one small CNN turns every map X_i into Q_i, K_i, V_i, and attention
+over the voltages mixes them. What is new:
+
+1. each map brings its **matched field** along, the correlation with outgoing waves e^{2ikr}/(r + 1) at the wavevector
+   k of its voltage. An impurity's phase in this field moves slowly with energy, so that voltages add up coherently
+   (notes on detection: a factor of about four in signal energy). Three rings of r are kept apart: a true source is
+   coherent in all of them, a chance crest is not;
+2. the attended values are summed up by their mean **and** their spread over the voltages;
+3. a head of dilated residual blocks sees the whole field and settles who owns which wave;
+4. besides S it gives the sub-pixel offset and its standard deviation (the outputs of DECODE, Speiser et al.,
+   Nat. Methods 18, 1082, 2021, DOI 10.1038/s41592-021-01236-x).
+
+Voltages are pooled into at most `groups` means before anything else: within a group k changes by about a percent.
+
+Shapes: B fields, V voltages, G ≤ `groups` pooled voltages, C channels, H × W pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from friedel.models.base import Output
+
+
+@dataclass(frozen=True)
+class WaveConfig:
+    """Sizes of the network; lengths in pixels."""
+
+    groups: int = 12
+    rings: tuple[float, ...] = (5.0, 12.0, 28.0)  # outer radii of the matched field's rings
+    width: int = 24  # channels of the per-map encoder
+    d_q: int = 12
+    d_v: int = 24
+    head: int = 48
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 4, 2, 1)
+    tile: int = 96  # for tiled detection: the field seen at once and the overlap of neighbours
+    overlap: int = 24
+
+
+class Residual(nn.Module):
+    """x + conv(SiLU(conv(SiLU(x)))), the last convolution starting at zero."""
+
+    def __init__(self, channels: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.second = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) → the same shape."""
+        return x + self.second(F.silu(self.first(F.silu(x))))
+
+
+def pool_voltages(maps: torch.Tensor, k: torch.Tensor, groups: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Average neighbouring voltages (in the order of k) into at most `groups` maps of equal spread.
+
+    Parameters
+    ----------
+    maps : Tensor, shape (B, V, H, W)
+    k : Tensor, shape (B, V) [rad/px]
+    groups : int
+
+    Returns
+    -------
+    maps : Tensor, shape (B, G, H, W)
+    k : Tensor, shape (B, G)
+    """
+    if k.shape[1] > 1 and bool((k[:, 0] > k[:, -1]).all()):
+        maps, k = maps.flip(1), k.flip(1)
+    v = maps.shape[1]
+    if v > groups:
+        edges = [round(i * v / groups) for i in range(groups + 1)]
+        pieces = list(pairwise(edges))
+        maps = torch.stack([maps[:, a:b].mean(dim=1) for a, b in pieces], dim=1)
+        k = torch.stack([k[:, a:b].mean(dim=1) for a, b in pieces], dim=1)
+    return maps, k
+
+
+class MatchedField(nn.Module):
+    """Correlation of each map with outgoing waves of its own wavevector, ring by ring."""
+
+    def __init__(self, rings: tuple[float, ...]) -> None:
+        super().__init__()
+        self.rings = rings
+
+    def forward(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Matched field of unit variance for white noise of unit variance.
+
+        Parameters
+        ----------
+        maps : (B, G, H, W)
+        k : (B, G) [rad/px]
+        mask : (B, H, W)
+
+        Returns
+        -------
+        Tensor, shape (B, G, R, 2, H, W): real and imaginary part a ring.
+        """
+        height, width = maps.shape[-2:]
+        reach = min(math.ceil(max(self.rings)) + 1, max(height, width))
+        shape = (_good_size(height + reach), _good_size(width + reach))
+        rows = torch.fft.fftfreq(shape[0], 1 / shape[0], device=maps.device)[:, None]
+        columns = torch.fft.fftfreq(shape[1], 1 / shape[1], device=maps.device)[None, :]
+        r = torch.sqrt(rows**2 + columns**2)
+        edges = (0.0, *self.rings)
+        rings = torch.stack(
+            [
+                torch.sigmoid((r - a) * 2) * torch.sigmoid((b - r) * 2) / (r + 1)
+                for a, b in pairwise(edges)
+            ]
+        )  # (R, h, w)
+        rings = rings * (r <= reach)
+        # The template's energy over the acquired pixels: the edge takes some of it away.
+        energy = _correlate(torch.fft.rfft2(mask, s=shape)[:, None], rings**2, shape, (height, width))
+        scale = torch.rsqrt(energy.clamp_min(1e-3) / 2)  # (B, R, H, W)
+        spectrum = torch.fft.rfft2(maps, s=shape)  # (B, G, h, w/2 + 1)
+        argument = 2 * k[..., None, None] * r  # (B, G, h, w)
+        wave = torch.stack([torch.cos(argument), torch.sin(argument)], dim=2)  # (B, G, 2, h, w)
+        fields = []
+        for index in range(rings.shape[0]):
+            field = _correlate(spectrum[:, :, None], wave * rings[index], shape, (height, width))
+            fields.append(field * scale[:, None, None, index])
+        return torch.stack(fields, dim=2)
+
+
+def _good_size(n: int) -> int:
+    """Smallest length ≥ n with no prime factor above 5: a fast Fourier transform."""
+    while True:
+        m = n
+        for prime in (2, 3, 5):
+            while m % prime == 0:
+                m //= prime
+        if m == 1:
+            return n
+        n += 1
+
+
+def _correlate(
+    spectrum: torch.Tensor, kernel: torch.Tensor, shape: tuple[int, int], size: tuple[int, int]
+) -> torch.Tensor:
+    """Correlate with an even kernel (its transform is real) and cut the field out of the padding."""
+    product = spectrum * torch.fft.rfft2(kernel).real
+    return torch.fft.irfft2(product, s=shape)[..., : size[0], : size[1]]
+
+
+class WaveNet(nn.Module):
+    """The `friedel` network.
+
+    Parameters
+    ----------
+    config : WaveConfig
+    """
+
+    def __init__(self, config: WaveConfig | None = None) -> None:
+        super().__init__()
+        self.config = c = config or WaveConfig()
+        n_rings = len(c.rings)
+        self.matched_field = MatchedField(c.rings)
+        self.encoder = nn.Sequential(
+            nn.Conv2d(4 + 2 * n_rings, c.width, 3, padding=1),
+            Residual(c.width),
+            nn.SiLU(),
+            nn.Conv2d(c.width, 2 * c.d_q + c.d_v, 1),
+        )
+        self.mix = nn.Conv2d(2 * c.d_v + 4 * n_rings + 2, c.head, 3, padding=1)
+        self.head = nn.Sequential(*[Residual(c.head, dilation) for dilation in c.dilations], nn.SiLU())
+        self.project = nn.Conv2d(c.head, 4, 1)
+        nn.init.zeros_(self.project.weight)
+        with torch.no_grad():  # one pixel in some hundred holds an impurity
+            self.project.bias.copy_(torch.tensor([-4.0, 0.0, 0.0, -1.0]))  # type: ignore[union-attr]
+
+    def features(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """From maps to what the head sees, (B, 2·d_v + 4·R + 2, H, W)."""
+        c = self.config
+        maps, k = pool_voltages(maps, k, c.groups)
+        known = mask[:, None]
+        count = known.sum(dim=(-2, -1), keepdim=True).clamp_min(1)
+        maps = (maps - (maps * known).sum(dim=(-2, -1), keepdim=True) / count) * known
+        maps = maps * torch.rsqrt((maps**2).sum(dim=(-2, -1), keepdim=True) / count + 1e-12)
+        b, g, h, w = maps.shape
+        waves = self.matched_field(maps, k, mask)  # (B, G, R, 2, H, W)
+        common = maps.mean(dim=1, keepdim=True)
+        planes = torch.cat(
+            [
+                maps[:, :, None],
+                common[:, :, None].expand(-1, g, -1, -1, -1),
+                ((k - 0.78) * 4)[:, :, None, None, None].expand(-1, -1, 1, h, w),
+                known[:, None].expand(-1, g, -1, -1, -1),
+                waves.flatten(2, 3) * 0.5,
+            ],
+            dim=2,
+        )  # (B, G, 4 + 2R, H, W)
+        qkv = self.encoder(planes.flatten(0, 1)).view(b, g, -1, h * w)
+        q, key, value = qkv.split([c.d_q, c.d_q, c.d_v], dim=2)  # each (B, G, d, HW)
+        # ⟨Q_i K_j⟩ pixel by pixel; 1/√d keeps the exponent of order one.
+        weight = torch.softmax(torch.einsum("bidp,bjdp->bpij", q, key) / math.sqrt(c.d_q), dim=-1)
+        attended = torch.einsum("bpij,bjdp->bidp", weight, value).view(b, g, c.d_v, h, w)
+        mean = attended.mean(dim=1)
+        spread = torch.sqrt((attended - mean[:, None]).square().mean(dim=1) + 1e-6)
+        coherent = waves.sum(dim=1) / math.sqrt(g)  # (B, R, 2, H, W)
+        energy = waves.square().mean(dim=(1, 3))  # (B, R, H, W)
+        follow = (waves[:, 1:] * waves[:, :-1]).sum(dim=3).mean(dim=1) if g > 1 else torch.zeros_like(energy)
+        few = torch.full_like(mask, 1 / math.sqrt(g))[:, None]
+        return torch.cat(
+            [mean, spread, coherent.flatten(1, 2) * 0.4, energy * 0.3, follow * 0.3, known, few], dim=1
+        )
+
+    def forward(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> Output:
+        """Find the sources of the waves.
+
+        Parameters
+        ----------
+        maps : (B, V, H, W), normalised, 0 where not acquired
+        k : (B, V) [rad/px]
+        mask : (B, H, W)
+
+        Returns
+        -------
+        Output
+            S (the logit of the probability), offset within ±1.5 px, log σ.
+        """
+        out = self.project(self.head(self.mix(self.features(maps, k, mask))))
+        s, offset, log_sigma = out[:, 0], 1.5 * torch.tanh(out[:, 1:3]), out[:, 3].clamp(-4, 1)
+        return Output(s, offset, log_sigma)
+
+
+def build(config: dict[str, Any]) -> WaveNet:
+    """Make the network from the configuration kept in a weights file."""
+    known = {name: tuple(value) if isinstance(value, list) else value for name, value in config.items()}
+    return WaveNet(WaveConfig(**known))
+
+
+def config_of(network: WaveNet) -> dict[str, Any]:
+    """Give the configuration to keep in a weights file."""
+    return asdict(network.config)

@@ -1,0 +1,224 @@
+"""Random scenes for training: scatterers in and around a field, their LDOS, and what the microscope makes of it.
+
+A scene is larger than the field that is cut from it: waves also arrive from scatterers outside. Cores carry no
+universal physics, so what happens within a core radius is randomised; a network can learn only the waves.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from friedel.physics import instrument
+from friedel.physics.scattering import ldos, scattering_amplitude
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """Ranges from which scenes are drawn; each pair is (low, high). Lengths in pixels, k in rad/px."""
+
+    size: int = 48
+    voltages: int = 12
+    margin: float = 14.0  # how far outside the field scatterers lie
+    density: Range = (4 / 6400, 170 / 6400)  # scatterers a pixel, log-uniform
+    empty: float = 0.04  # share of fields without any scatterer inside or around
+    closest: Range = (0.8, 3.0)  # smallest distance between two scatterers
+    k: Range = (0.62, 0.92)  # geometric mean of k over the voltages
+    k_ratio: Range = (1.0, 2.0)  # highest over lowest k
+    k_error: float = 0.01  # relative error with which the analyst knows k
+    broadening: Range = (0.002, 0.03)  # Im k / Re k
+    phase: float = math.pi / 2  # unlike scatterers: δ within ± this
+    weakest: float = 0.3  # smallest |sin δ|
+    phase_slope: float = 0.7  # change of δ from the lowest to the highest voltage [rad], Gaussian width
+    absorption: Range = (0.0, 0.9)
+    like: float = 0.35  # share of scenes whose scatterers are all alike
+    core: Range = (0.5, 2.4)  # radius within which the map is made up
+    noise: Range = (0.03, 1.3)  # white noise [rms of the waves], log-uniform
+    jitter: Range = (0.0, 0.9)  # noise common to all voltages (z-jitter) [rms of the waves]
+    rows: Range = (0.0, 0.8)
+    drift: Range = (0.0, 1.6)
+    tip_change: float = 0.25  # share of scenes with one
+    herringbone: float = 0.35
+    set_point: float = 0.25
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A batch of random fields and what is true of them.
+
+    maps : (B, V, H, W), dI/dV with background 1, as recorded;
+    k : (B, V), wavevector [rad/px] as the analyst knows it;
+    points : (B, N, 2), recorded positions (row, column) of all scatterers, also outside the field;
+    present : (B, N), False for padding.
+    """
+
+    maps: torch.Tensor
+    k: torch.Tensor
+    points: torch.Tensor
+    present: torch.Tensor
+
+
+def _uniform(bounds: Range, shape: tuple[int, ...], rng: torch.Generator) -> torch.Tensor:
+    return bounds[0] + (bounds[1] - bounds[0]) * torch.rand(shape, generator=rng)
+
+
+def _log_uniform(bounds: Range, shape: tuple[int, ...], rng: torch.Generator) -> torch.Tensor:
+    return torch.exp(_uniform((math.log(bounds[0]), math.log(bounds[1])), shape, rng))
+
+
+def _chance(share: float, batch: int, rng: torch.Generator) -> torch.Tensor:
+    return (torch.rand(batch, generator=rng) < share).float()
+
+
+def scatter_points(
+    batch: int, config: SceneConfig, rng: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random positions in the field and its margin, no two closer than a random distance.
+
+    Returns
+    -------
+    points : Tensor, shape (B, N, 2)
+        Row and column [px]; the field is [−½, size − ½).
+    present : Tensor, shape (B, N), bool
+    """
+    side = config.size + 2 * config.margin
+    counts = torch.poisson(_log_uniform(config.density, (batch,), rng) * side**2, generator=rng).long()
+    counts = counts * (torch.rand(batch, generator=rng) >= config.empty)
+    n = max(int(counts.max()), 1)
+    points = torch.rand(batch, n, 2, generator=rng) * side - config.margin - 0.5
+    present = torch.arange(n)[None] < counts[:, None]
+    # Hard-core thinning: the later one of a pair that is too close goes.
+    closest = _uniform(config.closest, (batch, 1, 1), rng)
+    near = (torch.cdist(points, points) < closest) & present[:, None] & present[:, :, None]
+    present = present & ~torch.tril(near, diagonal=-1).any(dim=2)
+    return points, present
+
+
+def _wavevectors(batch: int, config: SceneConfig, rng: torch.Generator) -> torch.Tensor:
+    """Wavevectors (B, V) of voltages that are even in energy on a parabolic band: even in k²."""
+    mean = _uniform(config.k, (batch, 1), rng)
+    ratio = torch.sqrt(_uniform(config.k_ratio, (batch, 1), rng))
+    low, high = mean / ratio, mean * ratio
+    return torch.sqrt(low**2 + (high**2 - low**2) * torch.linspace(0, 1, config.voltages)[None])
+
+
+def _amplitudes(batch: int, n: int, config: SceneConfig, rng: torch.Generator) -> torch.Tensor:
+    """Scattering amplitudes (B, V, N): one kind or many kinds, phases that move slowly with energy."""
+    like = _chance(config.like, batch, rng)[:, None]
+    smallest = math.asin(config.weakest)
+    own, common = _uniform((smallest, config.phase), (2, batch, n), rng)
+    sign_own, sign_common = torch.randn(2, batch, n, generator=rng).sign()
+    own, common = own * sign_own, (common * sign_common)[:, :1] + 0.05 * torch.randn(batch, n, generator=rng)
+    slope_own, slope_common = config.phase_slope * torch.randn(2, batch, n, generator=rng)
+    absorb_own, absorb_common = _uniform(config.absorption, (2, batch, n), rng)
+    phase = torch.where(like > 0, common, own)
+    slope = torch.where(like > 0, slope_common[:, :1].expand(-1, n), slope_own)
+    absorption = torch.where(like > 0, absorb_common[:, :1].expand(-1, n), absorb_own)
+    energy = torch.linspace(-0.5, 0.5, config.voltages).view(1, -1, 1)
+    return scattering_amplitude(phase[:, None] + slope[:, None] * energy, absorption[:, None])
+
+
+def _scramble_cores(
+    maps: torch.Tensor, points: torch.Tensor, present: torch.Tensor, pixels: torch.Tensor, config: SceneConfig,
+    rng: torch.Generator,
+) -> torch.Tensor:  # fmt: skip
+    """Replace what lies within each scatterer's core by a made-up local signal, or by its surroundings."""
+    b, v, h, w = maps.shape
+    n = points.shape[1]
+    scale = instrument.spread(maps)
+    r = torch.cdist(pixels, points)  # (B, P, N)
+    radius = _uniform(config.core, (b, 1, n), rng) * present[:, None]
+    distance, nearest = (r / radius.clamp_min(1e-6) + 1e6 * ~present[:, None]).min(dim=2)
+    inside = torch.sigmoid((1 - distance) * 6)
+    # Half of the scenes: a local signal of random height and voltage dependence; else the level of the field.
+    local = _chance(0.5, b, rng).view(b, 1, 1) * present[:, None]
+    height = torch.randn(b, v // 4 + 2, n, generator=rng) * 1.5 * local
+    height = torch.nn.functional.interpolate(height.transpose(1, 2), size=v, mode="linear").transpose(1, 2)
+    own = torch.gather(height, 2, nearest[:, None].expand(-1, v, -1))
+    signal = (own * torch.exp(-((distance[:, None]) ** 2))).view(b, v, h, w)
+    level = maps.mean(dim=(-2, -1), keepdim=True)
+    texture = 0.5 * torch.randn(b, v, h, w, generator=rng) * _chance(0.5, b, rng).view(b, 1, 1, 1)
+    made_up = level + scale * (signal + texture)
+    keep = (1 - inside).view(b, 1, h, w)
+    # A third of the fields keeps its own cores: the formula continued to r → 0.
+    keep = torch.where(_chance(0.33, b, rng).view(b, 1, 1, 1) > 0, torch.ones_like(keep), keep)
+    return maps * keep + made_up * (1 - keep)
+
+
+def clean_scene(batch: int, config: SceneConfig, rng: torch.Generator) -> Scene:
+    """Draw scenes without noise: LDOS with drift and scrambled cores.
+
+    Parameters
+    ----------
+    batch : int
+    config : SceneConfig
+    rng : torch.Generator
+
+    Returns
+    -------
+    Scene
+    """
+    size = config.size
+    true, present = scatter_points(batch, config, rng)
+    k = _wavevectors(batch, config, rng)
+    broadening = _log_uniform(config.broadening, (batch, 1), rng)
+    s = _amplitudes(batch, true.shape[1], config, rng) * present[:, None]
+    grid = torch.stack(torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij"), -1).float()
+    recorded = grid.view(1, -1, 2).expand(batch, -1, -1)
+    drift = _uniform(config.drift, (batch, 2), rng) * torch.randn(batch, 2, generator=rng).sign()
+    drift = drift * _chance(0.5, batch, rng)[:, None]
+    pixels = recorded + instrument.drift_displacement(recorded[..., 0], drift, size)
+    maps = ldos(true, pixels, torch.complex(k, k * broadening), s).view(batch, -1, size, size)
+    # A point scatterer's wave diverges at its centre; a tip of atomic size does not see that.
+    level, scale = maps.mean(dim=(-2, -1), keepdim=True), instrument.spread(maps)
+    maps = level + 6 * scale * torch.tanh((maps - level) / (6 * scale + 1e-9))
+    points = instrument.recorded_position(true, drift, size)
+    maps = _scramble_cores(maps, points, present, recorded, config, rng)
+    known_k = k * (1 + config.k_error * torch.randn(batch, 1, generator=rng))
+    return Scene(maps, known_k, points, present)
+
+
+def measure(scene: Scene, config: SceneConfig, rng: torch.Generator) -> Scene:
+    """Pass clean scenes through the microscope: set-point, herringbone, jitter, rows, tip changes, white noise."""
+    b, v, h, w = scene.maps.shape
+    waves = instrument.spread(scene.maps).clamp_min(0.01)  # an empty field has no waves to compare noise with
+    maps = scene.maps
+    if float(maps.min()) < 0.05:
+        maps = maps - (maps.amin(dim=(1, 2, 3), keepdim=True) - 0.05).clamp_max(0)
+    maps = instrument.set_point(maps, _chance(config.set_point, b, rng) * torch.rand(b, generator=rng))
+    period = _uniform((8.0, 22.0), (b,), rng)
+    striped = instrument.herringbone(
+        maps, _chance(config.herringbone, b, rng) * _uniform((0.1, 1.0), (b,), rng), period, rng
+    )
+    maps = maps + (striped - maps).nan_to_num()
+    relative = _uniform(config.jitter, (b,), rng) * waves.mean(dim=(1, 2, 3)) * _chance(0.6, b, rng)
+    maps = instrument.z_jitter(maps, relative, rng)
+    strength = _uniform(config.rows, (b,), rng) * _chance(0.6, b, rng)
+    shared = instrument.row_offsets(maps, strength, rng)
+    single = instrument.row_offsets(maps, strength, rng, shared=False)
+    pick = _chance(0.5, b, rng).view(b, 1, 1, 1)
+    maps = pick * shared + (1 - pick) * single
+    maps = instrument.tip_change(maps, _chance(config.tip_change, b, rng) * torch.rand(b, generator=rng), rng)
+    eta = _log_uniform(config.noise, (b, 1, 1, 1), rng)
+    maps = maps + eta * waves * torch.randn(b, v, h, w, generator=rng)
+    return Scene(maps, scene.k, scene.points, scene.present)
+
+
+def turn(scene: Scene, rng: torch.Generator) -> Scene:
+    """Apply one of the eight symmetries of the square, the same to the whole batch."""
+    quarter, mirror = (
+        torch.randint(0, 4, (1,), generator=rng).item(),
+        torch.rand(1, generator=rng).item() < 0.5,
+    )
+    size = scene.maps.shape[-1]
+    maps, points = scene.maps, scene.points
+    if mirror:
+        maps, points = maps.flip(-1), torch.stack([points[..., 0], size - 1 - points[..., 1]], -1)
+    for _ in range(int(quarter)):  # rot90 takes (row, column) to (size − 1 − column, row)
+        maps = torch.rot90(maps, 1, (-2, -1))
+        points = torch.stack([size - 1 - points[..., 1], points[..., 0]], -1)
+    return Scene(maps.contiguous(), scene.k, points, scene.present)

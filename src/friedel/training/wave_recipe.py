@@ -1,0 +1,224 @@
+"""How the `friedel` network is trained: endless multiple-scattering scenes and the loss of a localiser.
+
+Clean scenes are dear (a T-matrix and a few million Hankel functions), noise is cheap. A rolling pool keeps the latest
+clean scenes; every step adds `fresh` new ones and draws a batch, turned by a symmetry of the square and measured anew,
+so that no two batches are alike.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from friedel.models.base import Output
+from friedel.models.wave import WaveConfig, WaveNet
+from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure, turn
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is true of a batch.
+
+    present : (B, H, W), 1 in the pixel that holds an impurity's centre;
+    leniency : (B, H, W), weight of a false alarm, small beside an impurity;
+    offset : (B, 2, H, W), shift (row, column) from the pixel to the nearest impurity [px];
+    near : (B, H, W), weight of the offset's loss.
+    """
+
+    present: torch.Tensor
+    leniency: torch.Tensor
+    offset: torch.Tensor
+    near: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Input and truth of one step; see `friedel.models.base.Network` for the shapes."""
+
+    maps: torch.Tensor
+    k: torch.Tensor
+    mask: torch.Tensor
+    target: Target
+
+    def to(self, device: torch.device) -> Batch:
+        """Move everything to `device`."""
+        target = Target(*(getattr(self.target, name).to(device) for name in self.target.__dataclass_fields__))
+        return Batch(self.maps.to(device), self.k.to(device), self.mask.to(device), target)
+
+
+def make_target(points: torch.Tensor, present: torch.Tensor, mask: torch.Tensor) -> Target:
+    """Lay the true positions on the pixel grid.
+
+    Parameters
+    ----------
+    points : Tensor, shape (B, N, 2)
+        Row and column [px]; points outside the acquired field count for nothing.
+    present : Tensor, shape (B, N), bool
+    mask : Tensor, shape (B, H, W)
+    """
+    b, h, w = mask.shape
+    cell = points.round().long()
+    inside = present & (cell[..., 0] >= 0) & (cell[..., 0] < h) & (cell[..., 1] >= 0) & (cell[..., 1] < w)
+    label = torch.zeros(b, h, w)
+    which, where = inside.nonzero(as_tuple=True)
+    label[which, cell[which, where, 0], cell[which, where, 1]] = 1.0
+    grid = (
+        torch.stack(torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij"), -1)
+        .float()
+        .view(1, -1, 2)
+    )
+    far = torch.where(inside[..., None], points, torch.full_like(points, 1e4))
+    distance, nearest = torch.cdist(grid.expand(b, -1, -1), far).min(dim=2)
+    offset = torch.gather(far, 1, nearest[..., None].expand(-1, -1, 2)) - grid
+    offset = offset.clamp(-1.5, 1.5).transpose(1, 2).reshape(b, 2, h, w)
+    distance = distance.view(b, h, w)
+    leniency = (1 - torch.exp(-(distance**2) / (2 * 0.6**2))) ** 2
+    near = torch.where(label > 0, 1.0, 0.25 * (distance < 1.0).float())
+    return Target(label * mask, leniency * mask, offset, near * mask)
+
+
+def localisation_loss(
+    output: Output, target: Target, *, focus: float = 1.0
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Focal cross-entropy of the probability plus the Gaussian likelihood of the position.
+
+    Both are divided by the number of impurities in the batch. `focus` is γ of the focal loss (Lin et al.,
+    DOI 10.1109/ICCV.2017.324): 0 is the plain cross-entropy.
+
+    Returns
+    -------
+    loss : Tensor
+    values : dict
+        ``detection`` and ``position``, for display.
+    """
+    s = output.s
+    p = torch.sigmoid(s)
+    count = target.present.sum().clamp_min(1)
+    hit = target.present * (1 - p) ** focus * F.softplus(-s)
+    alarm = (1 - target.present) * target.leniency * p**focus * F.softplus(s)
+    detection = (hit + alarm).sum() / count
+    assert output.offset is not None and output.log_sigma is not None
+    square = ((output.offset - target.offset) ** 2).sum(dim=1)
+    likelihood = 0.5 * square * torch.exp(-2 * output.log_sigma) + 2 * output.log_sigma
+    position = (target.near * likelihood).sum() / target.near.sum().clamp_min(1)
+    return detection + 0.1 * position, {"detection": detection.item(), "position": position.item()}
+
+
+def _concatenate(scenes: list[Scene]) -> Scene:
+    n = max(scene.points.shape[1] for scene in scenes)
+
+    def pad(tensor: torch.Tensor) -> torch.Tensor:
+        missing = n - tensor.shape[1]
+        return F.pad(tensor, (0, 0) * (tensor.ndim - 2) + (0, missing))
+
+    return Scene(
+        torch.cat([scene.maps for scene in scenes]),
+        torch.cat([scene.k for scene in scenes]),
+        torch.cat([pad(scene.points) for scene in scenes]),
+        torch.cat([pad(scene.present) for scene in scenes]),
+    )
+
+
+@dataclass
+class WaveRecipe:
+    """Recipe of the `friedel` network.
+
+    Parameters
+    ----------
+    scene : SceneConfig
+        Ranges of the scenes.
+    network : WaveConfig
+    batch_size : int
+    pool : int
+        Clean scenes kept.
+    fresh : int
+        New clean scenes a step.
+    """
+
+    scene: SceneConfig = field(default_factory=lambda: SceneConfig(size=40, margin=12.0))
+    network: WaveConfig = field(default_factory=WaveConfig)
+    batch_size: int = 6
+    pool: int = 3000
+    fresh: int = 2
+    name: str = "friedel"
+    architecture: str = "wave"
+    learning_rate: float = 2.5e-3
+
+    def __post_init__(self) -> None:
+        self._pool: deque[Scene] = deque(maxlen=self.pool)
+
+    def make_network(self) -> WaveNet:
+        """Return an untrained network."""
+        return WaveNet(self.network)
+
+    def batch(self, rng: torch.Generator, device: torch.device | str = "cpu") -> Batch:
+        """Draw the next batch; the pool fills up on the way."""
+        missing = max(self.fresh, 4 * self.batch_size - len(self._pool))
+        for _ in range(missing):
+            self._pool.append(clean_scene(1, self.scene, rng))
+        chosen = torch.randint(0, len(self._pool), (self.batch_size,), generator=rng)
+        scene = turn(measure(_concatenate([self._pool[i] for i in chosen]), self.scene, rng), rng)
+        maps, k = _choose_voltages(scene.maps, scene.k, rng)
+        mask = _acquired(maps, rng)
+        maps = _normalise(maps, mask)
+        return Batch(maps, k, mask, make_target(scene.points, scene.present, mask)).to(torch.device(device))
+
+    def loss(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        """Loss of one batch and figures to show."""
+        return localisation_loss(network(batch.maps, batch.k, batch.mask), batch.target)
+
+    def header(self) -> dict[str, Any]:
+        """What a weights file says of this recipe."""
+        low, high = self.scene.k
+        return {
+            "architecture": self.architecture,
+            "config": asdict(self.network),
+            "recipe": {"name": self.name, "scene": asdict(self.scene), "batch_size": self.batch_size,
+                       "pool": self.pool, "fresh": self.fresh, "learning_rate": self.learning_rate},
+            "k_range": [low, high],
+        }  # fmt: skip
+
+
+def _choose_voltages(
+    maps: torch.Tensor, k: torch.Tensor, rng: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """In four of ten batches keep only some of the voltages, from 2 up."""
+    v = maps.shape[1]
+    if torch.rand(1, generator=rng).item() < 0.6 or v < 3:
+        return maps, k
+    n = int(torch.randint(2, v, (1,), generator=rng))
+    keep = torch.randperm(v, generator=rng)[:n].sort().values
+    return maps[:, keep], k[:, keep]
+
+
+def _acquired(maps: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """One field in ten was aborted: its last lines (or, turned, columns) are missing."""
+    b, _, h, w = maps.shape
+    mask = torch.ones(b, h, w)
+    stopped = torch.rand(b, generator=rng) < 0.1
+    last = torch.randint(h // 2, h, (b,), generator=rng)
+    turned = torch.rand(b, generator=rng) < 0.5
+    for i in stopped.nonzero().flatten().tolist():
+        n = int(last[i])
+        if turned[i]:
+            mask[i, :, n:] = 0
+        else:
+            mask[i, n:] = 0
+    return mask
+
+
+def _normalise(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean 0 and root mean square 1 over the acquired pixels, 0 elsewhere."""
+    known = mask[:, None]
+    count = known.sum(dim=(-2, -1), keepdim=True)
+    maps = (maps - (maps * known).sum(dim=(-2, -1), keepdim=True) / count) * known
+    return maps / torch.sqrt((maps**2).sum(dim=(-2, -1), keepdim=True) / count + 1e-12)
+
+
+def recipe(**changes: Any) -> WaveRecipe:
+    """Return the recipe of the bundled model, with `changes`."""
+    return WaveRecipe(**changes)
