@@ -107,6 +107,11 @@ def override_axes(stack: xr.Dataset, bias: Any, pixel_nm: Pixel | None, label: s
     return stack
 
 
+def single(value: float) -> float:
+    """Undo the digits that storage as float32 adds: 0.30000001192092896 was 0.3."""
+    return float(f"{value:.7g}")
+
+
 def pixel_pair(pixel_nm: Pixel) -> tuple[float, float]:
     """Return (along y, along x) [nm]; `StackError` unless both are positive lengths."""
     try:
@@ -119,7 +124,7 @@ def pixel_pair(pixel_nm: Pixel) -> tuple[float, float]:
 
 
 #: Factors to mV and nm; spelling as vendors write it.
-TO_MV = {"V": 1e3, "mV": 1.0, "uV": 1e-3, "µV": 1e-3}
+TO_MV = {"V": 1e3, "mV": 1.0, "uV": 1e-3, "µV": 1e-3, "volt": 1e3, "millivolt": 1.0}
 TO_NM = {
     "m": 1e9,
     "mm": 1e6,
@@ -135,9 +140,10 @@ TO_NM = {
 
 def in_unit(values: Any, unit: str, factors: dict[str, float]) -> np.ndarray:
     """Convert to mV (`TO_MV`) or nm (`TO_NM`); `StackError` for any other unit."""
-    table = {name.lower() if name not in ("mV", "m") else name: factor for name, factor in factors.items()}
     key = unit.strip()
-    factor = factors.get(key, table.get(key.lower().removesuffix("s")))
+    factor = factors.get(key)
+    if factor is None and len(key) > 3:  # words, in any case and number; short signs differ by their case
+        factor = {name.lower(): value for name, value in factors.items()}.get(key.lower().removesuffix("s"))
     if factor is None:
         raise StackError(f"The unit {unit!r} is none of {', '.join(factors)}.")
     return np.asarray(values, dtype=np.float64) * factor

@@ -15,6 +15,7 @@ import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io import nanonis_header as text
+from friedel.io.axes import single
 from friedel.io.lazy import Records, image_variable, sweep_variable
 from friedel.stack import make_stack
 
@@ -148,8 +149,7 @@ def _sweep_axis(
         raise StackError(f"{path}: the sweep's limits are damaged ({start:g} to {end:g}).")
     if start == end and points > 1:
         raise StackError(f"{path}: the sweep starts and ends at the same value ({start:g}).")
-    # Limits are stored as float32: -0.22 comes back as -0.2199999988. Seven digits are what they hold.
-    return everything, np.linspace(float(f"{start:.7g}"), float(f"{end:.7g}"), points)
+    return everything, np.linspace(single(start), single(end), points)
 
 
 def _segments(table: str, points: int, path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,38 @@
+"""``friedel convert``: write a stack as netCDF, for Gwyddion, or for NumPy."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from friedel.cli.common import add_input, area, open_input
+from friedel.errors import StackError
+from friedel.stack import crop
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options."""
+    parser.add_argument("file", nargs="+", help="a file, a folder, or several files that form one stack")
+    parser.add_argument("out", help="OUT.nc (without loss), OUT.gwy, OUT.npz, or OUT.gsf (one image)")
+    parser.add_argument("--channel", help="for .gsf: the channel (default: dI/dV)")
+    parser.add_argument(
+        "--at", type=float, metavar="MV", help="for .gsf: the plane nearest to this bias [mV]"
+    )
+    parser.add_argument("--area", type=area, metavar="R0:R1,C0:C1", help="write this part only")
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
+    add_input(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert."""
+    from friedel.io.export import write_stack
+
+    out = Path(args.out)
+    if out.exists() and not args.force:
+        raise StackError(f"{out} exists already; choose another name or add --force.")
+    if not out.parent.is_dir():
+        raise StackError(f"{out.parent}: there is no such folder.")
+    stack = crop(open_input(args.file, args), args.area)
+    write_stack(stack, out, channel=args.channel, bias_mv=args.at)
+    print(f"{out}: {out.stat().st_size / 1e6:.3g} MB")
+    return 0

@@ -1,0 +1,86 @@
+"""Stacks written for other programs; netCDF keeps everything, the others what they can hold."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from friedel.errors import StackError
+from friedel.stack import didv, pixel_pitch
+
+SUFFIXES = (".nc", ".gwy", ".gsf", ".npz")
+
+
+def write_stack(
+    stack: xr.Dataset,
+    path: str | os.PathLike[str],
+    *,
+    channel: str | None = None,
+    bias_mv: float | None = None,
+) -> None:
+    """Write a stack; the suffix names the format.
+
+    Parameters
+    ----------
+    stack : xarray.Dataset
+    path : path
+        ``.nc`` (netCDF: everything, without loss), ``.gwy`` (Gwyddion: all channels and images), ``.npz`` (all
+        channels, the bias axis and the pixel size), ``.gsf`` (one image of one channel). Replaced in one step.
+    channel : str, optional
+        For ``.gsf``: the channel, dI/dV if None.
+    bias_mv : float, optional
+        For ``.gsf``: the plane nearest to this bias [mV].
+
+    Raises
+    ------
+    StackError
+        If the suffix is unknown, or a ``.gsf`` of several planes names no bias.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise StackError(f"{target}: stacks are written as {', '.join(SUFFIXES)}.")
+    if suffix == ".nc":
+        from friedel.io.netcdf import write
+
+        write(stack, target)
+    elif suffix == ".gwy":
+        from friedel.io.gwyddion import write as write_gwy
+
+        write_gwy(stack, target)
+    elif suffix == ".npz":
+        _write_npz(stack, target)
+    else:
+        _write_plane(stack, target, channel, bias_mv)
+
+
+def _write_npz(stack: xr.Dataset, target: Path) -> None:
+    from friedel.atomic import write_beside
+    from friedel.stack import channel_names
+
+    arrays = {name.replace("/", "_"): stack[name].to_numpy() for name in channel_names(stack)}
+    with write_beside(target) as beside, beside.open("wb") as file:
+        np.savez(file, **arrays, bias=stack["bias"].to_numpy(), pixel_nm=np.array(pixel_pitch(stack)))
+
+
+def _write_plane(stack: xr.Dataset, target: Path, channel: str | None, bias_mv: float | None) -> None:
+    from friedel.io.maps import write_map
+
+    data = didv(stack, channel)
+    axis = stack["bias"].to_numpy()
+    if bias_mv is None and len(axis) > 1:
+        raise StackError(
+            f"{target}: a .gsf file holds one image; name its bias [mV], from {axis.min():g} to {axis.max():g}."
+        )
+    index = 0 if bias_mv is None else int(np.argmin(np.abs(axis - bias_mv)))
+    write_map(
+        data.isel(bias=index).to_numpy(),
+        target,
+        pixel_nm=pixel_pitch(stack),
+        name=f"{data.attrs['channel']} {axis[index]:g} mV",
+        units=str(data.attrs.get("units", "")) or "1",
+        origin_nm=(float(stack["y"][0]), float(stack["x"][0])),
+    )

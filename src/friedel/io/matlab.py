@@ -1,0 +1,83 @@
+"""MATLAB files (`.mat`): bare arrays; version 5 with SciPy, version 7.3 (which is HDF5) with h5py.
+
+MATLAB says nothing about axes, and groups put the bias first or last: the user names the order.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from friedel.errors import StackError
+from friedel.io.arrays import Choice, stack_from_array
+
+#: deflate cannot pack more than about 1032 bytes into one.
+_MOST_PACKED = 1100
+
+
+def read(
+    path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | None = None, axes: str | None = None
+) -> xr.Dataset:
+    """Open a `.mat` file; see `friedel.io.open_stack`."""
+    with path.open("rb") as file:
+        head = file.read(128)
+    name, array = (_new if b"MATLAB 7.3" in head or b"HDF5" in head else _old)(path, dataset)
+    if axes is None and array.ndim == 3:
+        shape = "×".join(map(str, array.shape))
+        raise StackError(
+            f"{path}: the array {name!r} ({shape}) does not say which axis is the bias: give --axes, "
+            "for example yxb if the bias is last."
+        )
+    return stack_from_array(
+        array, path, name=name, bias=bias, pixel_nm=pixel_nm, axes=axes, instrument="MATLAB"
+    )
+
+
+def _old(path: Path, dataset: str | None) -> tuple[str, np.ndarray]:
+    from scipy import io
+
+    size = path.stat().st_size
+    shapes = {}
+    for name, shape, kind in io.whosmat(str(path)):
+        if kind in (
+            "double",
+            "single",
+            "int8",
+            "uint8",
+            "int16",
+            "uint16",
+            "int32",
+            "uint32",
+            "int64",
+            "uint64",
+        ):
+            shapes[name] = tuple(int(n) for n in shape)
+    choice = Choice.of(shapes, dataset, path)
+    claimed = 1
+    for length in shapes[choice.name]:
+        claimed *= length
+    if claimed > _MOST_PACKED * size:
+        raise StackError(
+            f"{path}: the array {choice.name!r} claims {claimed} values, the file has {size} bytes."
+        )
+    array = io.loadmat(str(path), variable_names=[choice.name])[choice.name]
+    if array.shape != shapes[choice.name]:
+        raise StackError(f"{path}: the array {choice.name!r} is damaged.")
+    return choice.name, array
+
+
+def _new(path: Path, dataset: str | None) -> tuple[str, np.ndarray]:
+    import h5py
+
+    from friedel.io.hdf5 import load, open_file
+
+    with open_file(path) as file:
+        arrays = {
+            n: i for n, i in file.items() if isinstance(i, h5py.Dataset) and i.dtype.kind in "fiu" and i.shape
+        }
+        # HDF5 shows MATLAB's axes in reverse.
+        choice = Choice.of({name: item.shape[::-1] for name, item in arrays.items()}, dataset, path)
+        return choice.name, load(arrays[choice.name], path).T

@@ -1,0 +1,269 @@
+"""RHK `.sm4`: grids of spectra and images, read with spym's parser of the format.
+
+spym's package loads plotting libraries; only its parser, which needs numpy alone, is loaded here, by its path.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import struct
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from friedel.errors import StackError
+from friedel.io.axes import single
+from friedel.stack import make_stack
+
+_NO_GRID = (0, 0xFFFFFFFF)
+_LINE, _IMAGE = 1, 0
+_MOST_PAGES = 1024
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: raw numbers, name, and the header."""
+
+    name: str
+    raw: np.ndarray
+    header: dict[str, Any]
+
+    def number(self, key: str) -> float:
+        """Return a number of the page's header."""
+        return float(self.header[key])
+
+    def values(self) -> np.ndarray:
+        """Numbers in their unit."""
+        scale, offset = self.number("RHK_Zscale"), self.number("RHK_Zoffset")
+        return (self.raw * np.float64(scale) + offset).astype(np.float32)
+
+
+def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
+    """Open an `.sm4` file; see `friedel.io.open_stack`."""
+    _check(path)
+    parsed = _parser().RHKsm4(str(path))
+    pages = sorted((_page(page) for page in parsed), key=lambda page: page.name.endswith("[bwd]"))
+    grids = [p for p in pages if p.header["RHK_PageDataType"] == _LINE and _grid_shape(p) is not None]
+    images = [p for p in pages if p.header["RHK_PageDataType"] == _IMAGE]
+    if grids:
+        return _spectra(grids, images, path)
+    if images:
+        return _images(images, path)
+    raise StackError(f"{path}: the file holds neither a grid of spectra nor an image.")
+
+
+@cache
+def _parser() -> ModuleType:
+    package = importlib.util.find_spec("spym")
+    places = list(package.submodule_search_locations or []) if package else []
+    file = Path(places[0]) / "io" / "rhksm4" / "_sm4.py" if places else None
+    if file is None or not file.exists():
+        raise StackError('RHK files need the extra package spym: pip install "napari-friedel[rhk]".')
+    spec = importlib.util.spec_from_file_location("friedel.io._spym_sm4", file)
+    if spec is None or spec.loader is None:
+        raise StackError("The parser in the package spym cannot be loaded; reinstall it.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _check(path: Path) -> None:
+    """Look at the counts in the first headers: the parser would loop over whatever they claim."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(58)
+        if len(head) < 58:
+            raise StackError(f"{path}: the file is cut off within its header.")
+        pages, objects, object_size = struct.unpack_from("<III", head, 38)
+        listed = file.read(min(12 * objects, 1200))
+    if (
+        not (0 < pages <= _MOST_PAGES and 0 < objects <= 100 and object_size == 12)
+        or len(listed) < 12 * objects
+    ):
+        raise StackError(f"{path}: the header is damaged ({pages} pages, {objects} objects).")
+    for index in range(objects):
+        _, offset, length = struct.unpack_from("<III", listed, 12 * index)
+        if offset + length > size:
+            raise StackError(f"{path}: the file is cut off: its header points behind its end.")
+
+
+def _page(page: Any) -> Page:
+    header = dict(page.attrs)
+    width, height = int(header.get("RHK_Xsize", 0)), int(header.get("RHK_Ysize", 0))
+    name = str(header.get("RHK_Label") or page.label).strip()
+    if header["RHK_PageDataType"] == _IMAGE:
+        # The parser's own order is that of its display; this goes back to the order in the file.
+        data = page.data
+        if header["RHK_Xscale"] < 0:
+            data = np.flip(data, axis=1)
+        if header["RHK_Yscale"] > 0:
+            data = np.flip(data, axis=0)
+        data = data.reshape(height, width)
+        if int(header.get("RHK_ScanType", 0)) == 1:
+            name = f"{name} [bwd]"
+        return Page(name, data, header)
+    return Page(name, page.data, header)
+
+
+def _grid_shape(page: Page) -> tuple[int, int] | None:
+    columns, rows = int(page.header.get("RHK_GridXsize", 0)), int(page.header.get("RHK_GridYsize", 0))
+    if columns in _NO_GRID or rows in _NO_GRID or columns * rows < 2:
+        return None
+    return (rows, columns) if columns * rows <= 1 << 24 else None
+
+
+def _spectra(grids: list[Page], images: list[Page], path: Path) -> xr.Dataset:
+    first = grids[0]
+    shape = _grid_shape(first)
+    assert shape is not None
+    points = first.raw.shape[0]
+    axis = single(first.number("RHK_Xoffset")) + single(first.number("RHK_Xscale")) * np.arange(points)
+    unit = str(first.header.get("RHK_Xunits", "V"))
+    is_bias = unit == "V"
+    channels, units, acquired = {}, {}, shape[0] * shape[1]
+    frame = _frame(first, shape, path)
+    for page in grids:
+        if _grid_shape(page) != shape or page.raw.shape[0] != points:
+            continue
+        values, known = _fold(page.values(), shape, path)
+        # Columns run against x in the file where the x scale of the images is negative.
+        channels[page.name] = values[:, :, ::-1] if frame.mirrored else values
+        units[page.name] = str(page.header.get("RHK_Zunits", ""))
+        acquired = min(acquired, known)
+    topograph = _topograph(images, shape, frame)
+    stack = make_stack(
+        channels,
+        bias_mv=np.round(axis, 9) * (1e3 if is_bias else 1.0),
+        pixel_nm=frame.pixel_nm,
+        units=units | {"Z": "m"},
+        images={"Z": topograph} if topograph is not None else None,
+        header=_header(first),
+        instrument="RHK",
+        sweep="bias" if is_bias else f"{first.header.get('RHK_Xlabel', 'sweep')} ({unit})",
+        scan_centre_x_nm=frame.centre_nm[0],
+        scan_centre_y_nm=frame.centre_nm[1],
+        scan_angle_deg=frame.angle_deg,
+        y_direction=frame.y_direction,
+        acquired=acquired,
+        expected=shape[0] * shape[1],
+    )
+    if not is_bias:
+        stack["bias"].attrs.update(units=unit)
+    return stack
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a grid lies; `mirrored` if the file's columns run against x."""
+
+    pixel_nm: tuple[float, float]
+    centre_nm: tuple[float, float]
+    angle_deg: float
+    y_direction: int
+    mirrored: bool
+
+
+def _frame(page: Page, shape: tuple[int, int], path: Path) -> Frame:
+    """The position of every spectrum is in the file; a plane through them gives pitch, centre and angle."""
+    x, y = (np.asarray(page.header.get(f"RHK_SpecDrift_{axis}coord", ()), dtype=float) * 1e9 for axis in "XY")
+    rows, columns = shape
+    repeat = max(len(x) // (rows * columns), 1)
+    x, y = x[::repeat][: rows * columns], y[::repeat][: rows * columns]
+    if len(x) < 2 or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise StackError(f"{path}: the positions of the spectra are missing, so the pixel size is unknown.")
+    row, column = np.divmod(np.arange(len(x)), columns)
+    design = np.column_stack([np.ones(len(x)), column - (columns - 1) / 2, row - (rows - 1) / 2])
+    (cx, ux, vx), *_ = np.linalg.lstsq(design, x, rcond=None)
+    (cy, uy, vy), *_ = np.linalg.lstsq(design, y, rcond=None)
+    pitch_x, pitch_y = float(np.hypot(ux, uy)), float(np.hypot(vx, vy))
+    if not pitch_x > 0:
+        raise StackError(f"{path}: all spectra were taken at one point; this is no map.")
+    mirrored = bool(ux < 0)
+    if mirrored:
+        ux, uy = -ux, -uy
+    upwards = ux * vy - uy * vx >= 0
+    return Frame(
+        (pitch_y or pitch_x, pitch_x),
+        (float(cx), float(cy)),
+        -float(np.rad2deg(np.arctan2(uy, ux))),
+        1 if upwards else -1,
+        mirrored,
+    )
+
+
+def _fold(values: np.ndarray, shape: tuple[int, int], path: Path) -> tuple[np.ndarray, int]:
+    """Lay spectra (points, n) on the grid; several sweeps at a point are averaged, missing points are NaN."""
+    points, count = values.shape
+    pixels = shape[0] * shape[1]
+    repeat = max(count // pixels, 1)
+    if count > pixels and count % pixels:
+        raise StackError(f"{path}: {count} spectra do not fit a grid of {shape[1]} × {shape[0]} points.")
+    full = np.full((points, pixels), np.nan, dtype=np.float32)
+    known = min(count // repeat, pixels)
+    full[:, :known] = values[:, : known * repeat].reshape(points, known, repeat).mean(axis=2)
+    return full.reshape(points, *shape), known
+
+
+def _topograph(images: list[Page], shape: tuple[int, int], frame: Frame) -> np.ndarray | None:
+    """Average the forward topograph onto the grid, if it covers the same area with a multiple of its pixels."""
+    for page in images:
+        if not page.name.lower().startswith("topo") or page.name.endswith("[bwd]"):
+            continue
+        rows, columns = page.raw.shape
+        size = abs(page.number("RHK_Yscale")) * rows * 1e9, abs(page.number("RHK_Xscale")) * columns * 1e9
+        grid = frame.pixel_nm[0] * shape[0], frame.pixel_nm[1] * shape[1]
+        aside = np.hypot(
+            page.number("RHK_Xoffset") * 1e9 - frame.centre_nm[0],
+            page.number("RHK_Yoffset") * 1e9 - frame.centre_nm[1],
+        )
+        fits = np.allclose(size, grid, rtol=0.02) and aside < max(frame.pixel_nm)
+        if fits and rows % shape[0] == 0 and columns % shape[1] == 0:
+            values = _upright(page)
+            if (1 if page.number("RHK_Yscale") > 0 else -1) != frame.y_direction:
+                values = values[::-1]
+            return values.reshape(shape[0], rows // shape[0], shape[1], columns // shape[1]).mean(axis=(1, 3))
+    return None
+
+
+def _upright(page: Page) -> np.ndarray:
+    """Image in its unit with x rising along the columns; rows stay as recorded."""
+    values = page.values()
+    return values[:, ::-1] if page.number("RHK_Xscale") < 0 else values
+
+
+def _images(images: list[Page], path: Path) -> xr.Dataset:
+    largest = max((page.raw.shape for page in images), key=lambda shape: shape[0] * shape[1])
+    pages = [page for page in images if page.raw.shape == largest]
+    first = pages[0]
+    topographs = [page for page in pages if page.name.lower().startswith("topo")]
+    channels = [page for page in pages if page not in topographs] or topographs
+    return make_stack(
+        {page.name: _upright(page)[np.newaxis] for page in channels},
+        bias_mv=[single(first.number("RHK_Bias")) * 1e3],
+        pixel_nm=(abs(first.number("RHK_Yscale")) * 1e9, abs(first.number("RHK_Xscale")) * 1e9),
+        units={page.name: str(page.header.get("RHK_Zunits", "")) for page in pages}
+        | {f"Z{page.name[10:]}": "m" for page in topographs},
+        images={f"Z{page.name[10:]}": _upright(page) for page in topographs if page not in channels},
+        header=_header(first),
+        instrument="RHK",
+        scan_centre_x_nm=first.number("RHK_Xoffset") * 1e9,
+        scan_centre_y_nm=first.number("RHK_Yoffset") * 1e9,
+        # RHK counts angles against the clock: so do the positions of the spectra in a turned grid.
+        scan_angle_deg=-first.number("RHK_Angle") + 0.0,
+        y_direction=1 if first.number("RHK_Yscale") > 0 else -1,
+    )
+
+
+def _header(page: Page) -> dict[str, Any]:
+    kept = {}
+    for key, value in page.header.items():
+        if isinstance(value, (str, int, float)):
+            kept[key] = value
+        elif isinstance(value, np.generic):
+            kept[key] = value.item()
+    return kept

@@ -1,0 +1,72 @@
+"""TIFF hyperstacks (`.tif`): planes without a bias axis; a pixel size only if ImageJ wrote one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from tifffile import TiffFile
+
+from friedel.errors import StackError
+from friedel.io.arrays import stack_from_array
+from friedel.io.axes import TO_NM
+
+_MOST_PACKED = 1100
+
+
+def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, axes: str | None = None) -> xr.Dataset:
+    """Open a TIFF file; see `friedel.io.open_stack`."""
+    with TiffFile(path) as file:
+        if not file.series:
+            raise StackError(f"{path}: the file holds no image.")
+        series = file.series[0]
+        metadata = dict(file.imagej_metadata or {})
+        shape = tuple(n for n in series.shape if n > 1) if len(series.shape) > 3 else series.shape
+        if any(axis in series.axes for axis in "S"):
+            raise StackError(f"{path}: this is a colour picture, not a map of numbers.")
+        claimed = series.dtype.itemsize if series.dtype is not None else 1
+        for length in shape:
+            claimed *= int(length)
+        size = path.stat().st_size
+        if claimed > _MOST_PACKED * size:
+            raise StackError(f"{path}: the file claims {claimed} bytes of images, it has {size}.")
+        # A hyperstack that was cut off shows its first plane only, and says nothing.
+        planned = int(metadata.get("images", 1))
+        found = int(np.prod(shape[:-2])) if len(shape) > 2 else 1
+        if planned != found:
+            raise StackError(
+                f"{path}: the header promises {planned} planes, the file holds {found}: it is cut off."
+            )
+        array = series.asarray().reshape(shape)
+        pixel_nm = pixel_nm or _pixel(file, metadata)
+        bias = bias if bias is not None else _labels(metadata, found)
+    return stack_from_array(array, path, bias=bias, pixel_nm=pixel_nm, axes=axes, instrument="TIFF")
+
+
+def _pixel(file: TiffFile, metadata: dict[str, Any]) -> tuple[float, float] | None:
+    """ImageJ keeps the unit beside the resolution (pixels per unit)."""
+    unit = str(metadata.get("unit", "")).replace("\\u00B5", "µ").replace("micron", "um")
+    tags = file.pages[0].tags  # type: ignore[union-attr]
+    if unit not in TO_NM or "XResolution" not in tags or "YResolution" not in tags:
+        return None
+    pitch = []
+    for name in ("YResolution", "XResolution"):
+        count, per = tags[name].value
+        if not (count > 0 and per > 0):
+            return None
+        pitch.append(per / count * TO_NM[unit])
+    return pitch[0], pitch[1]
+
+
+def _labels(metadata: dict[str, Any], count: int) -> np.ndarray | None:
+    """ImageJ's slice labels, if every one is a voltage such as ``-120 mV``."""
+    labels = metadata.get("Labels")
+    if not isinstance(labels, list) or len(labels) != count:
+        return None
+    found = [re.fullmatch(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(mV|V)\s*", str(label)) for label in labels]
+    if not all(found):
+        return None
+    return np.array([float(f[1]) * (1e3 if f[2] == "V" else 1.0) for f in found if f])
