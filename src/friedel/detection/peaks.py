@@ -73,7 +73,9 @@ def refine(s: np.ndarray, peaks: np.ndarray) -> np.ndarray:
         return positions
     padded = np.pad(np.asarray(s, dtype=float), 1, constant_values=np.nan)
     rows, columns = np.asarray(peaks).T
-    cube = np.stack([padded[rows + 1 + int(u), columns + 1 + int(v)] for u, v in zip(_U, _V, strict=True)], axis=1)
+    cube = np.stack(
+        [padded[rows + 1 + int(u), columns + 1 + int(v)] for u, v in zip(_U, _V, strict=True)], axis=1
+    )
     whole = np.isfinite(cube).all(axis=1)
     _, gu, gv, huu, huv, hvv = _QUADRATIC @ np.where(whole[:, None], cube, 0).T
     determinant = 4 * huu * hvv - huv**2

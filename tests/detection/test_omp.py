@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from friedel.detection.matched_field import pool
+from friedel.detection.omp import iter_pursue
+from friedel.progress import Progress, drain
+from friedel.stack import normalise
+
+
+@pytest.fixture(scope="module")
+def fit(twin):
+    steps = []
+    maps, k = pool(normalise(twin.maps), twin.k_px)
+    result = drain(iter_pursue(maps, k), steps.append)
+    assert len(steps) > 3 and all(isinstance(step, Progress) for step in steps)
+    return result
+
+
+def test_all_are_found_and_nothing_else(fit, twin, hits):
+    assert len(fit.positions) == len(twin.truth)
+    assert hits(fit.positions, twin.truth, 0.5) == len(twin.truth)
+
+
+def test_sigma_is_the_error(fit, twin):
+    error = cKDTree(fit.positions).query(twin.truth)[0]
+    rms = np.sqrt(np.mean(error**2) / 2)
+    assert rms < 0.1
+    assert 0.5 < rms / np.sqrt(np.mean(fit.sigma**2)) < 2
+
+
+def test_gaps_do_no_harm(twin, hits):
+    maps = twin.maps.copy()
+    maps[:, 20:26] = np.nan
+    maps[3, 40:44, 40:44] = np.nan
+    pooled, k = pool(normalise(maps), twin.k_px)
+    fit = drain(iter_pursue(pooled, k))
+    far = (twin.truth[:, 0] < 19) | (twin.truth[:, 0] > 26)
+    assert hits(fit.positions, twin.truth[far]) >= far.sum() - 1
+    assert len(fit.positions) <= len(twin.truth) + 1
+
+
+def test_noise_alone_gives_nothing():
+    rng = np.random.default_rng(5)
+    found = [
+        len(
+            drain(
+                iter_pursue(normalise(rng.standard_normal((6, 48, 48))), np.linspace(0.7, 0.9, 6))
+            ).positions
+        )
+        for _ in range(8)
+    ]
+    assert sum(found) <= 2
