@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -61,9 +62,10 @@ def _write_npz(stack: xr.Dataset, target: Path) -> None:
     from friedel.atomic import write_beside
     from friedel.stack import channel_names
 
-    arrays = {name.replace("/", "_"): stack[name].to_numpy() for name in channel_names(stack)}
+    arrays: dict[str, Any] = {name.replace("/", "_"): stack[name].to_numpy() for name in channel_names(stack)}
+    arrays |= {"bias": stack["bias"].to_numpy(), "pixel_nm": np.array(pixel_pitch(stack))}
     with write_beside(target) as beside, beside.open("wb") as file:
-        np.savez(file, **arrays, bias=stack["bias"].to_numpy(), pixel_nm=np.array(pixel_pitch(stack)))
+        np.savez(file, **arrays)
 
 
 def _write_plane(stack: xr.Dataset, target: Path, channel: str | None, bias_mv: float | None) -> None:

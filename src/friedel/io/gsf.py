@@ -38,6 +38,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
         units={name: field.unit},
         header=field.metadata,
         instrument="Gwyddion",
+        y_direction=-1,  # Gwyddion's first line is the upper one
     )
 
 

@@ -220,7 +220,7 @@ def _field(key: str, item: Any, tree: dict[str, Any], path: Path) -> _Field | No
         pixel = (reals[0] / shape[-2] * factor, reals[1] / shape[-1] * factor)
         middle = [offset + real / 2 for offset, real in zip(offsets, reals, strict=True)]
         centre = (middle[1] * factor, -middle[0] * factor)  # y counts downwards
-    title = tree.get(f"{key}/title") or (item.get("title")) or key.strip("/")
+    title = tree.get(f"{key}/title") or (item.get("title")) or " ".join(reversed(key.strip("/").split("/")))
     bias = _bias(item, shape[0]) if brick else None
     return _Field(str(title), values, _unit(item, "si_unit_w" if brick else "si_unit_z"), bias, pixel, centre)
 
@@ -293,6 +293,7 @@ def write(stack: xr.Dataset, path: str | os.PathLike[str]) -> None:
             )
         tree[f"/brick/{index}"] = brick
         tree[f"/brick/{index}/title"] = name
+        tree.typecodes[f"/brick/{index}/title"] = "s"  # a title of one letter would become a number
         tree[f"/brick/{index}/visible"] = name == didv_channel(stack)[0]
     for index, name in enumerate(image_names(stack)):
         image = stack[name].to_numpy().astype(np.float64)
@@ -305,5 +306,6 @@ def write(stack: xr.Dataset, path: str | os.PathLike[str]) -> None:
         )
         tree[f"/{index}/data"] = field
         tree[f"/{index}/data/title"] = name
+        tree.typecodes[f"/{index}/data/title"] = "s"
     with write_beside(path) as beside:
         tree.tofile(str(beside))

@@ -5,6 +5,7 @@ Nothing outside the file is read: external links, virtual datasets and external 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
-from friedel.io.axes import TO_MV, TO_NM, bias_axis, in_unit
+from friedel.io.axes import TO_MV, TO_NM, in_unit, need_axes
 from friedel.stack import make_stack
 
 _MOST_OBJECTS = 20_000
@@ -88,11 +89,11 @@ def _check(item: h5py.Dataset, size: int, path: Path) -> None:
 
 @dataclass
 class Main:
-    """A dataset with a spectral and two spatial axes."""
+    """A dataset with a spectral and two spatial axes, or an image with two spatial ones."""
 
     dataset: h5py.Dataset
-    order: tuple[int, int, int]  # its axes for bias, y, x
-    bias_mv: np.ndarray
+    order: tuple[int, ...]  # its axes for bias, y, x; an image has no first
+    bias_mv: np.ndarray | None
     pixel_nm: tuple[float, float]
     unit: str
 
@@ -114,21 +115,34 @@ def read(
             return stack_from_array(
                 values, path, name=name, bias=bias, pixel_nm=pixel_nm, axes=axes, instrument="HDF5"
             )
+        if any(main.bias_mv is not None for main in found.values()):
+            found = {name: main for name, main in found.items() if main.bias_mv is not None}
         first = next(iter(found.values()))
-        channels, units = {}, {}
+        count = 1 if first.bias_mv is None else len(first.bias_mv)
+        axis, pixel = need_axes(
+            f"{path}: this image", first.bias_mv if bias is None else bias, pixel_nm or first.pixel_nm, count
+        )
+        channels, units, images = {}, {}, {}
         for name, main in found.items():
             if not _same_axes(main, first):
                 raise StackError(
                     f"{path}: several stacks of different axes: {', '.join(found)}. Name one with --dataset."
                 )
             label = _label(name, list(found))
-            channels[label] = load(main.dataset, path).transpose(main.order)
+            values = load(main.dataset, path).transpose(main.order)
             units[label] = main.unit
+            if main.bias_mv is None and re.match(r"z\b|z_|topo|height", label, re.IGNORECASE):
+                images[label] = values
+            else:
+                channels[label] = values if values.ndim == 3 else values[np.newaxis]
+        if not channels:
+            channels, images = {name: values[np.newaxis] for name, values in images.items()}, {}
         return make_stack(
             channels,
-            bias_mv=first.bias_mv if bias is None else bias_axis(bias, len(first.bias_mv)),
-            pixel_nm=pixel_nm or first.pixel_nm,
+            bias_mv=axis,
+            pixel_nm=pixel,
             units=units,
+            images=images,
             header={key: str(value)[:200] for key, value in file.attrs.items()},
             instrument=str(file.attrs.get("instrument", "HDF5")),
         )
@@ -172,9 +186,7 @@ def _datasets(file: h5py.File) -> list[h5py.Dataset]:
 
 
 def _main(file: h5py.File, item: h5py.Dataset) -> Main | None:
-    """Find one spectral and two spatial axes, or None."""
-    if len(item.shape) != 3:
-        return None
+    """Find one spectral and two spatial axes, or the two of an image; else None."""
     scales = _scales(item) or _nexus_axes(item)
     if scales is None:
         return None
@@ -191,16 +203,20 @@ def _main(file: h5py.File, item: h5py.Dataset) -> Main | None:
                 )
         except StackError:
             return None
-    if len(spectral) != 1 or len(spatial) != 2:
+    if len(spectral) != len(item.shape) - 2 or len(spatial) != 2:
         return None
     # An axis called x is the fast one; else the order in the file is (…, y, x).
     if spatial[0][2].startswith("x") and not spatial[1][2].startswith("x"):
         spatial.reverse()
     pitch = tuple(_pitch(values) for _, values, _ in spatial)
-    if not all(np.isfinite(pitch)) or spectral[0][1].shape != (item.shape[spectral[0][0]],):
+    if not all(np.isfinite(pitch)):
         return None
-    order = (spectral[0][0], spatial[0][0], spatial[1][0])
-    return Main(item, order, spectral[0][1], (pitch[0], pitch[1]), _text(item.attrs.get("units", "")))
+    unit, order = _text(item.attrs.get("units", "")), (spatial[0][0], spatial[1][0])
+    if not spectral:
+        return Main(item, order, None, (pitch[0], pitch[1]), unit)
+    if spectral[0][1].shape != (item.shape[spectral[0][0]],):
+        return None
+    return Main(item, (spectral[0][0], *order), spectral[0][1], (pitch[0], pitch[1]), unit)
 
 
 def _pitch(values: np.ndarray) -> float:
@@ -229,14 +245,19 @@ def _same_axes(one: Main, other: Main) -> bool:
     return (
         one.dataset.shape == other.dataset.shape
         and one.order == other.order
-        and np.array_equal(one.bias_mv, other.bias_mv)
+        and np.array_equal(
+            one.bias_mv if one.bias_mv is not None else [], other.bias_mv if other.bias_mv is not None else []
+        )
         and np.allclose(one.pixel_nm, other.pixel_nm)
     )
 
 
 def _label(name: str, names: list[str]) -> str:
-    """Shortest end of the path that tells the datasets apart."""
+    """Shortest end of the path that tells the datasets apart; NXdata groups carry the name themselves."""
     parts = name.strip("/").split("/")
+    groups = [other.strip("/").split("/")[-2:-1] for other in names]
+    if len(parts) > 1 and len(names) > 1 and sum(group == parts[-2:-1] for group in groups) == 1:
+        return parts[-2]
     for count in range(1, len(parts) + 1):
         short = "/".join(parts[-count:])
         if sum(other.endswith("/" + short) for other in names) == 1:

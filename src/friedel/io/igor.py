@@ -41,9 +41,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     note = _text(wave.get("note", b""))
     if axis_mv is None or pixel is None:
         count = data.shape[order[0]] if data.ndim == 3 else 1
-        axis_mv, pixel = need_axes(
-            f"{path}: this wave", axis_mv if bias is None else bias, pixel_nm or pixel, count
-        )
+        axis_mv, pitch = need_axes(f"{path}: this wave", axis_mv if bias is None else bias, pixel, count)
     else:
         axis_mv, pitch = axis_mv if bias is None else bias_axis(bias, len(axis_mv)), pixel
     planes = data.transpose(order) if data.ndim == 3 else data.T[np.newaxis]
