@@ -135,15 +135,28 @@ TO_NM = {
     "Å": 0.1,
     "Angstrom": 0.1,
     "pm": 1e-3,
+    "μm": 1e3,
+    "meter": 1e9,
+    "metre": 1e9,
+    "micrometer": 1e3,
+    "micron": 1e3,
+    "nanometer": 1.0,
+    "nanometre": 1.0,
 }
+
+
+def factor_of(unit: str, factors: dict[str, float]) -> float | None:
+    """Return the factor of a unit in `TO_MV` or `TO_NM`, None if it is not there."""
+    key = unit.strip()
+    if key in factors or len(key) <= 3:
+        return factors.get(key)
+    # Words in any case and number; the short signs differ by their case.
+    return {name.lower(): value for name, value in factors.items()}.get(key.lower().removesuffix("s"))
 
 
 def in_unit(values: Any, unit: str, factors: dict[str, float]) -> np.ndarray:
     """Convert to mV (`TO_MV`) or nm (`TO_NM`); `StackError` for any other unit."""
-    key = unit.strip()
-    factor = factors.get(key)
-    if factor is None and len(key) > 3:  # words, in any case and number; short signs differ by their case
-        factor = {name.lower(): value for name, value in factors.items()}.get(key.lower().removesuffix("s"))
+    factor = factor_of(unit, factors)
     if factor is None:
         raise StackError(f"The unit {unit!r} is none of {', '.join(factors)}.")
     return np.asarray(values, dtype=np.float64) * factor

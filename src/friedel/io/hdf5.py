@@ -18,7 +18,7 @@ import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
-from friedel.io.axes import TO_MV, TO_NM, in_unit, need_axes
+from friedel.io.axes import TO_MV, TO_NM, factor_of, in_unit, need_axes
 from friedel.stack import make_stack
 
 _MOST_OBJECTS = 20_000
@@ -195,7 +195,7 @@ def _main(file: h5py.File, item: h5py.Dataset) -> Main | None:
         unit = _text(scale.attrs.get("units", ""))
         kind = _text(scale.attrs.get("dimension_type", "")).upper()
         try:
-            if "SPECTRAL" in kind or (not kind and unit in TO_MV):
+            if "SPECTRAL" in kind or (not kind and factor_of(unit, TO_MV) is not None):
                 spectral.append((index, in_unit(scale[()], unit, TO_MV)))
             else:
                 spatial.append(
