@@ -157,7 +157,7 @@ def iter_statistic(
         g_cs = correlate(mask_spectrum, spectrum(wave.real * wave.imag))
         determinant = g_cc * g_ss - g_cs**2
         # Where almost no acquired pixel lies within reach the fit is void.
-        fair = determinant > 1e-4 * determinant.max()
+        fair = determinant > 0.01 * determinant.max()
         explained = g_ss * y_c**2 - 2 * g_cs * y_c * y_s + g_cc * y_s**2
         total += np.where(fair, explained / np.where(fair, determinant, 1), 0) / noise[index] ** 2
         yield Progress((index + 1) / count, "matched field")

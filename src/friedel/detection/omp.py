@@ -12,6 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 from scipy.spatial import cKDTree
 from scipy.stats import chi2
 
@@ -160,12 +161,14 @@ def iter_pursue(
     known = np.isfinite(maps).all(axis=0) if mask is None else np.asarray(mask, dtype=bool)
     known = known & np.isfinite(maps).all(axis=0)
     most = max(1, int(known.sum()) // 16) if most is None else most
+    # A scatterer in a narrow gap is known by its waves on both sides.
+    near = binary_dilation(known, iterations=3)
     model = _Model(maps, k, known, template)
     points = np.zeros((0, 2))
     scale, freedom = 1.0, 2.0 * len(k)
     for turn in range(60):
         t = statistic(model.residual_maps(), k, template=template, noise=model.noise(len(points)))
-        t = np.where(known, t, np.nan)
+        t = np.where(near, t, np.nan)
         scale, freedom = null_distribution(t[known].astype(float), 2 * len(k))
         new = _pick(t, known, points, known.sum(), scale, freedom, significance, np.pi / float(np.mean(k)))
         new = new[: most - len(points)]
