@@ -20,7 +20,7 @@ from friedel.errors import StackError
 
 DIMS = ("bias", "y", "x")
 
-#: Attributes of a stack and their defaults. Angle: positive turns the scan frame clockwise in the instrument's
+#: Attributes of a stack and their defaults. A positive angle turns the scan frame clockwise in the instrument's
 #: coordinates (Nanonis' convention). `y_direction` is +1 if the instrument's y rises with the row, else -1.
 ATTRIBUTES: dict[str, Any] = {
     "instrument": "unknown",
