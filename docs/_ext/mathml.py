@@ -1,0 +1,37 @@
+"""Formulas as MathML, made while the pages are built: they need no script from elsewhere and no network to be read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.errors import SphinxError
+
+
+def _render(text: str, block: bool) -> str:
+    try:
+        return str(tex2mathml(text, as_block=block))
+    except MathError as error:
+        raise SphinxError(f"the formula {text!r} cannot be set: {error}") from error
+
+
+def visit_inline(self: Any, node: nodes.math) -> None:
+    self.body.append(_render(node.astext(), block=False))
+    raise nodes.SkipNode
+
+
+def visit_block(self: Any, node: nodes.math_block) -> None:
+    text = node.astext()
+    number = re.search(r"\\tag\{([^}]*)\}", text)
+    formula = _render(re.sub(r"\\tag\{[^}]*\}", "", text).strip(), block=True)
+    label = f'<span class="equation-number">({number[1]})</span>' if number else ""
+    self.body.append(f'<div class="equation">{formula}{label}</div>\n')
+    raise nodes.SkipNode
+
+
+def setup(app: Any) -> dict[str, Any]:
+    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
+    return {"version": "1", "parallel_read_safe": True}
