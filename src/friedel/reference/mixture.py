@@ -58,8 +58,8 @@ def maximise(mixture: Mixture, weight: np.ndarray, known: np.ndarray, steps: int
         variance = mixture.width[:, None] ** 2
         density = mixture.share[:, None] * np.exp(-square / (2 * variance)) / (2 * np.pi * variance)
         density *= inside
-        summed = np.bincount(index.ravel(), density.ravel(), minlength=flat.size)
-        summed = summed + max(1.0 - float(mixture.share.sum()), 1e-9) / area
+        summed: np.ndarray = np.bincount(index.ravel(), density.ravel(), minlength=flat.size)
+        summed = summed.astype(float) + max(1.0 - float(mixture.share.sum()), 1e-9) / area
         # Expectation: which part of each pixel's intensity belongs to which Gaussian.
         part = density / summed[index] * flat[index]
         mass = np.maximum(part.sum(1), 1e-300)
