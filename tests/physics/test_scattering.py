@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.special import hankel1, jv
 
-from friedel.physics.scattering import hankel0, ldos, scattering_amplitude, t_matrix
+from friedel.physics.scattering import (
+    Ripple,
+    distances,
+    hankel0,
+    ldos as ldos_at,
+    scattering_amplitude,
+    t_matrix,
+)
 
 
 def test_hankel_function_agrees_with_scipy():
@@ -21,6 +27,10 @@ def test_hankel_function_with_broadening_agrees_with_scipy():
     k = 0.8 + 0.01j
     exact = hankel1(0, r.numpy().astype(float) * k)
     assert np.abs(hankel0(r, torch.tensor(k)).numpy() / exact - 1).max() < 0.01
+
+
+def ldos(points, pixels, k, s, ripple=None):
+    return ldos_at(distances(points, points, ripple), distances(points, pixels, ripple), k, s)
 
 
 def _line(r):
@@ -59,7 +69,7 @@ def test_elastic_scatterers_obey_the_optical_theorem(seed, n):
     points = torch.rand(1, n, 2, generator=rng) * 60
     k = torch.tensor([[0.7, 0.9]])
     s = scattering_amplitude(torch.rand(1, 2, n, generator=rng) * 3 - 1.5)
-    t = t_matrix(points, k, s)[0].to(torch.complex128)
+    t = t_matrix(distances(points, points), k, s)[0].to(torch.complex128)
     r = torch.cdist(points, points)[0].double()
     # Points closer than the smallest argument of the Hankel function are not what is tested here.
     if n > 1 and r[~torch.eye(n, dtype=bool)].min() < 1:
@@ -73,7 +83,7 @@ def test_elastic_scatterers_obey_the_optical_theorem(seed, n):
 
 def test_an_absorber_breaks_the_optical_theorem():
     s = scattering_amplitude(torch.tensor([[[0.8]]]), 0.5)
-    t = t_matrix(torch.zeros(1, 1, 2), torch.tensor([[0.8]]), s)[0, 0, 0, 0]
+    t = t_matrix(torch.zeros(1, 1, 1), torch.tensor([[0.8]]), s)[0, 0, 0, 0]
     assert abs(2 * t.real + 2 * t.abs() ** 2) > 0.1
 
 
@@ -114,3 +124,15 @@ def test_distant_scatterers_superpose():
     both = ldos(points, pixels, k, s) - 1
     single = sum(ldos(points[:, i : i + 1], pixels, k, s[..., i : i + 1]) - 1 for i in range(2))
     assert (both - single).abs().max() < 0.01
+
+
+def test_a_ripple_changes_the_path_as_its_integral_says():
+    """Optical distance = ∫ (1 − strength cos(q·r + phase)) ds along the straight path."""
+    ripple = Ripple(torch.tensor([0.05]), torch.tensor([[0.3, 0.2]]), torch.tensor([0.7]))
+    start, end = np.array([2.0, 3.0]), np.array([31.0, -8.0])
+    t = np.linspace(0, 1, 20001)[:, None]
+    path = start + t * (end - start)
+    integrand = 1 - 0.05 * np.cos(path @ np.array([0.3, 0.2]) + 0.7)
+    expected = np.hypot(*(end - start)) * np.trapezoid(integrand, dx=1 / 20000)
+    as_points = [torch.tensor(p, dtype=torch.float32).view(1, 1, 2) for p in (start, end)]
+    assert distances(*as_points, ripple).item() == pytest.approx(expected, rel=1e-4)

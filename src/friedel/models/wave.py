@@ -40,7 +40,7 @@ class WaveConfig:
     width: int = 24  # channels of the per-map encoder
     d_q: int = 12
     d_v: int = 24
-    head: int = 48
+    head: int = 64
     dilations: tuple[int, ...] = (1, 2, 4, 8, 4, 2, 1)
     tile: int = 96  # for tiled detection: the field seen at once and the overlap of neighbours
     overlap: int = 24

@@ -12,7 +12,7 @@ from friedel.errors import PhysicsError
 from friedel.physics import instrument
 from friedel.physics.bound_state import bound_state_map, decay_constant
 from friedel.physics.dispersion import Dispersion, resolve
-from friedel.physics.scattering import ldos, scattering_amplitude
+from friedel.physics.scattering import distances, ldos, scattering_amplitude
 from friedel.stack import make_stack
 
 _CHUNK = 16  # voltages at a time: bounds the memory of the propagators
@@ -102,8 +102,9 @@ def simulate(
     pixels = grid + instrument.drift_displacement(grid[..., 0], drift, shape[0])
     energy = np.abs(bias - band.onset_mev)
     complex_k = torch.as_tensor(k * (1 + 0.25j * band.broadening_mev / energy), dtype=torch.complex64)[None]
+    between, away = distances(points, points), distances(points, pixels)
     pieces = [
-        ldos(points, pixels, complex_k[:, i : i + _CHUNK], s[:, i : i + _CHUNK])
+        ldos(between, away, complex_k[:, i : i + _CHUNK], s[:, i : i + _CHUNK])
         for i in range(0, len(bias), _CHUNK)
     ]
     maps = torch.cat(pieces, dim=1).view(1, len(bias), *shape)

@@ -15,6 +15,7 @@ its inverse.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -75,13 +76,13 @@ def scattering_amplitude(phase: torch.Tensor, absorption: torch.Tensor | float =
     return (torch.polar(modulus.expand_as(phase).contiguous(), 2 * phase) - 1) / 2
 
 
-def t_matrix(points: torch.Tensor, k: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+def t_matrix(between: torch.Tensor, k: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
     """T = (1 − S H)⁻¹ S.
 
     Parameters
     ----------
-    points : Tensor, shape (B, N, 2)
-        Positions of the scatterers.
+    between : Tensor, shape (B, N, N)
+        Distances between the scatterers.
     k : Tensor, shape (B, V)
         Wavevector at each voltage.
     s : Tensor, shape (B, V, N), complex
@@ -91,25 +92,61 @@ def t_matrix(points: torch.Tensor, k: torch.Tensor, s: torch.Tensor) -> torch.Te
     -------
     Tensor, shape (B, V, N, N), complex64
     """
-    r = torch.cdist(points, points)
-    n = points.shape[1]
+    n = between.shape[1]
     off_diagonal = 1 - torch.eye(n)
-    h = hankel0(r[:, None], k[:, :, None, None]) * off_diagonal
+    h = hankel0(between[:, None], k[:, :, None, None]) * off_diagonal
     identity = torch.eye(n, dtype=torch.complex64)
     return torch.linalg.solve(identity - s[..., :, None] * h, torch.diag_embed(s))
 
 
-def ldos(points: torch.Tensor, pixels: torch.Tensor, k: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+def distances(points: torch.Tensor, others: torch.Tensor, ripple: Ripple | None = None) -> torch.Tensor:
+    """Optical distances between two sets of points.
+
+    Parameters
+    ----------
+    points, others : Tensor, shapes (B, N, 2) and (B, M, 2)
+    ripple : Ripple, optional
+
+    Returns
+    -------
+    Tensor, shape (B, N, M)
+    """
+    r = torch.cdist(points, others, compute_mode="donot_use_mm_for_euclid_dist")
+    if ripple is None:
+        return r
+    a = (points * ripple.q[:, None]).sum(-1)[:, :, None] + ripple.phase[:, None, None]
+    b = (others * ripple.q[:, None]).sum(-1)[:, None, :] + ripple.phase[:, None, None]
+    # The mean of cos between two arguments is sinc(half their difference) · cos(their middle).
+    mean = torch.sinc((b - a) / (2 * math.pi)) * torch.cos((a + b) / 2)
+    return r * (1 - ripple.strength[:, None, None] * mean)
+
+
+@dataclass(frozen=True)
+class Ripple:
+    """A periodic potential that shifts k locally by the relative amount −strength · cos(q·r + phase).
+
+    The herringbone reconstruction of Au(111) does so by 4 to 6 % (arXiv 1407.5408). Along a straight path the phase
+    adds up, so that distances become optical distances.
+
+    strength, phase : Tensor, shape (B,);  q : Tensor, shape (B, 2), in inverse units of the positions.
+    """
+
+    strength: torch.Tensor
+    q: torch.Tensor
+    phase: torch.Tensor
+
+
+def ldos(between: torch.Tensor, away: torch.Tensor, k: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
     """Local density of states ρ/ρ₀ at each pixel and voltage.
 
     Parameters
     ----------
-    points : Tensor, shape (B, N, 2)
-        Positions of the scatterers.
-    pixels : Tensor, shape (B, P, 2)
-        Where the tip stands.
+    between : Tensor, shape (B, N, N)
+        Distances between the scatterers, from `distances`.
+    away : Tensor, shape (B, N, P)
+        Distances from each scatterer to each pixel.
     k : Tensor, shape (B, V)
-        Wavevector, real or complex (lifetime broadening), in inverse units of the positions.
+        Wavevector, real or complex (lifetime broadening), in inverse units of the distances.
     s : Tensor, shape (B, V, N), complex
         Scattering amplitudes.
 
@@ -117,10 +154,8 @@ def ldos(points: torch.Tensor, pixels: torch.Tensor, k: torch.Tensor, s: torch.T
     -------
     Tensor, shape (B, V, P)
     """
-    t = t_matrix(points, k, s)
-    r = torch.cdist(points, pixels, compute_mode="donot_use_mm_for_euclid_dist")
-    g = _propagators(r, k)
-    return 1 + (torch.matmul(t, g) * g).real.sum(dim=2)
+    g = _propagators(away, k)
+    return 1 + (torch.matmul(t_matrix(between, k, s), g) * g).real.sum(dim=2)
 
 
 # Distances are looked up in a table of this many entries a unit length times k: phase errors stay below 5 mrad.

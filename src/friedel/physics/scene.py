@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from friedel.physics import instrument
-from friedel.physics.scattering import ldos, scattering_amplitude
+from friedel.physics.scattering import Ripple, distances, ldos, scattering_amplitude
 
 Range = tuple[float, float]
 
@@ -42,7 +42,9 @@ class SceneConfig:
     rows: Range = (0.0, 0.8)
     drift: Range = (0.0, 1.6)
     tip_change: float = 0.25  # share of scenes with one
+    map_drift: float = 0.3  # share of scenes taken map after map, which drift from voltage to voltage
     herringbone: float = 0.35
+    ripple: Range = (0.02, 0.07)  # relative shift of k by the herringbone
     set_point: float = 0.25
 
 
@@ -106,6 +108,14 @@ def _wavevectors(batch: int, config: SceneConfig, rng: torch.Generator) -> torch
     return torch.sqrt(low**2 + (high**2 - low**2) * torch.linspace(0, 1, config.voltages)[None])
 
 
+def _ripple(batch: int, config: SceneConfig, rng: torch.Generator) -> Ripple:
+    """Herringbone potential of random direction and period; in most fields there is none."""
+    strength = _uniform(config.ripple, (batch,), rng) * _chance(config.herringbone, batch, rng)
+    angle, phase = 2 * math.pi * torch.rand(2, batch, generator=rng)
+    q = 2 * math.pi / _uniform((9.0, 20.0), (batch, 1), rng)
+    return Ripple(strength, q * torch.stack([torch.sin(angle), torch.cos(angle)], dim=1), phase)
+
+
 def _amplitudes(batch: int, n: int, config: SceneConfig, rng: torch.Generator) -> torch.Tensor:
     """Scattering amplitudes (B, V, N): one kind or many kinds, phases that move slowly with energy."""
     like = _chance(config.like, batch, rng)[:, None]
@@ -139,14 +149,35 @@ def _scramble_cores(
     height = torch.randn(b, v // 4 + 2, n, generator=rng) * 1.5 * local
     height = torch.nn.functional.interpolate(height.transpose(1, 2), size=v, mode="linear").transpose(1, 2)
     own = torch.gather(height, 2, nearest[:, None].expand(-1, v, -1))
-    signal = (own * torch.exp(-((distance[:, None]) ** 2))).view(b, v, h, w)
+    shape = torch.where(_chance(0.5, b, rng).view(b, 1, 1) > 0, torch.exp(-(distance[:, None] ** 2)), 1.0)
+    signal = (own * shape).view(b, v, h, w)
     level = maps.mean(dim=(-2, -1), keepdim=True)
-    texture = 0.5 * torch.randn(b, v, h, w, generator=rng) * _chance(0.5, b, rng).view(b, 1, 1, 1)
-    made_up = level + scale * (signal + texture)
-    keep = (1 - inside).view(b, 1, h, w)
-    # A third of the fields keeps its own cores: the formula continued to r → 0.
-    keep = torch.where(_chance(0.33, b, rng).view(b, 1, 1, 1) > 0, torch.ones_like(keep), keep)
-    return maps * keep + made_up * (1 - keep)
+    texture = 1 + 0.5 * torch.randn(b, 1, h, w, generator=rng) * _chance(0.5, b, rng).view(b, 1, 1, 1)
+    made_up = level + scale * signal * texture
+    weight = inside.view(b, 1, h, w)
+    # A third of the fields keeps its own cores (the formula continued to r → 0); a fifth shows only surroundings.
+    fate = torch.rand(b, 1, 1, 1, generator=rng)
+    surroundings = _fill(
+        maps, (r.min(dim=2).values.view(b, 1, h, w) <= 1.6) & (present.any(dim=1).view(b, 1, 1, 1))
+    )
+    scrambled = maps * (1 - weight) + made_up * weight
+    return torch.where(fate < 0.33, maps, torch.where(fate < 0.53, surroundings, scrambled))
+
+
+def _fill(maps: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+    """Replace the pixels in `hole` (B, 1, H, W) smoothly by what surrounds them."""
+    filled, known = maps * ~hole, (~hole).float()
+    kernel = torch.tensor([[1.0, 2.0, 1.0], [2.0, 0.0, 2.0], [1.0, 2.0, 1.0]]).view(1, 1, 3, 3)
+    h, w = maps.shape[-2:]
+
+    def smooth(x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.conv2d(x.reshape(-1, 1, h, w), kernel, padding=1).view(x.shape)
+
+    for _ in range(4):
+        weight = smooth(known)
+        filled = torch.where(hole, smooth(filled * known) / weight.clamp_min(1e-6), filled)
+        known = torch.where(hole, (weight > 0).float(), known)
+    return filled
 
 
 def clean_scene(batch: int, config: SceneConfig, rng: torch.Generator) -> Scene:
@@ -171,12 +202,26 @@ def clean_scene(batch: int, config: SceneConfig, rng: torch.Generator) -> Scene:
     recorded = grid.view(1, -1, 2).expand(batch, -1, -1)
     drift = _uniform(config.drift, (batch, 2), rng) * torch.randn(batch, 2, generator=rng).sign()
     drift = drift * _chance(0.5, batch, rng)[:, None]
-    pixels = recorded + instrument.drift_displacement(recorded[..., 0], drift, size)
-    maps = ldos(true, pixels, torch.complex(k, k * broadening), s).view(batch, -1, size, size)
+    ripple = _ripple(batch, config, rng)
+    complex_k, between = torch.complex(k, k * broadening), distances(true, true, ripple)
+    if torch.rand(1, generator=rng).item() < config.map_drift:
+        # Map after map: the sample moves on from voltage to voltage; true positions are those half-way.
+        steps = torch.linspace(-0.5, 0.5, config.voltages)
+        columns = [slice(i, i + 1) for i in range(config.voltages)]
+        shown = [
+            ldos(between, distances(true, recorded + t * drift[:, None], ripple), complex_k[:, i], s[:, i])
+            for t, i in zip(steps, columns, strict=True)
+        ]
+        maps, points = torch.cat(shown, dim=1), true
+    else:
+        # Grid spectroscopy: the sample moves on from line to line.
+        pixels = recorded + instrument.drift_displacement(recorded[..., 0], drift, size)
+        maps = ldos(between, distances(true, pixels, ripple), complex_k, s)
+        points = instrument.recorded_position(true, drift, size)
+    maps = maps.view(batch, -1, size, size)
     # A point scatterer's wave diverges at its centre; a tip of atomic size does not see that.
     level, scale = maps.mean(dim=(-2, -1), keepdim=True), instrument.spread(maps)
     maps = level + 6 * scale * torch.tanh((maps - level) / (6 * scale + 1e-9))
-    points = instrument.recorded_position(true, drift, size)
     maps = _scramble_cores(maps, points, present, recorded, config, rng)
     known_k = k * (1 + config.k_error * torch.randn(batch, 1, generator=rng))
     return Scene(maps, known_k, points, present)

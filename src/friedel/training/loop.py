@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import friedel
 from friedel.atomic import write_beside
@@ -28,7 +29,8 @@ class Recipe(Protocol):
     """What is trained on what.
 
     A recipe may also have ``calibrate(network, device) -> dict``, run at the end, whose result is merged into the
-    header (`calibration`, `threshold`), and the numbers ``learning_rate`` and ``weight_decay``.
+    header (`calibration`, `threshold`), and the numbers ``learning_rate``, ``weight_decay`` and ``average`` (decay a
+    step of an exponential moving average of the weights; the average is what is kept in the end).
     """
 
     name: str
@@ -130,11 +132,13 @@ def iter_train(
         lr=getattr(recipe, "learning_rate", 2e-3),
         weight_decay=getattr(recipe, "weight_decay", 1e-4),
     )
+    decay = getattr(recipe, "average", 0.0)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
     peak = optimizer.param_groups[0]["lr"]
     generator = torch.Generator().manual_seed(seed)
     state = _State()
     if resume:
-        _load(kept, recipe.name, seed, network, optimizer, generator, state, place)
+        _load(kept, recipe.name, seed, network, average, optimizer, generator, state, place)
 
     def done() -> float:
         return state.step / steps if steps is not None else state.seconds / (60 * (minutes or 1e-9))
@@ -156,11 +160,13 @@ def iter_train(
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
+            if average is not None:
+                average.update_parameters(network)
             now = time.monotonic()
             state.seconds, clock = state.seconds + now - clock, now
             state.step += 1
             if now - last_save > save_every:
-                _save(kept, recipe.name, seed, network, optimizer, generator, state)
+                _save(kept, recipe.name, seed, network, average, optimizer, generator, state)
                 last_save = now
             yield Progress(
                 min(1.0, done()),
@@ -169,11 +175,13 @@ def iter_train(
             )
             clock = time.monotonic()  # what the caller does in between is not training
     except GeneratorExit:
-        _save(kept, recipe.name, seed, network, optimizer, generator, state)
+        _save(kept, recipe.name, seed, network, average, optimizer, generator, state)
         raise
 
+    _save(kept, recipe.name, seed, network, average, optimizer, generator, state)
+    if average is not None:
+        network = average.module
     network.eval()
-    _save(kept, recipe.name, seed, network, optimizer, generator, state)
     extra = {}
     if hasattr(recipe, "calibrate"):
         yield Progress(1.0, "calibrating", {})
@@ -200,6 +208,7 @@ def _save(
     name: str,
     seed: int,
     network: nn.Module,
+    average: AveragedModel | None,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
     state: _State,
@@ -210,6 +219,7 @@ def _save(
         "step": state.step,
         "seconds": state.seconds,
         "network": network.state_dict(),
+        "average": None if average is None else average.state_dict(),
         "optimizer": optimizer.state_dict(),
         "generator": generator.get_state(),
     }
@@ -222,6 +232,7 @@ def _load(
     name: str,
     seed: int,
     network: nn.Module,
+    average: AveragedModel | None,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
     state: _State,
@@ -238,10 +249,14 @@ def _load(
                 f"not to {name!r} with seed {seed}."
             )
         network.load_state_dict(content["network"])
+        if average is not None:
+            average.load_state_dict(content["average"])
         optimizer.load_state_dict(content["optimizer"])
         generator.set_state(content["generator"].cpu())
         state.step, state.seconds = int(content["step"]), float(content["seconds"])
     except ModelError:
         raise
     except Exception as error:
-        raise ModelError(f"The checkpoint {path} is damaged or of another version; delete it and start again.") from error
+        raise ModelError(
+            f"The checkpoint {path} is damaged or of another version; delete it and start again."
+        ) from error

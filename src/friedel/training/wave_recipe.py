@@ -18,6 +18,10 @@ from friedel.models.base import Output
 from friedel.models.wave import WaveConfig, WaveNet
 from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure, turn
 
+#: Wavevectors [rad/px] to which a stack is rescaled: scenes reach from 0.44 to 1.3, most of them lie in here.
+K_RANGE = (0.5, 1.15)
+_KEPT = ("batch_size", "pool", "fresh", "learning_rate", "weight_decay", "average")
+
 
 @dataclass(frozen=True)
 class Target:
@@ -76,7 +80,7 @@ def make_target(points: torch.Tensor, present: torch.Tensor, mask: torch.Tensor)
     offset = torch.gather(far, 1, nearest[..., None].expand(-1, -1, 2)) - grid
     offset = offset.clamp(-1.5, 1.5).transpose(1, 2).reshape(b, 2, h, w)
     distance = distance.view(b, h, w)
-    leniency = (1 - torch.exp(-(distance**2) / (2 * 0.6**2))) ** 2
+    leniency = (1 - torch.exp(-(distance**2) / (2 * 0.5**2))) ** 2
     near = torch.where(label > 0, 1.0, 0.25 * (distance < 1.0).float())
     return Target(label * mask, leniency * mask, offset, near * mask)
 
@@ -145,15 +149,16 @@ class WaveRecipe:
     pool: int = 3000
     fresh: int = 2
     name: str = "friedel"
-    architecture: str = "wave"
-    learning_rate: float = 2.5e-3
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+    average: float = 0.998
 
     def __post_init__(self) -> None:
         self._pool: deque[Scene] = deque(maxlen=self.pool)
 
     def make_network(self) -> WaveNet:
         """Return an untrained network."""
-        return WaveNet(self.network)
+        return WaveNet(self.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def batch(self, rng: torch.Generator, device: torch.device | str = "cpu") -> Batch:
         """Draw the next batch; the pool fills up on the way."""
@@ -172,15 +177,22 @@ class WaveRecipe:
         return localisation_loss(network(batch.maps, batch.k, batch.mask), batch.target)
 
     def header(self) -> dict[str, Any]:
-        """What a weights file says of this recipe."""
-        low, high = self.scene.k
+        """Header of the trained model."""
         return {
-            "architecture": self.architecture,
+            "architecture": "wave",
             "config": asdict(self.network),
-            "recipe": {"name": self.name, "scene": asdict(self.scene), "batch_size": self.batch_size,
-                       "pool": self.pool, "fresh": self.fresh, "learning_rate": self.learning_rate},
-            "k_range": [low, high],
-        }  # fmt: skip
+            "k_range": list(K_RANGE),
+            "training": {
+                "scene": {**asdict(self.scene), "kind": "multiple scattering"},
+                **{name: getattr(self, name) for name in _KEPT},
+            },
+        }
+
+    def calibrate(self, network: torch.nn.Module, device: torch.device) -> dict[str, Any]:
+        """Probability, threshold and scale of σ from scenes that training never saw."""
+        from friedel.training.wave_calibrate import calibrate_wave
+
+        return calibrate_wave(network, self.scene, device)
 
 
 def _choose_voltages(
@@ -220,5 +232,5 @@ def _normalise(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def recipe(**changes: Any) -> WaveRecipe:
-    """Return the recipe of the bundled model, with `changes`."""
+    """Make the recipe of the bundled `friedel` model, with `changes`."""
     return WaveRecipe(**changes)
