@@ -172,7 +172,7 @@ class BandBox(QGroupBox):
 
     # --- what it means --------------------------------------------------------------------------------------------
 
-    def refresh(self, *_: Any) -> None:
+    def refresh(self, *_args: Any) -> None:
         """Say what the band means for this stack, and redraw the ring."""
         try:
             band = self.dispersion()

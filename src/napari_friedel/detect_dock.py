@@ -111,7 +111,7 @@ class DetectDock(Dock):
         self.job.failed.connect(self.message.error)
         self.job.warned.connect(self.message.warn)
         self.job.cancelled.connect(lambda: self.message.info("Cancelled; the layers are as they were."))
-        self.viewer.dims.events.point.connect(self._slider_moved)
+        self.listener.on(self.viewer.dims.events.point, self._slider_moved)
 
     def fill_models(self, chosen: str | None = None) -> None:
         """List the bundled and the user's models; reads headers only, no weights."""
@@ -160,7 +160,7 @@ class DetectDock(Dock):
     def _bias_index(self) -> int:
         return stack_index(self.viewer, self.stack.layer())
 
-    def _stack_changed(self, *_: Any) -> None:
+    def _stack_changed(self, *_args: Any) -> None:
         self.message.clear()
         self.band.reset()
         try:

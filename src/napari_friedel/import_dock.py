@@ -58,7 +58,7 @@ class ImportDock(Dock):
         self.job.returned.connect(self._opened)
         self.job.failed.connect(self.message.error)
         self.job.warned.connect(self.message.warn)
-        self.viewer.dims.events.point.connect(self._slider_moved)
+        self.listener.on(self.viewer.dims.events.point, self._slider_moved)
         self._layer_changed()
 
     def _build_open(self) -> None:

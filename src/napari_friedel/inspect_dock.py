@@ -67,16 +67,16 @@ class InspectDock(Dock):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(self.interval)
-        self._timer.timeout.connect(self.safely(self.redraw))
+        self._timer.timeout.connect(self._redraw_safely)
         self._connect()
         self._stack_changed()
 
     def _connect(self) -> None:
         self.stack.currentIndexChanged.connect(self._stack_changed)
-        self.viewer.cursor.events.position.connect(self._cursor_moved)
-        self.viewer.dims.events.point.connect(self._later)
-        self.viewer.layers.selection.events.changed.connect(self._selection_changed)
-        self.viewer.layers.events.inserted.connect(self._selection_changed)
+        self.listener.on(self.viewer.cursor.events.position, self._cursor_moved)
+        self.listener.on(self.viewer.dims.events.point, self._later)
+        self.listener.on(self.viewer.layers.selection.events.changed, self._selection_changed)
+        self.listener.on(self.viewer.layers.events.inserted, self._selection_changed)
         for widget in (self.radius, self.exclude):
             widget.valueChanged.connect(self._later)
         self.tabs.currentChanged.connect(self._later)
@@ -138,6 +138,9 @@ class InspectDock(Dock):
             self._timer.start()
 
     # --- drawing --------------------------------------------------------------------------------------------------
+
+    def _redraw_safely(self) -> None:
+        self.safely(self.redraw)()
 
     def redraw(self) -> None:
         """Draw the tab that is shown."""

@@ -92,7 +92,10 @@ class Job(QObject):
         from napari.qt.threading import create_worker
 
         self._cancel.clear()
-        worker = create_worker(_guarded, make, self._cancel, self.interval, _start_thread=False)
+        # The dock shows errors; napari would raise them a second time in the event loop.
+        worker = create_worker(
+            _guarded, make, self._cancel, self.interval, _start_thread=False, _ignore_errors=True
+        )
         self._worker = worker
         _alive.add(worker)
         worker.yielded.connect(self.progressed)

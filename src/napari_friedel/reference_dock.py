@@ -101,7 +101,7 @@ class ReferenceDock(Dock):
         self.map.currentIndexChanged.connect(self._map_changed)
         self.stack.currentIndexChanged.connect(self._forget)
         self.source.currentIndexChanged.connect(self._forget)
-        self.viewer.layers.events.inserted.connect(self._inserted)
+        self.listener.on(self.viewer.layers.events.inserted, self._inserted)
         self.opacity.valueChanged.connect(self._set_opacity)
         self.place.moved.connect(self.safely(self._moved))
         self.place.problem.connect(self.message.error)
@@ -111,7 +111,7 @@ class ReferenceDock(Dock):
         self.job.returned.connect(self.safely_with(self._compared))
         self.job.failed.connect(self.message.error)
         self.job.warned.connect(self.message.warn)
-        results.EVENTS.changed.connect(self._impurities_changed)
+        self.listener.on(results.EVENTS.changed, self._impurities_changed)
 
     # --- the reference map ----------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from friedel.errors import FriedelError
 from napari_friedel import results
 from napari_friedel.layers import info_of
+from napari_friedel.widgets import Listener
 
 
 class ResultBox(QGroupBox):
@@ -60,7 +61,7 @@ class ResultBox(QGroupBox):
         self.spin.valueChanged.connect(self.set_threshold)
         self.back.clicked.connect(lambda: self.set_threshold(self._default))
         self.forget.clicked.connect(self._forget)
-        results.EVENTS.changed.connect(self._changed)
+        Listener(self).on(results.EVENTS.changed, self._changed)
         self.follow(None)
 
     def follow(self, layer: Any) -> None:
@@ -85,9 +86,11 @@ class ResultBox(QGroupBox):
         results.set_threshold(self.layer, threshold)
 
     def _show_threshold(self, threshold: float) -> None:
-        for widget, value in ((self.slider, round(1000 * threshold)), (self.spin, threshold)):
+        for widget in (self.slider, self.spin):
             widget.blockSignals(True)
-            widget.setValue(value)
+        self.slider.setValue(round(1000 * threshold))
+        self.spin.setValue(threshold)
+        for widget in (self.slider, self.spin):
             widget.blockSignals(False)
 
     def _changed(self, layer: Any) -> None:

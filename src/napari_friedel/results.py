@@ -283,6 +283,9 @@ def _edited(event: Any) -> None:
     if action == "added":
         _locate(layer, indices, "added")
     elif action == "changed":
+        # Dragging says which points moved; setting `data` says all of them.
+        known = features[["row", "column"]].to_numpy(dtype=float)
+        indices = [i for i in indices if not np.allclose(layer.data[i], known[i], atol=1e-6)]
         found = features.iloc[indices]
         found = found[found["origin"] == "found"]
         info["removed"] = [*info["removed"], *found[["row", "column"]].to_numpy(dtype=float).tolist()]

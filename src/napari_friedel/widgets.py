@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable
@@ -29,6 +30,24 @@ from napari_friedel.jobs import Job, State, sentence
 from napari_friedel.viewing import attach, unwrapped
 
 
+class Listener:
+    """Connections to napari's events that end with the widget.
+
+    napari keeps its callbacks weakly, but a widget's Python half may outlive its Qt half: without this, moving the
+    slider after a dock was closed would call into a deleted object.
+    """
+
+    def __init__(self, widget: QWidget) -> None:
+        self._connections: list[tuple[Any, Any]] = []
+        connections = self._connections
+        widget.destroyed.connect(lambda *_: _end(connections))
+
+    def on(self, emitter: Any, callback: Callable[..., Any]) -> None:
+        """Call `callback` at every event of `emitter` (of napari or psygnal)."""
+        emitter.connect(callback)
+        self._connections.append((emitter, callback))
+
+
 class Dock(QWidget):
     """A dock: a message line above, the form below in a scroll area, so that it fits on a small screen.
 
@@ -42,6 +61,7 @@ class Dock(QWidget):
         super().__init__()
         self.viewer = unwrapped(napari_viewer)
         attach(self.viewer)
+        self.listener = Listener(self)
         self.message = Message()
         self.content = QWidget()
         self.form = QVBoxLayout(self.content)
@@ -148,10 +168,9 @@ class LayerBox(QComboBox):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._listener = Listener(self)
         for name in ("inserted", "removed", "reordered"):
-            getattr(viewer.layers.events, name).connect(self.refresh)
-        refresh = self.refresh
-        self.destroyed.connect(lambda *_: _disconnect(viewer, refresh))
+            self._listener.on(getattr(viewer.layers.events, name), self.refresh)
         self.refresh()
 
     def refresh(self, _event: Any = None) -> None:
@@ -315,6 +334,8 @@ def _short(name: str, length: int = 34) -> str:
     return name if len(name) <= length else f"{name[:half].rstrip()}…{name[-half:].lstrip()}"
 
 
-def _disconnect(viewer: Any, callback: Any) -> None:
-    for name in ("inserted", "removed", "reordered"):
-        getattr(viewer.layers.events, name).disconnect(callback)
+def _end(connections: list[tuple[Any, Any]]) -> None:
+    while connections:
+        emitter, callback = connections.pop()
+        with contextlib.suppress(ValueError, RuntimeError):
+            emitter.disconnect(callback)

@@ -1,0 +1,152 @@
+"""The import dock: channels with a preview, axes for plain arrays, files and folders."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_up import build_stack
+
+from friedel.stack import tip_position
+from napari_friedel.layers import info_of, kind_of, stack_of
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def dock(shown, qtbot, open_dock):
+    from napari_friedel.import_dock import ImportDock
+
+    widget = open_dock(ImportDock, shown)
+    return widget
+
+
+def test_channels_are_offered_and_previewed(dock) -> None:
+    assert [dock.channel.itemText(i) for i in range(dock.channel.count())] == ["LockinX", "dI/dV of Current"]
+    before, _ = dock._picture()
+    dock.channel.setCurrentIndex(1)
+    after, size = dock._picture()
+    assert before.shape == after.shape == (24, 30) and size == (0.4, 0.3)
+    assert not np.allclose(before, after)
+
+
+def test_another_channel_is_shown_in_the_same_layer(dock, stack) -> None:
+    layer = dock.layer.layer()
+    dock.channel.setCurrentIndex(1)
+    dock.apply.click()
+    assert dock.layer.layer() is layer and stack_of(layer) == (info_of(layer)["stack"], "Current")
+    derivative = np.gradient(stack["Current"].to_numpy(), stack["bias"].to_numpy(), axis=0)[::-1]
+    assert np.allclose(layer.data, derivative, rtol=1e-5)
+    assert stack_of(layer)[0] is stack, "nothing but the channel changed"
+
+
+def test_a_plain_array_becomes_a_stack(dock) -> None:
+    data = np.random.default_rng(0).normal(size=(4, 10, 12)).astype(np.float32)
+    dock.layer.choose(dock.viewer.add_image(data, name="array"))
+    assert "no bias axis" in dock.about.text() and dock.apply.text() == "Make stack"
+    dock.bias.setText("-200, -150, -120, 40")
+    dock.pixel.setText("0.5")
+    dock.apply.click()
+    stack, channel = stack_of(dock.layer.layer())
+    assert stack["bias"].to_numpy().tolist() == [-200, -150, -120, 40]
+    assert np.array_equal(stack[channel].to_numpy(), data)
+    assert not dock.viewer.layers["array"].visible
+    # The first row of an array lies at the top: y falls with the row.
+    assert tip_position(stack, 0, 0)[1] > tip_position(stack, 0, 4.5)[1]
+
+
+def test_bias_may_be_the_last_axis(dock) -> None:
+    data = np.random.default_rng(0).normal(size=(10, 12, 4)).astype(np.float32)
+    dock.layer.choose(dock.viewer.add_image(data, name="array"))
+    dock.axes.setCurrentIndex(1)
+    dock.mirror.setChecked(True)
+    dock.bias.setText("-200:40")
+    dock.pixel.setText("0.5, 0.4")
+    dock.apply.click()
+    stack, channel = stack_of(dock.layer.layer())
+    assert np.array_equal(stack[channel].to_numpy(), np.moveaxis(data, 2, 0)[..., ::-1])
+    assert stack["bias"].to_numpy().tolist() == [-200, -120, -40, 40]
+    assert (stack.attrs["pixel_y_nm"], stack.attrs["pixel_x_nm"]) == (0.5, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("bias", "pixel", "words"),
+    [
+        ("", "", "Give the bias voltages"),
+        ("-200:40", "", "Give the bias voltages"),
+        ("-200:40", "small", "not a pixel size"),
+        ("-200:40", "-1", "positive length"),
+        ("1,2,3", "0.5", "3 values, but the data has 4"),
+        ("high", "0.5", "not a bias axis"),
+        ("5,5,6,7", "0.5", "same voltage twice"),
+    ],
+)
+def test_wrong_axes_get_a_sentence(dock, bias, pixel, words) -> None:
+    dock.layer.choose(dock.viewer.add_image(np.ones((4, 10, 12), np.float32), name="array"))
+    dock.bias.setText(bias)
+    dock.pixel.setText(pixel)
+    before = len(dock.viewer.layers)
+    dock.apply.click()
+    assert dock.message.level == "error" and words in dock.message.text()
+    assert len(dock.viewer.layers) == before
+
+
+@pytest.mark.parametrize("array", [np.zeros((9, 9)), np.zeros((9, 9, 3), np.uint8)])
+def test_pictures_are_refused_in_words(dock, array) -> None:
+    dock.layer.choose(dock.viewer.add_image(array, rgb=array.dtype == np.uint8))
+    dock.apply.click()
+    assert dock.message.level == "error"
+
+
+def test_a_new_pixel_size_moves_all_layers_of_the_stack(dock, stack) -> None:
+    topograph, layer = dock.viewer.layers[0], dock.layer.layer()
+    dock.pixel.setText("0.8")
+    dock.apply.click()
+    assert layer.scale[1:].tolist() == [0.8, 0.8]
+    assert np.allclose(topograph.data_to_world((5, 7)), layer.data_to_world((0, 5, 7))[1:])
+    assert stack.attrs["pixel_y_nm"] == 0.4, "the stack that was opened stays as it was"
+
+
+def test_flipping_says_where_the_tip_was_and_leaves_the_data(dock, stack) -> None:
+    layer = dock.layer.layer()
+    data = np.array(layer.data)
+    dock.top.setChecked(True)
+    dock.apply.click()
+    flipped, _ = stack_of(layer)
+    assert flipped.attrs["y_direction"] == -1 and np.array_equal(layer.data, data)
+    tip_x, tip_y = tip_position(flipped, 0, 0)
+    assert np.allclose(layer.data_to_world((0, 0, 0))[1:], (tip_y, tip_x))
+
+
+def test_missing_pixels_are_counted(shown, qtbot, open_dock) -> None:
+    from napari_friedel.import_dock import ImportDock
+    from napari_friedel.layers import add_layer, stack_layer
+
+    partial = build_stack()
+    partial["LockinX"][:, 20:] = np.nan
+    partial.attrs.update(acquired=600, expected=720)
+    layer = add_layer(shown, stack_layer(partial))
+    widget = open_dock(ImportDock, shown)
+    widget.layer.choose(layer)
+    assert "600 of 720 pixels acquired" in widget.about.text()
+    assert np.isnan(widget._picture()[0][20:]).all()
+
+
+def test_a_real_grid_is_opened_off_the_gui_thread(model, qtbot, shared_data, open_dock) -> None:
+    from napari_friedel.import_dock import ImportDock
+
+    widget = open_dock(ImportDock, model)
+    widget.open(str(shared_data / "nanonis" / "NanonisReader_STS_grid_lockin.3ds"))
+    qtbot.waitUntil(lambda: not widget.job.busy, timeout=60000)
+    assert [kind_of(layer) for layer in model.layers] == ["topograph", "stack"]
+    assert "200 voltages" in widget.about.text()
+
+
+def test_a_damaged_file_gets_a_sentence(model, qtbot, tmp_path, open_dock) -> None:
+    from napari_friedel.import_dock import ImportDock
+
+    widget = open_dock(ImportDock, model)
+    path = tmp_path / "broken.3ds"
+    path.write_bytes(b"no grid at all")
+    widget.open(str(path))
+    qtbot.waitUntil(lambda: widget.message.level == "error", timeout=20000)
+    assert "broken.3ds" in widget.message.text() and not model.layers

@@ -1,0 +1,183 @@
+"""A job ends in a known state whatever happens inside; the GUI hears of it in words."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+
+import pytest
+
+from friedel.errors import FriedelWarning, ModelError
+from friedel.progress import Progress
+from napari_friedel.jobs import Job, State, sentence
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def job(qtbot):
+    return Job()
+
+
+def _ended(job):
+    return lambda: not job.busy
+
+
+def test_the_returned_value_arrives_after_all_steps(job, qtbot) -> None:
+    def work():
+        for i in range(4):
+            yield Progress(i / 4, f"step {i}")
+        return "result"
+
+    steps, results, states = [], [], []
+    job.progressed.connect(steps.extend)
+    job.returned.connect(results.append)
+    job.state_changed.connect(states.append)
+    job.start(work)
+    qtbot.waitUntil(lambda: bool(results), timeout=10000)
+    assert results == ["result"] and [s.message for s in steps] == [f"step {i}" for i in range(4)]
+    assert states == [State.RUNNING, State.DONE]
+
+
+def test_the_work_runs_off_the_gui_thread(job, qtbot) -> None:
+    where = []
+
+    def work():
+        where.append(threading.current_thread())
+        yield Progress(0.0)
+
+    job.start(work)
+    qtbot.waitUntil(_ended(job), timeout=10000)
+    assert where[0] is not threading.main_thread()
+
+
+def test_cancel_stops_at_the_next_step_and_runs_finally(job, qtbot) -> None:
+    closed = threading.Event()
+
+    def work():
+        try:
+            while True:
+                time.sleep(0.01)
+                yield Progress(0.1)
+        finally:
+            closed.set()
+
+    cancelled = []
+    job.cancelled.connect(lambda: cancelled.append(True))
+    job.start(work)
+    qtbot.wait(60)
+    job.cancel()
+    assert job.state is State.CANCELLING
+    qtbot.waitUntil(lambda: bool(cancelled), timeout=5000)
+    assert job.state is State.IDLE and closed.is_set()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "RuntimeError: mat1 and mat2"),
+        (
+            type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried 2 GiB"),
+            "ran out of memory",
+        ),
+        (ModelError("The model x is damaged."), "The model x is damaged."),
+        (MemoryError(), "The computer ran out of memory"),
+        (OSError("[WinError 1114] a DLL failed"), "start it with `napari-friedel`"),
+        (KeyError("row"), "KeyError"),
+    ],
+)
+def test_errors_reach_the_user_in_words(job, qtbot, error, words) -> None:
+    """napari's generator worker swallows every RuntimeError, and torch raises nothing else."""
+
+    def work():
+        yield Progress(0.0)
+        raise error
+
+    failures = []
+    job.failed.connect(lambda text, details: failures.append((text, details)))
+    job.start(work)
+    qtbot.waitUntil(lambda: bool(failures), timeout=10000)
+    assert words in failures[0][0] and "Traceback" in failures[0][1]
+    assert job.state is State.FAILED
+
+
+def test_a_job_can_be_started_again_after_a_failure(job, qtbot) -> None:
+    def fails():
+        yield Progress(0.0)
+        raise RuntimeError("no")
+
+    def works():
+        yield Progress(0.0)
+        return 1
+
+    job.start(fails)
+    qtbot.waitUntil(_ended(job), timeout=10000)
+    results = []
+    job.returned.connect(results.append)
+    job.start(works)
+    qtbot.waitUntil(lambda: results == [1], timeout=10000)
+
+
+def test_a_second_start_while_running_is_ignored(job, qtbot) -> None:
+    starts = []
+
+    def work():
+        starts.append(1)
+        for _ in range(5):
+            time.sleep(0.01)
+            yield Progress(0.1)
+
+    job.start(work)
+    job.start(work)
+    qtbot.waitUntil(_ended(job), timeout=10000)
+    assert starts == [1]
+
+
+def test_warnings_are_passed_on(job, qtbot) -> None:
+    def work():
+        warnings.warn("k is outside the trained range.", FriedelWarning, stacklevel=1)
+        yield Progress(0.0)
+
+    heard = []
+    job.warned.connect(heard.append)
+    job.start(work)
+    qtbot.waitUntil(_ended(job), timeout=10000)
+    qtbot.waitUntil(lambda: heard == ["k is outside the trained range."], timeout=3000)
+
+
+def test_a_fast_generator_does_not_flood_the_event_loop(job, qtbot) -> None:
+    def work():
+        for i in range(20000):
+            yield Progress(i / 20000)
+
+    signals, steps = [], []
+    job.progressed.connect(lambda batch: (signals.append(1), steps.extend(batch)))
+    job.start(work)
+    qtbot.waitUntil(lambda: job.state is State.DONE, timeout=20000)
+    assert len(steps) == 20000 and len(signals) < 2000
+
+
+def test_closing_the_dock_cancels_its_work(qtbot) -> None:
+    from qtpy.QtWidgets import QWidget
+
+    dock = QWidget()
+    stopped = threading.Event()
+
+    def work():
+        try:
+            while True:
+                time.sleep(0.01)
+                yield Progress(0.1)
+        finally:
+            stopped.set()
+
+    Job(dock).start(work)
+    qtbot.wait(50)
+    dock.deleteLater()
+    qtbot.waitUntil(stopped.is_set, timeout=5000)
+
+
+def test_sentences_never_come_out_empty() -> None:
+    assert sentence(ValueError()) == "ValueError"
+    assert sentence(ModelError("two\nlines")) == "two lines"
