@@ -48,12 +48,12 @@ class PaperRecipe:
     ----------
     network : AttentionConfig
     scene : FriedelConfig
-        Its `noise` is the largest η that is drawn.
+        Its `noise` is the usual η, and the largest.
     voltages : VoltageChoice
         Which of the paper's 126 wavevectors a step sees.
     least_noise : float
-        η is uniform between this and ``scene.noise``, one value a batch: with strong noise alone, a network that
-        sees few voltages hardly starts to learn.
+        Half of the batches have ``scene.noise``, the others one η each, uniform between this and that: a network
+        that knows strong noise only is overconfident on quieter data, and starts to learn more slowly.
     maps : int
         Patches times voltages in a batch; a step costs the same whatever the number of voltages.
     learning_rate, weight_decay : float
@@ -65,7 +65,7 @@ class PaperRecipe:
     voltages: VoltageChoice = field(
         default_factory=lambda: VoltageChoice(tuple(paper_k().tolist()), (8, 48), (0.95, 1.05))
     )
-    least_noise: float = 0.3
+    least_noise: float = 0.05
     maps: int = 256
     learning_rate: float = 8e-3
     weight_decay: float = 1e-4
@@ -81,7 +81,10 @@ class PaperRecipe:
         number = int(torch.randint(low, high + 1, (1,), generator=generator))
         choice = VoltageChoice(self.voltages.k, (number, number), self.voltages.stretch)
         k = choice.draw(max(1, self.maps // number), generator)
-        eta = self.least_noise + (self.scene.noise - self.least_noise) * float(torch.rand(1, generator=generator))
+        quieter, share = torch.rand(2, generator=generator).tolist()
+        eta = self.scene.noise
+        if quieter < 0.5:
+            eta = self.least_noise + (self.scene.noise - self.least_noise) * share
         made = friedel_batch(FriedelConfig(**{**asdict(self.scene), "noise": eta}), k, generator)
         return Batch(*(tensor.to(device) for tensor in made))
 
