@@ -1,0 +1,149 @@
+"""Simulated batches that look like the opened sample, for each architecture: the L₀ of a fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from friedel.errors import ModelError
+from friedel.models.registry import Model
+from friedel.physics.friedel import FriedelConfig, scenes
+from friedel.training.losses import prediction_loss
+from friedel.training.patches import Batch, VoltageChoice, friedel_batch
+from friedel.training.sample import Sample
+
+
+@dataclass(frozen=True)
+class SampleRecipe:
+    """What the fine-tuning needs to know of an architecture.
+
+    Parameters
+    ----------
+    batch, loss : callable
+        ``batch(generator, device)`` and ``loss(network, batch) -> (tensor, values)``, as in a training recipe.
+    patch : int
+        Side of the experimental patches [network px].
+    patches : int
+        Experimental patches a step.
+    sample : Sample
+        The sample, its voltages pooled where the network would pool them itself.
+    voltages : int
+        Voltages a step sees.
+    gain : float
+        By how much S grows from a step's voltages to all of them.
+    calibrate : callable or None
+        ``calibrate(network, device) -> dict`` for the header, where fine-tuning moves the scale of S.
+    noise : float
+        η of the simulated batches, in the units of their simulator.
+    """
+
+    batch: Callable[[torch.Generator, torch.device], Any]
+    loss: Callable[[nn.Module, Any], tuple[Tensor, dict[str, float]]]
+    patch: int
+    patches: int
+    sample: Sample
+    voltages: int
+    gain: float
+    calibrate: Callable[[nn.Module, torch.device], dict[str, Any]] | None
+    noise: float
+
+
+def sample_recipe(model: Model, sample: Sample, *, batch: int, voltages: int, noise: float | None) -> SampleRecipe:
+    """Make the `SampleRecipe` of a model and a sample.
+
+    Parameters
+    ----------
+    model : Model
+    sample : Sample
+    batch : int
+        Patches of 20×20 pixels a step; larger patches are fewer, for the same work.
+    voltages : int
+        Voltages a step sees, at most the sample's.
+    noise : float or None
+        η; measured on the sample if None. In units of the largest absolute value of an Eq. 3 map for the paper's
+        network, of the waves' root mean square for the `friedel` network.
+
+    Raises
+    ------
+    ModelError
+        If the architecture cannot be fine-tuned.
+    """
+    architecture = model.header["architecture"]
+    if architecture not in _MAKERS:
+        raise ModelError(f"A model of the architecture {architecture!r} cannot be fine-tuned.")
+    return _MAKERS[architecture](model, sample, batch, min(voltages, len(sample.k)), noise)
+
+
+def _attention(model: Model, sample: Sample, batch: int, voltages: int, noise: float | None) -> SampleRecipe:
+    """Eq. 3 scenes and L₀ of Eq. 2."""
+    published = model.header.get("training", {}).get("scene", {})
+    known = FriedelConfig.__dataclass_fields__
+    scene = FriedelConfig(**{
+        name: tuple(value) if isinstance(value, list) else value for name, value in published.items() if name in known
+    })  # fmt: skip
+    eta = _eq3_noise(scene, sample) if noise is None else noise
+    scene = replace(scene, noise=eta)
+    choice = VoltageChoice(tuple(sample.k.tolist()), (voltages, voltages))
+
+    def make(generator: torch.Generator, device: torch.device) -> Batch:
+        made = friedel_batch(scene, choice.draw(batch, generator), generator)
+        return Batch(*(tensor.to(device) for tensor in made))
+
+    def loss(network: nn.Module, made: Batch) -> tuple[Tensor, dict[str, float]]:
+        l0 = prediction_loss(network(made.maps, made.k, made.mask).s, made.label)
+        return l0, {}
+
+    def calibrate(network: nn.Module, device: torch.device) -> dict[str, Any]:
+        from friedel.training.calibrate import calibrate_on_scenes
+
+        return calibrate_on_scenes(network, scene, choice, device, number=64)
+
+    gain = len(sample.k) / voltages  # S adds up over voltages
+    return SampleRecipe(make, loss, scene.size, batch, sample, voltages, gain, calibrate, eta)
+
+
+def _eq3_noise(scene: FriedelConfig, sample: Sample) -> float:
+    """η that gives Eq. 3 maps the sample's share of noise: η / rms(clean) = share / √(1 − share²)."""
+    k = sample.k[:: max(1, len(sample.k) // 8)].expand(32, -1)
+    clean = scenes(replace(scene, noise=0.0), k, torch.Generator().manual_seed(0)).maps
+    share = min(sample.noise, 0.995)
+    return float(np.clip(clean.square().mean().sqrt() * share / np.sqrt(1 - share**2), 0.02, 1.5))
+
+
+def _wave(model: Model, sample: Sample, batch: int, voltages: int, noise: float | None) -> SampleRecipe:
+    """Multiple-scattering scenes and the localiser's loss."""
+    from friedel.models.wave import pool_voltages
+    from friedel.training.patches import normalise_maps
+    from friedel.training.sample import measured_noise
+    from friedel.training.wave_recipe import WaveRecipe
+
+    maps, k = pool_voltages(sample.maps[None], sample.k[None], voltages)
+    maps = normalise_maps(maps, sample.mask[None])
+    hidden = np.where(sample.mask.numpy() > 0, maps[0].numpy(), np.nan)
+    share = min(measured_noise(hidden, k[0].numpy()), 0.98)
+    pooled = replace(sample, maps=maps[0], k=k[0], noise=share)
+    eta = float(np.clip(share / np.sqrt(1 - share**2), 0.03, 3.0)) if noise is None else noise
+    size = 40
+    base = WaveRecipe()
+    low, high = float(k.min()), float(k.max())
+    middle = (low * high) ** 0.5
+    scene = replace(
+        base.scene,
+        size=size,
+        voltages=voltages,
+        k=(0.98 * middle, 1.02 * middle),
+        k_ratio=(max(1.0, 0.98 * high / low), max(1.0, 1.02 * high / low)),
+        noise=(0.7 * eta, 1.3 * eta),
+    )
+    number = max(1, round(batch * 20**2 / size**2))
+    recipe = replace(base, scene=scene, network=model.network.config, batch_size=number, fresh=1, pool=200)
+    patch = min(size, *sample.mask.shape)
+    return SampleRecipe(recipe.batch, recipe.loss, patch, number, pooled, voltages, 1.0, None, eta)
+
+
+_MAKERS = {"attention": _attention, "wave": _wave}
