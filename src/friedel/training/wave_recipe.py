@@ -169,7 +169,7 @@ class WaveRecipe:
         scene = turn(measure(_concatenate([self._pool[i] for i in chosen]), self.scene, rng), rng)
         maps, k = _choose_voltages(scene.maps, scene.k, rng)
         mask = _acquired(maps, rng)
-        maps = _normalise(maps, mask)
+        maps = normalise_known(maps, mask)
         return Batch(maps, k, mask, make_target(scene.points, scene.present, mask)).to(torch.device(device))
 
     def loss(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
@@ -223,7 +223,7 @@ def _acquired(maps: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     return mask
 
 
-def _normalise(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def normalise_known(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean 0 and root mean square 1 over the acquired pixels, 0 elsewhere."""
     known = mask[:, None]
     count = known.sum(dim=(-2, -1), keepdim=True)

@@ -1,0 +1,97 @@
+"""What S and σ of the `friedel` network are worth: probability, threshold and a scale for σ, from fresh scenes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from friedel.physics.scene import SceneConfig, clean_scene, measure
+from friedel.training.calibrate import best_threshold, hits, peaks, platt
+from friedel.training.patches import normalise_maps
+
+#: Seed of the scenes; training counts its seeds from 0.
+SEED = 7_777_777
+#: A Gaussian error stays within one σ in this share of cases.
+ONE_SIGMA = 0.6827
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Peaks of S in many fields: S, whether each is an impurity, and its error over σ on each axis (NaN if false)."""
+
+    s: np.ndarray
+    true: np.ndarray
+    error: np.ndarray
+    impurities: int
+
+
+def collect(
+    network: torch.nn.Module, config: SceneConfig, device: torch.device | str, fields: int, seed: int = SEED
+) -> Peaks:
+    """Run the network on fresh scenes and compare its peaks with the truth.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    config : SceneConfig
+    device : torch.device
+    fields : int
+        Number of scenes.
+    seed : int
+    """
+    rng = torch.Generator().manual_seed(seed)
+    s, true, error, impurities = [], [], [], 0
+    for _ in range(fields):
+        scene = measure(clean_scene(1, config, rng), config, rng)
+        mask = torch.ones(1, config.size, config.size)
+        maps = normalise_maps(scene.maps)
+        with torch.inference_mode():
+            out = network(maps.to(device), scene.k.to(device), mask.to(device))
+        positions, values = peaks(out.s[0])
+        at = tuple(positions.T)
+        refined = positions + out.offset[0].cpu().numpy()[:, at[0], at[1]].T
+        sigma = out.log_sigma[0].exp().cpu().numpy()[at]
+        everywhere = scene.points[0][scene.present[0]].numpy()
+        inside = (everywhere >= 0).all(axis=1) & (everywhere <= config.size - 1).all(axis=1)
+        # A scatterer on the very border counts for nothing, and neither does a peak there.
+        counted = ((refined >= 0.5) & (refined <= config.size - 1.5)).all(axis=1)
+        hit = hits(refined, everywhere)
+        gap = np.full((len(refined), 2), np.nan)
+        if hit.any():
+            nearest = np.hypot(*(refined[hit][:, None] - everywhere[None]).transpose(2, 0, 1)).argmin(axis=1)
+            gap[hit] = (refined[hit] - everywhere[nearest]) / sigma[hit][:, None]
+        s.append(values[counted])
+        true.append(hit[counted])
+        error.append(gap[counted])
+        impurities += int(inside.sum())
+    return Peaks(np.concatenate(s).astype(float), np.concatenate(true), np.concatenate(error), impurities)
+
+
+def calibrate_wave(
+    network: torch.nn.Module, config: SceneConfig, device: torch.device | str, fields: int = 300
+) -> dict[str, Any]:
+    """Calibration for a model's header.
+
+    Returns
+    -------
+    dict
+        ``calibration`` (slope, intercept), ``threshold`` (best F1), ``sigma_scale``, ``validation``.
+    """
+    network.eval()
+    found = collect(network, replace(config, size=64), device, fields)
+    slope, intercept = platt(found.s, found.true)
+    probability = 1 / (1 + np.exp(-np.clip(slope * found.s + intercept, -60, 60)))
+    threshold, f1 = best_threshold(probability, found.true, found.impurities)
+    sure = found.error[found.true & (probability >= threshold)]
+    scale = float(np.quantile(np.abs(sure), ONE_SIGMA)) if len(sure) else 1.0
+    return {
+        "calibration": {"slope": slope, "intercept": intercept},
+        "threshold": threshold,
+        "sigma_scale": scale,
+        "validation": {
+            "f1": round(f1, 4), "peaks": len(found.s), "impurities": found.impurities, "fields": fields, "seed": SEED
+        },
+    }  # fmt: skip
