@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from friedel.models.base import Output
 from friedel.models.wave import WaveConfig, WaveNet
 from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure, turn
+from friedel.training.patches import normalise_maps
 
 #: Wavevectors [rad/px] to which a stack is rescaled: scenes reach from 0.44 to 1.3, most of them lie in here.
 K_RANGE = (0.5, 1.15)
@@ -169,7 +170,7 @@ class WaveRecipe:
         scene = turn(measure(_concatenate([self._pool[i] for i in chosen]), self.scene, rng), rng)
         maps, k = _choose_voltages(scene.maps, scene.k, rng)
         mask = _acquired(maps, rng)
-        maps = normalise_known(maps, mask)
+        maps = normalise_maps(maps, mask)
         return Batch(maps, k, mask, make_target(scene.points, scene.present, mask)).to(torch.device(device))
 
     def loss(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
@@ -221,14 +222,6 @@ def _acquired(maps: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         else:
             mask[i, n:] = 0
     return mask
-
-
-def normalise_known(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean 0 and root mean square 1 over the acquired pixels, 0 elsewhere."""
-    known = mask[:, None]
-    count = known.sum(dim=(-2, -1), keepdim=True)
-    maps = (maps - (maps * known).sum(dim=(-2, -1), keepdim=True) / count) * known
-    return maps / torch.sqrt((maps**2).sum(dim=(-2, -1), keepdim=True) / count + 1e-12)
 
 
 def recipe(**changes: Any) -> WaveRecipe:
