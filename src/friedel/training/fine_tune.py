@@ -91,7 +91,15 @@ class FineTuneConfig:
     preview: bool = False
 
     def __post_init__(self) -> None:
-        positive = ("learning_rate", "epochs", "steps_per_epoch", "batch", "voltages", "check_every", "patience")
+        positive = (
+            "learning_rate",
+            "epochs",
+            "steps_per_epoch",
+            "batch",
+            "voltages",
+            "check_every",
+            "patience",
+        )
         for name in positive:
             if not getattr(self, name) > 0:
                 raise ModelError(f"Fine-tuning: {name} must be greater than 0, not {getattr(self, name)}.")
@@ -144,7 +152,11 @@ class FineTuner:
         self.parent = model if isinstance(model, Model) else load_model(model, self.device)
         sample = prepare_sample(stack, self.parent.k_range, dispersion, channel=channel, area=area)
         self.recipe = sample_recipe(
-            self.parent, sample, batch=self.config.batch, voltages=self.config.voltages, noise=self.config.noise
+            self.parent,
+            sample,
+            batch=self.config.batch,
+            voltages=self.config.voltages,
+            noise=self.config.noise,
         )
         self.sample = sample
         self.reference = None if reference is None else sample.to_network(reference)
@@ -189,7 +201,9 @@ class FineTuner:
             self.step += 1
             if self.step == 1 or self.step % config.check_every == 0 or self.step == config.steps:
                 if not self.looks:
-                    yield self._progress(values)  # the first figures at once; the look behind them takes a second
+                    yield self._progress(
+                        values
+                    )  # the first figures at once; the look behind them takes a second
                     self._look(self.parent.network, 0)
                 values |= self._look(self.network, self.step)
             if self.autosave is not None and time.monotonic() - saved > self.autosave_seconds:
@@ -203,7 +217,9 @@ class FineTuner:
     def _progress(self, values: dict[str, Any]) -> Progress:
         epoch = min(self.config.epochs, 1 + (max(self.step, 1) - 1) // self.config.steps_per_epoch)
         return Progress(
-            self.step / self.config.steps, f"epoch {epoch} of {self.config.epochs}", {**values, "step": self.step}
+            self.step / self.config.steps,
+            f"epoch {epoch} of {self.config.epochs}",
+            {**values, "step": self.step},
         )
 
     def _train_step(self) -> dict[str, Any]:
@@ -353,12 +369,18 @@ class FineTuner:
 
     def _count(self, s: Tensor, first: tuple[int, int]) -> dict[str, float]:
         positions, heights = peaks(s)
-        known = self.sample.mask[first[0] : first[0] + s.shape[0], first[1] : first[1] + s.shape[1]].numpy() > 0
-        sure = (self.parent.probability(heights) >= self.parent.threshold) & known[positions[:, 0], positions[:, 1]]
+        known = (
+            self.sample.mask[first[0] : first[0] + s.shape[0], first[1] : first[1] + s.shape[1]].numpy() > 0
+        )
+        sure = (self.parent.probability(heights) >= self.parent.threshold) & known[
+            positions[:, 0], positions[:, 1]
+        ]
         found = positions[sure] + np.array(first)
         counted = {"peaks": float(len(found))}
         if self.reference is not None:
-            inside = ((self.reference >= np.array(first) - 0.5) & (self.reference < np.array(first) + s.shape - 0.5)).all(1)  # type: ignore[operator]
+            inside = (
+                (self.reference >= np.array(first) - 0.5) & (self.reference < np.array(first) + s.shape - 0.5)
+            ).all(1)  # type: ignore[operator]
             truth = self.reference[inside]
             pairs = len(match(found, truth, float(np.mean(self.sample.zoom))))
             counted["agreement"] = pairs / max(len(truth), 1)
@@ -381,7 +403,10 @@ class FineTuner:
         from scipy.ndimage import map_coordinates
 
         rows, columns = np.indices(self.sample.shape)
-        at = self.sample.to_network(np.stack([rows, columns], axis=-1).reshape(-1, 2) + self.sample.origin) - first
+        at = (
+            self.sample.to_network(np.stack([rows, columns], axis=-1).reshape(-1, 2) + self.sample.origin)
+            - first
+        )
         values = map_coordinates(s.numpy(), at.T, order=1, mode="constant", cval=np.nan)
         return values.reshape(self.sample.shape).astype(np.float32)
 
@@ -449,7 +474,9 @@ class FineTuner:
         except (ModelError, FileNotFoundError):
             raise
         except Exception as error:
-            raise ModelError(f"The saved fine-tuning {path} is damaged; delete it and start again.") from error
+            raise ModelError(
+                f"The saved fine-tuning {path} is damaged; delete it and start again."
+            ) from error
         return self
 
 

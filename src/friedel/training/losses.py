@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def log_y(s: Tensor, mask: Tensor | None = None) -> Tensor:
-    """ln Y_net, the logarithm of Softmax(S) over the acquired pixels of each patch.
+    """Ln Y_net, the logarithm of Softmax(S) over the acquired pixels of each patch.
 
     Parameters
     ----------

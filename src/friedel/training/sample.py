@@ -153,9 +153,13 @@ def prepare_sample(
     zoom = (maps.shape[1] / shape[0], maps.shape[2] / shape[1])
     known = np.isfinite(maps).all(axis=0)
     if known.sum() < 100:
-        raise StackError("Fewer than 100 pixels of this area were acquired at every bias; nothing can be learned.")
+        raise StackError(
+            "Fewer than 100 pixels of this area were acquired at every bias; nothing can be learned."
+        )
     if min(maps.shape[1:]) < 8:
-        raise StackError(f"At the network's pixel size this area has {maps.shape[1]}×{maps.shape[2]} pixels; 8 are needed.")
+        raise StackError(
+            f"At the network's pixel size this area has {maps.shape[1]}×{maps.shape[2]} pixels; 8 are needed."
+        )
     k = k_nm * (float(np.sqrt(pitch.prod())) if same else wanted)
     if k.min() < 0.8 * k_range[0] or k.max() > 1.2 * k_range[1]:
         warnings.warn(
@@ -167,7 +171,9 @@ def prepare_sample(
     mask = torch.from_numpy(known.astype(np.float32))
     tensor = normalise_maps(torch.from_numpy(np.where(known, maps, 0))[None].float(), mask[None])[0]
     noise = measured_noise(data.to_numpy()[inside], k_nm * float(np.sqrt(pitch.prod())))
-    if not same:  # resampling averages white noise over the new, larger pixels, or smears it over smaller ones
+    if (
+        not same
+    ):  # resampling averages white noise over the new, larger pixels, or smears it over smaller ones
         noise = min(1.0, measured_noise(maps, k))
     provenance = {
         "source": str(stack.attrs.get("source", "")),
@@ -203,7 +209,9 @@ def _resample(maps: np.ndarray, zoom: np.ndarray) -> np.ndarray:
     blur = [0.0, *(0.4 * (1 / f - 1) if f < 1 else 0.0 for f in factor)]  # against aliasing
     if any(blur):
         filled = ndimage.gaussian_filter(filled, blur)
-    grid = np.meshgrid(*((np.arange(n) + 0.5) / f - 0.5 for n, f in zip((rows, columns), factor, strict=True)), indexing="ij")
+    grid = np.meshgrid(
+        *((np.arange(n) + 0.5) / f - 0.5 for n, f in zip((rows, columns), factor, strict=True)), indexing="ij"
+    )
     out = np.stack([ndimage.map_coordinates(one, grid, order=3, mode="nearest") for one in filled])
     lost = ndimage.map_coordinates(missing.any(axis=0).astype(float), grid, order=1, mode="nearest") > 0.25
     return np.where(lost, np.nan, out).astype(np.float32)
@@ -241,6 +249,8 @@ def measured_noise(maps: np.ndarray, k: np.ndarray) -> float:
     return float(np.clip(np.median(shares), 0.02, 1.0)) if shares else 0.5
 
 
-def model_sample(model: Model, stack: xr.Dataset, dispersion: Dispersion | str | None, **options: Any) -> Sample:
+def model_sample(
+    model: Model, stack: xr.Dataset, dispersion: Dispersion | str | None, **options: Any
+) -> Sample:
     """Make the `Sample` of a stack for this model; see `prepare_sample`."""
     return prepare_sample(stack, model.k_range, dispersion, **options)

@@ -53,7 +53,9 @@ class SampleRecipe:
     noise: float
 
 
-def sample_recipe(model: Model, sample: Sample, *, batch: int, voltages: int, noise: float | None) -> SampleRecipe:
+def sample_recipe(
+    model: Model, sample: Sample, *, batch: int, voltages: int, noise: float | None
+) -> SampleRecipe:
     """Make the `SampleRecipe` of a model and a sample.
 
     Parameters
