@@ -226,8 +226,12 @@ def _pitch(values: np.ndarray) -> float:
 
 
 def _scales(item: h5py.Dataset) -> list[h5py.Dataset] | None:
-    scales = [dim[0] if len(dim) else None for dim in item.dims]
-    return None if any(scale is None or scale.ndim != 1 for scale in scales) else scales
+    # The references are followed here: HDF5's own function for it never returns from some damaged files.
+    references = item.attrs.get("DIMENSION_LIST")
+    if references is None or len(references) != item.ndim or any(len(each) == 0 for each in references):
+        return None
+    scales = [item.file[each[0]] for each in references]
+    return scales if all(isinstance(scale, h5py.Dataset) and scale.ndim == 1 for scale in scales) else None
 
 
 def _nexus_axes(item: h5py.Dataset) -> list[h5py.Dataset] | None:

@@ -5,6 +5,7 @@ A wave carries the scale and unit of every axis; an axis in volts is the bias, t
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
             f'{path}: Igor files need an extra package: pip install "napari-friedel[igor]".'
         ) from None
     _check(path)
+    logging.getLogger("igor2").setLevel(logging.CRITICAL + 1)  # it prints the numbers of a damaged wave
     wave = binarywave.load(str(path))["wave"]
     data, header = wave["wData"], wave["wave_header"]
     if data.dtype.kind not in "fiu":

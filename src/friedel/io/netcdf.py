@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,12 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, **options: Any) 
             from friedel.io import hdf5
 
             return hdf5.read(path, bias=bias, pixel_nm=pixel_nm, **options)
+    else:
+        # From memory: asked for the gigabytes that a damaged header claims, a file would allot them first.
+        _check_classic(path.read_bytes(), path)
     engine = "scipy" if classic else "h5netcdf"
-    with xr.open_dataset(path, engine=engine, decode_times=False, cache=False) as file_:  # type: ignore[arg-type]
+    source: Any = BytesIO(path.read_bytes()) if classic else path
+    with xr.open_dataset(source, engine=engine, decode_times=False, cache=False) as file_:  # type: ignore[arg-type]
         stack = file_.load()
     if options:
         raise StackError(f"{path}: netCDF stacks take no option {', '.join(options)}.")
@@ -45,6 +50,19 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, **options: Any) 
         variable.encoding.clear()
     stack.encoding.clear()
     return _complete(stack, path)
+
+
+def _check_classic(content: bytes, path: Path) -> None:
+    """Hold the sizes that a netCDF-3 header claims against the file before anything is allotted."""
+    from scipy.io import netcdf_file
+
+    size = len(content)
+    with netcdf_file(BytesIO(content)) as file:
+        if sum(length or 0 for length in file.dimensions.values()) > size:
+            raise StackError(f"{path}: the axes claim more values than the file has bytes.")
+        total = sum(variable.data.nbytes for variable in file.variables.values())
+    if total > 2 * size:
+        raise StackError(f"{path}: the variables claim {total} bytes, the file has {size}.")
 
 
 def write(stack: xr.Dataset, path: str | os.PathLike[str]) -> None:

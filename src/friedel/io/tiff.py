@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ _MOST_PACKED = 1100
 
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, axes: str | None = None) -> xr.Dataset:
     """Open a TIFF file; see `friedel.io.open_stack`."""
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it remarks is checked below
     with TiffFile(path) as file:
         if not file.series:
             raise StackError(f"{path}: the file holds no image.")
