@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from friedel.models.decode import claims
 from friedel.physics.scene import SceneConfig, clean_scene, measure
-from friedel.training.calibrate import best_threshold, hits, peaks, platt
+from friedel.training.calibrate import best_threshold, hits, platt
 from friedel.training.patches import normalise_maps
 
 #: Seed of the scenes; training counts its seeds from 0.
 SEED = 7_777_777
+#: Claims with a smaller S say nothing about the calibration.
+FLOOR = -4.0
 #: A Gaussian error stays within one σ in this share of cases.
 ONE_SIGMA = 0.6827
 
@@ -50,10 +53,9 @@ def collect(
         maps = normalise_maps(scene.maps)
         with torch.inference_mode():
             out = network(maps.to(device), scene.k.to(device), mask.to(device))
-        positions, values = peaks(out.s[0])
-        at = tuple(positions.T)
-        refined = positions + out.offset[0].cpu().numpy()[:, at[0], at[1]].T
-        sigma = out.log_sigma[0].exp().cpu().numpy()[at]
+        level = out.s[0].cpu().numpy()
+        pixels, refined = claims(level, out.offset[0].cpu().numpy(), floor=FLOOR)
+        values, sigma = level[tuple(pixels.T)], out.log_sigma[0].exp().cpu().numpy()[tuple(pixels.T)]
         everywhere = scene.points[0][scene.present[0]].numpy()
         inside = (everywhere >= 0).all(axis=1) & (everywhere <= config.size - 1).all(axis=1)
         # A scatterer on the very border counts for nothing, and neither does a peak there.
