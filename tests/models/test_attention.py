@@ -21,7 +21,9 @@ def slow_s(net, maps):
     total = np.zeros((v.shape[1], h, w))
     for i in range(count):
         inner = [
-            (q[i] * k[j]).sum(axis=0) if net.config.inner_product == "pixel" else (q[i] * k[j]).sum() / (h * w)
+            (q[i] * k[j]).sum(axis=0)
+            if net.config.inner_product == "pixel"
+            else (q[i] * k[j]).sum() / (h * w)
             for j in range(count)
         ]
         weights = [np.exp(value / np.sqrt(d)) for value in inner]

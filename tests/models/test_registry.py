@@ -62,7 +62,9 @@ def test_never_overwrites(saved):
 
 def test_incomplete_header_leaves_no_file(tmp_path):
     with pytest.raises(ModelError, match="k_range"):
-        registry.save_model(tmp_path / "m.safetensors", AttentionNetwork(CONFIG), {"architecture": "a", "config": {}})
+        registry.save_model(
+            tmp_path / "m.safetensors", AttentionNetwork(CONFIG), {"architecture": "a", "config": {}}
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -101,7 +103,9 @@ def test_alien_weights_and_alien_headers(tmp_path):
     save_file({"a": torch.zeros(2)}, path, metadata={"friedel": json.dumps({**HEADER, "architecture": "x"})})
     with pytest.raises(ModelError, match="'x' is unknown"):
         registry.load_model(path, "cpu")
-    save_file({"a": torch.zeros(2)}, path, metadata={"friedel": json.dumps({**HEADER, "config": {"wrong": 1}})})
+    save_file(
+        {"a": torch.zeros(2)}, path, metadata={"friedel": json.dumps({**HEADER, "config": {"wrong": 1}})}
+    )
     with pytest.raises(ModelError, match="wrong"):
         registry.load_model(path, "cpu")
     save_file({"a": torch.zeros(2)}, path, metadata={"friedel": json.dumps({**HEADER, "format": 99})})
@@ -165,5 +169,5 @@ def test_devices():
 
 
 def test_listing_models_does_not_load_torch():
-    code = "import sys; from friedel.models.registry import list_models; list_models(); assert 'torch' not in sys.modules"
+    code = "import sys, friedel; friedel.list_models(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

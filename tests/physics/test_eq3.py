@@ -29,7 +29,9 @@ def test_density_equals_a_slow_loop(epsilon, decay):
     amplitude, phase = rng.uniform(0.5, 1, (2, 4, 3)), rng.uniform(0, 6, (2, 4, 3))
     k = rng.uniform(0.6, 0.9, (2, 4))
     fast = density(*map(torch.from_numpy, (positions, amplitude, phase, k)), 9, epsilon, decay).numpy()
-    np.testing.assert_allclose(fast, slow_density(positions, amplitude, phase, k, 9, epsilon, decay), atol=1e-12)
+    np.testing.assert_allclose(
+        fast, slow_density(positions, amplitude, phase, k, 9, epsilon, decay), atol=1e-12
+    )
 
 
 def test_k_of_the_published_stack():

@@ -46,7 +46,8 @@ def weights(path):
 def test_it_learns(tmp_path):
     values = []
     path = drain(
-        iter_train(Line(), output=tmp_path / "m", steps=400, device="cpu"), lambda step: values.append(step.values)
+        iter_train(Line(), output=tmp_path / "m", steps=400, device="cpu"),
+        lambda step: values.append(step.values),
     )
     assert values[-1]["error"] < 1e-3 < values[0]["error"]
     assert weights(path)["weight"].item() == pytest.approx(3, abs=0.02)
@@ -56,7 +57,9 @@ def test_l0_of_the_paper_recipe_falls(tmp_path):
     losses = []
     # With a sure signal a few dozen steps show whether anything is learned at all.
     recipe = small(least_noise=0.0, learning_rate=2e-2)
-    for _, step in zip(range(60), iter_train(recipe, output=tmp_path / "m", steps=1000, device="cpu"), strict=False):
+    for _, step in zip(
+        range(60), iter_train(recipe, output=tmp_path / "m", steps=1000, device="cpu"), strict=False
+    ):
         losses.append(step.values["L0"])
     assert sum(losses[-10:]) < sum(losses[:10]) - 2
 
@@ -83,14 +86,20 @@ def test_interrupted_and_resumed_is_the_same_training(tmp_path):
     with pytest.raises(ModelError, match="seed"):
         next(iter_train(small(), **settings, seed=5, resume=True))
     steps = []
-    parts = drain(iter_train(small(), **settings, resume=True), lambda step: steps.append(step.values.get("step")))
+    parts = drain(
+        iter_train(small(), **settings, resume=True), lambda step: steps.append(step.values.get("step"))
+    )
     assert steps[:3] == [4, 5, 6]
-    assert all(torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(parts).values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(parts).values(), strict=True)
+    )
     assert not (tmp_path / "parts.checkpoint").exists()
 
 
 def test_the_model_says_where_it_comes_from(tmp_path):
-    model = load_model(drain(iter_train(small(), output=tmp_path / "m", steps=1, seed=7, device="cpu")), "cpu")
+    model = load_model(
+        drain(iter_train(small(), output=tmp_path / "m", steps=1, seed=7, device="cpu")), "cpu"
+    )
     assert model.header["recipe"] == "paper" and model.header["seed"] == 7 and model.header["steps"] == 1
     assert model.k_range == pytest.approx((0.66, 0.9))
     assert set(model.header["calibration"]) == {"slope", "intercept"} and 0 <= model.threshold <= 1

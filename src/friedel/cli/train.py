@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and scenes (default 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
-    parser.add_argument("--checkpoint", metavar="FILE", help="the unfinished training (default OUTPUT.checkpoint)")
+    parser.add_argument(
+        "--checkpoint", metavar="FILE", help="the unfinished training (default OUTPUT.checkpoint)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the unfinished training")
 
 

@@ -75,7 +75,7 @@ class AttentionConfig:
 
 
 class MapEncoder(nn.Module):
-    """Eq. (a): the CNN that is shared by all voltages. (N, 1, H, W) → Q (N, d_q, H, W), K likewise, V (N, d_v, H, W)."""
+    """Eq. (a): the CNN that is shared by all voltages."""
 
     def __init__(self, config: AttentionConfig) -> None:
         super().__init__()
@@ -88,6 +88,7 @@ class MapEncoder(nn.Module):
         self.heads = nn.Conv2d(config.width, sum(self.sizes), 1)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, 1, H, W) → Q and K (N, d_q, H, W), V (N, d_v, H, W)."""
         x = F.relu(self.first(maps))
         for block in self.blocks:
             x = x + F.relu(block(x))
@@ -165,7 +166,9 @@ def _attend_pixel(q: Tensor, k: Tensor, v: Tensor, chunk: int) -> Tensor:
     total = []
     for q_, k_, v_ in zip(q.split(step), k.split(step), v.split(step), strict=True):
         weights = (q_ @ k_.transpose(1, 2) / d**0.5).softmax(dim=-1)  # exp⟨Q_i, K_j⟩ / Z_i: (pixels, V, V)
-        total.append(weights.sum(dim=1, keepdim=True) @ v_)  # Σ_i first, it commutes with Σ_j: (pixels, 1, d_v)
+        total.append(
+            weights.sum(dim=1, keepdim=True) @ v_
+        )  # Σ_i first, it commutes with Σ_j: (pixels, 1, d_v)
     return torch.cat(total).reshape(b, h, w, -1)
 
 

@@ -152,7 +152,9 @@ def build_network(architecture: str, config: Mapping[str, Any]) -> torch.nn.Modu
     try:
         return getattr(import_module(module), function)(dict(config))
     except (TypeError, ValueError, KeyError) as error:
-        raise ModelError(f"The architecture {architecture!r} cannot be built with {dict(config)}: {error}.") from error
+        raise ModelError(
+            f"The architecture {architecture!r} cannot be built with {dict(config)}: {error}."
+        ) from error
 
 
 def user_folder() -> Path:
@@ -194,13 +196,17 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     except OSError as error:
         raise ModelError(f"The model {path} cannot be read: {error.strerror or error}.") from error
     except KeyError as error:
-        raise ModelError(f"{path} holds weights, but not of a friedel model: its header lacks 'friedel'.") from error
+        raise ModelError(
+            f"{path} holds weights, but not of a friedel model: its header lacks 'friedel'."
+        ) from error
     except (ValueError, AttributeError, TypeError) as error:
         raise ModelError(f"{path} is damaged or no safetensors file; get the model again.") from error
     if not isinstance(header, dict) or any(key not in header for key in _REQUIRED):
         raise ModelError(f"{path} is no complete friedel model; its header needs {', '.join(_REQUIRED)}.")
     if int(header.get("format", FORMAT)) > FORMAT:
-        raise ModelError(f"{path} was written by a newer napari-friedel (format {header['format']}); update it.")
+        raise ModelError(
+            f"{path} was written by a newer napari-friedel (format {header['format']}); update it."
+        )
     return header
 
 
@@ -271,7 +277,9 @@ def load_model(name_or_path: str | os.PathLike[str] | Model = "friedel", device:
     try:
         network.load_state_dict(safetensors.torch.load(content), strict=True)
     except Exception as error:  # safetensors' own error type, or torch's for shapes that do not fit
-        raise ModelError(f"The weights in {path} are damaged or do not fit its header; get the model again.") from error
+        raise ModelError(
+            f"The weights in {path} are damaged or do not fit its header; get the model again."
+        ) from error
     network.to(place).eval().requires_grad_(False)
     return Model(network, header, path.stem, hashlib.sha256(content).hexdigest())
 
@@ -317,7 +325,9 @@ def save_model(
         with write_beside(target, overwrite=overwrite) as beside:
             save_file(state, beside, metadata={"friedel": text})
     except FileExistsError as error:
-        raise ModelError(f"{target} exists already; a model is never overwritten, choose another name.") from error
+        raise ModelError(
+            f"{target} exists already; a model is never overwritten, choose another name."
+        ) from error
     return target
 
 
@@ -332,7 +342,9 @@ def user_path(name: str) -> Path:
     if not re.fullmatch(r"[\w][\w .+-]{0,99}", name) or name.endswith((SUFFIX, ".", " ")):
         raise ModelError(f"{name!r} cannot name a model; use letters, digits, spaces and - _ + . only.")
     if (bundled_folder() / f"{name}{SUFFIX}").exists():
-        raise ModelError(f"{name!r} is the name of a bundled model, which is never overwritten; choose another.")
+        raise ModelError(
+            f"{name!r} is the name of a bundled model, which is never overwritten; choose another."
+        )
     return user_folder() / f"{name}{SUFFIX}"
 
 
@@ -365,4 +377,6 @@ def _copy(source: Path, target: Path) -> None:
         with write_beside(target, overwrite=False) as beside:
             shutil.copyfile(source, beside)
     except FileExistsError as error:
-        raise ModelError(f"{target} exists already; a model is never overwritten, choose another name.") from error
+        raise ModelError(
+            f"{target} exists already; a model is never overwritten, choose another name."
+        ) from error

@@ -78,7 +78,7 @@ class FriedelScenes(NamedTuple):
 
 
 def paper_k(dispersion: Dispersion | None = None) -> np.ndarray:
-    """k of the published stack's 126 voltages, 0.659 to 0.900 [rad/px]."""
+    """K of the published stack's 126 voltages, 0.659 to 0.900 [rad/px]."""
     return (dispersion or MATERIALS["au111"]).k(PAPER_BIAS_MV) * PAPER_PIXEL_NM
 
 

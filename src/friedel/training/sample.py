@@ -151,14 +151,14 @@ def prepare_sample(
     if not same:
         maps = _resample(maps, pitch / wanted)
     zoom = (maps.shape[1] / shape[0], maps.shape[2] / shape[1])
-    known = np.isfinite(maps).all(axis=0)
-    if known.sum() < 100:
-        raise StackError(
-            "Fewer than 100 pixels of this area were acquired at every bias; nothing can be learned."
-        )
     if min(maps.shape[1:]) < 8:
         raise StackError(
             f"At the network's pixel size this area has {maps.shape[1]}×{maps.shape[2]} pixels; 8 are needed."
+        )
+    known = np.isfinite(maps).all(axis=0)
+    if known.sum() < 64:
+        raise StackError(
+            "Fewer than 64 pixels of this area were acquired at every bias; nothing can be learned."
         )
     k = k_nm * (float(np.sqrt(pitch.prod())) if same else wanted)
     if k.min() < 0.8 * k_range[0] or k.max() > 1.2 * k_range[1]:

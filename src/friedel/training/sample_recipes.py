@@ -114,7 +114,7 @@ def _eq3_noise(scene: FriedelConfig, sample: Sample) -> float:
     k = sample.k[:: max(1, len(sample.k) // 8)].expand(32, -1)
     clean = scenes(replace(scene, noise=0.0), k, torch.Generator().manual_seed(0)).maps
     share = min(sample.noise, 0.995)
-    return float(np.clip(clean.square().mean().sqrt() * share / np.sqrt(1 - share**2), 0.02, 1.5))
+    return float(np.clip(clean.square().mean().sqrt().item() * share / np.sqrt(1 - share**2), 0.02, 1.5))
 
 
 def _wave(model: Model, sample: Sample, batch: int, voltages: int, noise: float | None) -> SampleRecipe:
