@@ -96,7 +96,7 @@ class _Model:
             amplitude = inverse @ (basis.T @ data).astype(float)
             residual = data - basis @ amplitude.astype(np.float32)
             self.residual[index, self.used] = residual
-            dropped += _leave_one_out(amplitude, inverse, count) / noise[index] ** 2
+            dropped += leave_one_out(amplitude, inverse, count) / noise[index] ** 2
             if curvature:
                 slope = self.slope[index][node]
                 c, s = amplitude[:count].astype(np.float32), amplitude[count:-1].astype(np.float32)
@@ -113,7 +113,7 @@ class _Model:
         return dropped, (covariance @ gradient).reshape(count, 2), sigma
 
 
-def _leave_one_out(amplitude: np.ndarray, inverse: np.ndarray, count: int) -> np.ndarray:
+def leave_one_out(amplitude: np.ndarray, inverse: np.ndarray, count: int) -> np.ndarray:
     """Rise of the squared residual when one scatterer's pair of amplitudes is forced to zero."""
     c, s = amplitude[:count], amplitude[count : 2 * count]
     first, second = np.arange(count), np.arange(count, 2 * count)

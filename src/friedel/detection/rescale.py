@@ -164,7 +164,9 @@ def plan(
     remarks: list[str] = []
     used = np.flatnonzero(np.isfinite(k) & (k > 0))
     if not len(used):
-        raise PhysicsError("No bias voltage lies inside the surface band; check --onset-mev and --mass, or --material.")
+        raise PhysicsError(
+            "No bias voltage lies inside the surface band; check --onset-mev and --mass, or --material."
+        )
     if len(used) < len(k):
         remarks.append(f"{len(k) - len(used)} of {len(k)} voltages lie outside the band and are left out.")
     fine = used[k[used] * max(pitch) <= NYQUIST]
@@ -174,7 +176,9 @@ def plan(
             f"{np.pi / k[used].min():.3g} nm, needs at least two of them. Record a finer grid."
         )
     if len(fine) < len(used):
-        remarks.append(f"{len(used) - len(fine)} voltages are left out: their waves are finer than two pixels.")
+        remarks.append(
+            f"{len(used) - len(fine)} voltages are left out: their waves are finer than two pixels."
+        )
     used = fine[np.argsort(k[fine], kind="stable")]
     if k[used[-1]] / k[used[0]] > high / low * (1 + 1e-6):
         kept = _widest_window(k[used], high / low)

@@ -1,0 +1,321 @@
+"""From a stack to impurities: channel, sampling, network or matched field, points with physical positions.
+
+`iter_detect` is the one way in: docks, the command line and `detect` drain the same generator.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+import friedel
+from friedel.detection import classical
+from friedel.detection.peaks import candidates
+from friedel.detection.rescale import Scaling, plan
+from friedel.detection.ring import fit_dispersion
+from friedel.errors import FriedelError, FriedelWarning, ModelError, PhysicsError, StackError
+from friedel.physics.dispersion import Dispersion, resolve
+from friedel.progress import Progress, drain
+from friedel.stack import Area, crop, didv, normalise, pixel_pitch, tip_position, validate
+from friedel.table import COLUMNS, Detections
+
+if TYPE_CHECKING:
+    from friedel.models.registry import Model
+
+METHODS = ("network", "matched-field", "omp")
+
+#: Candidates less probable than this are not listed.
+FLOOR = 0.01
+
+
+@dataclass
+class _Field:
+    """The maps as a method takes them, with how they came to be."""
+
+    maps: np.ndarray  # (bias, rows, columns), mean 0, rms 1, 0 where not acquired
+    mask: np.ndarray
+    scaling: Scaling
+    channel: str
+    derived: bool
+    bias: np.ndarray
+    band: dict[str, Any]
+
+
+class _Remarks(list[str]):
+    """Remarks for the provenance, each also a `FriedelWarning`."""
+
+    def add(self, text: str) -> None:
+        self.append(text)
+        warnings.warn(text, FriedelWarning, stacklevel=2)
+
+
+def iter_detect(
+    stack: xr.Dataset,
+    *,
+    channel: str | None = None,
+    dispersion: Dispersion | str | None = None,
+    model: str | Model = "friedel",
+    method: str = "network",
+    area: Area | None = None,
+    tiles: str = "blend",
+    threshold: float | None = None,
+    device: str = "auto",
+) -> Generator[Progress, None, Detections]:
+    """Find impurities; a generator that can be stopped between any two steps.
+
+    Parameters
+    ----------
+    stack : xarray.Dataset
+        See `friedel.stack`.
+    channel : str, optional
+        The dI/dV channel; the lock-in channel by rule if None, else the numerical derivative of the current.
+    dispersion : Dispersion or str, optional
+        The surface band, or a material's name; fitted to the ring in the data's own FFT if None.
+    model : str or Model
+        A network's name or file, for ``method="network"``.
+    method : {"network", "matched-field", "omp"}
+        The network; the matched field over all voltages; the matched field with a joint refit.
+    area : ((int, int), (int, int)), optional
+        Rows and columns ``((start, stop), (start, stop))`` to look at; everything if None.
+    tiles : {"blend", "paper"}
+        Overlapping tiles without seams, or disjoint patches as in arXiv 2006.15898 (for the network).
+    threshold : float, optional
+        Probability from which on a candidate is an impurity; the model's own, or 0.95 for the classical methods.
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
+
+    Yields
+    ------
+    Progress
+        At least once a tile or round.
+
+    Returns
+    -------
+    Detections
+        Positions in pixels of `stack` and in nm, candidates below the threshold included. For the classical
+        methods `s` is the matched field T and `probability` its significance over the whole field.
+
+    Raises
+    ------
+    StackError, PhysicsError, ModelError
+        If the stack, the band or the model cannot be used; the message says what to do.
+
+    Warns
+    -----
+    FriedelWarning
+        For every remark; also kept in ``provenance["warnings"]``.
+    """
+    if method not in METHODS:
+        raise ModelError(f"Unknown method {method!r}; known are {', '.join(METHODS)}.")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ModelError(f"The threshold is a probability from 0 to 1, not {threshold}.")
+    validate(stack)
+    whole: Area = ((0, stack.sizes["y"]), (0, stack.sizes["x"]))
+    area = area or whole
+    remarks = _Remarks()
+    band = resolve(dispersion)
+    yield Progress(0.0, "reading")
+
+    network: Model | None = None
+    if method == "network":
+        from friedel.models.registry import load_model
+
+        network = load_model(model, device)
+        k_range = network.k_range
+    else:
+        k_range = classical.K_RANGE
+    yield Progress(0.02, "sampling")
+    field = _prepare(crop(stack, area), channel, band, k_range, remarks)
+    yield Progress(0.1, "looking for impurities")
+
+    if network is not None:
+        found = yield from _scaled(_by_network(field, network, tiles), 0.1, 0.95)
+        threshold = network.threshold if threshold is None else threshold
+    else:
+        work = classical.iter_matched_field if method == "matched-field" else classical.iter_omp
+        found = yield from _scaled(work(field.maps, field.scaling.k, field.mask), 0.1, 0.95)
+        threshold = classical.THRESHOLD if threshold is None else threshold
+    table, s, probability, extra = found
+    result = Detections(
+        table=_physical(table, field.scaling, stack, area),
+        threshold=float(threshold),
+        s=field.scaling.back(s),
+        probability=field.scaling.back(probability),
+        area=area,
+        provenance={
+            "version": friedel.__version__,
+            "method": method,
+            **extra,
+            "source": str(stack.attrs.get("source", "")),
+            "channel": field.channel,
+            "derived": field.derived,
+            "dispersion": field.band,
+            "bias_mv": [float(v) for v in field.bias],
+            "k_rad_per_px": [float(field.scaling.k.min()), float(field.scaling.k.max())],
+            "rescale": [float(v) for v in field.scaling.step],
+            "pixel_nm": float(field.scaling.pixel_nm),
+            "area": [list(area[0]), list(area[1])],
+            "threshold": float(threshold),
+            "warnings": list(remarks),
+        },
+    )
+    yield Progress(1.0, f"{len(result)} impurities")
+    return result
+
+
+def detect(stack: xr.Dataset, **options: Any) -> Detections:
+    """Find impurities; takes what `iter_detect` takes and gives what it returns.
+
+    Examples
+    --------
+    >>> stack = friedel.simulate(seed=1)                       # doctest: +SKIP
+    >>> found = friedel.detect(stack, dispersion="au111")      # doctest: +SKIP
+    >>> found.impurities[["x_nm", "y_nm", "probability"]]      # doctest: +SKIP
+    """
+    return drain(iter_detect(stack, **options))
+
+
+def _prepare(
+    stack: xr.Dataset,
+    channel: str | None,
+    band: Dispersion | None,
+    k_range: tuple[float, float],
+    remarks: _Remarks,
+) -> _Field:
+    """Choose the channel, drop empty voltages, find k, resample, normalise."""
+    data = didv(stack, channel)
+    name, derived = str(data.attrs["channel"]), bool(data.attrs["derived"])
+    if derived:
+        remarks.add(f"dI/dV is the numerical derivative of {name!r}: the stack has no lock-in channel.")
+    values, bias = data.to_numpy(), stack["bias"].to_numpy()
+    seen = np.isfinite(values).any(axis=(1, 2))
+    values, bias = values[seen], bias[seen]
+    if not len(bias):
+        raise StackError(f"The channel {name!r} holds no acquired pixel in this area.")
+    known = np.isfinite(values).all(axis=0)
+    if not known.any():
+        raise StackError(f"In no pixel of this area was {name!r} acquired at every voltage.")
+    if known.mean() < 0.999:
+        remarks.add(
+            f"{100 * (1 - known.mean()):.0f} % of the pixels were not acquired; nothing is looked for there."
+        )
+    values = np.where(known, values, np.nan)
+    pitch, shape = pixel_pitch(stack), (values.shape[1], values.shape[2])
+    scaling, origin = _sampling(stack, name, bias, band, pitch, shape, k_range, remarks)
+    maps, mask = scaling.resample(normalise(values[scaling.keep]))
+    del values
+    if not scaling.identity or not mask.all():
+        maps = np.nan_to_num(normalise(np.where(mask, maps, np.nan)), copy=False)
+    return _Field(maps, mask, scaling, name, derived, bias[scaling.keep], origin)
+
+
+def _sampling(
+    stack: xr.Dataset,
+    channel: str,
+    bias: np.ndarray,
+    band: Dispersion | None,
+    pitch: tuple[float, float],
+    shape: tuple[int, int],
+    k_range: tuple[float, float],
+    remarks: _Remarks,
+) -> tuple[Scaling, dict[str, Any]]:
+    """Sampling that suits the method, and where k came from."""
+    if band is not None:
+        scaling = plan(band.k(bias), pitch, shape, k_range)
+        for text in scaling.remarks:
+            remarks.add(text)
+        return scaling, {**asdict(band), "origin": "given"}
+    fit = fit_dispersion(stack, channel=channel)
+    if fit.found:
+        try:
+            scaling = plan(fit.dispersion.k(bias), pitch, shape, k_range)
+        except PhysicsError as error:
+            remarks.add(f"The band fitted to the FFT ring cannot be used. {error}")
+        else:
+            remarks.add(
+                "No surface band was given; the ring in the FFT gives "
+                f"E₀ = {fit.onset_mev:.0f} ± {fit.onset_error:.0f} meV and m* = {fit.mass:.2f} ± {fit.mass_error:.2f}."
+            )
+            for text in scaling.remarks:
+                remarks.add(text)
+            errors = {"onset_error_mev": float(fit.onset_error), "mass_error": float(fit.mass_error)}
+            return scaling, {**asdict(fit.dispersion), **errors, "origin": "fitted to the FFT ring"}
+    pixel = float(np.sqrt(pitch[0] * pitch[1]))
+    middle = float(np.sqrt(k_range[0] * k_range[1]))
+    remarks.add(
+        "No surface band was given and the FFT shows no Friedel ring: the map is taken at its own sampling, as if its "
+        f"wavevector were {middle / pixel:.3g} nm⁻¹ at every voltage. The data may lie outside the method's range; "
+        "do not trust these probabilities. Give --material, or --onset-mev and --mass."
+    )
+    scaling = plan(np.full(len(bias), middle / pixel), (pixel, pixel), shape, k_range, least_pixels=1)
+    return scaling, {"k_per_nm": middle / pixel, "origin": "assumed"}
+
+
+_Found = tuple[pd.DataFrame, np.ndarray, np.ndarray, dict[str, Any]]
+
+
+def _by_network(field: _Field, model: Model, mode: str) -> Generator[Progress, None, _Found]:
+    """Run the network and list the maxima of S."""
+    from friedel.detection.tiles import iter_run, layout
+
+    cut = layout(model, mode)
+    try:
+        out = yield from iter_run(model, field.maps, field.scaling.k, field.mask, cut)
+    except FriedelError:
+        raise
+    except RuntimeError as error:  # torch's out-of-memory and shape errors
+        raise ModelError(f"The model {model.name!r} failed on this stack: {error}") from error
+    probability = np.asarray(model.probability(out.s), dtype=np.float32)
+    table = candidates(
+        out.s, probability, offset=out.offset, sigma=out.sigma, floor=min(FLOOR, model.threshold)
+    )
+    extra = {
+        "model": model.name,
+        "model_sha256": model.sha256,
+        "architecture": str(model.header.get("architecture", "")),
+        "k_range": [float(v) for v in model.k_range],
+        "tiles": asdict(cut),
+        "device": str(model.device),
+    }
+    return table, out.s, probability, extra
+
+
+def _physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Area) -> pd.DataFrame:
+    """Positions in pixels of the recorded array and in nm."""
+    corner = np.array([area[0][0], area[1][0]])
+    positions = scaling.to_old(table[["row", "column"]].to_numpy(dtype=float).reshape(-1, 2))
+    positions = np.clip(positions, -0.5, np.array(scaling.shape) - 0.5) + corner
+    pitch_y, pitch_x = pixel_pitch(stack)
+    y_nm = float(stack["y"][0]) + positions[:, 0] * pitch_y
+    x_nm = float(stack["x"][0]) + positions[:, 1] * pitch_x
+    tip_x, tip_y = tip_position(stack, x_nm, y_nm)
+    columns = {
+        "row": positions[:, 0],
+        "column": positions[:, 1],
+        "x_nm": x_nm,
+        "y_nm": y_nm,
+        "tip_x_nm": tip_x,
+        "tip_y_nm": tip_y,
+        "probability": table["probability"].to_numpy(dtype=float),
+        "s": table["s"].to_numpy(dtype=float),
+        "sigma_nm": table["sigma_px"].to_numpy(dtype=float) * scaling.pixel_nm,
+    }
+    return pd.DataFrame({name: columns[name] for name in COLUMNS})
+
+
+def _scaled(
+    work: Generator[Progress, None, Any], start: float, stop: float
+) -> Generator[Progress, None, Any]:
+    """Squeeze the progress of `work` into part of the whole."""
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as end:
+            return end.value
+        yield Progress(start + (stop - start) * step.fraction, step.message, step.values)
