@@ -94,7 +94,7 @@ def test_refusals(stack):
             "au111",
         )
     empty = stack.copy(deep=True)
-    empty["LockinX"][:, 2:] = np.nan
+    empty["LockinX"][:, 1:] = np.nan
     with pytest.raises(StackError, match="64 pixels"):
         prepare_sample(empty, RANGE, "au111")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -85,9 +85,12 @@ def _attention(model: Model, sample: Sample, batch: int, voltages: int, noise: f
     """Eq. 3 scenes and L₀ of Eq. 2."""
     published = model.header.get("training", {}).get("scene", {})
     known = FriedelConfig.__dataclass_fields__
-    scene = FriedelConfig(**{
-        name: tuple(value) if isinstance(value, list) else value for name, value in published.items() if name in known
-    })  # fmt: skip
+    settings: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in published.items()
+        if name in known
+    }
+    scene = FriedelConfig(**settings)
     eta = _eq3_noise(scene, sample) if noise is None else noise
     scene = replace(scene, noise=eta)
     choice = VoltageChoice(tuple(sample.k.tolist()), (voltages, voltages))
@@ -143,7 +146,7 @@ def _wave(model: Model, sample: Sample, batch: int, voltages: int, noise: float 
         noise=(0.7 * eta, 1.3 * eta),
     )
     number = max(1, round(batch * 20**2 / size**2))
-    recipe = replace(base, scene=scene, network=model.network.config, batch_size=number, fresh=1, pool=200)
+    recipe = replace(base, scene=scene, network=cast(Any, model.network.config), batch_size=number, fresh=1, pool=200)
     patch = min(size, *sample.mask.shape)
     return SampleRecipe(recipe.batch, recipe.loss, patch, number, pooled, voltages, 1.0, None, eta)
 
