@@ -88,8 +88,8 @@ def world_to_pixel(stack: xr.Dataset, world: Any) -> np.ndarray:
     return np.linalg.solve(linear, (np.asarray(world, dtype=float) - place["translate"]).T).T
 
 
-def show_tiles(viewer: Any, stack: xr.Dataset, tiles: Sequence[Area] | None, owner: Any) -> Any:
-    """Draw the tiles' outlines, in place of those drawn before; None or an empty list removes them."""
+def show_tiles(viewer: Any, stack: xr.Dataset, tiles: Sequence[Any] | None, owner: Any) -> Any:
+    """Draw the tiles' outlines (edges in pixels) in place of the last ones; None or an empty list removes them."""
     layer = next(
         (x for x in viewer.layers if kind_of(x) == "tiles" and info_of(x).get("stack_id") == owner), None
     )
@@ -97,7 +97,7 @@ def show_tiles(viewer: Any, stack: xr.Dataset, tiles: Sequence[Area] | None, own
         if layer is not None:
             viewer.layers.remove(layer)
         return None
-    outlines = [np.array([[r0, c0], [r0, c1], [r1, c1], [r1, c0]]) - 0.5 for (r0, r1), (c0, c1) in tiles]
+    outlines = [np.array([[r0, c0], [r0, c1], [r1, c1], [r1, c0]]) for (r0, r1), (c0, c1) in tiles]
     if layer is not None:
         viewer.layers.remove(layer)  # Shapes are slow to change, quick to make
     active = viewer.layers.selection.active

@@ -50,6 +50,7 @@ class BandBox(QGroupBox):
         super().__init__("Surface band")
         self._current, self._viewer, self._bias_index = current, viewer, bias_index
         self.fitted: Dispersion | None = None
+        self._fit_words = ""
         self.job = Job(self, "fit of the dispersion")
         self.kind = QComboBox()
         for key in MATERIALS:
@@ -149,21 +150,38 @@ class BandBox(QGroupBox):
             from friedel.detection.ring import fit_dispersion
 
             yield Progress(0.0, "fitting the Fourier ring")
-            return fit_dispersion(stack, channel=channel)
+            fit = fit_dispersion(stack, channel=channel)
+            return fit, fit.dispersion  # raises, here in the worker, if there is no ring
 
         self.job.start(work)
 
-    def _fitted(self, fit: Any) -> None:
-        self.fitted = fit.dispersion
-        self._set_values(fit.dispersion)
+    def _fitted(self, result: Any) -> None:
+        fit, self.fitted = result
+        self._fit_words = str(fit)
+        self._set_values(result[1])
         self.choose(FIT)
         self.refresh()
         self.ring.setChecked(True)
         self.changed.emit()
 
+    def adopt(self, band: Any) -> None:
+        """Take over the band that a detection fitted by itself (as its provenance tells it)."""
+        if (
+            self.choice() != FIT
+            or self.fitted is not None
+            or not isinstance(band, dict)
+            or "mass" not in band
+        ):
+            return
+        self.fitted = Dispersion(float(band["onset_mev"]), float(band["mass"]), name="fitted")
+        self._fit_words = "Fitted during the detection"
+        self._set_values(self.fitted)
+        self.refresh()
+
     def reset(self) -> None:
         """Forget the fit: another stack was chosen."""
         self.fitted = None
+        self._fit_words = ""
         self.refresh()
 
     def _render(self, state: State) -> None:
@@ -185,7 +203,8 @@ class BandBox(QGroupBox):
                 "Will be fitted to the ring in this map's Fourier transforms; press Fit to see it first."
             )
         else:
-            self.text.setText(describe(band, stack))
+            words = f"{self._fit_words}. " if self.choice() == FIT and self._fit_words else ""
+            self.text.setText(words + describe(band, stack))
         self._draw()
 
     def _show_ring(self, shown: bool) -> None:

@@ -208,11 +208,15 @@ class DetectDock(Dock):
                 self.message.error(str(error))
         show_tiles(self.viewer, stack, tiles, owner)
 
-    def _tiles(self, stack: Any) -> list[Area]:
-        from friedel.detection.tiles import outlines
+    def _tiles(self, stack: Any) -> list[Any]:
+        from friedel.detection.outlines import tile_outlines
 
-        return outlines(
-            stack, dispersion=self.band.dispersion(), area=self.current_area(), tiles=self.tiles.currentData()
+        return tile_outlines(
+            stack,
+            dispersion=self.band.dispersion(),
+            model=self.model.currentData(),
+            area=self.current_area(),
+            tiles=self.tiles.currentData(),
         )
 
     # --- the run --------------------------------------------------------------------------------------------------
@@ -257,6 +261,7 @@ class DetectDock(Dock):
         self.viewer.layers.selection.active = points
         if self.stack.layer() is layer:
             self.result.follow(points)
+        self.band.adopt(detections.provenance.get("dispersion"))
         warnings = detections.provenance.get("warnings") or []
         if warnings:
             self.message.warn(" ".join(str(text) for text in warnings))

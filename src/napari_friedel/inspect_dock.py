@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel, QTabWidget
 
 from friedel import spectra
@@ -134,10 +135,15 @@ class InspectDock(Dock):
         return float(row), float(column)
 
     def _later(self, *_: Any) -> None:
-        if not self._timer.isActive():
+        if self.isVisible() and not self._timer.isActive():
             self._timer.start()
 
     # --- drawing --------------------------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Catch up with what changed while the dock was hidden."""
+        super().showEvent(event)
+        self._later()
 
     def _redraw_safely(self) -> None:
         self.safely(self.redraw)()

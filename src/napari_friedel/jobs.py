@@ -175,13 +175,17 @@ def _guarded(
 
 def release_memory() -> None:
     """Give GPU memory that is cached but unused back to the driver, if torch is loaded at all."""
-    gc.collect()
     torch = sys.modules.get("torch")
     if torch is None:
         return
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
+    mps = getattr(torch.backends, "mps", None) is not None and torch.backends.mps.is_available()
+    if not (cuda or mps):
+        return  # a collection holds the GUI up; it is worth that for a GPU's memory only
+    gc.collect()
+    if cuda:
         torch.cuda.empty_cache()
-    elif getattr(torch.backends, "mps", None) is not None and torch.backends.mps.is_available():
+    else:
         torch.mps.empty_cache()
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_friedel.layers import LayerData, stack_layers
+from friedel.errors import StackError
+from napari_friedel.layers import LayerData, map_layer, stack_layers
 
 PathOrPaths = str | Sequence[str]
 
@@ -21,10 +22,7 @@ def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerData]] | 
     first = path if isinstance(path, str | Path) else next(iter(path), None)
     if first is None:
         return None
-    try:
-        return read if sniff(first) is not None else None
-    except OSError:
-        return None
+    return read if sniff(first) is not None else None
 
 
 def read(path: PathOrPaths) -> list[LayerData]:
@@ -34,4 +32,32 @@ def read(path: PathOrPaths) -> list[LayerData]:
     source: Any = path if isinstance(path, str | Path) else list(path)
     if isinstance(source, list) and len(source) == 1:
         source = source[0]
-    return stack_layers(open_stack(source))
+    try:
+        return stack_layers(open_stack(source))
+    except StackError:
+        # A single map in nm without a bias voltage (an exported S, a Gwyddion field) is worth showing too.
+        if isinstance(source, str | Path) and Path(source).suffix.lower() in (".gsf", ".nc"):
+            try:
+                return [read_single_map(source)]
+            except StackError:
+                pass
+        raise
+
+
+def read_single_map(path: str | Path, kind: str = "image") -> LayerData:
+    """Open a map without a bias voltage, as `friedel.io.maps.write_map` and Gwyddion write it.
+
+    Raises
+    ------
+    StackError
+        If the file is not a single map.
+    """
+    from friedel.io.maps import read_map
+    from friedel.stack import make_stack
+
+    found = read_map(path)
+    x, y = found["x"].to_numpy(), found["y"].to_numpy()
+    pitch = tuple(float(axis[1] - axis[0]) if len(axis) > 1 else 1.0 for axis in (y, x))
+    # The stack only carries the geometry: nothing is known about the bias.
+    carrier = make_stack({"map": found.to_numpy()[None]}, bias_mv=[0.0], pixel_nm=pitch, source=str(path))  # type: ignore[arg-type]
+    return map_layer(carrier.assign_coords(x=x, y=y), found.to_numpy(), kind, f"{Path(path).stem} · map")

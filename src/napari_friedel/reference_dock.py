@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from friedel.errors import StackError
 from friedel.progress import Progress
+from friedel.stack import channel_names, didv, image_names
 from napari_friedel import reference, results
 from napari_friedel.jobs import Job
 from napari_friedel.layers import add_layer, info_of, kind_of, map_layer, map_of, stack_of
@@ -154,20 +155,13 @@ class ReferenceDock(Dock):
             If the file holds no map.
         """
         from friedel.io import open_stack
-        from friedel.stack import channel_names, didv, image_names
+        from napari_friedel.reader import read_single_map
 
-        stack = open_stack(path)
-        images = image_names(stack)
-        chosen = next((name for name in images if "bound" in name.lower()), None)
-        if chosen is None and stack.sizes["bias"] == 1:
-            data = didv(stack, channel_names(stack)[0]).isel(bias=0).to_numpy()
-        elif chosen is not None or images:
-            data = stack[chosen or images[0]].to_numpy()
-        else:
-            raise StackError(f"{path}: this is a whole stack; open the map at the band onset by itself.")
-        layer = add_layer(
-            self.viewer, map_layer(stack, data, "reference_map", f"{Path(path).stem} · reference map")
-        )
+        try:
+            made = read_single_map(path, "reference_map")
+        except StackError:
+            made = _map_of_stack(open_stack(path), path)
+        layer = add_layer(self.viewer, made)
         layer.opacity = 0.5
         self.map.choose(layer)
 
@@ -270,6 +264,19 @@ class ReferenceDock(Dock):
         self.counts.setText("")
         for label in self.table.values():
             label.setText("–")
+
+
+def _map_of_stack(stack: Any, path: str) -> Any:
+    """The bound-state map of an opened file: an image named so, the only voltage, or the first image."""
+    images = image_names(stack)
+    chosen = next((name for name in images if "bound" in name.lower()), None)
+    if chosen is None and stack.sizes["bias"] == 1:
+        data = didv(stack, channel_names(stack)[0]).isel(bias=0).to_numpy()
+    elif chosen is not None or images:
+        data = stack[chosen or images[0]].to_numpy()
+    else:
+        raise StackError(f"{path}: this is a whole stack; open the map at the band onset by itself.")
+    return map_layer(stack, data, "reference_map", f"{Path(path).stem} · map")
 
 
 def _shifted(result: Any, origin: np.ndarray) -> Any:

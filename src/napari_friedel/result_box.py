@@ -147,7 +147,7 @@ class ResultBox(QGroupBox):
         """Write the impurities that are shown, with hand-made corrections, as .csv, .json or .xyz."""
         from friedel.io.points import write_points
 
-        write_points(results.detections_of(self.layer), path)
+        write_points(results.table_of(self.layer), path)
 
 
 def _row(*widgets: QWidget) -> QWidget:

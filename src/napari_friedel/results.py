@@ -188,9 +188,7 @@ def set_threshold(layer: Any, threshold: float) -> None:
 def counted(layer: Any) -> np.ndarray:
     """Which points of the layer count as impurities, shape (n,)."""
     origin = layer.features["origin"].to_numpy()
-    probability = layer.features["probability"].to_numpy(dtype=float)
-    with np.errstate(invalid="ignore"):
-        above = probability >= info_of(layer).get("threshold", 0.5)
+    above = _above(layer.features["probability"], info_of(layer).get("threshold", 0.5))
     return (above & (origin == "found")) | np.isin(origin, BY_HAND)
 
 
@@ -204,8 +202,14 @@ def impurity_positions(layer: Any) -> np.ndarray:
     return np.asarray(layer.data, dtype=float)[counted(layer)]
 
 
-def detections_of(layer: Any) -> Detections:
+def table_of(layer: Any) -> pd.DataFrame:
     """Give the impurities as they are shown now, with the user's corrections, for export.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `friedel.table.COLUMNS` and `origin`; points made by hand have no probability (NaN).
+        ``attrs["provenance"]`` tells threshold and corrections too.
 
     Raises
     ------
@@ -215,34 +219,31 @@ def detections_of(layer: Any) -> Detections:
     info = info_of(layer)
     if kind_of(layer) != "impurities" or "detections" not in info:
         raise StackError(f"{layer.name!r} is not a result of “Detect impurities”; there is nothing to write.")
-    return export(info, layer.features, layer.data)
+    return export(info, layer.features)
 
 
-def export(info: dict[str, Any], features: Any, data: Any) -> Detections:
-    """As `detections_of`, from a layer's state."""
+def export(info: dict[str, Any], features: Any) -> pd.DataFrame:
+    """As `table_of`, from a layer's state."""
     table = pd.DataFrame(features).reset_index(drop=True)
     origin = table["origin"].astype(str)
-    probability = table["probability"].to_numpy(dtype=float)
     threshold = float(info["threshold"])
-    with np.errstate(invalid="ignore"):
-        keep = ((probability >= threshold) & (origin == "found")) | origin.isin(BY_HAND)
-    found: Detections = info["detections"]
+    keep = (
+        _above(table["probability"], threshold) & (origin == "found").to_numpy()
+        | origin.isin(BY_HAND).to_numpy()
+    )
     counts = {name: int((origin == name).sum()) for name in BY_HAND}
-    provenance = {
-        **found.provenance,
+    table = table.assign(origin=origin)[keep].reset_index(drop=True)
+    table.attrs["provenance"] = {
+        **info["detections"].provenance,
         "threshold": threshold,
         "edited": {**counts, "removed": len(info["removed"])},
     }
-    table = table.assign(origin=origin)[keep].reset_index(drop=True)
-    # What a person set by hand is certain for that person; the column keeps NaN, the origin tells why.
-    return Detections(
-        table,
-        0.0 if table["probability"].isna().any() else threshold,
-        found.s,
-        found.probability,
-        found.area,
-        provenance,
-    )
+    return table
+
+
+def _above(probability: Any, threshold: float) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # NaN, made by hand, is not above anything
+        return np.asarray(probability, dtype=float) >= threshold
 
 
 # --- corrections by hand ------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -47,6 +47,10 @@ class Listener:
         emitter.connect(callback)
         self._connections.append((emitter, callback))
 
+    def end(self) -> None:
+        """Hear nothing any more."""
+        _end(self._connections)
+
 
 class Dock(QWidget):
     """A dock: a message line above, the form below in a scroll area, so that it fits on a small screen.
@@ -58,6 +62,7 @@ class Dock(QWidget):
     """
 
     def __init__(self, napari_viewer: Any) -> None:
+        self._docked = False
         super().__init__()
         self.viewer = unwrapped(napari_viewer)
         attach(self.viewer)
@@ -77,6 +82,16 @@ class Dock(QWidget):
         outer.addWidget(scroll)
         outer.addWidget(self.message)
         self.setMinimumWidth(320)
+
+    def event(self, event: QEvent | None) -> bool:
+        """Go for good when napari takes the dock out of its window: it only unparents the widget."""
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            docked = self.parent() is not None
+            if self._docked and not docked:
+                self.listener.end()
+                self.deleteLater()
+            self._docked = docked
+        return bool(super().event(event))
 
     def sizeHint(self) -> QSize:
         """Never ask for more than a small screen has."""

@@ -26,7 +26,7 @@ def write_points(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         raise StackError(
             f"{meta.get('name', 'This layer')!r} is not a result of “Detect impurities”: save it as napari's own CSV."
         )
-    write(export(info, meta["features"], data), path)
+    write(export(info, meta["features"]), path)
     return [path]
 
 

@@ -97,7 +97,7 @@ def test_cancel_answers_at_the_next_tile(dock, qtbot, detector) -> None:
     assert not dock.bar.start.isEnabled()
     dock.bar.cancel.click()
     assert dock.bar.cancel.text() == "Cancelling…"
-    qtbot.waitUntil(lambda: not dock.job.busy, timeout=2000)
+    qtbot.waitUntil(lambda: not dock.job.busy, timeout=10000)
     assert ended.is_set() and dock.bar.start.isEnabled()
     assert "Cancelled" in dock.message.text() and list(dock.viewer.layers) == before
 
@@ -217,14 +217,30 @@ def test_the_fit_fills_the_band_and_draws_the_ring(dock, qtbot, monkeypatch) -> 
     from friedel.physics.dispersion import Dispersion
 
     module = types.ModuleType("friedel.detection.ring")
-    fit = types.SimpleNamespace(dispersion=Dispersion(-480.0, 0.3))
+
+    class Fit:
+        dispersion = Dispersion(-480.0, 0.3)
+
+        def __str__(self) -> str:
+            return "E₀ = -480 ± 3 meV"
+
+    fit = Fit()
     module.fit_dispersion = lambda stack, channel=None: fit  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "friedel.detection.ring", module)
     dock.band.choose("fit")
     dock.band.fit.click()
     qtbot.waitUntil(lambda: dock.band.fitted is not None, timeout=10000)
     assert dock.band.onset.value() == -480.0 and dock.band.dispersion() is fit.dispersion
+    assert "E₀ = -480 ± 3 meV" in dock.band.text.text()
     assert dock.band.ring.isChecked() and dock.band.plot is not None
+
+
+def test_no_ring_is_said_and_the_dock_lives_on(dock, qtbot) -> None:
+    dock.band.choose("fit")
+    dock.band.fit.click()  # the stack is white noise
+    qtbot.waitUntil(lambda: dock.message.level == "error", timeout=20000)
+    assert "no Friedel ring" in dock.message.text() and dock.band.fitted is None
+    assert dock.band.fit.isEnabled()
 
 
 def test_models_devices_and_settings_have_entries(dock) -> None:

@@ -177,4 +177,4 @@ def test_a_map_is_opened_from_a_file(dock, field, tmp_path, qtbot) -> None:
     path = tmp_path / "onset.gsf"
     write_map(_blobs(PLACES), path, pixel_nm=0.5)
     dock.open_map(str(path))
-    assert dock.map.layer().name == "onset · reference map" and dock.map.layer().data.shape == (60, 60)
+    assert dock.map.layer().name == "onset · map" and dock.map.layer().data.shape == (60, 60)

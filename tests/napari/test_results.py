@@ -140,16 +140,16 @@ def test_what_is_exported_is_what_is_shown(points) -> None:
     points.selected_data = {1}
     points.remove_selected()
     results.set_threshold(points, 0.6)
-    found = results.detections_of(points)
-    assert np.allclose(found.table[["row", "column"]], [[3.2, 4.1], [12.0, 13.0]])
-    assert found.table["origin"].tolist() == ["found", "added"]
-    assert found.provenance["edited"] == {"added": 1, "moved": 0, "removed": 1}
-    assert found.provenance["threshold"] == 0.6
+    table = results.table_of(points)
+    assert np.allclose(table[["row", "column"]], [[3.2, 4.1], [12.0, 13.0]])
+    assert table["origin"].tolist() == ["found", "added"] and np.isnan(table["probability"].iloc[1])
+    assert table.attrs["provenance"]["edited"] == {"added": 1, "moved": 0, "removed": 1}
+    assert table.attrs["provenance"]["threshold"] == 0.6
 
 
 def test_other_points_cannot_be_exported(model) -> None:
     with pytest.raises(StackError, match="nothing to write"):
-        results.detections_of(model.add_points([[1, 2]]))
+        results.table_of(model.add_points([[1, 2]]))
 
 
 def test_two_stacks_keep_their_own_results(shown, stack, points) -> None:

@@ -1,0 +1,86 @@
+"""napari's view of the plugin: the manifest is valid, every name in it exists, no foreign file is claimed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from fnmatch import fnmatch
+
+import pytest
+
+npe2 = pytest.importorskip("npe2")
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    return npe2.PluginManifest.from_distribution("napari-friedel")
+
+
+def test_the_manifest_is_valid() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "npe2", "validate", "napari-friedel"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_python_name_resolves(manifest) -> None:
+    from npe2.manifest.utils import import_python_name
+
+    assert len(manifest.contributions.commands) >= 10
+    for command in manifest.contributions.commands:
+        assert callable(import_python_name(command.python_name)), command.id
+    assert callable(import_python_name(manifest.on_activate))
+
+
+def test_every_contribution_names_a_command_that_exists(manifest) -> None:
+    known = {command.id for command in manifest.contributions.commands}
+    used = set()
+    for group in ("readers", "writers", "sample_data", "widgets"):
+        used |= {item.command for item in getattr(manifest.contributions, group)}
+    for items in manifest.contributions.menus.values():
+        used |= {item.command for item in items}
+    assert used == known
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["photo.tif", "table.csv", "array.npz", "array.npy", "data.h5", "notes.txt", "spectrum.dat", "folder"],
+)
+def test_common_files_are_left_to_others(manifest, name) -> None:
+    patterns = [p for reader in manifest.contributions.readers for p in reader.filename_patterns]
+    assert not any(fnmatch(name, pattern) for pattern in patterns)
+    assert not any(reader.accepts_directories for reader in manifest.contributions.readers)
+
+
+def test_content_decides_not_the_name(tmp_path, shared_data) -> None:
+    from napari_friedel.reader import get_reader
+
+    foreign = tmp_path / "movie.sxm"
+    foreign.write_bytes(b"\x00" * 2000)
+    assert get_reader(str(foreign)) is None
+    assert get_reader(str(tmp_path / "missing.3ds")) is None
+    assert get_reader([]) is None
+    real = str(shared_data / "nanonis" / "NanonisReader_STS_grid_lockin.3ds")
+    assert get_reader(real) is not None and get_reader([real]) is not None
+
+
+def test_settings_have_defaults_that_the_docks_use(manifest) -> None:
+    properties = manifest.contributions.configurations["detection"].properties
+    from napari_friedel.detect_dock import METHODS, TILES
+
+    assert set(properties["method"].enum) == set(METHODS) and properties["method"].default in METHODS
+    assert set(properties["tiles"].enum) == set(TILES)
+
+
+def test_importing_the_plugin_is_quick() -> None:
+    """What npe2 needs at napari's start: the manifest and nothing of ours but the package itself."""
+    code = (
+        "import sys, time; t = time.perf_counter(); import napari_friedel; "
+        "print(time.perf_counter() - t, 'torch' in sys.modules, 'pyqtgraph' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seconds, torch, pyqtgraph = done.stdout.split()
+    assert float(seconds) < 0.3 and (torch, pyqtgraph) == ("False", "False")

@@ -1,0 +1,145 @@
+"""In a real napari window: drop a real grid, press the button, read the points; samples, writers, launcher."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from friedel.io.points import read_points
+from napari_friedel.layers import info_of, kind_of
+
+pytestmark = pytest.mark.gui
+
+PLUGIN = "napari-friedel"
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer()
+
+
+def _dock(viewer, name):
+    return viewer.window.add_plugin_dock_widget(PLUGIN, name)[1]
+
+
+def test_drop_a_real_grid_click_and_read_the_points(viewer, qtbot, shared_data, tmp_path) -> None:
+    path = shared_data / "nanonis" / "NanonisReader_STS_grid_lockin.3ds"
+    # What a drop does: napari asks the readers, ours alone claims the file, so that no dialog opens.
+    viewer.window._qt_viewer._qt_open([str(path)], stack=False, plugin=None)
+    assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "stack"]
+    assert viewer.canvas.overlays.text.text.endswith("mV")
+    assert [str(axis) for axis in viewer.scene.camera.orientation2d] == ["up", "right"]
+    dock = _dock(viewer, "Detect impurities")
+    dock.band.choose("au111")
+    dock.method.setCurrentIndex(dock.method.findData("matched-field"))
+    dock.area.choose(_small_area(viewer, dock))
+    dock.bar.start.click()
+    qtbot.waitUntil(lambda: not dock.job.busy, timeout=120000)
+    assert dock.message.level != "error", dock.message.text()
+    points = dock.result.layer
+    assert kind_of(points) == "impurities" and {"probability", "x_nm", "tip_x_nm"} <= set(points.features)
+    assert info_of(points)["provenance"]["channel"] == "LockinX"
+    row, column = 15.0, 13.0
+    points.add([[row, column]])
+    assert np.allclose(
+        points.data_to_world((row, column)), dock.stack.layer().data_to_world((0, row, column))[1:]
+    )
+    out = tmp_path / "atoms.json"
+    assert points.save(str(out), plugin=PLUGIN) == [str(out)]
+    table = read_points(out)
+    assert len(table) == int(dock.result.number.text().split()[0])
+    assert {"row", "column", "x_nm", "tip_y_nm", "origin"} <= set(table)
+    assert json.loads(out.read_text())
+
+
+def _small_area(viewer, dock):
+    dock.draw_area()
+    layer = viewer.layers["area"]
+    layer.data = [np.array([[0, 0], [0, 24], [24, 24], [24, 0]]) - 0.5]
+    return layer
+
+
+def test_the_slider_tells_the_exact_bias(viewer) -> None:
+    from made_up import build_stack
+
+    from napari_friedel.layers import add_layer, stack_layer
+    from napari_friedel.viewing import attach
+
+    attach(viewer)
+    add_layer(viewer, stack_layer(build_stack()))
+    seen = []
+    for step in range(5):
+        viewer.dims.set_current_step(0, step)
+        seen.append(viewer.canvas.overlays.text.text)
+    assert seen == ["-50 mV", "-10 mV", "+20 mV", "+30 mV", "+60 mV"]
+    viewer.layers.clear()
+    assert viewer.canvas.overlays.text.text == ""
+
+
+def test_the_users_orientation_and_overlay_are_set_only_once(viewer) -> None:
+    from made_up import build_stack
+
+    from napari_friedel.layers import add_layer, stack_layer
+    from napari_friedel.viewing import attach
+
+    attach(viewer)
+    add_layer(viewer, stack_layer(build_stack()))
+    viewer.scene.camera.orientation2d = ("down", "right")
+    add_layer(viewer, stack_layer(build_stack()))
+    assert [str(axis) for axis in viewer.scene.camera.orientation2d] == ["down", "right"]
+
+
+def test_all_docks_open_close_and_open_again(viewer, qtbot) -> None:
+    from made_up import build_stack
+
+    from napari_friedel.__main__ import DOCKS
+    from napari_friedel.layers import add_layer, stack_layers
+
+    for layer in stack_layers(build_stack()):
+        add_layer(viewer, layer)
+    for name in (*DOCKS, *DOCKS):
+        dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        qtbot.wait(20)
+        assert widget.height() <= 800 and widget.message.level in ("", "info")
+        with qtbot.waitSignal(widget.destroyed, timeout=20000):
+            viewer.window.remove_dock_widget(dock)
+        viewer.dims.set_current_step(0, 2)
+
+
+def test_a_map_is_saved_in_nm(viewer, tmp_path) -> None:
+    from made_up import build_detections, build_stack
+
+    from friedel.io.maps import read_map
+    from napari_friedel import results
+    from napari_friedel.layers import add_layer, stack_layer
+
+    stack = build_stack()
+    layer = add_layer(viewer, stack_layer(stack))
+    results.show(viewer, layer, build_detections(stack, area=((4, 14), (6, 26))))
+    s = results.find(viewer, layer, "s")
+    out = tmp_path / "s.nc"
+    assert s.save(str(out), plugin=PLUGIN) == [str(out)]
+    found = read_map(out)
+    assert np.allclose(found.to_numpy(), s.data) and float(found["y"][0]) == pytest.approx(1.6)
+    again = viewer.open(str(out), plugin=PLUGIN)[0]
+    assert again.data.shape == (10, 20) and np.allclose(again.scale, (0.4, 0.3))
+
+
+@pytest.mark.slow
+def test_the_sample_has_truth_and_reference(viewer) -> None:
+    viewer.open_sample(PLUGIN, "au111")
+    assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "image", "stack", "truth"]
+    stack = info_of(viewer.layers[2])["stack"]
+    assert dict(stack.sizes) == {"bias": 126, "y": 80, "x": 80}
+    assert len(viewer.layers[3].data) == len(stack.attrs["truth_row"]) >= 20
+
+
+def test_the_launcher_refuses_a_bad_file_in_one_line(tmp_path, capsys) -> None:
+    from napari_friedel.__main__ import open_viewer
+
+    bad = tmp_path / "bad.3ds"
+    bad.write_bytes(b"nothing")
+    assert open_viewer([str(bad)]) is None
+    assert capsys.readouterr().err.count("\n") == 1
