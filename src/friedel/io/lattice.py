@@ -87,14 +87,14 @@ def fit(points: np.ndarray, where: str) -> Lattice:
 
 def _indices(values: np.ndarray, where: str) -> tuple[np.ndarray, float]:
     """Number positions along one axis; the pitch is 0 if all are the same."""
-    spread = np.ptp(values)
     ordered = np.sort(values)
     gaps = np.diff(ordered)
-    # Points of one line scatter by far less than a pitch; the pitch is the smallest gap that is not scatter.
-    large = gaps[gaps > 1e-2 * max(spread / max(len(values) - 1, 1), 1e-9)]
-    if spread == 0 or not len(large) or spread < 1e-6:
+    if not gaps.max() > 1e-6:
         return np.zeros(len(values), dtype=int), 0.0
-    pitch = float(np.median(large[large < 1.5 * large.min()]))
+    # Points of one line scatter by far less than a pitch; a line that is missing makes a gap of two.
+    lines = np.array([part.mean() for part in np.split(ordered, np.flatnonzero(gaps > 0.3 * gaps.max()) + 1)])
+    steps = np.diff(lines)
+    pitch = float(np.median(steps[steps < 1.5 * steps.min()]))
     index = np.rint(values / pitch).astype(int)
     if np.ptp(index) >= _LONGEST:
         raise StackError(f"{where}: the spectra do not lie on a rectangular grid.")

@@ -42,10 +42,25 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, axes: str | None
             raise StackError(
                 f"{path}: the header promises {planned} planes, the file holds {found}: it is cut off."
             )
+        _complete(file, claimed, path)
         array = series.asarray().reshape(shape)
         pixel_nm = pixel_nm or _pixel(file, metadata)
         bias = bias if bias is not None else _labels(metadata, found)
     return stack_from_array(array, path, bias=bias, pixel_nm=pixel_nm, axes=axes, instrument="TIFF")
+
+
+def _complete(file: TiffFile, claimed: int, path: Path) -> None:
+    """Raise `StackError` if pixels lie behind the end of the file: they would be read as zeros, or not at all."""
+    size = path.stat().st_size
+    series = file.series[0]
+    if series.dataoffset is not None and series.dataoffset + claimed > size:
+        raise StackError(
+            f"{path}: the images need {series.dataoffset + claimed} bytes, the file has {size}: it is cut off."
+        )
+    for page in series.pages:
+        places = zip(page.dataoffsets, page.databytecounts, strict=True) if page is not None else [(size, 1)]
+        if any(offset + count > size or count == 0 for offset, count in places):
+            raise StackError(f"{path}: a plane lies behind the end of the file: it is cut off.")
 
 
 def _pixel(file: TiffFile, metadata: dict[str, Any]) -> tuple[float, float] | None:

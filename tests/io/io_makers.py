@@ -94,9 +94,10 @@ def scan(
     )
     header = (
         ":NANONIS_VERSION:\n2\n:SCANIT_TYPE:\n              FLOAT            MSBFIRST\n"
-        f":SCAN_PIXELS:\n       {columns}       {rows}\n:SCAN_RANGE:\n  1.0E-9  1.2E-9\n"
+        f":ACQ_TIME:\n 1.0\n:SCAN_TIME:\n 1.0 1.0\n:SCAN_PIXELS:\n       {columns}       {rows}\n:SCAN_RANGE:\n  1.0E-9  1.2E-9\n"
         ":SCAN_OFFSET:\n  1.0E-8  2.0E-8\n:SCAN_ANGLE:\n  3.0E+1\n"
-        f":SCAN_DIR:\n{direction}\n:BIAS:\n  {bias_v:.6E}\n:COMMENT:\nlines\nof text\n:DATA_INFO:\n{table}\n:SCANIT_END:\n\n\n"
+        f":SCAN_DIR:\n{direction}\n:BIAS:\n  {bias_v:.6E}\n:COMMENT:\nlines\nof text\n:DATA_INFO:\n"
+        f"{table}\n:SCANIT_END:\n\n\n"
     )
     path.write_bytes(header.encode() + b"\x1a\x04" + image.tobytes())
     return {}
@@ -105,7 +106,9 @@ def scan(
 def spectrum(path: Path, x_nm: float, y_nm: float, seed: int = 0, points: int = 7) -> None:
     """Write one Nanonis .dat spectrum."""
     values = np.random.default_rng(seed).uniform(1, 2, (points, 2))
-    rows = [f"{v:.6E}\t{a:.6E}\t{b:.6E}" for v, (a, b) in zip(np.linspace(-0.06, 0.06, 7), values, strict=False)]
+    rows = [
+        f"{v:.6E}\t{a:.6E}\t{b:.6E}" for v, (a, b) in zip(np.linspace(-0.06, 0.06, 7), values, strict=False)
+    ]
     head = f"Experiment\tbias spectroscopy\r\nX (m)\t{x_nm}E-9\r\nY (m)\t{y_nm}E-9\r\nZ (m)\t{seed + 1}E-10\r\n\r\n"
     text = head + "[DATA]\r\nBias calc (V)\tCurrent (A)\tLI Demod 1 X (A)\r\n" + "\r\n".join(rows) + "\r\n"
     path.write_bytes(text.encode())
