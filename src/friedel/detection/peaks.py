@@ -100,11 +100,12 @@ def candidates(
     ----------
     s, probability : array, shape (rows, columns)
     offset : array, shape (2, rows, columns), optional
-        A network's sub-pixel shift (row, column) from each pixel's centre [px]; a quadratic fit to `s` if None.
+        A network's sub-pixel shift (row, column) from each pixel's centre [px]. Then the candidates are the pixels
+        that claim an impurity (`friedel.models.decode`), else the local maxima with a quadratic fit to `s`.
     sigma : array, shape (rows, columns), optional
         Standard deviation of the position per axis [px].
     min_distance : float
-        Smallest distance of two candidates [px].
+        Smallest distance of two local maxima [px].
     floor : float, optional
         Maxima whose probability is lower are left out.
 
@@ -113,18 +114,18 @@ def candidates(
     pandas.DataFrame
         Columns row, column, s, probability, sigma_px; the most probable first.
     """
-    peaks = local_maxima(s, min_distance=min_distance)
-    if floor is not None and len(peaks):
-        peaks = peaks[probability[tuple(peaks.T)] >= floor]
-    at = tuple(peaks.T)
     if offset is None:
+        peaks = local_maxima(s, min_distance=min_distance)
+        if floor is not None:
+            peaks = peaks[probability[tuple(peaks.T)] >= floor]
         positions = refine(s, peaks)
     else:
-        positions = peaks + np.clip(np.asarray(offset, dtype=float)[:, at[0], at[1]].T, -1, 1)
-        # Two neighbouring pixels may point at the same spot: keep the better.
-        kept = _thin_positions(positions, min_distance)
-        peaks, positions = peaks[kept], positions[kept]
-        at = tuple(peaks.T)
+        from friedel.models.decode import claims
+
+        # Improbable pixels are left out first: there are many, and they mean nothing.
+        known = s if floor is None else np.where(probability >= floor, s, np.nan)
+        peaks, positions = claims(known, offset)
+    at = tuple(peaks.T)
     table = pd.DataFrame(
         {
             "row": positions[:, 0],
@@ -135,14 +136,3 @@ def candidates(
         }
     )
     return table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
-
-
-def _thin_positions(positions: np.ndarray, min_distance: float) -> np.ndarray:
-    """Indices of the positions that stay when the first of every close group is kept."""
-    if len(positions) < 2:
-        return np.arange(len(positions))
-    keep = np.ones(len(positions), dtype=bool)
-    for first, second in sorted(cKDTree(positions).query_pairs(min(min_distance, 1.0))):
-        if keep[first]:
-            keep[second] = False
-    return np.flatnonzero(keep)
