@@ -1,0 +1,162 @@
+"""What each ingredient of the `friedel` model gives: train variants alike and short, judge them on the standard scenes.
+
+    python benchmarks/ablation.py --steps 400 --seeds 2 -o benchmarks/results
+
+Every variant sees the same number of scenes. Figures of such short trainings rank the ingredients; they are not those
+of the bundled model. Finished variants are kept in the CSV and skipped when the command is run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from friedel.atomic import write_beside
+from friedel.evaluation.scenes import scene
+from friedel.matching import match
+from friedel.models.decode import claims
+from friedel.models.wave import WaveNet
+from friedel.physics.dispersion import resolve
+from friedel.stack import normalise
+from friedel.training.wave_recipe import WaveRecipe, recipe
+
+SCENES = ("like-60", "unlike-60", "unlike-120", "drift", "unlike-60-no-cores")
+
+
+class _Blind(torch.nn.Module):
+    """A matched field that sees nothing."""
+
+    def __init__(self, rings: int) -> None:
+        super().__init__()
+        self.rings = rings
+
+    def forward(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        b, g, h, w = maps.shape
+        return maps.new_zeros(b, g, self.rings, 2, h, w)
+
+
+class _SelfOnly(WaveNet):
+    """Attention switched off: every voltage keeps its own values."""
+
+    def features(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        last = self.encoder[-1]
+        with torch.no_grad():  # equal queries make the weights uniform
+            last.weight[: self.config.d_q] = 0
+            last.bias[: self.config.d_q] = 0
+        return super().features(maps, k, mask)
+
+
+def _no_matched_field(made: WaveRecipe) -> torch.nn.Module:
+    network = made.make_network()
+    network.matched_field = _Blind(len(made.network.rings))
+    return network
+
+
+def _uniform(made: WaveRecipe) -> torch.nn.Module:
+    return _SelfOnly(made.network).to(memory_format=torch.channels_last)
+
+
+def _plain(made: WaveRecipe) -> torch.nn.Module:
+    return made.make_network()
+
+
+def _variants() -> dict[str, tuple[WaveRecipe, Callable[[WaveRecipe], torch.nn.Module]]]:
+    full = recipe()
+    scenes, network = full.scene, full.network
+    return {
+        "full": (full, _plain),
+        "no matched field": (full, _no_matched_field),
+        "one ring": (recipe(network=replace(network, rings=(network.rings[-1],))), _plain),
+        "uniform instead of attention": (full, _uniform),
+        "no scatterers outside": (recipe(scene=replace(scenes, margin=0.0)), _plain),
+        "three head blocks": (recipe(network=replace(network, dilations=(1, 4, 1))), _plain),
+        "white noise only": (
+            recipe(
+                scene=replace(
+                    scenes, jitter=(0, 0), rows=(0, 0), drift=(0, 0), tip_change=0.0, map_drift=0.0,
+                    herringbone=0.0, set_point=0.0,
+                )
+            ),
+            _plain,
+        ),
+    }  # fmt: skip
+
+
+def train(made: WaveRecipe, network: torch.nn.Module, steps: int, seed: int) -> torch.nn.Module:
+    """Train for a number of steps with the recipe's learning rate on half a cosine."""
+    rng = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=made.learning_rate, weight_decay=made.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, made.learning_rate, total_steps=steps, pct_start=0.1
+    )
+    for _ in range(steps):
+        loss, _values = made.loss(network, made.batch(rng))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    return network.eval()
+
+
+def best_f1(network: torch.nn.Module, name: str, seeds: int) -> float:
+    """F1 of a scene's fields together, at the best common cut."""
+    cuts = np.linspace(-6, 5, 45)
+    right, false, missed = np.zeros((3, len(cuts)))
+    for seed in range(seeds):
+        twin = scene(name).twin(seed)
+        maps = torch.from_numpy(normalise(twin.stack["LockinX"].to_numpy()))[None]
+        band = resolve(twin.setting.material)
+        assert band is not None
+        k = torch.as_tensor(
+            band.k(np.array(twin.setting.bias_mv)) * twin.setting.pixel_nm, dtype=torch.float32
+        )
+        with torch.inference_mode():
+            out = network(maps, k[None], torch.ones(1, *maps.shape[-2:]))
+        s = out.s[0].numpy()
+        pixels, positions = claims(s, out.offset[0].numpy(), floor=cuts[0])
+        truth, optional = twin.truth()
+        for i, cut in enumerate(cuts):
+            pairs = match(positions[s[tuple(pixels.T)] >= cut], truth, 1.0, optional=optional)
+            right[i] += len(pairs.found)
+            false[i] += len(pairs.false)
+            missed[i] += len(pairs.missed)
+    return float((2 * right / np.maximum(2 * right + false + missed, 1)).max())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--seeds", type=int, default=2, help="fields a scene")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    args.output.mkdir(parents=True, exist_ok=True)
+    path = args.output / "ablation.csv"
+    rows = list(csv.DictReader(path.open())) if path.exists() else []
+    for name, (made, make) in _variants().items():
+        if any(row["variant"] == name and int(row["steps"]) == args.steps for row in rows):
+            continue
+        torch.manual_seed(0)
+        start = time.monotonic()
+        network = train(made, make(made), args.steps, seed=0)
+        minutes = (time.monotonic() - start) / 60
+        figures = {one: f"{best_f1(network, one, args.seeds):.3f}" for one in SCENES}
+        rows.append({"variant": name, "steps": args.steps, "minutes": f"{minutes:.1f}", **figures})
+        with write_beside(path) as beside, beside.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        print(rows[-1], flush=True)
+
+
+if __name__ == "__main__":
+    main()
