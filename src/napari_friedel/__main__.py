@@ -8,7 +8,13 @@ import sys
 from collections.abc import Sequence
 
 PLUGIN = "napari-friedel"
-DOCKS = ("Import stack", "Inspect spectra", "Compare with reference", "Detect impurities")
+DOCKS = (
+    "Import stack",
+    "Inspect spectra",
+    "Fine-tune on this sample",
+    "Compare with reference",
+    "Detect impurities",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

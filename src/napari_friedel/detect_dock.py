@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLabe
 from friedel.errors import FriedelError
 from friedel.progress import Progress
 from friedel.stack import Area, channel_names, pixel_pitch
-from napari_friedel import results
+from napari_friedel import results, tuning
 from napari_friedel.areas import PAPER_FIELD, area_from_shapes, new_area_layer, show_tiles
 from napari_friedel.band import FIT, BandBox
 from napari_friedel.jobs import Job
@@ -107,6 +107,7 @@ class DetectDock(Dock):
         self.result.save.clicked.connect(
             self.safely(lambda: self.result.ask_and_save(lambda path: self.message.info(f"Saved {path}.")))
         )
+        self.listener.on(tuning.EVENTS.models_changed, self._models_changed)
         self.job.returned.connect(self._finished)
         self.job.failed.connect(self.message.error)
         self.job.warned.connect(self.message.warn)
@@ -188,13 +189,20 @@ class DetectDock(Dock):
         stack, _ = self.current()
         self.area.choose(new_area_layer(self.viewer, stack))
 
+    def _models_changed(self, name: str) -> None:
+        """A model was saved, or shall be used from now on."""
+        self.fill_models(name or None)
+        self.result.follow(
+            results.find(self.viewer, self.stack.layer(), "impurities") if self.stack.layer() else None
+        )
+
     def _model_chosen(self) -> None:
         if self.model.currentData() != "…":
             return
         path, _ = QFileDialog.getOpenFileName(self, "Choose a model", "", "Models (*.safetensors)")
         self.fill_models(path or "friedel")
 
-    def _draw_grid(self, *_: Any) -> None:
+    def _draw_grid(self, *_args: Any) -> None:
         layer = self.stack.layer()
         if kind_of(layer) != "stack":
             return

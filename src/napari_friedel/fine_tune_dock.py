@@ -1,0 +1,378 @@
+"""Dock "Fine-tune on this sample": train on the opened stack with the confidence regulariser, watch, keep or revert."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QInputDialog,
+    QPushButton,
+    QSpinBox,
+    QTabWidget,
+)
+
+from friedel.errors import ModelError, PhysicsError
+from friedel.physics.dispersion import Dispersion
+from napari_friedel import results, tuning
+from napari_friedel.band import CUSTOM, BandBox
+from napari_friedel.jobs import Job, State, release_memory
+from napari_friedel.layers import info_of, kind_of, stack_of
+from napari_friedel.outcome import OutcomeBox, show_before, show_preview
+from napari_friedel.plots import COLOURS, Plot, is_dark
+from napari_friedel.tuning import Session
+from napari_friedel.viewing import stack_index
+from napari_friedel.widgets import Advanced, Dock, JobBar, LayerBox
+
+CURVES = (
+    ("L₀", ("L0", "held_out_L0"), ("training", "held out")),
+    ("Entropy", ("L_reg", "entropy"), ("training", "held out")),
+    ("Agreement", ("agreement", "f1"), ("share found", "F1")),
+)
+
+
+class FineTuneDock(Dock):
+    """Dock "Fine-tune on this sample"."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.job = Job(self, "fine-tuning")
+        self.after_job = Job(self, "detection with the fine-tuned model")
+        #: Settings of `friedel.training.fine_tune.FineTuneConfig` that have no field here, for scripts.
+        self.further_settings: dict[str, Any] = {}
+        self.session: Session | None = None
+        self._points: dict[str, tuple[list[float], list[float]]] = {}
+        self._build_choices()
+        self._build_run()
+        self.outcome = OutcomeBox()
+        self.form.addWidget(self.outcome)
+        self.form.addStretch(1)
+        self._connect()
+        self._stack_changed()
+        self._offer_unfinished()
+
+    # --- the form -------------------------------------------------------------------------------------------------
+
+    def _build_choices(self) -> None:
+        rows = self.group("Start from")
+        self.stack = LayerBox(self.viewer, lambda x: kind_of(x) == "stack")
+        self.model = QComboBox()
+        self.fill_models()
+        self.use_points = QCheckBox("Learn from my corrected points")
+        self.use_reference = QCheckBox("Follow the agreement with the reference")
+        self.use_reference.setChecked(True)
+        self.use_reference.setToolTip("Only shown, never learned from")
+        rows.addRow("Stack", self.stack)
+        rows.addRow("Model", self.model)
+        rows.addRow(self.use_points)
+        rows.addRow(self.use_reference)
+        self.band = BandBox(self.current, self.viewer, lambda: stack_index(self.viewer, self.stack.layer()))
+        self.band.ring.hide()
+        self.form.addWidget(self.band)
+
+    def _build_run(self) -> None:
+        more = Advanced()
+        self.alpha = _number(
+            0.03, 0, 10, 3, "Weight of the confidence regulariser; 0 trains on simulations alone"
+        )
+        self.rate = _number(3e-4, 1e-6, 0.1, 6, "Learning rate of Adam")
+        self.epochs = QSpinBox()
+        self.epochs.setRange(1, 1000)
+        self.epochs.setValue(10)
+        self.epochs.setToolTip("An epoch is 50 steps")
+        self.noise = _number(
+            0.0, 0, 10, 2, "White noise of the simulated patches, in units of the waves' rms"
+        )
+        self.noise.setSpecialValueText("as measured")
+        self.device = QComboBox()
+        for key, text in (
+            ("auto", "Automatic"),
+            ("cpu", "CPU"),
+            ("cuda", "CUDA"),
+            ("mps", "Apple GPU (MPS)"),
+        ):
+            self.device.addItem(text, key)
+        self.seed = QSpinBox()
+        self.seed.setRange(0, 2**31 - 1)
+        for text, widget in (
+            ("α", self.alpha),
+            ("Learning rate", self.rate),
+            ("Epochs", self.epochs),
+            ("Noise η", self.noise),
+            ("Device", self.device),
+            ("Seed", self.seed),
+        ):
+            more.rows.addRow(text, widget)
+        self.form.addWidget(more)
+        self.advanced = more
+        self.bar = JobBar(self.job, "Fine-tune on this sample")
+        self.form.addWidget(self.bar)
+        self.resume = QPushButton("Resume")
+        self.resume.setVisible(False)
+        self.preview = QCheckBox("Preview S on the map while it trains")
+        self.form.addWidget(self.resume)
+        self.form.addWidget(self.preview)
+        self.tabs = QTabWidget()
+        self.plots = []
+        for title, _, names in CURVES:
+            plot = Plot("step", title, dark=is_dark(self.viewer), height=170)
+            plot.legend()
+            for name, colour in zip(names, ("first", "second"), strict=True):
+                plot.curve(name, [], [], COLOURS[colour])
+            self.plots.append(plot)
+            self.tabs.addTab(plot, title)
+        self.form.addWidget(self.tabs)
+
+    def _connect(self) -> None:
+        self.stack.currentIndexChanged.connect(self._stack_changed)
+        self.listener.on(results.EVENTS.changed, self._count_corrections)
+        self.listener.on(tuning.EVENTS.models_changed, self.fill_models)
+        self.band.problem.connect(self.message.error)
+        self.bar.start.clicked.connect(self.safely(self.start))
+        self.resume.clicked.connect(self.safely(self.start_again))
+        self.job.progressed.connect(self._progress)
+        self.job.returned.connect(self.safely_with(self._trained))
+        self.job.cancelled.connect(self.safely(self._stopped))
+        self.job.failed.connect(self._failed)
+        self.job.warned.connect(self.message.warn)
+        self.job.state_changed.connect(self._render)
+        self.after_job.returned.connect(self.safely_with(self._compared))
+        self.after_job.failed.connect(self.message.error)
+        self.outcome.keep.clicked.connect(self.safely(self._ask_name))
+        self.outcome.revert.clicked.connect(self.safely(self.throw_away))
+
+    def fill_models(self, _name: str = "") -> None:
+        """List the models that can be fine-tuned."""
+        from friedel.models.registry import list_models
+
+        chosen = self.model.currentData() or "friedel"
+        self.model.clear()
+        for info in list_models():
+            if not info.problem:
+                self.model.addItem(info.name if info.bundled else f"{info.name} (yours)", info.name)
+        self.model.setCurrentIndex(max(self.model.findData(chosen), 0))
+
+    # --- what is there --------------------------------------------------------------------------------------------
+
+    def current(self) -> tuple[Any, str]:
+        """The chosen stack and its channel."""
+        return stack_of(self.stack.layer())
+
+    def _stack_changed(self, *_args: Any) -> None:
+        self.band.reset()
+        self._count_corrections()
+        points = self._impurities()
+        band = {} if points is None else info_of(points)["provenance"].get("dispersion") or {}
+        if "mass" in band:  # the band of the detection is the sample's
+            self.band.choose(str(band.get("name")))
+            if self.band.dispersion() is None or self.band.dispersion().mass != band["mass"]:  # type: ignore[union-attr]
+                self.band.choose(CUSTOM)
+                self.band.onset.setValue(float(band["onset_mev"]))
+                self.band.mass.setValue(float(band["mass"]))
+
+    def _impurities(self) -> Any:
+        return (
+            results.find(self.viewer, self.stack.layer(), "impurities")
+            if self.stack.layer() is not None
+            else None
+        )
+
+    def _count_corrections(self, _layer: Any = None) -> None:
+        found = tuning.corrections(self._impurities())
+        number = len(found["added"]) + len(found["removed"])
+        self.use_points.setText(f"Learn from my corrected points ({number})")
+        self.use_points.setEnabled(number > 0)
+        if not number:
+            self.use_points.setChecked(False)
+
+    def _offer_unfinished(self) -> None:
+        found = tuning.unfinished()
+        if found is None or self.session is not None:
+            return
+        self.resume.setVisible(True)
+        self.message.info(
+            f"An unfinished fine-tuning of {found['source'] or 'a stack'} was found. Choose that stack and press "
+            "Resume, or start a new one."
+        )
+
+    # --- the run --------------------------------------------------------------------------------------------------
+
+    def _settings(self) -> dict[str, Any]:
+        chosen = tuning.corrections(self._impurities()) if self.use_points.isChecked() else {}
+        return {
+            "alpha": self.alpha.value(),
+            "learning_rate": self.rate.value(),
+            "epochs": self.epochs.value(),
+            "noise": self.noise.value() or None,
+            "seed": self.seed.value(),
+            "device": self.device.currentData(),
+            "preview": self.preview.isChecked(),
+            **self.further_settings,
+            **{name: tuple(tuple(p) for p in points) for name, points in chosen.items()},
+        }
+
+    def _new_session(
+        self, settings: dict[str, Any], model: str, band: Dispersion | None, restore: bool
+    ) -> Session:
+        stack, channel = self.current()
+        if band is None:
+            raise PhysicsError(
+                "Fine-tuning simulates your sample and needs its surface band: choose it, or press Fit."
+            )
+        if not model:
+            raise ModelError("There is no model to start from.")
+        crosses = results.find(self.viewer, self.stack.layer(), "reference")
+        reference = (
+            None if crosses is None or not self.use_reference.isChecked() else np.asarray(crosses.data)
+        )
+        before = None
+        points = self._impurities()
+        if points is not None and info_of(points)["provenance"].get("model") == model:
+            before = info_of(points)["detections"]
+        return Session(stack, channel, model, band, settings, reference, restore, before=before)
+
+    def start(self) -> None:
+        """Start a new fine-tuning with what is chosen.
+
+        Raises
+        ------
+        FriedelError
+            If the stack, the band or the model is missing.
+        """
+        session = self._new_session(self._settings(), self.model.currentData(), self.band.dispersion(), False)
+        self._points.clear()
+        self._begin(session)
+
+    def start_again(self) -> None:
+        """Go on with the fine-tuning that was cancelled, or with the one that a crash has left behind."""
+        if self.session is not None and self.session.tuner is not None:
+            self._begin(self.session)
+            return
+        found = tuning.unfinished()
+        if found is None:
+            raise ModelError("There is no fine-tuning to resume.")
+        settings = {**found["settings"]}
+        for name in ("added", "removed"):
+            settings[name] = tuple(tuple(p) for p in settings.get(name, ()))
+        self._begin(self._new_session(settings, found["model"], Dispersion(**found["dispersion"]), True))
+
+    def _begin(self, session: Session) -> None:
+        self.session = session
+        self._layer = self.stack.layer()
+        self.outcome.show_model(None)
+        self.message.clear()
+        self.job.start(session.run)
+
+    def _render(self, state: State) -> None:
+        busy = state in (State.RUNNING, State.CANCELLING)
+        tuner = self.session.tuner if self.session is not None else None
+        unfinished = tuner is not None and tuner.step < tuner.config.steps
+        self.resume.setVisible(not busy and unfinished)
+        self.preview.setEnabled(not busy)
+
+    def _progress(self, steps: list[Any]) -> None:
+        for step in steps:
+            if "step" not in step.values:
+                continue
+            for name, value in step.values.items():
+                if isinstance(value, (int, float)) and name != "step":
+                    x, y = self._points.setdefault(name, ([], []))
+                    x.append(step.values["step"])
+                    y.append(value)
+        self._draw()
+        fields = [step.values["s"] for step in steps if "s" in step.values]
+        if fields and self._layer in self.viewer.layers:
+            show_preview(self.viewer, self._layer, fields[-1])
+
+    def _draw(self) -> None:
+        for plot, (_, keys, names) in zip(self.plots, CURVES, strict=True):
+            for key, name, colour in zip(keys, names, ("first", "second"), strict=True):
+                x, y = self._points.get(key, ([], []))
+                plot.curve(name, x, y, COLOURS[colour], width=1.2 if colour == "first" else 2.2)
+
+    # --- afterwards -----------------------------------------------------------------------------------------------
+
+    def _trained(self, model: Any) -> None:
+        session = self.session
+        assert session is not None
+        session.result = model
+        self.outcome.show_model(model)
+        self.after_job.start(lambda: session.compare(model))
+
+    def _stopped(self) -> None:
+        session = self.session
+        if session is None or session.tuner is None or not session.tuner.looks:
+            self.message.info("Cancelled before the first step; nothing was changed.")
+            return
+        self.message.info("Cancelled. The best state so far is shown below; Resume goes on from here.")
+        finish = Job(self, "best state of the fine-tuning")
+        finish.returned.connect(self.safely_with(self._trained))
+        finish.failed.connect(self.message.error)
+        finish.start(session.finish)
+
+    def _failed(self, text: str, details: str) -> None:
+        self.message.error(text, details)
+        if self.session is not None and self.session.tuner is not None and self.session.tuner.looks:
+            self.outcome.show_model(None)
+
+    def _compared(self, both: Any) -> None:
+        before, after = both
+        session = self.session
+        assert session is not None
+        session.before = before
+        if self._layer not in self.viewer.layers:
+            return
+        show_before(self.viewer, self._layer, before)
+        points = results.show(self.viewer, self._layer, after)
+        self.viewer.layers.selection.active = points
+        tuning.EVENTS.models_changed.emit("")
+
+    def _ask_name(self) -> None:
+        name, ok = QInputDialog.getText(self, "Keep the model", "Name:", text="my-sample")
+        if ok and name.strip():
+            self.keep_as(name.strip())
+
+    def keep_as(self, name: str) -> None:
+        """Save the fine-tuned model in the user's folder and choose it in the detect dock.
+
+        Raises
+        ------
+        ModelError
+            If the name is taken or cannot be used.
+        """
+        if self.session is None or self.session.result is None:
+            raise ModelError("There is no fine-tuned model to keep.")
+        path = tuning.keep(self.session.result, name)
+        tuning.forget_unfinished()
+        tuning.EVENTS.models_changed.emit(name)
+        self.message.info(f"Kept as {path.stem!r}; the detect dock uses it now.")
+
+    def throw_away(self) -> None:
+        """Bring the former points back, choose the bundled model, and forget the fine-tuned one."""
+        session = self.session
+        if session is not None and session.before is not None and self._layer in self.viewer.layers:
+            results.show(self.viewer, self._layer, session.before)
+        for kind in ("before", "preview"):
+            layer = results.find(self.viewer, self._layer, kind)
+            if layer is not None:
+                self.viewer.layers.remove(layer)
+        self.session = None
+        self.outcome.show_model(None)
+        self.resume.setVisible(False)
+        tuning.forget_unfinished()
+        tuning.EVENTS.models_changed.emit("friedel")
+        release_memory()
+        self.message.info("Back to the bundled model; your kept models are untouched.")
+
+
+def _number(value: float, low: float, high: float, decimals: int, tip: str) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setDecimals(decimals)
+    box.setRange(low, high)
+    box.setSingleStep(10.0 ** -min(decimals, 2) if value >= 0.01 else 10.0**-4)
+    box.setValue(value)
+    box.setToolTip(tip)
+    return box
