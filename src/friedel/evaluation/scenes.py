@@ -64,8 +64,8 @@ _BASE: dict[str, tuple[str, Setting]] = {
         Setting("cu111", (256, 256), 0.16, _CU_BIAS, herringbone=False),
     ),
     "ag111": (
-        "Ag(111), 40 unlike, five voltages, 4 Å",
-        Setting("ag111", (80, 80), 0.4, _AG_BIAS, impurities=40, herringbone=False),
+        "Ag(111), 25 unlike, five voltages, 4 Å",
+        Setting("ag111", (80, 80), 0.4, _AG_BIAS, impurities=25, herringbone=False),
     ),
     "empty": ("no impurity", Setting(impurities=0)),
 }
