@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 METHODS = ("network", "matched-field", "omp")
 
+#: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
+LEAST_WAVES = 4
 #: Candidates less probable than this are not listed.
 FLOOR = 0.01
 
@@ -228,8 +230,7 @@ def _sampling(
     """Sampling that suits the method, and where k came from."""
     if band is not None:
         scaling = plan(band.k(bias), pitch, shape, k_range)
-        for text in scaling.remarks:
-            remarks.add(text)
+        _remark_on(scaling, remarks)
         return scaling, {**asdict(band), "origin": "given"}
     fit = fit_dispersion(stack, channel=channel)
     if fit.found:
@@ -242,8 +243,7 @@ def _sampling(
                 "No surface band was given; the ring in the FFT gives "
                 f"E₀ = {fit.onset_mev:.0f} ± {fit.onset_error:.0f} meV and m* = {fit.mass:.2f} ± {fit.mass_error:.2f}."
             )
-            for text in scaling.remarks:
-                remarks.add(text)
+            _remark_on(scaling, remarks)
             errors = {"onset_error_mev": float(fit.onset_error), "mass_error": float(fit.mass_error)}
             return scaling, {**asdict(fit.dispersion), **errors, "origin": "fitted to the FFT ring"}
     pixel = float(np.sqrt(pitch[0] * pitch[1]))
@@ -255,6 +255,18 @@ def _sampling(
     )
     scaling = plan(np.full(len(bias), middle / pixel), (pixel, pixel), shape, k_range, least_pixels=1)
     return scaling, {"k_per_nm": middle / pixel, "origin": "assumed"}
+
+
+def _remark_on(scaling: Scaling, remarks: _Remarks) -> None:
+    """Say which voltages were left out, and whether the field shows enough waves to tell anything."""
+    for text in scaling.remarks:
+        remarks.add(text)
+    waves = min(scaling.new_shape) * float(np.median(scaling.k)) / np.pi
+    if waves < LEAST_WAVES:
+        remarks.add(
+            f"The field is only {waves:.1f} half Friedel wavelengths wide: the method was made for fields of "
+            f"{LEAST_WAVES} and more, and these points deserve little trust."
+        )
 
 
 _Found = tuple[pd.DataFrame, np.ndarray, np.ndarray, dict[str, Any]]

@@ -24,6 +24,8 @@ from friedel.progress import Progress
 CLOSEST = 0.7
 #: Pixels this near to a point [px] are left out of the fit.
 CORE = 1.5
+#: Scatterers outside the field send waves into it: points may move this far out [px]; those are fitted, not reported.
+MARGIN = 5.0
 #: Step [px] of the tabulated templates.
 _STEP = 0.01
 
@@ -192,7 +194,8 @@ def iter_pursue(
             weak &= t_point <= np.quantile(t_point, 0.2)
             points = _merge(_move(points, step, known.shape)[~weak])
         yield Progress(0.9 + 0.1 * (turn + 1) / 6, f"{len(points)} scatterers refined")
-    return Fit(points, sigma, t_point, probability, model.residual_maps())
+    inside = ((points >= -0.5) & (points < np.array(known.shape) - 0.5)).all(axis=1)
+    return Fit(points[inside], sigma[inside], t_point[inside], probability[inside], model.residual_maps())
 
 
 def _pick(
@@ -215,13 +218,13 @@ def _pick(
     ]
     places = refine(t, chosen)
     if len(points) and len(places):
-        places = places[cKDTree(points).query(places)[0] >= CLOSEST]
+        places = places[cKDTree(points).query(places)[0] >= CORE]
     return places
 
 
 def _move(points: np.ndarray, step: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Take the step, at most half a pixel, and stay within half a pixel of the field."""
-    return np.clip(points + np.clip(step, -0.5, 0.5), -0.5, np.array(shape) - 0.5)
+    """Take the step, at most half a pixel; a point may leave the field by `MARGIN`."""
+    return np.clip(points + np.clip(step, -0.5, 0.5), -MARGIN, np.array(shape) - 1 + MARGIN)
 
 
 def _merge(points: np.ndarray) -> np.ndarray:
