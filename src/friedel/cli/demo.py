@@ -82,11 +82,12 @@ def _folder(name: str | None, force: bool) -> Path:
 
 def _print_table(found, matching) -> None:  # type: ignore[no-untyped-def]
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=f"Impurities found ({found.provenance.get('model') or found.provenance['method']})")
     for name in ("x [nm]", "y [nm]", "row [px]", "column [px]", "probability", "± [nm]", "off by [px]"):
-        table.add_column(name, justify="right")
+        table.add_column(escape(name), justify="right")  # rich would take [nm] for a style
     error = dict(zip(matching.found.tolist(), matching.distance.tolist(), strict=True))
     for index, row in found.impurities.iterrows():
         table.add_row(
