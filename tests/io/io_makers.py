@@ -94,7 +94,8 @@ def scan(
     )
     header = (
         ":NANONIS_VERSION:\n2\n:SCANIT_TYPE:\n              FLOAT            MSBFIRST\n"
-        f":ACQ_TIME:\n 1.0\n:SCAN_TIME:\n 1.0 1.0\n:SCAN_PIXELS:\n       {columns}       {rows}\n:SCAN_RANGE:\n  1.0E-9  1.2E-9\n"
+        f":ACQ_TIME:\n 1.0\n:SCAN_TIME:\n 1.0 1.0\n:SCAN_PIXELS:\n       {columns}       {rows}\n"
+        ":SCAN_RANGE:\n  1.0E-9  1.2E-9\n"
         ":SCAN_OFFSET:\n  1.0E-8  2.0E-8\n:SCAN_ANGLE:\n  3.0E+1\n"
         f":SCAN_DIR:\n{direction}\n:BIAS:\n  {bias_v:.6E}\n:COMMENT:\nlines\nof text\n:DATA_INFO:\n"
         f"{table}\n:SCANIT_END:\n\n\n"

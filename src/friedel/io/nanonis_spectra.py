@@ -87,7 +87,9 @@ def load(path: Path) -> Spectrum:
     header = text.parse_spectrum(text.decode(raw))
     with path.open("rb") as file:
         file.seek(after)
-        lines = text.decode(file.read()).splitlines()
+        body = text.decode(file.read())
+    # A number in a line that does not end may have lost digits.
+    lines = body[: body.rfind("\n") + 1].splitlines()
     lines = lines[1:] if lines and not lines[0].strip() else lines
     if not lines:
         raise StackError(f"{path}: the file ends before its data.")

@@ -31,6 +31,8 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, index: int = 0) 
             raise StackError(f"{path}: row 2 must hold {resolution} coordinates.")
         wanted = int(index) + 1  # row 3 is the kernel, index -1
         line = next((text for number, text in enumerate(file) if number == wanted), "")
+    if line.strip() and not line.endswith("\n"):
+        raise StackError(f"{path}: the row of image {index} does not end; the file is cut off.")
     if not line.strip():
         raise StackError(f"{path}: there is no image {index} in this file.")
     values = _row(line, path)
