@@ -92,7 +92,7 @@ def open_stack(
             warnings.simplefilter("ignore", RuntimeWarning)
             adapter = import_module(chosen.module)
             source: Any = members if chosen.many else members[0]
-            stack = adapter.read(source, bias=bias, pixel_nm=pixel_nm, **options)
+            stack = validate(adapter.read(source, bias=bias, pixel_nm=pixel_nm, **options))
     except FriedelError as error:
         text = str(error)
         raise StackError(text if members[0].name in text or label in text else f"{label}: {text}") from error

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
-from friedel.stack import didv, pixel_pitch
+from friedel.stack import didv, didv_channel, pixel_pitch
 
 SUFFIXES = (".nc", ".gwy", ".gsf", ".npz")
 
@@ -71,7 +71,12 @@ def _write_npz(stack: xr.Dataset, target: Path) -> None:
 def _write_plane(stack: xr.Dataset, target: Path, channel: str | None, bias_mv: float | None) -> None:
     from friedel.io.maps import write_map
 
-    data = didv(stack, channel)
+    # A channel that is named is written as it is; dI/dV of a current is derived only where none is.
+    data = (
+        didv(stack)
+        if channel is None
+        else stack[didv_channel(stack, channel)[0]].assign_attrs(channel=channel)
+    )
     axis = stack["bias"].to_numpy()
     if bias_mv is None and len(axis) > 1:
         raise StackError(
