@@ -15,17 +15,18 @@ from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
 from friedel.detection.matched_field import Template, pool, significance, statistic
-from friedel.detection.omp import CORE, leave_one_out
+from friedel.detection.omp import CORE, iter_pursue, leave_one_out
 from friedel.detection.peaks import candidates
 from friedel.detection.rescale import plan
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
+from friedel.progress import drain
 from friedel.stack import normalise
 
 #: k·pixel at which the waves are compared [rad/px].
 K_RANGE = (0.65, 1.3)
 #: How far k may move in one round.
 _FACTORS = np.linspace(0.94, 1.06, 7)
-_MOST_POINTS, _MOST_GROUPS, _SIDE, _STEP, _FOLDS = 60, 8, 96, 0.02, 8
+_MOST_POINTS, _MOST_PURSUED, _MOST_GROUPS, _SIDE, _STEP, _FOLDS = 60, 40, 8, 96, 0.02, 8
 
 
 class Sharpened(NamedTuple):
@@ -61,7 +62,7 @@ def sharpen(maps: np.ndarray, bias: np.ndarray, pitch: tuple[float, float], band
         If the field cannot be brought to a sampling that shows the waves.
     """
     errors, significant = (np.nan, np.nan), 0
-    for _ in range(2):
+    for turn in range(2):
         scaling = plan(band.k(bias), pitch, (maps.shape[1], maps.shape[2]), K_RANGE, least_pixels=16)
         field, mask = scaling.resample(maps[scaling.keep])
         field, k = pool(normalise(np.where(mask, field, np.nan)), scaling.k)
@@ -71,7 +72,11 @@ def sharpen(maps: np.ndarray, bias: np.ndarray, pitch: tuple[float, float], band
         table = candidates(t, significance(t, 2 * len(k), mask), min_distance=3)
         significant = int((table["probability"] >= 0.99).sum())
         points = table.sort_values("s", ascending=False)[["row", "column"]].to_numpy()
+        points = points[: max(8, int((table["probability"] >= 0.9).sum()))]
         field, mask, points = _cut(field, mask, points)
+        if turn:  # once k is nearly right, the joint refit gives better places and fewer false ones
+            pursued = drain(iter_pursue(field, k, mask, most=_MOST_PURSUED)).positions
+            points = pursued if len(pursued) > 1 else points
         if len(points) < 2 or len(k) < 2:
             break
         explained = _explained(field, k, mask, points)
