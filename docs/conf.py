@@ -27,6 +27,7 @@ exclude_patterns = ["_build", "_ext"]
 
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
+suppress_warnings = ["toc.empty_glob"]
 
 default_role = "py:obj"
 autodoc_member_order = "bysource"
