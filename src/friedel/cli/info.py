@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,12 @@ def _didv(stack: xr.Dataset) -> dict[str, Any]:
         remark = "differentiated numerically; there is no lock-in channel"
         if stack.sizes["bias"] < 2:
             remark = "a current at one bias voltage: dI/dV cannot be derived from it"
+    elif re.match(r"z\b|topo|height", name, re.IGNORECASE):
+        return {
+            "channel": None,
+            "derived": False,
+            "remark": "no channel looks like dI/dV; this is a topograph",
+        }
     elif not is_lock_in(name):
         remark = "taken for lack of a lock-in channel or a current; name the channel if it is another"
     return {"channel": name, "derived": derive, "remark": remark}

@@ -96,6 +96,8 @@ class Main:
     bias_mv: np.ndarray | None
     pixel_nm: tuple[float, float]
     unit: str
+    centre_nm: tuple[float, float]  # x, y
+    y_direction: int
 
 
 def read(
@@ -143,6 +145,9 @@ def read(
             pixel_nm=pixel,
             units=units,
             images=images,
+            scan_centre_x_nm=first.centre_nm[0],
+            scan_centre_y_nm=first.centre_nm[1],
+            y_direction=first.y_direction,
             header={key: str(value)[:200] for key, value in file.attrs.items()},
             instrument=str(file.attrs.get("instrument", "HDF5")),
         )
@@ -212,11 +217,13 @@ def _main(file: h5py.File, item: h5py.Dataset) -> Main | None:
     if not all(np.isfinite(pitch)):
         return None
     unit, order = _text(item.attrs.get("units", "")), (spatial[0][0], spatial[1][0])
+    y, x = spatial[0][1], spatial[1][1]
+    place = (float(x.mean()), float(y.mean())), 1 if y[-1] >= y[0] else -1
     if not spectral:
-        return Main(item, order, None, (pitch[0], pitch[1]), unit)
+        return Main(item, order, None, (pitch[0], pitch[1]), unit, *place)
     if spectral[0][1].shape != (item.shape[spectral[0][0]],):
         return None
-    return Main(item, (spectral[0][0], *order), spectral[0][1], (pitch[0], pitch[1]), unit)
+    return Main(item, (spectral[0][0], *order), spectral[0][1], (pitch[0], pitch[1]), unit, *place)
 
 
 def _pitch(values: np.ndarray) -> float:
