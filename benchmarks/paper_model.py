@@ -37,11 +37,12 @@ def draw(number: int, seed: int, noise: float) -> list[FriedelScenes]:
 
 
 def by_network(model):
-    """Score map of a batch by the network: S."""
+    """Score map of a batch by the network: its calibrated probability."""
 
     def score(made: FriedelScenes) -> torch.Tensor:
         with torch.no_grad():
-            return model.network(normalise_maps(made.maps), made.k, torch.ones_like(made.label)).s
+            s = model.network(normalise_maps(made.maps), made.k, torch.ones_like(made.label)).s
+        return model.probability(s)
 
     return score
 
@@ -110,13 +111,10 @@ def main() -> None:
 
     values, right, number = rank(by_matched_field, draw(max(8, args.scenes // 2), VALIDATION, args.noise))
     cut, _ = best_threshold(np.concatenate(values), np.concatenate(right), int(number.sum()))
-    calibration = model.header["calibration"]
-    logit = np.log(model.threshold / (1 - model.threshold))
-    s_cut = (logit - calibration["intercept"]) / calibration["slope"]
 
     table: list[dict[str, object]] = []
     for name, score, threshold in (
-        ("paper network", by_network(model), s_cut),
+        ("paper network", by_network(model), model.threshold),
         ("matched field", by_matched_field, cut),
     ):
         start = time.perf_counter()

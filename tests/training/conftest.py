@@ -21,7 +21,13 @@ def model():
         "architecture": "attention",
         "config": network.config.as_dict(),
         "k_range": [0.6, 0.95],
-        "calibration": {"slope": 1.0, "intercept": -2.0},
+        "calibration": {
+            "spread": 3.0,
+            "noise": 0.5,
+            "intercept": -3.5,
+            "typical_spread": 1.0,
+            "typical_noise": 1.0,
+        },
         "threshold": 0.5,
     }
     return Model(network, header, "small", "f" * 64)

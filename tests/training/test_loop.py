@@ -102,7 +102,7 @@ def test_the_model_says_where_it_comes_from(tmp_path):
     )
     assert model.header["recipe"] == "paper" and model.header["seed"] == 7 and model.header["steps"] == 1
     assert model.k_range == pytest.approx((0.66, 0.9))
-    assert set(model.header["calibration"]) == {"slope", "intercept"} and 0 <= model.threshold <= 1
+    assert {"spread", "noise", "intercept"} <= set(model.header["calibration"]) and 0 <= model.threshold <= 1
 
 
 def test_refusals(tmp_path):

@@ -7,7 +7,7 @@ A model file is a safetensors file whose metadata holds one entry, ``friedel``, 
 ``k_range``
     the wavevectors times pixel [rad/px] it was trained for;
 ``calibration``, ``threshold``
-    probability = sigmoid(slope · s + intercept), and from which probability on a peak is an impurity;
+    how S becomes a probability (`friedel.models.calibration`), and from which one on a peak is an impurity;
 ``recipe``, ``seed``, ``version``, ``parent`` ...
     where it comes from.
 
@@ -86,14 +86,27 @@ class Model:
         return next(self.network.parameters()).device
 
     def probability(self, s: Any) -> Any:
-        """Calibrated probability of S: sigmoid(slope · s + intercept); array in, array out, tensor in, tensor out."""
-        calibration = self.header.get("calibration", {})
-        slope, intercept = float(calibration.get("slope", 1.0)), float(calibration.get("intercept", 0.0))
-        if hasattr(s, "sigmoid"):
-            return (slope * s + intercept).sigmoid()
-        from scipy.special import expit
+        """Calibrated probability that a peak with this S is an impurity; see `friedel.models.calibration`.
 
-        return expit(slope * np.asarray(s) + intercept)
+        Parameters
+        ----------
+        s : array or Tensor, shape (..., rows, columns)
+            S over whole fields (a relative calibration compares S with the rest of its field).
+
+        Returns
+        -------
+        array or Tensor
+            Of the kind and shape of `s`, from 0 to 1.
+        """
+        import torch
+
+        from friedel.models.calibration import logit
+
+        calibration = self.header.get("calibration", {})
+        if isinstance(s, torch.Tensor):
+            return logit(s, calibration).sigmoid()
+        values = np.asarray(s)
+        return logit(torch.from_numpy(np.array(values, dtype=np.float64)), calibration).sigmoid().numpy()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from friedel.models.calibration import scales
 from friedel.physics.friedel import FriedelConfig, scenes
 from friedel.training.patches import VoltageChoice, normalise_maps
 
@@ -48,26 +49,38 @@ def hits(positions: np.ndarray, truth: np.ndarray, tolerance: float = 1.0) -> np
     return found
 
 
-def platt(scores: np.ndarray, true: np.ndarray) -> tuple[float, float]:
-    """Fit P(true) = sigmoid(slope · score + intercept) by maximum likelihood (Newton's method).
+def platt(features: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, float]:
+    """Fit P(true) = sigmoid(slopes · features + intercept) by maximum likelihood (Newton's method).
 
-    The targets are Platt's (1999): slightly less than 1 and more than 0, so that separable scores do not give an
+    The targets are Platt's (1999): slightly less than 1 and more than 0, so that separable features do not give an
     infinite slope.
+
+    Parameters
+    ----------
+    features : array, shape (n,) or (n, m)
+    true : array of bool, shape (n,)
+
+    Returns
+    -------
+    slopes : array, shape (m,)
+    intercept : float
     """
+    features = np.asarray(features, dtype=float).reshape(len(true), -1)
     positive, negative = int(true.sum()), int((~true).sum())
     target = np.where(true, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    spread = float(scores.std()) or 1.0
-    x = np.stack([(scores - scores.mean()) / spread, np.ones(len(scores))], axis=1)
-    weights = np.zeros(2)
-    for _ in range(50):
+    centre, spread = features.mean(axis=0), features.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    x = np.column_stack([(features - centre) / spread, np.ones(len(true))])
+    weights = np.zeros(x.shape[1])
+    for _ in range(100):
         p = 1 / (1 + np.exp(-np.clip(x @ weights, -40, 40)))
-        hessian = (x * (p * (1 - p) + 1e-9)[:, None]).T @ x + 1e-9 * np.eye(2)
+        hessian = (x * (p * (1 - p) + 1e-9)[:, None]).T @ x + 1e-9 * np.eye(len(weights))
         step = np.linalg.solve(hessian, x.T @ (target - p))
         weights += np.clip(step, -5, 5)
         if np.abs(step).max() < 1e-9:
             break
-    slope = float(weights[0] / spread)
-    return slope, float(weights[1] - slope * scores.mean())
+    slopes = weights[:-1] / spread
+    return slopes, float(weights[-1] - slopes @ centre)
 
 
 def best_threshold(probability: np.ndarray, true: np.ndarray, impurities: int) -> tuple[float, float]:
@@ -82,7 +95,7 @@ def best_threshold(probability: np.ndarray, true: np.ndarray, impurities: int) -
 
 
 def calibrate(fields: Iterable[tuple[Tensor, np.ndarray, bool]]) -> dict[str, Any]:
-    """Calibration and threshold from fields with known impurities.
+    """Relative calibration and threshold from fields with known impurities; see `friedel.models.calibration`.
 
     Parameters
     ----------
@@ -92,23 +105,35 @@ def calibrate(fields: Iterable[tuple[Tensor, np.ndarray, bool]]) -> dict[str, An
     Returns
     -------
     dict
-        `calibration` with slope and intercept, `threshold`, `validation` with F1 and the numbers behind it.
+        `calibration`, `threshold`, and `validation` with F1 and the numbers behind it.
     """
-    scores, true, counts, impurities = [], [], [], 0
+    features, true, counts, impurities, sizes = [], [], [], 0, []
     for s, truth, counted in fields:
         positions, values = peaks(s)
-        scores.append(values)
+        spread, noise = (float(one) for one in scales(s))
+        height = np.maximum(values, 1e-6)
+        features.append(np.log(np.stack([height / spread, height / noise], axis=1)))
         true.append(hits(positions, truth))
         counts.append(np.full(len(values), counted))
         impurities += len(truth) * counted
-    score, hit, counted_ = np.concatenate(scores).astype(float), np.concatenate(true), np.concatenate(counts)
-    slope, intercept = platt(score, hit)
-    probability = 1 / (1 + np.exp(-np.clip(slope * score + intercept, -60, 60)))
-    threshold, f1 = best_threshold(probability[counted_], hit[counted_], impurities)
+        sizes.append((spread, noise))
+    feature, hit, usual = np.concatenate(features), np.concatenate(true), np.concatenate(counts)
+    # What lies below the field's middle is no peak; it would only bend the fit.
+    high = feature[:, 0] > np.log(0.3)
+    slopes, intercept = platt(feature[high], hit[high])
+    probability = 1 / (1 + np.exp(-np.clip(feature @ slopes + intercept, -60, 60)))
+    threshold, f1 = best_threshold(probability[usual], hit[usual], impurities)
+    typical = np.median(sizes, axis=0)
     return {
-        "calibration": {"slope": slope, "intercept": intercept},
+        "calibration": {
+            "spread": float(slopes[0]),
+            "noise": float(slopes[1]),
+            "intercept": intercept,
+            "typical_spread": float(typical[0]),
+            "typical_noise": float(typical[1]),
+        },
         "threshold": threshold,
-        "validation": {"f1": round(f1, 4), "peaks": len(score), "impurities": impurities},
+        "validation": {"f1": round(f1, 4), "peaks": len(hit), "impurities": impurities},
     }
 
 
@@ -117,35 +142,45 @@ def calibrate_on_scenes(
     scene: FriedelConfig,
     voltages: VoltageChoice,
     device: torch.device,
-    number: int = 192,
+    rounds: int = 8,
     seed: int = 20_000,
 ) -> dict[str, Any]:
-    """Calibrate a network on fresh Eq. 3 scenes with all voltages.
+    """Calibrate a network on fresh Eq. 3 scenes.
 
-    Half of the scenes have the recipe's noise, and count for the threshold; the others have η between a quarter and
-    one and a half times that. One scene in eight is empty, so that noise alone is known to the calibration.
+    Each round has sixteen scenes of the recipe with all voltages, which count for the threshold; eight of other noise
+    and fewer voltages; three of twice the size; and five without impurities, so that noise alone is known, too.
 
     Parameters
     ----------
     network : torch.nn.Module
     scene, voltages : FriedelConfig, VoltageChoice
     device : torch.device
-    number : int
-        Scenes.
+    rounds : int
     seed : int
         Not one of training.
     """
     generator = torch.Generator().manual_seed(seed)
-    every = VoltageChoice(voltages.k, (len(voltages.k),) * 2, (1.0, 1.0))
+    every = len(voltages.k)
     was_training = network.training
     network.eval()
 
+    def draw(low: float, high: float) -> float:
+        return low * (high / low) ** float(torch.rand(1, generator=generator))
+
     def fields() -> Iterable[tuple[Tensor, np.ndarray, bool]]:
-        for i in range(0, number, 8):
-            usual = (i // 8) % 2 == 0
-            eta = scene.noise * (1.0 if usual else 0.25 + 1.25 * float(torch.rand(1, generator=generator)))
-            for config, count in ((scene, 7), (replace(scene, impurities=(0, 0)), 1)):
-                made = scenes(replace(config, noise=eta), every.draw(count, generator), generator)
+        for _ in range(rounds):
+            few = max(1, round(draw(min(8, every), every)))
+            large: dict[str, Any] = {"size": 2 * scene.size, "impurities": (1, 3 * scene.impurities[1])}
+            for config, count, number, usual in (
+                (scene, 8, every, True),
+                (scene, 8, every, True),
+                (replace(scene, noise=scene.noise * draw(0.05, 1.25)), 8, few, False),
+                (replace(scene, **large, noise=scene.noise * draw(0.05, 1.25)), 3, every, False),
+                (replace(scene, impurities=(0, 0)), 4, every, False),
+                (replace(scene, size=2 * scene.size, impurities=(0, 0)), 1, every, False),
+            ):
+                k = VoltageChoice(voltages.k, (number, number)).draw(count, generator)
+                made = scenes(config, k, generator)
                 mask = torch.ones_like(made.label).to(device)
                 with torch.no_grad():
                     s = network(normalise_maps(made.maps).to(device), made.k.to(device), mask).s

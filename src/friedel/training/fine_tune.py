@@ -29,6 +29,7 @@ import friedel
 from friedel.atomic import write_beside
 from friedel.errors import FriedelWarning, ModelError
 from friedel.matching import match
+from friedel.models.calibration import linear_logit
 from friedel.models.registry import Model, load_model, resolve_device
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress, drain
@@ -322,10 +323,8 @@ class FineTuner:
             symmetry(target[r : r + size, c : c + size], turn)
             for (r, c), turn in zip(corners.tolist(), turns.tolist(), strict=True)
         ])  # fmt: skip
-        calibration = self.parent.header.get("calibration", {})
-        slope = float(calibration.get("slope", 1.0)) * self.recipe.gain
-        s = self.network(maps, k, mask).s
-        return correction_loss(s, wanted.to(self.device), slope, float(calibration.get("intercept", 0.0)))
+        logits = linear_logit(self.network(maps, k, mask).s, self.parent.header.get("calibration", {}))
+        return correction_loss(logits, wanted.to(self.device))
 
     # -- looking -----------------------------------------------------------------------------------------------
 
@@ -368,13 +367,12 @@ class FineTuner:
         return values
 
     def _count(self, s: Tensor, first: tuple[int, int]) -> dict[str, float]:
-        positions, heights = peaks(s)
+        positions, _ = peaks(s)
+        probability = self.parent.probability(s.numpy())[positions[:, 0], positions[:, 1]]
         known = (
             self.sample.mask[first[0] : first[0] + s.shape[0], first[1] : first[1] + s.shape[1]].numpy() > 0
         )
-        sure = (self.parent.probability(heights) >= self.parent.threshold) & known[
-            positions[:, 0], positions[:, 1]
-        ]
+        sure = (probability >= self.parent.threshold) & known[positions[:, 0], positions[:, 1]]
         found = positions[sure] + np.array(first)
         counted = {"peaks": float(len(found))}
         if self.reference is not None:
@@ -432,8 +430,6 @@ class FineTuner:
                 "after": now,
             },
         }
-        if self.recipe.calibrate is not None and self._best_look > 0:
-            header |= self.recipe.calibrate(network, self.device)
         return Model(network, header, f"{self.parent.name} fine-tuned")
 
     def save_state(self, path: str | os.PathLike[str]) -> None:

@@ -77,18 +77,17 @@ def sharpness(s: Tensor, mask: Tensor | None = None) -> Tensor:
     return 1 - entropy(s, mask) / pixels.clamp(min=2).log()
 
 
-def correction_loss(s: Tensor, target: Tensor, slope: float, intercept: float) -> Tensor:
+def correction_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy of the calibrated probability at points the user has added or removed.
 
-    Around each corrected point the largest S within one pixel counts, because a click is no more exact than that.
+    Around each corrected point the largest logit within one pixel counts, because a click is no more exact than that.
 
     Parameters
     ----------
-    s : Tensor, shape (B, H, W)
+    logits : Tensor, shape (B, H, W)
+        Calibrated log-odds, `friedel.models.calibration.logit` of S.
     target : Tensor, shape (B, H, W)
         1 at points that are impurities, 0 at points that are none, NaN where nothing is known.
-    slope, intercept : float
-        The model's calibration, probability = sigmoid(slope · s + intercept).
 
     Returns
     -------
@@ -97,9 +96,9 @@ def correction_loss(s: Tensor, target: Tensor, slope: float, intercept: float) -
     """
     known = ~target.isnan()
     if not known.any():
-        return s.sum() * 0.0
-    best = F.max_pool2d(s[:, None], 3, stride=1, padding=1)[:, 0]
-    return F.binary_cross_entropy_with_logits(slope * best[known] + intercept, target[known])
+        return logits.sum() * 0.0
+    best = F.max_pool2d(logits[:, None], 3, stride=1, padding=1)[:, 0]
+    return F.binary_cross_entropy_with_logits(best[known], target[known])
 
 
 def least_prediction_loss(numbers: Tensor) -> float:

@@ -34,10 +34,6 @@ class SampleRecipe:
         The sample, its voltages pooled where the network would pool them itself.
     voltages : int
         Voltages a step sees.
-    gain : float
-        By how much S grows from a step's voltages to all of them.
-    calibrate : callable or None
-        ``calibrate(network, device) -> dict`` for the header, where fine-tuning moves the scale of S.
     noise : float
         η of the simulated batches, in the units of their simulator.
     """
@@ -48,8 +44,6 @@ class SampleRecipe:
     patches: int
     sample: Sample
     voltages: int
-    gain: float
-    calibrate: Callable[[nn.Module, torch.device], dict[str, Any]] | None
     noise: float
 
 
@@ -103,13 +97,7 @@ def _attention(model: Model, sample: Sample, batch: int, voltages: int, noise: f
         l0 = prediction_loss(network(made.maps, made.k, made.mask).s, made.label)
         return l0, {}
 
-    def calibrate(network: nn.Module, device: torch.device) -> dict[str, Any]:
-        from friedel.training.calibrate import calibrate_on_scenes
-
-        return calibrate_on_scenes(network, scene, choice, device, number=64)
-
-    gain = len(sample.k) / voltages  # S adds up over voltages
-    return SampleRecipe(make, loss, scene.size, batch, sample, voltages, gain, calibrate, eta)
+    return SampleRecipe(make, loss, scene.size, batch, sample, voltages, eta)
 
 
 def _eq3_noise(scene: FriedelConfig, sample: Sample) -> float:
@@ -146,9 +134,11 @@ def _wave(model: Model, sample: Sample, batch: int, voltages: int, noise: float 
         noise=(0.7 * eta, 1.3 * eta),
     )
     number = max(1, round(batch * 20**2 / size**2))
-    recipe = replace(base, scene=scene, network=cast(Any, model.network.config), batch_size=number, fresh=1, pool=200)
+    recipe = replace(
+        base, scene=scene, network=cast(Any, model.network.config), batch_size=number, fresh=1, pool=200
+    )
     patch = min(size, *sample.mask.shape)
-    return SampleRecipe(recipe.batch, recipe.loss, patch, number, pooled, voltages, 1.0, None, eta)
+    return SampleRecipe(recipe.batch, recipe.loss, patch, number, pooled, voltages, eta)
 
 
 _MAKERS = {"attention": _attention, "wave": _wave}
