@@ -260,11 +260,11 @@ def test_a_file_that_shrinks_after_opening(tmp_path: Path) -> None:
         stack["LockinX"].to_numpy()
 
 
+# No NeXus file: HDF5's own code never returns from some damaged heaps of strings (docs/file-formats.md).
 REAL = {
     "rhk": "rhk/lia_image_ABC_Graphite-Sample5_9K_2021_08_23_16_44_04_909.sm4",
     "matrix": "matrix/20201111--4_1.Z_mtrx",
     "gwyddion-1": "gwyddion/GwiddionReader_chip.gwy",
-    "nexus": "nexus/stm_5_with_default_config.nxs",
     "igor": "igor/Ta2NiSe5_CITS_I.ibw",
 }
 
@@ -277,7 +277,7 @@ def test_real_files_damaged(name: str, shared_data: Path, tmp_path: Path) -> Non
     if name == "matrix":
         shutil.copyfile(source.parent / "20201111_0001.mtrx", tmp_path / "20201111_0001.mtrx")
     shutil.copyfile(source, path)
-    options = {"bias": 10.0, "pixel_nm": 1.0} if name in ("gwyddion-1", "nexus") else {}
+    options = {"bias": 10.0, "pixel_nm": 1.0} if name in ("gwyddion-1",) else {}
     whole = open_all(path, options)
     assert whole is not None
     good = path.read_bytes()
