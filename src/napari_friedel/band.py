@@ -260,6 +260,7 @@ def _spin(low: float, high: float, value: float, decimals: int, step: float, suf
     spin.setSuffix(suffix)
     spin.setValue(value)
     spin.setKeyboardTracking(False)
+    spin.setMinimumWidth(90)  # the widest number it could hold would widen the dock
     return spin
 
 

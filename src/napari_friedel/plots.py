@@ -127,7 +127,7 @@ class Plot(QWidget):
         """Draw a circle about the origin; None hides it."""
         angle = np.linspace(0, 2 * np.pi, 181)
         r = np.nan if radius is None or not np.isfinite(radius) else radius
-        self.curve(name, r * np.cos(angle), r * np.sin(angle), colour, dashed=True)
+        self.curve(name, r * np.cos(angle), r * np.sin(angle), colour, width=1.2)
 
     def square(self) -> None:
         """Lock the aspect ratio, for pictures with the same unit on both axes."""

@@ -159,7 +159,6 @@ def _fill(layer: Any, stack: xr.Dataset, channel: str, detections: Detections) -
         layer.data = np.concatenate([positions, hand_positions]) if len(features) else np.zeros((0, 2))
         layer.features = features
         layer.feature_defaults = _blank(1)
-        layer.size = point_size(stack)
     finally:
         info["busy"] = False
     set_threshold(layer, detections.threshold)
@@ -181,7 +180,12 @@ def set_threshold(layer: Any, threshold: float) -> None:
     info_of(layer)["threshold"] = float(threshold)
     shown = counted(layer)
     if len(shown):
+        size = np.asarray(layer.size, dtype=float)
+        base = float(size.max()) or point_size(info_of(layer)["stack"])
         layer.shown = shown
+        # napari 0.9 ignores the mask of a layer all of whose axes are displayed, as two of two are here: points
+        # without a size are hidden on the canvas, and can be neither picked nor dragged.
+        layer.size = np.where(shown, base, 0.0)
     EVENTS.changed.emit(layer)
 
 

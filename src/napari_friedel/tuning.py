@@ -148,11 +148,11 @@ def table(model: Any) -> list[tuple[str, str, str]]:
     record = model.header.get("fine_tune", {})
     before, after = record.get("before", {}), record.get("after", {})
     names = {
-        "entropy": ("entropy on the sample (nat)", ".3f"),
-        "held_out_L0": ("L₀ on held-out simulations", ".3f"),
+        "entropy": ("entropy (nat)", ".3f"),
+        "held_out_L0": ("L₀, held out", ".3f"),
         "peaks": ("impurities", ".0f"),
-        "agreement": ("share of the reference found", ".3f"),
-        "f1": ("F1 against the reference", ".3f"),
+        "agreement": ("reference found", ".3f"),
+        "f1": ("F1", ".3f"),
     }
     return [
         (text, format(before[key], form), format(after[key], form))

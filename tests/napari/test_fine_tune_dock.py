@@ -77,7 +77,7 @@ def test_a_click_draws_curves_and_shows_before_and_after(dock, qtbot) -> None:
     assert dock.message.level != "error", dock.message.text()
     x, y = dock.plots[0]._items["training"].getData()
     assert x[-1] == 4 and np.isfinite(y).all()
-    assert [row[0] for row in dock.outcome.texts][:1] == ["entropy on the sample (nat)"]
+    assert [row[0] for row in dock.outcome.texts][:1] == ["entropy (nat)"]
     layer = dock.stack.layer()
     assert results.find(dock.viewer, layer, "impurities") is not None
     assert results.find(dock.viewer, layer, "before") is not None

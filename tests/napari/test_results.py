@@ -47,8 +47,9 @@ def test_the_threshold_moves_only_the_mask(points) -> None:
     assert points.shown.tolist() == [True, True, True, False]
     results.set_threshold(points, 0.9)
     assert points.shown.tolist() == [True, False, False, False]
+    assert (points.size > 0).tolist() == points.shown.tolist(), "the canvas shows what counts"
     results.set_threshold(points, 0.1)
-    assert points.shown.all() and len(points.data) == 4
+    assert points.shown.all() and (points.size > 0).all() and len(points.data) == 4
     assert results.summary(points).count == 4
 
 

@@ -54,6 +54,34 @@ def test_drop_a_real_grid_click_and_read_the_points(viewer, qtbot, shared_data, 
     assert json.loads(out.read_text())
 
 
+def test_hidden_candidates_are_not_drawn(make_napari_viewer, qtbot) -> None:
+    """The mask alone does not hide points on napari's canvas: count coloured pixels."""
+    from made_up import build_detections, build_stack
+
+    from napari_friedel import results
+    from napari_friedel.layers import add_layer, stack_layer
+
+    viewer = make_napari_viewer(show=True)
+    stack = build_stack()
+    layer = add_layer(viewer, stack_layer(stack))
+    points = results.show(viewer, layer, build_detections(stack))
+    points.face_color = "red"
+    viewer.fit_to_view()
+    layer.visible = False
+    viewer.canvas.overlays.text.visible = False
+
+    def red() -> int:
+        picture = viewer.screenshot(canvas_only=True, flash=False).astype(int)
+        return int((picture[..., 0] - picture[..., 1] > 150).sum())
+
+    results.set_threshold(points, 0.1)
+    all_four = red()
+    results.set_threshold(points, 0.9)
+    one = red()
+    results.set_threshold(points, 0.99)
+    assert all_four > 50 and 0 < one < 0.5 * all_four and red() == 0
+
+
 def _small_area(viewer, dock):
     dock.draw_area()
     layer = viewer.layers["area"]

@@ -1,4 +1,4 @@
-"""``friedel view``: open a stack in napari with this plugin's reader."""
+"""``friedel view``: open a stack in napari with this plugin's reader and docks."""
 
 from __future__ import annotations
 
@@ -21,13 +21,10 @@ def run(args: argparse.Namespace) -> int:
             raise StackError(f"{name}: there is no such file or folder.")
     try:
         # By name: the science must not depend on napari, and only this command needs it.
-        napari = import_module("napari")
+        launcher = import_module("napari_friedel.__main__")
+        import_module("napari")
     except ImportError as error:
         raise StackError(
             "napari is not installed; install it with: python -m pip install 'napari[all]'."
         ) from error
-    viewer = napari.Viewer()
-    for name in args.file:
-        viewer.open(name, plugin="napari-friedel")
-    napari.run()
-    return 0
+    return int(launcher.main(args.file))
