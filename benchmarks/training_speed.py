@@ -45,7 +45,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    print(f"{'recipe':10} {'batch [s]':>10} {'step [s]':>10} {'batch/step':>11} {'batch / pass over its bytes':>28}")
+    print(
+        f"{'recipe':10} {'batch [s]':>10} {'step [s]':>10} {'batch/step':>11} {'batch / pass over its bytes':>28}"
+    )
     for name in ("paper", "friedel"):
         batch, step, one_pass = measure(name, args.steps)
         print(f"{name:10} {batch:10.4f} {step:10.4f} {batch / step:11.3f} {batch / one_pass:28.0f}")

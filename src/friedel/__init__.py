@@ -37,7 +37,7 @@ _WHERE = {
     "simulate": "friedel.physics.sample",
 }
 
-__all__ = sorted([*_WHERE, "__version__"])  # noqa: PLE0604
+__all__ = sorted([*_WHERE, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

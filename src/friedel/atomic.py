@@ -28,7 +28,9 @@ def write_beside(path: str | os.PathLike[str], *, overwrite: bool = True) -> Ite
     target = Path(path)
     if not overwrite and target.exists():
         raise FileExistsError(f"{target} exists already; choose another name.")
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=f".tmp{target.suffix}", dir=target.parent)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{target.stem}-", suffix=f".tmp{target.suffix}", dir=target.parent
+    )
     os.close(handle)
     beside = Path(name)
     try:

@@ -120,7 +120,10 @@ def _earlier(folder: Path) -> dict[str, dict[str, Any]]:
     """Lines of an earlier summary."""
     try:
         table = pd.read_csv(folder / SUMMARY, keep_default_na=False)
-        return {str(row["file"]): dict(row) for row in table.to_dict("records")}
+        return {
+            str(row["file"]): {str(name): value for name, value in row.items()}
+            for row in table.to_dict("records")
+        }
     except (OSError, ValueError, KeyError):
         return {}
 

@@ -30,4 +30,6 @@ class Network(Protocol):
     mask : (B, H, W) 1 where acquired, else 0.
     """
 
-    def __call__(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> Output: ...
+    def __call__(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> Output:
+        """Give S, and what else the network knows, for a batch of fields."""
+        ...

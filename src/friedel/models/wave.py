@@ -114,10 +114,7 @@ class MatchedField(nn.Module):
         r = torch.sqrt(rows**2 + columns**2)
         edges = (0.0, *self.rings)
         rings = torch.stack(
-            [
-                torch.sigmoid((r - a) * 2) * torch.sigmoid((b - r) * 2) / (r + 1)
-                for a, b in pairwise(edges)
-            ]
+            [torch.sigmoid((r - a) * 2) * torch.sigmoid((b - r) * 2) / (r + 1) for a, b in pairwise(edges)]
         )  # (R, h, w)
         rings = rings * (r <= reach)
         # The template's energy over the acquired pixels: the edge takes some of it away.
@@ -236,7 +233,9 @@ class WaveNet(nn.Module):
 
 def build(config: dict[str, Any]) -> WaveNet:
     """Make the network from the configuration kept in a weights file."""
-    known = {name: tuple(value) if isinstance(value, list) else value for name, value in config.items()}
+    known: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in config.items()
+    }
     return WaveNet(WaveConfig(**known))
 
 
