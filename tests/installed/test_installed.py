@@ -85,7 +85,7 @@ def test_manifest_names_modules_that_exist() -> None:
 
 
 def test_the_main_job_runs_without_a_viewer(tmp_path) -> None:
-    done = run("friedel", "demo", "--output", str(tmp_path), timeout=600)
+    done = run("friedel", "demo", "-o", str(tmp_path / "demo"), timeout=600)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     suffixes = {path.suffix for path in tmp_path.rglob("*")}
