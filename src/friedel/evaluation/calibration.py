@@ -15,6 +15,9 @@ from friedel.evaluation.metrics import match
 from friedel.evaluation.report import Run, load
 from friedel.evaluation.scenes import SCENES
 
+#: Candidates less probable than this count in no figure; a detection does not list them either.
+LEAST_PROBABILITY = 0.01
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -27,7 +30,8 @@ class Calibration:
         Reliability diagram: `low`, `high` (probability), `count`, `stated` (mean probability), `observed`
         (share that are impurities), `observed_low`, `observed_high` (Wilson, 95 %).
     expected_calibration_error : float
-        Σ share of the candidates × |stated − observed| over the bins, NaN without candidates.
+        Σ share of the candidates × |stated − observed| over the bins, for candidates of at least
+        `LEAST_PROBABILITY`; NaN without any.
     coverage : float
         Share of coordinates of accepted pairs within 1σ of the truth; 0.683 is right. NaN if σ is not stated.
     coverage_interval : (float, float)
@@ -72,7 +76,8 @@ def calibrate_runs(runs: Iterable[Run], bins: int = 10) -> Calibration:
         )
         place = points[["row", "column"]].to_numpy(float)
         right = _hits(place, truth, run.tolerance_px, optional)
-        known = right >= 0
+        # Hundreds of candidates that nobody would list, all rightly near 0, would make any error look small.
+        known = (right >= 0) & (points["probability"].to_numpy() >= LEAST_PROBABILITY)
         probability.append(points["probability"].to_numpy()[known])
         hit.append(right[known] == 1)
         if len(truth) == 0 and run.scene in SCENES:

@@ -116,7 +116,8 @@ def _draw(
     )
     axes[2].plot(both["column"], both["row"], "x", color="#009E73", ms=6, label="peak of S, matched")
     axes[2].plot(agreed.false[:, 1], agreed.false[:, 0], "x", color="#D55E00", ms=6, label="peak of S, other")
-    axes[2].legend(fontsize=7, loc="upper right")
+    axes[2].legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False)
     for one in axes:
-        one.set(xlabel="column [px]", ylabel="row [px]")
+        rows, columns = twin.setting.shape
+        one.set(xlabel="column [px]", ylabel="row [px]", xlim=(-1.5, columns + 0.5), ylim=(-1.5, rows + 0.5))
     figure.savefig(path, dpi=150, format="png")

@@ -160,7 +160,10 @@ def polish(mixture: Mixture, image: np.ndarray, known: np.ndarray, steps: int) -
         right = jacobian.T @ fit.residual.ravel()
         step = spsolve(normal + diags_array(damping * diagonal, format="csc"), right)
         trial = Mixture(
-            mixture.centre + np.clip(step[: 2 * count].reshape(2, count).T, -0.5, 0.5),
+            # A peak just outside still shows; farther out it would only model the border's background.
+            np.clip(
+                mixture.centre + np.clip(step[: 2 * count].reshape(2, count).T, -0.5, 0.5), -1, image.shape
+            ),
             np.clip(mixture.width + step[2 * count : 3 * count], low, high),
             mixture.share,
         )
