@@ -2,11 +2,12 @@
 
 ``{"slope": a, "intercept": b}``
     logit = a·s + b, for networks whose S is a log-odds already.
-``{"spread": a, "noise": b, "intercept": c, ...}``
-    logit = a·ln(s/spread) + b·ln(s/noise) + c, for networks trained with a Softmax. Their S means something only
+``{"spread": a, "noise": b, "alone": d, "intercept": c, ...}``
+    logit = a·ln(s/spread) + b·ln(s/noise) + d·(noise/spread)⁴ + c, for networks trained with a Softmax. Their S means something only
     beside the S of the same field: it grows with the number of voltages and with the strength of the waves, and so do
     the side maxima between the impurities. `spread` is the standard deviation of S over the field (waves and noise
-    alike), `noise` 1.4826 times the distance from its median to its lower quartile (which peaks hardly touch).
+    alike), `noise` 1.4826 times the distance from its median to its lower quartile (which peaks hardly touch). Where both
+    are the same the field is noise alone, and its highest peak is no impurity: that is what the third term says.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ def logit(s: Tensor, calibration: Mapping[str, float]) -> Tensor:
     return (
         float(calibration["spread"]) * (height / spread).clamp(min=_LEAST).log()
         + float(calibration["noise"]) * (height / noise).clamp(min=_LEAST).log()
+        + float(calibration.get("alone", 0.0)) * (noise / spread) ** 4
         + float(calibration["intercept"])
     )
 
@@ -78,7 +80,8 @@ def linear_logit(s: Tensor, calibration: Mapping[str, float]) -> Tensor:
     """
     if "spread" not in calibration:
         return logit(s, calibration)
-    a, b, c = (float(calibration[name]) for name in ("spread", "noise", "intercept"))
+    a, b = float(calibration["spread"]), float(calibration["noise"])
     spread, noise = scales(s)
+    c = float(calibration["intercept"]) + float(calibration.get("alone", 0.0)) * (noise / spread) ** 4
     even = ((a * spread.log() + b * noise.log() - c) / (a + b)).exp()  # the S whose odds are even
     return (a + b) * (s / even - 1)

@@ -112,7 +112,8 @@ def calibrate(fields: Iterable[tuple[Tensor, np.ndarray, bool]]) -> dict[str, An
         positions, values = peaks(s)
         spread, noise = (float(one) for one in scales(s))
         height = np.maximum(values, 1e-6)
-        features.append(np.log(np.stack([height / spread, height / noise], axis=1)))
+        alone = np.full(len(height), (noise / spread) ** 4)
+        features.append(np.stack([np.log(height / spread), np.log(height / noise), alone], axis=1))
         true.append(hits(positions, truth))
         counts.append(np.full(len(values), counted))
         impurities += len(truth) * counted
@@ -128,6 +129,7 @@ def calibrate(fields: Iterable[tuple[Tensor, np.ndarray, bool]]) -> dict[str, An
         "calibration": {
             "spread": float(slopes[0]),
             "noise": float(slopes[1]),
+            "alone": float(slopes[2]),
             "intercept": intercept,
             "typical_spread": float(typical[0]),
             "typical_noise": float(typical[1]),
@@ -148,7 +150,8 @@ def calibrate_on_scenes(
     """Calibrate a network on fresh Eq. 3 scenes.
 
     Each round has sixteen scenes of the recipe with all voltages, which count for the threshold; eight of other noise
-    and fewer voltages; three of twice the size; and five without impurities, so that noise alone is known, too.
+    and fewer voltages; three of twice the size; and five without impurities, one of them of four times the size, so that noise alone is
+    known, too.
 
     Parameters
     ----------
@@ -177,7 +180,7 @@ def calibrate_on_scenes(
                 (replace(scene, noise=scene.noise * draw(0.05, 1.25)), 8, few, False),
                 (replace(scene, **large, noise=scene.noise * draw(0.05, 1.25)), 3, every, False),
                 (replace(scene, impurities=(0, 0)), 4, every, False),
-                (replace(scene, size=2 * scene.size, impurities=(0, 0)), 1, every, False),
+                (replace(scene, size=4 * scene.size, impurities=(0, 0)), 1, every, False),
             ):
                 k = VoltageChoice(voltages.k, (number, number)).draw(count, generator)
                 made = scenes(config, k, generator)
