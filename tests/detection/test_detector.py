@@ -70,7 +70,9 @@ def test_without_a_band_it_is_fitted_and_said(twin, hits):
 
 def test_without_a_ring_the_user_is_warned():
     rng = np.random.default_rng(3)
-    stack = make_stack({"LockinX": rng.standard_normal((6, 40, 40))}, bias_mv=np.arange(6) * 20.0, pixel_nm=0.4)
+    stack = make_stack(
+        {"LockinX": rng.standard_normal((6, 40, 40))}, bias_mv=np.arange(6) * 20.0, pixel_nm=0.4
+    )
     with pytest.warns(FriedelWarning, match="no Friedel ring"):
         found = detect(stack, method="matched-field")
     assert len(found) == 0

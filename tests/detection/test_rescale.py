@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from friedel.detection.rescale import plan
 from friedel.errors import PhysicsError
@@ -41,7 +40,9 @@ def test_points_come_back_where_they_were(shape, pitch, k):
     np.testing.assert_allclose(
         scaling.to_old((np.array(scaling.new_shape) - 1) / 2), (np.array(shape) - 1) / 2, atol=1e-9
     )
-    assert np.all(np.abs(np.array(scaling.new_shape) * scaling.step - shape) <= 0.5 * np.array(scaling.step) + 1e-9)
+    assert np.all(
+        np.abs(np.array(scaling.new_shape) * scaling.step - shape) <= 0.5 * np.array(scaling.step) + 1e-9
+    )
 
 
 @pytest.mark.parametrize("pitch", [(0.16, 0.16), (0.6, 0.6), (0.2, 0.45)])
@@ -55,7 +56,9 @@ def test_a_resampled_wave_is_the_wave(pitch):
     assert new == pytest.approx([scaling.pixel_nm] * 2)
     expected = wave(scaling.new_shape, new, k, scaling.to_new(at[None])[0])
     inner = np.s_[4:-4, 4:-4]
-    far = np.hypot(*(np.mgrid[: out.shape[1], : out.shape[2]] - scaling.to_new(at[None])[0][:, None, None])) > 4
+    far = (
+        np.hypot(*(np.mgrid[: out.shape[1], : out.shape[2]] - scaling.to_new(at[None])[0][:, None, None])) > 4
+    )
     error = np.where(far, out[0] - expected, 0)[inner]
     assert np.abs(error).max() < 0.15 * np.abs(np.where(far, expected, 0)).max()
     assert mask.all() and out.dtype == np.float32

@@ -25,17 +25,21 @@ def test_au_at_the_papers_sampling(twin):
 
 def test_five_voltages_and_pixels_that_are_not_square():
     twin = make_twin(
-        dispersion="ag111", bias=np.array([70.0, 95, 120, 145, 170]), pixel_nm=(0.4, 0.5), shape=(80, 64), noise=0.6
+        dispersion="ag111",
+        bias=np.array([70.0, 95, 120, 145, 170]),
+        pixel_nm=(0.4, 0.5),
+        shape=(80, 64),
+        noise=0.6,
     )
     fit = fit_dispersion(twin.stack)
-    assert fit.found and worst(fit, twin) < 0.03
+    assert fit.found and worst(fit, twin) < 0.02
 
 
 def test_an_aborted_scan_is_enough(twin):
     stack = twin.stack.copy(deep=True)
     stack["LockinX"].values[:, 44:] = np.nan
     fit = fit_dispersion(stack)
-    assert fit.found and worst(fit, twin) < 0.03
+    assert fit.found and worst(fit, twin) < 0.02
 
 
 @pytest.mark.parametrize("common", [0.0, 1.0])

@@ -1,10 +1,10 @@
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from friedel.detection.tiles import iter_run, layout, starts
 from friedel.errors import ModelError
@@ -41,10 +41,10 @@ def test_tiles_cover_every_pixel_and_stay_inside(length, size, overlap):
     first = starts(length, size, overlap)
     covered = np.zeros(length, bool)
     for start in first:
-        assert 0 <= start and start + min(size, length) <= length
+        assert start >= 0 and start + min(size, length) <= length
         covered[start : start + size] = True
     assert covered.all()
-    assert all(b - a <= size - overlap for a, b in zip(first, first[1:], strict=False))
+    assert all(b - a <= size - overlap for a, b in itertools.pairwise(first))
 
 
 def test_blend_has_no_seams():
@@ -55,7 +55,9 @@ def test_blend_has_no_seams():
     tiled = run(cut, maps, mask)
     assert len(cut.network.seen) > 4 and {shape[0] for shape in cut.network.seen} == {(1, 2, 32, 32)}
     np.testing.assert_allclose(tiled.s, whole.s, atol=0.02)
-    np.testing.assert_allclose(tiled.offset, np.array([0.25, -0.25])[:, None, None] * np.ones((1, 70, 90)), atol=1e-5)
+    np.testing.assert_allclose(
+        tiled.offset, np.array([0.25, -0.25])[:, None, None] * np.ones((1, 70, 90)), atol=1e-5
+    )
     np.testing.assert_allclose(tiled.sigma, np.exp(-1), rtol=1e-5)
 
 

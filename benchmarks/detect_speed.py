@@ -1,0 +1,117 @@
+"""Time and peak memory of detection, each case in a process of its own, against one numpy pass over the same bytes.
+
+Usage: python benchmarks/detect_speed.py [--large] [--threads 2] [--repeat 5] [--csv OUT]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+CASES = [("network", "friedel"), ("network", "paper"), ("matched-field", ""), ("omp", "")]
+
+
+def measure(side: int, method: str, model: str, repeat: int) -> dict[str, float]:
+    """Run in the child: a stack of noise and waves in memory, then `detect`."""
+    import warnings
+
+    import numpy as np
+
+    import friedel
+    from friedel.models.registry import load_model
+    from friedel.stack import make_stack
+
+    warnings.simplefilter("ignore")
+    rng = np.random.default_rng(0)
+    maps = rng.standard_normal((126, side, side), dtype=np.float32)
+    bias = np.arange(-230, 21, 2.0)
+    rows, columns = np.mgrid[:side, :side].astype(np.float32)
+    k = friedel.Dispersion(-520, 0.26).k(bias).astype(np.float32) * np.float32(0.469)
+    for row, column in rng.uniform(0, side, (max(1, side * side // 160), 2)):
+        # Each scatterer's waves within 24 px, as far as they stand out of the noise.
+        r0, c0 = max(0, int(row) - 24), max(0, int(column) - 24)
+        part = np.s_[r0 : r0 + 48, c0 : c0 + 48]
+        r = np.hypot(rows[part] - row, columns[part] - column) + 1
+        maps[(slice(None), *part)] += 3 * np.cos(2 * k[:, None, None] * r + 1) / r
+    stack = make_stack({"LockinX": maps}, bias_mv=bias, pixel_nm=0.469)
+    del maps
+    options = {"dispersion": "au111", "method": method, "device": "cpu"}
+    if model:
+        options["model"] = load_model(model, "cpu")
+    friedel.detect(stack.isel(x=slice(0, 40), y=slice(0, 40)), **options)  # imports, caches
+    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    values = stack["LockinX"].to_numpy()
+    times, passes = [], []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        float((values - values.mean()).std())
+        passes.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        found = friedel.detect(stack, **options)
+        times.append(time.perf_counter() - start)
+    return {
+        "seconds": median(times),
+        "numpy_pass_seconds": median(passes),
+        "ratio": median(times) / median(passes),
+        "peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "loaded_MB": loaded,
+        "stack_MB": values.nbytes / 1e6,
+        "points": len(found),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--large", action="store_true", help="also 512×512×126")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        side, method, model, repeat = args.child
+        import torch
+
+        torch.set_num_threads(args.threads)
+        print(json.dumps(measure(int(side), method, model, int(repeat))))
+        return
+    rows = []
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(args.threads),
+        "OPENBLAS_NUM_THREADS": str(args.threads),
+    }
+    print(f"{'field':>12} {'method':>15} {'seconds':>8} {'× a pass':>9} {'peak MB':>8} {'points':>7}")
+    for side in [80, 512] if args.large else [80]:
+        for method, model in CASES:
+            repeat = args.repeat if side == 80 else 1
+            command = [sys.executable, __file__, "--threads", str(args.threads)]
+            command += ["--child", str(side), method, model, str(repeat)]
+            done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+            name = model or method
+            if done.returncode:
+                print(f"{side}×{side}×126 {name:>15} failed: {done.stderr.strip().splitlines()[-1]}")
+                continue
+            row = json.loads(done.stdout)
+            rows.append({"side": side, "method": name, "threads": args.threads, **row})
+            print(
+                f"{f'{side}×{side}×126':>12} {name:>15} {row['seconds']:8.3f} {row['ratio']:9.0f} "
+                f"{row['peak_MB']:8.0f} {row['points']:7.0f}"
+            )
+    if args.csv and rows:
+        with args.csv.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
