@@ -10,7 +10,6 @@ from scipy.special import hankel1
 from friedel.physics.dispersion import MATERIALS, Dispersion
 from friedel.stack import make_stack
 
-
 # hankel1 per pixel takes most of a test's time; straight lines between these nodes are right to 1e-5.
 _X = np.arange(0.05, 400, 0.002)
 _H2 = hankel1(0, _X) ** 2
