@@ -19,7 +19,7 @@ from docutils.statemachine import StringList
 def _help(command: str) -> str:
     from friedel.cli import main
 
-    os.environ["COLUMNS"] = "100"
+    os.environ["COLUMNS"] = "88"
     os.environ["NO_COLOR"] = "1"
     out = io.StringIO()
     with redirect_stdout(out):
