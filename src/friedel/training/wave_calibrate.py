@@ -17,6 +17,9 @@ from friedel.training.patches import normalise_maps
 SEED = 7_777_777
 #: Claims with a smaller S say nothing about the calibration.
 FLOOR = -4.0
+#: Points that a field of `AREA` pixels without impurities may show on average.
+FALSE_ALARMS = 0.05
+AREA = 6400
 #: A Gaussian error stays within one σ in this share of cases.
 ONE_SIGMA = 0.6827
 
@@ -73,27 +76,56 @@ def collect(
 
 
 def calibrate_wave(
-    network: torch.nn.Module, config: SceneConfig, device: torch.device | str, fields: int = 300
+    network: torch.nn.Module,
+    config: SceneConfig,
+    device: torch.device | str,
+    fields: int = 300,
+    empty_fields: int = 80,
 ) -> dict[str, Any]:
     """Calibration for a model's header.
+
+    The threshold is 0.5, more likely than not, raised if need be until fields without any impurity show less than
+    `FALSE_ALARMS` points a published area. (In those fields at least a fifth of the noise is white: where z-jitter
+    alone is left, the same noise stands in every map.)
 
     Returns
     -------
     dict
-        ``calibration`` (slope, intercept), ``threshold`` (best F1), ``sigma_scale``, ``validation``.
+        ``calibration`` (slope, intercept), ``threshold``, ``sigma_scale``, ``validation``.
     """
     network.eval()
-    found = collect(network, replace(config, size=64), device, fields)
-    slope, intercept = platt(found.s, found.true)
-    probability = 1 / (1 + np.exp(-np.clip(slope * found.s + intercept, -60, 60)))
-    threshold, f1 = best_threshold(probability, found.true, found.impurities)
-    sure = found.error[found.true & (probability >= threshold)]
-    scale = float(np.quantile(np.abs(sure), ONE_SIGMA)) if len(sure) else 1.0
+    config = replace(config, size=64)
+    found = collect(network, config, device, fields)
+    quiet_noise = (max(0.2, config.noise[0]), max(0.2, config.noise[1]))
+    nothing = collect(
+        network, replace(config, empty=1.0, noise=quiet_noise), device, empty_fields, seed=SEED + 1
+    )
+    slopes, intercept = platt(
+        np.concatenate([found.s, nothing.s]), np.concatenate([found.true, nothing.true])
+    )
+    slope = float(slopes[0])
+
+    def probability(s: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-np.clip(slope * s + intercept, -60, 60)))
+
+    best, f1 = best_threshold(probability(found.s), found.true, found.impurities)
+    allowed = int(FALSE_ALARMS * empty_fields * config.size**2 / AREA)
+    alarms = np.sort(probability(nothing.s))[::-1]
+    quiet = float(alarms[allowed]) + 1e-3 if len(alarms) > allowed else 0.0
+    threshold = min(max(0.5, quiet), 0.95)
+    sure = found.error[found.true & (probability(found.s) >= threshold)]
     return {
         "calibration": {"slope": slope, "intercept": intercept},
         "threshold": threshold,
-        "sigma_scale": scale,
+        "sigma_scale": float(np.quantile(np.abs(sure), ONE_SIGMA)) if len(sure) else 1.0,
         "validation": {
-            "f1": round(f1, 4), "peaks": len(found.s), "impurities": found.impurities, "fields": fields, "seed": SEED
+            "f1": round(f1, 4),
+            "best_threshold": round(best, 4),
+            "quiet_threshold": round(quiet, 4),
+            "claims": len(found.s),
+            "impurities": found.impurities,
+            "fields": fields,
+            "empty_fields": empty_fields,
+            "seed": SEED,
         },
-    }  # fmt: skip
+    }
