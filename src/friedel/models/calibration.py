@@ -3,11 +3,12 @@
 ``{"slope": a, "intercept": b}``
     logit = a·s + b, for networks whose S is a log-odds already.
 ``{"spread": a, "noise": b, "alone": d, "intercept": c, ...}``
-    logit = a·ln(s/spread) + b·ln(s/noise) + d·(noise/spread)⁴ + c, for networks trained with a Softmax. Their S means something only
-    beside the S of the same field: it grows with the number of voltages and with the strength of the waves, and so do
-    the side maxima between the impurities. `spread` is the standard deviation of S over the field (waves and noise
-    alike), `noise` 1.4826 times the distance from its median to its lower quartile (which peaks hardly touch). Where both
-    are the same the field is noise alone, and its highest peak is no impurity: that is what the third term says.
+    logit = a·ln(s/spread) + b·ln(s/noise) + d·(noise/spread)⁴ + c, for networks trained with a Softmax. Their S means
+    something only beside the S of the same field: it grows with the number of voltages and with the strength of the
+    waves, and so do the side maxima between the impurities. `spread` is the standard deviation of S over the field
+    (waves and noise alike), `noise` 1.4826 times the distance from its median to its lower quartile (which peaks
+    hardly touch). Where both are the same the field is noise alone, and its highest peak is no impurity: that is what
+    the third term says.
 """
 
 from __future__ import annotations

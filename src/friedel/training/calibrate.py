@@ -150,8 +150,8 @@ def calibrate_on_scenes(
     """Calibrate a network on fresh Eq. 3 scenes.
 
     Each round has sixteen scenes of the recipe with all voltages, which count for the threshold; eight of other noise
-    and fewer voltages; three of twice the size; and five without impurities, one of them of four times the size, so that noise alone is
-    known, too.
+    and fewer voltages; three of twice the size; and five without impurities, one of them of four times the size, so
+    that noise alone is known, too.
 
     Parameters
     ----------
