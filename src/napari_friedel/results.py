@@ -113,6 +113,7 @@ def _new_points(viewer: Any, stack: xr.Dataset, name: str, owner: Any) -> Any:
         border_width=0.12,
         size=point_size(stack),
         symbol="disc",
+        canvas_size_limits=(0, 10_000),  # napari draws no point smaller than 2 screen pixels otherwise
         metadata={KEY: {"kind": "impurities", "stack": stack, "stack_id": owner, "removed": []}},
         **placement(stack),
     )
