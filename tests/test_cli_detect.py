@@ -130,21 +130,13 @@ def test_view_without_napari_is_a_sentence(grid, capsys, monkeypatch):
     assert "no such file" in capsys.readouterr().err
 
 
-def test_view_opens_with_this_plugin(grid, monkeypatch):
+def test_view_hands_the_files_to_the_launcher(grid, monkeypatch):
+    from napari_friedel import __main__ as launcher
+
     opened = []
-
-    class Napari:
-        class Viewer:
-            def open(self, name, plugin):
-                opened.append((name, plugin))
-
-        @staticmethod
-        def run():
-            opened.append("run")
-
-    monkeypatch.setitem(sys.modules, "napari", Napari)
+    monkeypatch.setattr(launcher, "main", lambda files: opened.append(list(files)) or 0)
     assert main(["view", str(grid)]) == 0
-    assert opened == [(str(grid), "napari-friedel"), "run"]
+    assert opened == [[str(grid)]]
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the shared test data are not here")
