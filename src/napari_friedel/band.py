@@ -24,7 +24,7 @@ from friedel.progress import Progress
 from friedel.spectra import fourier_map
 from friedel.stack import didv, pixel_pitch
 from napari_friedel.jobs import Job, State
-from napari_friedel.plots import Plot, is_dark
+from napari_friedel.plots import Plot, edges, is_dark
 
 LABELS = {"au111": "Au(111)", "ag111": "Ag(111)", "cu111": "Cu(111)"}
 CUSTOM, FIT = "custom", "fit"
@@ -227,7 +227,7 @@ class BandBox(QGroupBox):
         order = np.argsort(stack["bias"].to_numpy())
         index = int(order[min(self._bias_index(), len(order) - 1)])
         q_y, q_x, modulus = fourier_map(maps.isel(bias=index).to_numpy(), pixel_pitch(stack))
-        self.plot.picture(np.log1p(modulus / (np.median(modulus) or 1.0)), (q_x[0], q_x[-1], q_y[0], q_y[-1]))
+        self.plot.picture(np.log1p(modulus / (np.median(modulus) or 1.0)), (*edges(q_x), *edges(q_y)))
         band = self.dispersion()
         bias = float(stack["bias"][index])
         radius = float(2 * band.k(bias)) if band is not None else None

@@ -17,7 +17,7 @@ from napari_friedel import results
 from napari_friedel.areas import world_to_pixel
 from napari_friedel.band import BandBox
 from napari_friedel.layers import info_of, kind_of, stack_of
-from napari_friedel.plots import COLOURS, Plot, is_dark
+from napari_friedel.plots import COLOURS, Plot, edges, is_dark
 from napari_friedel.viewing import stack_index
 from napari_friedel.widgets import Dock, LayerBox
 
@@ -229,9 +229,7 @@ class InspectDock(Dock):
         stack, _ = self.current()
         index = self._bias_index()
         q_y, q_x, modulus = spectra.fourier_map(self._maps()[index], pixel_pitch(stack))
-        self.fourier.picture(
-            np.log1p(modulus / (np.median(modulus) or 1.0)), (q_x[0], q_x[-1], q_y[0], q_y[-1])
-        )
+        self.fourier.picture(np.log1p(modulus / (np.median(modulus) or 1.0)), (*edges(q_x), *edges(q_y)))
         band, bias = self._band(), self._bias()[index]
         radius = None if band is None else float(2 * band.k(bias))
         self.fourier.ring("2k", radius)
@@ -254,7 +252,7 @@ class InspectDock(Dock):
             bias[0], bias[-1], max(len(bias), 2 if len(bias) > 1 else 1) * (1 if _even(bias) else 4)
         )
         nearest = np.abs(even[:, None] - bias[None]).argmin(axis=1)
-        self.dispersion.picture(modulus[nearest], (0, q[-1], bias[0] - half, bias[-1] + half))
+        self.dispersion.picture(modulus[nearest], (*edges(q), bias[0] - half, bias[-1] + half))
         band = self._band()
         k = 2 * band.k(bias) if band is not None else np.full(len(bias), np.nan)
         self.dispersion.curve("2k", k, bias, COLOURS["ring"], dashed=True, width=2.5)

@@ -143,6 +143,13 @@ class Plot(QWidget):
                 self.axes.removeItem(item)
 
 
+def edges(centres: Any) -> tuple[float, float]:
+    """Outer edges of even bins, from their centres: a picture's pixels are centred on its axis values."""
+    values = np.asarray(centres, dtype=float)
+    half = (values[-1] - values[0]) / (2 * (len(values) - 1)) if len(values) > 1 else 0.5
+    return float(values[0] - half), float(values[-1] + half)
+
+
 def is_dark(viewer: Any) -> bool:
     """Whether the viewer's theme is dark."""
     return "light" not in str(getattr(viewer, "theme", "dark"))

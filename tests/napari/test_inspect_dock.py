@@ -104,6 +104,12 @@ def test_the_dispersion_follows_the_band(dock, waves) -> None:
     dock.redraw()
     q, bias = _curve(dock.dispersion, "2k")
     assert np.allclose(q, 2 * MATERIALS["au111"].k(bias))
+    # The picture's pixels are centred on their wavevectors: multiples of 2π over the field.
+    step = 2 * np.pi / (48 * 0.4)
+    picture = dock.dispersion._items["picture"]
+    rectangle = picture.mapRectToParent(picture.boundingRect())
+    assert rectangle.left() == pytest.approx(step / 2)
+    assert rectangle.width() == pytest.approx(step * picture.image.shape[1])
 
 
 def test_all_tabs_survive_an_empty_viewer(model, qtbot, open_dock) -> None:
