@@ -19,6 +19,7 @@ import xarray as xr
 from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
 from friedel.io.axes import TO_MV, TO_NM, factor_of, in_unit, need_axes
+from friedel.io.guard import check_hdf5
 from friedel.stack import make_stack
 
 _MOST_OBJECTS = 20_000
@@ -29,13 +30,14 @@ _LARGEST = 64 << 30
 
 @contextmanager
 def open_file(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file after looking through its links and sizes.
+    """Open an HDF5 file after a child process has come back from it, and look through its links and sizes.
 
     Raises
     ------
     StackError
         If it is damaged, points outside itself, or claims more data than it can hold.
     """
+    check_hdf5(path)
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -105,52 +107,65 @@ def read(
 ) -> xr.Dataset:
     """Open an HDF5 file; see `friedel.io.open_stack`."""
     with open_file(path) as file:
-        arrays = {item.name: item for item in _datasets(file)}
-        found = {} if axes else {name: main for name, item in arrays.items() if (main := _main(file, item))}
-        if dataset is not None:
-            dataset = "/" + dataset.strip("/")
-            found = {name: main for name, main in found.items() if name == dataset}
-        if not found:
-            choice = Choice.of({name: item.shape for name, item in arrays.items()}, dataset, path)
-            values = load(arrays[choice.name], path)
-            name = choice.name.rpartition("/")[2]
-            return stack_from_array(
-                values, path, name=name, bias=bias, pixel_nm=pixel_nm, axes=axes, instrument="HDF5"
+        return read_open(file, path, bias=bias, pixel_nm=pixel_nm, dataset=dataset, axes=axes)
+
+
+def read_open(
+    file: h5py.File,
+    path: Path,
+    *,
+    bias: Any = None,
+    pixel_nm: Any = None,
+    dataset: str | None = None,
+    axes: str | None = None,
+) -> xr.Dataset:
+    """Read a stack from a file that `open_file` gave."""
+    arrays = {item.name: item for item in _datasets(file)}
+    found = {} if axes else {name: main for name, item in arrays.items() if (main := _main(file, item))}
+    if dataset is not None:
+        dataset = "/" + dataset.strip("/")
+        found = {name: main for name, main in found.items() if name == dataset}
+    if not found:
+        choice = Choice.of({name: item.shape for name, item in arrays.items()}, dataset, path)
+        values = load(arrays[choice.name], path)
+        name = choice.name.rpartition("/")[2]
+        return stack_from_array(
+            values, path, name=name, bias=bias, pixel_nm=pixel_nm, axes=axes, instrument="HDF5"
+        )
+    if any(main.bias_mv is not None for main in found.values()):
+        found = {name: main for name, main in found.items() if main.bias_mv is not None}
+    first = next(iter(found.values()))
+    count = 1 if first.bias_mv is None else len(first.bias_mv)
+    axis, pixel = need_axes(
+        f"{path}: this image", first.bias_mv if bias is None else bias, pixel_nm or first.pixel_nm, count
+    )
+    channels, units, images = {}, {}, {}
+    for name, main in found.items():
+        if not _same_axes(main, first):
+            raise StackError(
+                f"{path}: several stacks of different axes: {', '.join(found)}. Name one with --dataset."
             )
-        if any(main.bias_mv is not None for main in found.values()):
-            found = {name: main for name, main in found.items() if main.bias_mv is not None}
-        first = next(iter(found.values()))
-        count = 1 if first.bias_mv is None else len(first.bias_mv)
-        axis, pixel = need_axes(
-            f"{path}: this image", first.bias_mv if bias is None else bias, pixel_nm or first.pixel_nm, count
-        )
-        channels, units, images = {}, {}, {}
-        for name, main in found.items():
-            if not _same_axes(main, first):
-                raise StackError(
-                    f"{path}: several stacks of different axes: {', '.join(found)}. Name one with --dataset."
-                )
-            label = _label(name, list(found))
-            values = load(main.dataset, path).transpose(main.order)
-            units[label] = main.unit
-            if main.bias_mv is None and re.match(r"z\b|z_|topo|height", label, re.IGNORECASE):
-                images[label] = values
-            else:
-                channels[label] = values if values.ndim == 3 else values[np.newaxis]
-        if not channels:
-            channels, images = {name: values[np.newaxis] for name, values in images.items()}, {}
-        return make_stack(
-            channels,
-            bias_mv=axis,
-            pixel_nm=pixel,
-            units=units,
-            images=images,
-            scan_centre_x_nm=first.centre_nm[0],
-            scan_centre_y_nm=first.centre_nm[1],
-            y_direction=first.y_direction,
-            header={key: str(value)[:200] for key, value in file.attrs.items()},
-            instrument=str(file.attrs.get("instrument", "HDF5")),
-        )
+        label = _label(name, list(found))
+        values = load(main.dataset, path).transpose(main.order)
+        units[label] = main.unit
+        if main.bias_mv is None and re.match(r"z\b|z_|topo|height", label, re.IGNORECASE):
+            images[label] = values
+        else:
+            channels[label] = values if values.ndim == 3 else values[np.newaxis]
+    if not channels:
+        channels, images = {name: values[np.newaxis] for name, values in images.items()}, {}
+    return make_stack(
+        channels,
+        bias_mv=axis,
+        pixel_nm=pixel,
+        units=units,
+        images=images,
+        scan_centre_x_nm=first.centre_nm[0],
+        scan_centre_y_nm=first.centre_nm[1],
+        y_direction=first.y_direction,
+        header={key: str(value)[:200] for key, value in file.attrs.items()},
+        instrument=str(file.attrs.get("instrument", "HDF5")),
+    )
 
 
 def load(item: h5py.Dataset, path: Path) -> np.ndarray:

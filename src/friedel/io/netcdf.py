@@ -27,14 +27,11 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, **options: Any) 
     with path.open("rb") as file:
         classic = file.read(3) == b"CDF"
     if not classic:
-        from friedel.io.hdf5 import open_file
+        from friedel.io.hdf5 import open_file, read_open
 
-        with open_file(path) as file_:
-            ours = set(DIMS) <= set(file_)
-        if not ours:
-            from friedel.io import hdf5
-
-            return hdf5.read(path, bias=bias, pixel_nm=pixel_nm, **options)
+        with open_file(path) as plain:
+            if not set(DIMS) <= set(plain):
+                return read_open(plain, path, bias=bias, pixel_nm=pixel_nm, **options)
     else:
         # From memory: asked for the gigabytes that a damaged header claims, a file would allot them first.
         _check_classic(path.read_bytes(), path)
