@@ -37,7 +37,9 @@ class Dispersion:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.mass) and self.mass != 0):
-            raise PhysicsError(f"The effective mass must be a non-zero number of electron masses, not {self.mass}.")
+            raise PhysicsError(
+                f"The effective mass must be a non-zero number of electron masses, not {self.mass}."
+            )
         if not np.isfinite(self.onset_mev):
             raise PhysicsError(f"The band onset must be a number in meV, not {self.onset_mev}.")
 
