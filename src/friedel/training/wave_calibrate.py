@@ -85,8 +85,8 @@ def calibrate_wave(
     """Calibration for a model's header.
 
     The threshold is 0.5, more likely than not, raised if need be until fields without any impurity show less than
-    `FALSE_ALARMS` points a published area. (In those fields at least a fifth of the noise is white: where z-jitter
-    alone is left, the same noise stands in every map.)
+    `FALSE_ALARMS` points a published area. In those fields no more noise is common to all maps (z-jitter) than is
+    white: where jitter alone is left, every map shows the same noise, and the network takes it for sources.
 
     Returns
     -------
@@ -96,10 +96,8 @@ def calibrate_wave(
     network.eval()
     config = replace(config, size=64)
     found = collect(network, config, device, fields)
-    quiet_noise = (max(0.2, config.noise[0]), max(0.2, config.noise[1]))
-    nothing = collect(
-        network, replace(config, empty=1.0, noise=quiet_noise), device, empty_fields, seed=SEED + 1
-    )
+    empty = replace(config, empty=1.0, noise=(0.3, max(0.3, config.noise[1])), jitter=(0.0, 0.3))
+    nothing = collect(network, empty, device, empty_fields, seed=SEED + 1)
     slopes, intercept = platt(
         np.concatenate([found.s, nothing.s]), np.concatenate([found.true, nothing.true])
     )
