@@ -23,6 +23,8 @@ from friedel.stack import make_stack
 _NO_GRID = (0, 0xFFFFFFFF)
 _LINE, _IMAGE = 1, 0
 _MOST_PAGES = 1024
+#: A page has some hundred numbers in its header, and a spectrum seven beside its own points.
+_FIRST_READS, _BYTES_PER_READ = 50_000, 40
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Page:
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     """Open an `.sm4` file; see `friedel.io.open_stack`."""
     _check(path)
-    parsed = _parser().RHKsm4(str(path))
+    parsed = _bounded(path)
     pages = sorted((_page(page) for page in parsed), key=lambda page: page.name.endswith("[bwd]"))
     grids = [p for p in pages if p.header["RHK_PageDataType"] == _LINE and _grid_shape(p) is not None]
     images = [p for p in pages if p.header["RHK_PageDataType"] == _IMAGE]
@@ -70,6 +72,22 @@ def _parser() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _bounded(path: Path) -> Any:
+    """Parse a file with a limit on single reads: a damaged count makes the parser go through the whole file in them."""
+    base: Any = _parser().RHKsm4
+
+    class Bounded(base):
+        left = _FIRST_READS + path.stat().st_size // _BYTES_PER_READ
+
+        def _readb(self, dtype: Any, count: int) -> Any:
+            self.left -= 1
+            if self.left < 0:
+                raise StackError(f"{path}: the file is damaged: it claims more entries than it can hold.")
+            return super()._readb(dtype, count)
+
+    return Bounded(str(path))
 
 
 def _check(path: Path) -> None:
