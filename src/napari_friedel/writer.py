@@ -54,5 +54,6 @@ def write_map(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         units=str(info.get("units", "1")),
         origin_nm=(float(stack["y"][0]), float(stack["x"][0])),
         attributes={"source": str(stack.attrs.get("source", ""))},
+        y_direction=int(stack.attrs.get("y_direction", 1)),
     )
     return [path]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import gsffile
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
 from friedel.errors import StackError
+from friedel.io import open_stack
 from friedel.io.maps import read_map, write_map
 from friedel.io.points import read_points, write_points
 from friedel.table import COLUMNS, Detections
@@ -141,6 +143,22 @@ def test_maps_round_trip(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(raw[: len(raw) // 2])
     with pytest.raises(StackError, match=path.name):
         read_map(path)
+
+
+@pytest.mark.parametrize(("y_direction", "upper_row"), [(1, -1), (-1, 0)])
+def test_a_gsf_stands_upright(tmp_path: Path, y_direction: int, upper_row: int) -> None:
+    """The first line of the file is the one with the highest y; what reads it back keeps the stack's rows."""
+    values = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)
+    write_map(values, tmp_path / "a.gsf", pixel_nm=0.5, y_direction=y_direction)
+    np.testing.assert_array_equal(gsffile.read_gsf(tmp_path / "a.gsf")[0][0], values[upper_row])
+    np.testing.assert_array_equal(read_map(tmp_path / "a.gsf"), values)
+    stack = open_stack(tmp_path / "a.gsf", bias=10)
+    assert stack.attrs["y_direction"] == y_direction
+    np.testing.assert_array_equal(stack["map"][0], values)
+    gsffile.write_gsf(tmp_path / "foreign.gsf", values, {"XReal": 1e-9, "YReal": 1e-9, "XYUnits": "m"})
+    foreign = open_stack(tmp_path / "foreign.gsf", bias=10)
+    assert foreign.attrs["y_direction"] == -1
+    np.testing.assert_array_equal(next(iter(foreign.data_vars.values()))[0], values)
 
 
 def test_maps_that_cannot_be_written(tmp_path: Path) -> None:

@@ -90,4 +90,5 @@ def _write_plane(stack: xr.Dataset, target: Path, channel: str | None, bias_mv: 
         name=f"{data.attrs['channel']} {axis[index]:g} mV",
         units=str(data.attrs.get("units", "")) or "1",
         origin_nm=(float(stack["y"][0]), float(stack["x"][0])),
+        y_direction=int(stack.attrs.get("y_direction", 1)),
     )

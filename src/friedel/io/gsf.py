@@ -1,4 +1,8 @@
-"""Gwyddion simple field (`.gsf`): one image, so one bias plane whose voltage the user gives."""
+"""Gwyddion simple field (`.gsf`): one image, so one bias plane whose voltage the user gives.
+
+The first line of the file is the upper one. A header line of our own tells that the rows of a stack ran upwards, so
+that they come back in the stack's order; Gwyddion passes it over.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,9 @@ from friedel.errors import StackError
 from friedel.io.axes import TO_NM, in_unit, need_axes
 from friedel.stack import make_stack
 
+#: Key of the header: "up" if the image was turned for writing because its y rises with the row.
+ROWS = "FriedelRows"
+
 
 @dataclass(frozen=True)
 class Field:
@@ -24,6 +31,7 @@ class Field:
     pixel_nm: tuple[float, float] | None
     origin_nm: tuple[float, float]
     metadata: dict[str, Any]
+    y_direction: int
 
 
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
@@ -38,7 +46,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
         units={name: field.unit},
         header=field.metadata,
         instrument="Gwyddion",
-        y_direction=-1,  # Gwyddion's first line is the upper one
+        y_direction=field.y_direction,
     )
 
 
@@ -49,6 +57,7 @@ def load(path: Path) -> Field:
     _check(path)
     values, metadata = gsffile.read_gsf(path)
     height, width = values.shape
+    upwards = metadata.get(ROWS) == "up"
     pixel = origin = None
     unit = str(metadata.get("XYUnits", ""))
     # Without a unit the field is counted in pixels (the format's default of 1 × 1 means nothing).
@@ -60,12 +69,13 @@ def load(path: Path) -> Field:
         offset = in_unit([metadata.get("YOffset", 0.0), metadata.get("XOffset", 0.0)], unit, TO_NM)
         origin = (float(offset[0]) + pixel[0] / 2, float(offset[1]) + pixel[1] / 2)
     return Field(
-        np.array(values, dtype=np.float32),
+        np.array(values[::-1] if upwards else values, dtype=np.float32),
         str(metadata.get("Title", "")),
         str(metadata.get("ZUnits", "")),
         pixel,
         origin or (0.0, 0.0),
         metadata,
+        1 if upwards else -1,
     )
 
 

@@ -23,6 +23,7 @@ def write_map(
     units: str = "1",
     origin_nm: tuple[float, float] = (0.0, 0.0),
     attributes: dict[str, Any] | None = None,
+    y_direction: int = 1,
 ) -> None:
     """Write a map.
 
@@ -40,6 +41,9 @@ def write_map(
         (y, x) of the centre of the first pixel in the scan frame [nm], for a map of a cut-out area.
     attributes : dict, optional
         Provenance; netCDF only.
+    y_direction : int
+        +1 if y rises with the row (see `friedel.stack`): the last row is then the first line of a ``.gsf``, whose first
+        line is the upper one. `read_map` gives the rows back as they were.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def write_map(
         raise StackError(f"{target}: a map must have the shape (y, x), not {values.shape}.")
     pitch_y, pitch_x = pixel_pair(pixel_nm)
     if target.suffix.lower() == ".gsf":
-        _write_gsf(values, target, (pitch_y, pitch_x), name, units, origin_nm)
+        _write_gsf(values, target, (pitch_y, pitch_x), name, units, origin_nm, y_direction)
     elif target.suffix.lower() == ".nc":
         image = xr.DataArray(
             values,
@@ -145,8 +149,11 @@ def _write_gsf(
     name: str,
     units: str,
     origin: tuple[float, float],
+    y_direction: int,
 ) -> None:
     import gsffile
+
+    from friedel.io.gsf import ROWS
 
     metadata = {
         "XReal": values.shape[1] * pixel[1] * 1e-9,
@@ -157,6 +164,8 @@ def _write_gsf(
         "Title": name.replace("=", " ").replace("\n", " "),
         "XYUnits": "m",
         "ZUnits": "" if units == "1" else units,
+        ROWS: "up" if y_direction > 0 else "down",
     }
+    upright = np.ascontiguousarray(values[::-1]) if y_direction > 0 else values
     with write_beside(target) as beside:
-        gsffile.write_gsf(beside, values, metadata)
+        gsffile.write_gsf(beside, upright, metadata)
