@@ -124,15 +124,15 @@ def test_simulate_gives_a_sound_stack_with_its_truth():
     assert (rows >= 0).all() and (rows <= 23).all() and (columns <= 29).all()
 
 
-def test_reference_map_marks_the_truth():
-    stack = friedel.simulate(shape=(32, 32), bias_mv=[-200, 0], impurities=3, closest_nm=4.0, seed=1)
-    image = stack["bound_state"].to_numpy()
+def test_reference_map_marks_nine_impurities_in_ten():
     noise = 5e-4  # a twentieth of the highest state
-    bright = [
-        image[round(r), round(c)] > np.median(image) + 4 * noise
-        for r, c in zip(stack.attrs["truth_row"], stack.attrs["truth_column"], strict=True)
-    ]
-    assert sum(bright) >= 2  # one in ten binds no state
+    bright = []
+    for seed in range(10):
+        stack = friedel.simulate(shape=(32, 32), bias_mv=[0.0], impurities=4, closest_nm=3.0, seed=seed)
+        image = stack["bound_state"].to_numpy()
+        at = stack.attrs["truth_row"].round().astype(int), stack.attrs["truth_column"].round().astype(int)
+        bright += list(image[at] > np.median(image) + 4 * noise)
+    assert 0.75 < np.mean(bright) < 1
 
 
 def test_impossible_scenes_are_refused_with_a_sentence():
