@@ -162,7 +162,7 @@ def test_corrected_points_can_supervise(dock, waves, qtbot) -> None:
     dock.bar.start.click()
     _wait(dock, qtbot)
     assert dock.message.level != "error", dock.message.text()
-    assert dock.session.tuner._corrections is not None
+    assert dock.session.tuner.corrections is not None
 
 
 def test_the_preview_shows_s_on_the_map(dock, qtbot) -> None:

@@ -1,6 +1,7 @@
 """Fine-tuning: the loss it follows, α = 0, cancel and resume, the best state, collapse, corrected points."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -177,12 +178,15 @@ def test_early_stopping(model, stack):
 
 
 def test_collapse_is_warned_of_once(model, stack):
-    run = tuner(model, stack)
-    run.looks = [{"step": 0.0, "held_out": 1.0, "peaks": 10.0}]
+    history = tuner(model, stack).history
+    history.looks = [{"step": 0.0, "held_out": 1.0, "peaks": 10.0}]
+    history.best_look = 0
+    network = torch.nn.Identity()
     with pytest.warns(FriedelWarning, match="fell from 10 to 3"):
-        run._warn_of_collapse(3.0)
-    run._warn_of_collapse(2.0)  # the filter turns a second one into no error, and none is given
-    assert run._warned
+        history.add(1, {"held_out": 2.0, "peaks": 3.0}, network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history.add(2, {"held_out": 2.0, "peaks": 2.0}, network)
 
 
 def test_corrected_points_are_learned(model, stack):
@@ -198,9 +202,8 @@ def test_corrected_points_are_learned(model, stack):
     def margin(**corrections):
         run = tuner(trained, stack, **quick, learning_rate=1e-3, **corrections)
         drain(run.run())
-        maps, k, mask, _ = run._probe
         with torch.no_grad():
-            p = trained.probability(run.network.eval()(maps, k, mask).s)
+            p = trained.probability(run.network.eval()(*run.examiner.field).s)
         p = torch.nn.functional.max_pool2d(p[None], 3, 1, 1)[0, 0].numpy()  # a click is good to a pixel
         at = [np.mean([p[int(row), int(column)] for row, column in points]) for points in (added, removed)]
         return at[0] - at[1]
@@ -212,7 +215,7 @@ def test_corrected_points_are_learned(model, stack):
 
 def test_corrected_points_outside_the_area_count_for_nothing(model, stack):
     run = FineTuner(model, stack, config(added=((1.0, 1.0),)), dispersion="au111", area=((8, 32), (8, 32)))
-    assert run._corrections is None
+    assert run.corrections is None
 
 
 def test_preview_lies_on_the_stacks_pixels(model, stack):

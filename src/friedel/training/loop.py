@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import friedel
-from friedel.atomic import write_beside
 from friedel.errors import ModelError
 from friedel.models.registry import SUFFIX, resolve_device, save_model
 from friedel.progress import Progress
+from friedel.training.checkpoint import MovingParts, reading_checkpoint, write_checkpoint
 
 
 class Recipe(Protocol):
@@ -136,9 +136,11 @@ def iter_train(
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
     peak = optimizer.param_groups[0]["lr"]
     generator = torch.Generator().manual_seed(seed)
+    parts = MovingParts(network, optimizer, generator, average)
+    owner = {"recipe": recipe.name, "seed": seed}
     state = _State()
     if resume:
-        _load(kept, recipe.name, seed, network, average, optimizer, generator, state, place)
+        _load(kept, owner, parts, state, place)
 
     def done() -> float:
         return state.step / steps if steps is not None else state.seconds / (60 * (minutes or 1e-9))
@@ -166,7 +168,7 @@ def iter_train(
             state.seconds, clock = state.seconds + now - clock, now
             state.step += 1
             if now - last_save > save_every:
-                _save(kept, recipe.name, seed, network, average, optimizer, generator, state)
+                _save(kept, owner, parts, state)
                 last_save = now
             yield Progress(
                 min(1.0, done()),
@@ -175,10 +177,10 @@ def iter_train(
             )
             clock = time.monotonic()  # what the caller does in between is not training
     except GeneratorExit:
-        _save(kept, recipe.name, seed, network, average, optimizer, generator, state)
+        _save(kept, owner, parts, state)
         raise
 
-    _save(kept, recipe.name, seed, network, average, optimizer, generator, state)
+    _save(kept, owner, parts, state)
     if average is not None:
         network = average.module
     network.eval()
@@ -203,60 +205,18 @@ def iter_train(
     return target
 
 
-def _save(
-    path: Path,
-    name: str,
-    seed: int,
-    network: nn.Module,
-    average: AveragedModel | None,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-    state: _State,
-) -> None:
-    content = {
-        "recipe": name,
-        "seed": seed,
-        "step": state.step,
-        "seconds": state.seconds,
-        "network": network.state_dict(),
-        "average": None if average is None else average.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "generator": generator.get_state(),
-    }
-    with write_beside(path) as beside:
-        torch.save(content, beside)
+def _save(path: Path, owner: dict[str, Any], parts: MovingParts, state: _State) -> None:
+    write_checkpoint(path, {**owner, **asdict(state), **parts.state()})
 
 
-def _load(
-    path: Path,
-    name: str,
-    seed: int,
-    network: nn.Module,
-    average: AveragedModel | None,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-    state: _State,
-    device: torch.device,
-) -> None:
+def _load(path: Path, owner: dict[str, Any], parts: MovingParts, state: _State, device: torch.device) -> None:
     if not path.exists():
         raise ModelError(f"There is no unfinished training at {path} to resume.")
-    try:
-        # weights_only: tensors and plain Python types, no code
-        content = torch.load(path, map_location=device, weights_only=True)
-        if (content["recipe"], content["seed"]) != (name, seed):
+    with reading_checkpoint(path, device, "checkpoint") as content:
+        if any(content[name] != value for name, value in owner.items()):
             raise ModelError(
                 f"{path} belongs to the recipe {content['recipe']!r} with seed {content['seed']}, "
-                f"not to {name!r} with seed {seed}."
+                f"not to {owner['recipe']!r} with seed {owner['seed']}."
             )
-        network.load_state_dict(content["network"])
-        if average is not None:
-            average.load_state_dict(content["average"])
-        optimizer.load_state_dict(content["optimizer"])
-        generator.set_state(content["generator"].cpu())
+        parts.load(content)
         state.step, state.seconds = int(content["step"]), float(content["seconds"])
-    except ModelError:
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"The checkpoint {path} is damaged or of another version; delete it and start again."
-        ) from error
