@@ -50,3 +50,30 @@ def drain(work: Generator[Progress, None, T], on_progress: Callable[[Progress], 
             return end.value
         if on_progress is not None:
             on_progress(step)
+
+
+def share(work: Generator[Progress, None, T], start: float, stop: float) -> Generator[Progress, None, T]:
+    """Run `work` as a part of something longer.
+
+    Parameters
+    ----------
+    work : generator of Progress
+    start, stop : float
+        Shares of the whole, from 0 to 1, at which the part begins and ends.
+
+    Yields
+    ------
+    Progress
+        Those of `work`, their fractions squeezed between `start` and `stop`.
+
+    Returns
+    -------
+    object
+        What `work` returns.
+    """
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as end:
+            return end.value
+        yield Progress(start + (stop - start) * step.fraction, step.message, step.values)

@@ -12,7 +12,7 @@ from friedel.detection.matched_field import Template, iter_statistic, pool, sign
 from friedel.detection.omp import iter_pursue
 from friedel.detection.peaks import candidates
 from friedel.detection.tiles import starts
-from friedel.progress import Progress
+from friedel.progress import Progress, share
 from friedel.stack import normalise
 
 #: k·pixel the classical methods take without resampling [rad/px]: coarser is aliased soon, finer only costs time.
@@ -73,7 +73,7 @@ def iter_omp(
     """
     template = template or Template()
     pooled, groups = _pooled(maps, k, mask, template)
-    t = yield from _share(iter_statistic(pooled, groups, mask, template=template), 0.0, 0.05)
+    t = yield from share(iter_statistic(pooled, groups, mask, template=template), 0.0, 0.05)
     t = np.where(mask, t, np.nan)
     rows, columns = mask.shape
     row_starts, column_starts = (starts(n, TILE, OVERLAP) for n in (rows, columns))
@@ -86,7 +86,7 @@ def iter_omp(
         part = normalise(np.where(mask[at], pooled[(slice(None), *at)], np.nan))
         low, high = (0.05 + 0.95 * (number + i) / len(corners) for i in (0, 1))
         pursuit = iter_pursue(part, groups, mask[at], template=template, significance=least_significance)
-        fit = yield from _share(pursuit, low, high)
+        fit = yield from share(pursuit, low, high)
         # Every point belongs to the tile whose centre is nearest along both axes.
         place = fit.positions + np.array([row, column])
         own = _owner(place[:, 0], row_starts, min(TILE, rows)) == row
@@ -111,13 +111,3 @@ def _owner(positions: np.ndarray, corners: list[int], size: int) -> np.ndarray:
     """First index of the tile whose centre is nearest."""
     centres = np.array(corners) + (size - 1) / 2
     return np.array(corners)[np.abs(np.asarray(positions)[:, None] - centres).argmin(axis=1)]
-
-
-def _share(work: Generator[Progress, None, Any], low: float, high: float) -> Generator[Progress, None, Any]:
-    """Pass on `work`'s progress as the part from `low` to `high`."""
-    while True:
-        try:
-            step = next(work)
-        except StopIteration as end:
-            return end.value
-        yield Progress(low + (high - low) * step.fraction, step.message, step.values)

@@ -21,7 +21,7 @@ from friedel.detection.rescale import Scaling, plan
 from friedel.detection.ring import fit_dispersion
 from friedel.errors import FriedelError, FriedelWarning, ModelError, PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion, resolve
-from friedel.progress import Progress, drain
+from friedel.progress import Progress, drain, share
 from friedel.stack import Area, crop, didv, normalise, pixel_pitch, tip_position, validate
 from friedel.table import COLUMNS, Detections
 
@@ -137,11 +137,11 @@ def iter_detect(
     yield Progress(0.1, "looking for impurities")
 
     if network is not None:
-        found = yield from _scaled(_by_network(field, network, tiles), 0.1, 0.95)
+        found = yield from share(_by_network(field, network, tiles), 0.1, 0.95)
         threshold = network.threshold if threshold is None else threshold
     else:
         work = classical.iter_matched_field if method == "matched-field" else classical.iter_omp
-        found = yield from _scaled(work(field.maps, field.scaling.k, field.mask), 0.1, 0.95)
+        found = yield from share(work(field.maps, field.scaling.k, field.mask), 0.1, 0.95)
         threshold = classical.THRESHOLD if threshold is None else threshold
     table, s, probability, extra = found
     result = Detections(
@@ -319,15 +319,3 @@ def _physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Ar
         "sigma_nm": table["sigma_px"].to_numpy(dtype=float) * scaling.pixel_nm,
     }
     return pd.DataFrame({name: columns[name] for name in COLUMNS})
-
-
-def _scaled(
-    work: Generator[Progress, None, Any], start: float, stop: float
-) -> Generator[Progress, None, Any]:
-    """Squeeze the progress of `work` into part of the whole."""
-    while True:
-        try:
-            step = next(work)
-        except StopIteration as end:
-            return end.value
-        yield Progress(start + (stop - start) * step.fraction, step.message, step.values)
