@@ -26,16 +26,6 @@ from friedel.reference.mixture import Mixture, criterion, fit_amplitudes, maximi
 SPLITS = 2
 
 
-class Fit:
-    """The least-squares fit of a mixture to the map."""
-
-    amplitude: np.ndarray  # (K,)
-    background: float
-    residual: np.ndarray  # (rows, columns), 0 where not acquired
-    rss: float
-    raised: np.ndarray  # (K,) by how much leaving a Gaussian out raises the residual sum of squares
-
-
 def bound_state_positions(
     map: Any, pixel_nm: float | tuple[float, float] = 1.0, n: int | None = None
 ) -> pd.DataFrame:
