@@ -12,10 +12,8 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QGroupBox,
-    QHBoxLayout,
     QLabel,
     QPushButton,
-    QWidget,
 )
 
 from friedel.errors import FriedelError
@@ -25,6 +23,7 @@ from friedel.spectra import fourier_map
 from friedel.stack import didv, pixel_pitch
 from napari_friedel.jobs import Job, State
 from napari_friedel.plots import Plot, edges, is_dark
+from napari_friedel.widgets import side_by_side
 
 LABELS = {"au111": "Au(111)", "ag111": "Ag(111)", "cu111": "Cu(111)"}
 CUSTOM, FIT = "custom", "fit"
@@ -73,9 +72,9 @@ class BandBox(QGroupBox):
         rows.setContentsMargins(6, 6, 6, 6)
         rows.setVerticalSpacing(4)
         rows.addRow("Band", self.kind)
-        rows.addRow("E₀, m*", _row(self.onset, self.mass))
+        rows.addRow("E₀, m*", side_by_side(self.onset, self.mass))
         rows.addRow(self.text)
-        rows.addRow(_row(self.fit, self.ring))
+        rows.addRow(side_by_side(self.fit, self.ring))
         self._rows = rows
         self.kind.currentIndexChanged.connect(self._chosen)
         self.onset.valueChanged.connect(self._typed)
@@ -262,12 +261,3 @@ def _spin(low: float, high: float, value: float, decimals: int, step: float, suf
     spin.setKeyboardTracking(False)
     spin.setMinimumWidth(90)  # the widest number it could hold would widen the dock
     return spin
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        row.addWidget(widget, 1)
-    return holder

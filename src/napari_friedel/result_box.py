@@ -12,17 +12,15 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QGroupBox,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSlider,
-    QWidget,
 )
 
 from friedel.errors import FriedelError
 from napari_friedel import results
 from napari_friedel.layers import info_of
-from napari_friedel.widgets import Listener
+from napari_friedel.widgets import Listener, side_by_side
 
 
 class ResultBox(QGroupBox):
@@ -53,12 +51,12 @@ class ResultBox(QGroupBox):
         rows = QFormLayout(self)
         rows.setContentsMargins(6, 6, 6, 6)
         rows.setVerticalSpacing(4)
-        rows.addRow("Probability ≥", _row(self.spin, self.back))
+        rows.addRow("Probability ≥", side_by_side(self.spin, self.back))
         rows.addRow(self.slider)
         rows.addRow(self.number)
         rows.addRow(self.density)
         rows.addRow(self.edits)
-        rows.addRow(_row(self.forget, self.save))
+        rows.addRow(side_by_side(self.forget, self.save))
         self.slider.valueChanged.connect(lambda value: self.set_threshold(value / 1000))
         self.spin.valueChanged.connect(self.set_threshold)
         self.back.clicked.connect(lambda: self.set_threshold(self._default))
@@ -150,12 +148,3 @@ class ResultBox(QGroupBox):
         from friedel.io.points import write_points
 
         write_points(results.table_of(self.layer), path)
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        row.addWidget(widget, 1)
-    return holder

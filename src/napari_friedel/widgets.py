@@ -326,6 +326,16 @@ def hint(text: str) -> QLabel:
     return label
 
 
+def side_by_side(*widgets: QWidget) -> QWidget:
+    """Widgets in one line, of equal share, for a row of a form."""
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        row.addWidget(widget, 1)
+    return holder
+
+
 def duration(seconds: float) -> str:
     """Write a time span as people say it."""
     if seconds < 90:
