@@ -52,6 +52,20 @@ def test_unknown_pixels_do_not_pull_the_shift():
     assert found.trusted
 
 
+def test_tilted_maps_are_levelled():
+    image = _sample(5)
+    target, reference = _cut(image, 20, 20, (64, 64)), _cut(image, 24, 14, (64, 64))
+    rows, columns = np.mgrid[:64, :64]
+    # Tilts of two scans that are far higher than anything on the surface.
+    target = target + image.std() * (0.9 * rows - 0.4 * columns + 1e3)
+    reference = reference + image.std() * (0.7 * rows - 0.5 * columns - 1e3)
+    target[:, :9] = np.nan
+    reference[50:] = np.nan
+    found = register(reference, target)
+    assert (found.rows, found.columns) == pytest.approx((4, -6), abs=0.1)
+    assert found.trusted, found.remark
+
+
 def test_shapes_may_differ():
     image = _sample(4)
     found = register(_cut(image, 30, 40, (40, 30)), _cut(image, 20, 20, (80, 64)))
@@ -81,7 +95,16 @@ def test_the_largest_shift_can_be_limited():
     assert not found.trusted
 
 
-@pytest.mark.parametrize("bad", [np.zeros((20, 20)), np.zeros(5), np.full((20, 20), np.nan)])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.zeros((20, 20)),
+        np.full((20, 20), 0.1),
+        np.zeros(5),
+        np.full((20, 20), np.nan),
+        np.mgrid[:20, :20].sum(axis=0),
+    ],
+)
 def test_bad_maps_are_refused_with_a_sentence(bad):
     with pytest.raises(StackError, match=r"\.$"):
         register(bad, _sample(0, 40))

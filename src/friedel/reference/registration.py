@@ -64,7 +64,8 @@ def register(
     """Find the shift between a reference map and a map of the stack's own frame.
 
     The two must show the same thing with the same sign (for example two topographs, two bound-state maps, or
-    a bound-state map and the network's probability) on the same pixel pitch.
+    a bound-state map and the network's probability) on the same pixel pitch. A least-squares plane is taken
+    off both first.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def register(
     Raises
     ------
     StackError
-        If a map is not two-dimensional, has too few acquired pixels or is constant.
+        If a map is not two-dimensional, has too few acquired pixels, or is constant or a plane.
     """
     moving, moving_known = _prepare(reference_map, "reference map")
     fixed, fixed_known = _prepare(target_map, "target map")
@@ -130,18 +131,26 @@ def _doubt(coefficient: float, significance: float, second: float, first: float)
 
 
 def _prepare(map: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Zero mean, unit root mean square, 0 where unknown; and the mask of what is known."""
+    """Levelled, unit root mean square, 0 where unknown; and the mask of what is known.
+
+    A tilt is a feature of the scan, not of the surface, and two tilted planes look alike at every shift.
+    """
     image = np.asarray(map, dtype=float)
     if image.ndim != 2:
         raise StackError(f"The {name} has {image.ndim} axes; it needs two (rows, columns).")
     known = np.isfinite(image)
     if known.sum() < 64:
         raise StackError(f"The {name} has fewer than 64 acquired pixels.")
-    values = np.where(known, image, 0.0)
-    values = np.where(known, values - values.sum() / known.sum(), 0.0)
+    values = np.where(known, image - image[known].mean(), 0.0)
+    rows, columns = (
+        axis / max(len(axis.flat) - 1, 1) for axis in np.ogrid[: image.shape[0], : image.shape[1]]
+    )
+    plane = np.stack(np.broadcast_arrays(1.0, rows, columns), axis=-1)
+    values[known] -= plane[known] @ np.linalg.lstsq(plane[known], values[known], rcond=None)[0]
     scale = np.sqrt((values**2).sum() / known.sum())
-    if not scale > 0:
-        raise StackError(f"The {name} is constant; nothing in it can be registered.")
+    # What rounding leaves of a constant or of a plane is no feature.
+    if not scale > 1e-12 * np.abs(image[known]).max():
+        raise StackError(f"The {name} is constant or a plane; nothing in it can be registered.")
     return values / scale, known.astype(float)
 
 
