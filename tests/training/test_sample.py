@@ -61,6 +61,20 @@ def test_pixels_not_acquired_are_masked(stack):
     assert torch.isfinite(sample.maps).all() and sample.maps[:, 20:].abs().max() == 0
 
 
+@pytest.mark.parametrize("pixel_nm", [0.23, 1.1])
+def test_gaps_survive_rescaling(pixel_nm):
+    gappy = blob_stack(pixel_nm, 12.0, 25.0)
+    gappy["LockinX"][:, 24:] = np.nan
+    sample = prepare_sample(gappy, RANGE, "au111")
+    edge = sample.to_network([[23.5, 0.0]])[
+        0, 0
+    ]  # between the last row that was acquired and the first that was not
+    rows = np.flatnonzero(sample.mask.numpy().all(axis=1))
+    assert rows[0] == 0 and abs(rows[-1] + 0.5 - edge) <= 0.75
+    assert np.array_equal(sample.mask.numpy().any(axis=1), sample.mask.numpy().all(axis=1))
+    assert torch.isfinite(sample.maps).all() and sample.maps[:, rows[-1] + 1 :].abs().max() == 0
+
+
 def test_patches_are_cut_turned_and_normalised(stack):
     sample = prepare_sample(stack, RANGE, "au111")
     maps, k, mask = sample.patches(

@@ -17,9 +17,9 @@ from scipy.spatial.distance import cdist
 from friedel.detection.matched_field import Template, pool, significance, statistic
 from friedel.detection.omp import CORE, iter_pursue, leave_one_out
 from friedel.detection.peaks import candidates
-from friedel.detection.rescale import plan
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
 from friedel.progress import drain
+from friedel.rescale import plan
 from friedel.stack import normalise
 
 #: k·pixel at which the waves are compared [rad/px].

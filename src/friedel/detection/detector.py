@@ -17,11 +17,11 @@ import xarray as xr
 import friedel
 from friedel.detection import classical
 from friedel.detection.peaks import candidates
-from friedel.detection.rescale import Scaling, plan
 from friedel.detection.ring import fit_dispersion
 from friedel.errors import FriedelError, FriedelWarning, ModelError, PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion, resolve
 from friedel.progress import Progress, drain, share
+from friedel.rescale import Scaling, plan
 from friedel.stack import Area, crop, didv, normalise, pixel_pitch, tip_position, validate
 from friedel.table import COLUMNS, Detections
 

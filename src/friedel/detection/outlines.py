@@ -7,11 +7,11 @@ import os
 import numpy as np
 import xarray as xr
 
-from friedel.detection.rescale import plan
 from friedel.detection.tiles import layout, starts
 from friedel.errors import PhysicsError
 from friedel.models.registry import Model, find_model, read_header
 from friedel.physics.dispersion import Dispersion, resolve
+from friedel.rescale import plan
 from friedel.stack import Area, crop, pixel_pitch
 
 Rectangle = tuple[tuple[float, float], tuple[float, float]]

@@ -20,7 +20,7 @@ from friedel.progress import drain
 from friedel.stack import didv, normalise, pixel_pitch
 
 if TYPE_CHECKING:
-    from friedel.detection.rescale import Scaling
+    from friedel.rescale import Scaling
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def method(name: str) -> Callable[[xr.Dataset, Dispersion], Found]:
 def _sampled(
     stack: xr.Dataset, dispersion: Dispersion, k_range: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, Scaling]:
-    from friedel.detection.rescale import plan
+    from friedel.rescale import plan
 
     values = didv(stack).to_numpy()
     shape = (values.shape[1], values.shape[2])

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from scipy import ndimage
 from torch import Tensor
 
 from friedel.errors import FriedelWarning, PhysicsError, StackError
 from friedel.models.registry import Model
 from friedel.physics.dispersion import Dispersion, resolve
+from friedel.rescale import Scaling
 from friedel.stack import Area, crop, didv, normalise, pixel_pitch
 from friedel.training.patches import normalise_maps, symmetry
 
@@ -33,12 +33,10 @@ class Sample:
         Wavevectors [rad/network pixel].
     noise : float
         White noise as a share of each map's root mean square, from 0 to 1.
-    zoom : (float, float)
-        Network pixels per pixel of the stack along rows and columns.
+    scaling : Scaling
+        From the pixels of the stack's area that `maps` covers to network pixels.
     origin : (int, int)
-        Row and column of the stack at which `maps` begins.
-    shape : (int, int)
-        Rows and columns of the stack's area that `maps` covers.
+        Row and column of the stack at which that area begins.
     provenance : dict
         What the model's header will say of the sample.
     """
@@ -47,20 +45,29 @@ class Sample:
     mask: Tensor
     k: Tensor
     noise: float
-    zoom: tuple[float, float]
+    scaling: Scaling
     origin: tuple[int, int]
-    shape: tuple[int, int]
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the stack's area that `maps` covers."""
+        return self.scaling.shape
+
+    @property
+    def zoom(self) -> tuple[float, float]:
+        """Network pixels per pixel of the stack along rows and columns."""
+        return 1 / self.scaling.step[0], 1 / self.scaling.step[1]
 
     def to_network(self, points: Any) -> np.ndarray:
         """Row and column in the stack → network pixels, shape (n, 2)."""
         points = np.asarray(points, dtype=float).reshape(-1, 2)
-        return (points - self.origin + 0.5) * self.zoom - 0.5
+        return self.scaling.to_new(points - self.origin)
 
     def to_stack(self, points: Any) -> np.ndarray:
         """Network pixels → row and column in the stack, shape (n, 2)."""
         points = np.asarray(points, dtype=float).reshape(-1, 2)
-        return (points + 0.5) / self.zoom - 0.5 + self.origin
+        return self.scaling.to_old(points) + self.origin
 
     def patches(
         self, corners: Tensor, size: int, which: Tensor, turns: Tensor
@@ -143,24 +150,19 @@ def prepare_sample(
             f"None of the maps lies inside the band, which starts at {band.onset_mev:g} meV; "
             "check the band onset and the bias axis."
         )
-    maps, k_nm, bias = normalise(data.to_numpy()[inside]), k_nm[inside], bias[inside]
-    pitch = np.array(pixel_pitch(part))
-    wanted = _network_pixel(k_nm, float(np.sqrt(pitch.prod())), k_range)
-    same = np.allclose(pitch, wanted, rtol=0.02)
-    shape = (maps.shape[1], maps.shape[2])
-    if not same:
-        maps = _resample(maps, pitch / wanted)
-    zoom = (maps.shape[1] / shape[0], maps.shape[2] / shape[1])
-    if min(maps.shape[1:]) < 8:
+    recorded, k_nm, bias = data.to_numpy()[inside], k_nm[inside], bias[inside]
+    scaling = _scaling(k_nm, pixel_pitch(part), (recorded.shape[1], recorded.shape[2]), k_range)
+    if min(scaling.new_shape) < 8:
         raise StackError(
-            f"At the network's pixel size this area has {maps.shape[1]}×{maps.shape[2]} pixels; 8 are needed."
+            f"At the network's pixel size this area has {scaling.new_shape[0]}×{scaling.new_shape[1]} pixels; "
+            "8 are needed."
         )
-    known = np.isfinite(maps).all(axis=0)
+    maps, known = scaling.resample(normalise(recorded))
     if known.sum() < 64:
         raise StackError(
             "Fewer than 64 pixels of this area were acquired at every bias; nothing can be learned."
         )
-    k = k_nm * (float(np.sqrt(pitch.prod())) if same else wanted)
+    k = scaling.k
     if k.min() < 0.8 * k_range[0] or k.max() > 1.2 * k_range[1]:
         warnings.warn(
             f"The sample's wavevectors span {k.min():.2f} to {k.max():.2f} rad/px, the model was trained for "
@@ -169,52 +171,37 @@ def prepare_sample(
             stacklevel=2,
         )
     mask = torch.from_numpy(known.astype(np.float32))
-    tensor = normalise_maps(torch.from_numpy(np.where(known, maps, 0))[None].float(), mask[None])[0]
-    noise = measured_noise(data.to_numpy()[inside], k_nm * float(np.sqrt(pitch.prod())))
-    if (
-        not same
-    ):  # resampling averages white noise over the new, larger pixels, or smears it over smaller ones
-        noise = min(1.0, measured_noise(maps, k))
+    tensor = normalise_maps(torch.from_numpy(maps)[None], mask[None])[0]
+    # Resampling averages white noise over new, larger pixels or smears it over smaller ones: measured afterwards.
+    noise = measured_noise(np.where(known, maps, np.nan), k)
     provenance = {
         "source": str(stack.attrs.get("source", "")),
         "channel": str(data.attrs["channel"]),
         "area": [[int(v) for v in side] for side in area] if area else None,
-        "shape": [*shape],
+        "shape": [*scaling.shape],
         "bias_mv": [float(bias.min()), float(bias.max())],
         "voltages": len(bias),
-        "pixel_nm": [float(v) for v in pitch],
+        "pixel_nm": [float(v) for v in pixel_pitch(part)],
         "k": [float(k.min()), float(k.max())],
         "noise": round(float(noise), 4),
         "dispersion": {"onset_mev": band.onset_mev, "mass": band.mass, "name": band.name},
     }
     origin = (int(area[0][0]), int(area[1][0])) if area else (0, 0)
-    return Sample(tensor, mask, torch.from_numpy(k).float(), float(noise), zoom, origin, shape, provenance)
+    return Sample(tensor, mask, torch.from_numpy(k).float(), float(noise), scaling, origin, provenance)
 
 
-def _network_pixel(k_nm: np.ndarray, pixel_nm: float, k_range: tuple[float, float]) -> float:
-    """Pixel [nm] at which k times pixel lies in the network's range; the own pixel if it does already."""
-    k = k_nm * pixel_nm
-    if k.min() >= 0.95 * k_range[0] and k.max() <= 1.05 * k_range[1]:
-        return pixel_nm
-    middle = np.sqrt(k_range[0] * k_range[1])
-    return float(middle / np.sqrt(k_nm.min() * k_nm.max()))
-
-
-def _resample(maps: np.ndarray, zoom: np.ndarray) -> np.ndarray:
-    """Resample maps (V, H, W) by `zoom` along rows and columns; NaN stays NaN."""
-    rows, columns = (max(1, round(n * z)) for n, z in zip(maps.shape[1:], zoom, strict=True))
-    factor = (rows / maps.shape[1], columns / maps.shape[2])
-    missing = ~np.isfinite(maps)
-    filled = np.where(missing, 0.0, maps)
-    blur = [0.0, *(0.4 * (1 / f - 1) if f < 1 else 0.0 for f in factor)]  # against aliasing
-    if any(blur):
-        filled = ndimage.gaussian_filter(filled, blur)
-    grid = np.meshgrid(
-        *((np.arange(n) + 0.5) / f - 0.5 for n, f in zip((rows, columns), factor, strict=True)), indexing="ij"
-    )
-    out = np.stack([ndimage.map_coordinates(one, grid, order=3, mode="nearest") for one in filled])
-    lost = ndimage.map_coordinates(missing.any(axis=0).astype(float), grid, order=1, mode="nearest") > 0.25
-    return np.where(lost, np.nan, out).astype(np.float32)
+def _scaling(
+    k_nm: np.ndarray, pitch: tuple[float, float], shape: tuple[int, int], k_range: tuple[float, float]
+) -> Scaling:
+    """Keep the pixels where k times pixel lies in the network's range already; else put it in the range's middle."""
+    own = float(np.sqrt(pitch[0] * pitch[1]))
+    k = k_nm * own
+    suits = k.min() >= 0.95 * k_range[0] and k.max() <= 1.05 * k_range[1]
+    pixel = own if suits else float(np.sqrt(k_range[0] * k_range[1] / (k_nm.min() * k_nm.max())))
+    step = (pixel / pitch[0], pixel / pitch[1])
+    if np.allclose(step, 1.0, rtol=0.02):  # not worth the blur
+        pixel, step = own, (1.0, 1.0)
+    return Scaling(shape, step, np.arange(len(k_nm)), k_nm * pixel, pixel)
 
 
 def measured_noise(maps: np.ndarray, k: np.ndarray) -> float:

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from friedel.detection.rescale import plan
 from friedel.errors import PhysicsError
 from friedel.physics.dispersion import MATERIALS
+from friedel.rescale import plan
 
 RANGE = (0.6, 0.95)
 
