@@ -180,6 +180,18 @@ def test_absurd_sizes_are_refused_before_anything_is_allotted(tmp_path: Path) ->
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("place", range(8, 56, 4))
+@pytest.mark.parametrize("length", [0x01000000, 0x7F000000, -1])
+def test_absurd_lengths_of_texts_in_an_igor_wave(place: int, length: int, tmp_path: Path) -> None:
+    """The library would go through each byte of them."""
+    makers.igor(tmp_path / "a.ibw")
+    wave = bytearray((tmp_path / "a.ibw").read_bytes())
+    wave[place : place + 4] = length.to_bytes(4, "little", signed=True)
+    (tmp_path / "a.ibw").write_bytes(wave)
+    with pytest.raises(StackError, match=r"a\.ibw: the header is damaged"):
+        open_stack(tmp_path / "a.ibw")
+
+
 @pytest.mark.parametrize("suffix", sorted({item.suffixes[0] for item in FORMATS.values()}))
 def test_an_empty_file_is_told(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"empty{suffix}"

@@ -80,6 +80,11 @@ def _check(path: Path) -> None:
     size = path.stat().st_size
     count = int(np.frombuffer(head, f"{order}i4", 1, place)[0])
     shape = [count] if dims is None else [int(n) for n in np.frombuffer(head, f"{order}i4", 4, dims) if n]
+    # igor2 goes through formula, note, units and labels byte by byte, however many the header claims.
+    first, many = {5: (8, 12), 2: (6, 2), 3: (6, 3)}[version]
+    lengths = np.frombuffer(head, f"{order}i4", many, first)
+    if (lengths < 0).any() or int(lengths.sum(dtype=np.int64)) > size:
+        raise StackError(f"{path}: the header is damaged: it claims texts of {lengths.max()} bytes.")
     product = 1
     for length in shape:
         product *= max(length, 0)
