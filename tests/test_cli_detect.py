@@ -146,3 +146,19 @@ def test_a_real_grid_runs_to_the_end_with_an_honest_warning(tmp_path, capsys):
     captured = capsys.readouterr()
     assert "no Friedel ring" in captured.err and "'LockinX'" in captured.out
     assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["detect", "grid.nc", "-o", "a.csv", "--material", "gold"], ["'gold'", "au111", "--onset-mev"]),
+        (["detect", "grid.nc"], ["-o/--out", "friedel detect --help"]),
+        (["detekt"], ["'detekt'", "'detect'", "friedel --help"]),
+    ],
+)
+def test_wrong_options_end_in_one_line_that_says_what_to_do(arguments, words, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    error = capsys.readouterr().err
+    assert end.value.code == 2 and error.count("\n") == 1
+    assert all(word in error for word in words), error

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import friedel
 from friedel.errors import FriedelError, FriedelWarning
@@ -29,9 +30,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Errors are one line; argparse's own would put all options of the command before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (options: {self.prog} --help)\n")
+
+
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """Make the parser; only `command`'s module is imported, so that ``--help`` is instant."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="friedel", description="Find impurities in STM dI/dV maps from their Friedel oscillations."
     )
     parser.add_argument("--version", action="version", version=f"friedel {friedel.__version__}")

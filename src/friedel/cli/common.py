@@ -27,7 +27,7 @@ def run_with_bar(work: Generator[Progress, None, T], title: str) -> T:
         TimeRemainingColumn(),
         TextColumn("{task.fields[values]}"),
     ]
-    with Bar(*columns, console=Console(stderr=True), transient=False) as bar:
+    with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=1.0, values="")
 
         def show(step: Progress) -> None:
@@ -39,7 +39,11 @@ def run_with_bar(work: Generator[Progress, None, T], title: str) -> T:
             text = f"{title}: {step.message}" if step.message else title
             bar.update(task, completed=step.fraction, description=text, values=values)
 
-        result = drain(work, show)
+        try:
+            result = drain(work, show)
+        except BaseException:
+            bar.live.transient = True  # half a bar above an error says nothing
+            raise
         bar.update(task, completed=1.0)
     return result
 
@@ -79,11 +83,26 @@ def pixel(text: str) -> float | tuple[float, float]:
 def add_dispersion(parser: argparse.ArgumentParser) -> None:
     """Add ``--material`` or ``--onset-mev`` with ``--mass``."""
     group = parser.add_argument_group("surface band, k(E) = √(2m*(E−E₀))/ħ")
-    group.add_argument("--material", choices=sorted(MATERIALS), help="a known surface state")
+    group.add_argument(
+        "--material",
+        type=material,
+        metavar="NAME",
+        help=f"a known surface state: {', '.join(sorted(MATERIALS))}",
+    )
     group.add_argument(
         "--onset-mev", type=float, metavar="E0", help="band onset relative to the Fermi level [meV]"
     )
     group.add_argument("--mass", type=float, help="effective mass in electron masses")
+
+
+def material(text: str) -> str:
+    """Check the name of a surface."""
+    if text not in MATERIALS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a known surface (known: {', '.join(sorted(MATERIALS))}); "
+            "give another by --onset-mev and --mass"
+        )
+    return text
 
 
 def dispersion_of(args: argparse.Namespace, parser_error: Any = None) -> Dispersion | None:

@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file", nargs="+", help="a grid of spectra, a folder that holds one, or several grids"
     )
     parser.add_argument(
-        "-o", "--out", required=True, help="OUT.csv, OUT.json or OUT.xyz; a folder for several files"
+        "-o",
+        "--out",
+        required=True,
+        help="OUT.csv, OUT.json or OUT.xyz, replaced if it exists; a folder for several files",
     )
     add_detection(parser)
     parser.add_argument("--area", type=area, metavar="R0:R1,C0:C1", help="rows and columns to look at")
@@ -96,7 +99,7 @@ def detect_with_bar(stack: Any, title: str = "detect", **options: Any) -> Any:
 def summary_line(found: Any, where: str) -> str:
     """What was done, in a line."""
     made = found.provenance
-    by = made.get("model") or made["method"]
+    by = f"model {made['model']}" if made.get("model") else made["method"]
     how = f"probability ≥ {found.threshold:.2g}, {by}, channel {made['channel']!r}"
     return f"{len(found)} impurities ({how}) in {where}"
 

@@ -187,6 +187,6 @@ def _text(result: dict) -> str:
         f"average precision  {figure('average_precision')}",
         f"RMSE of the pairs  {figure('rmse')} {result['unit']}",
         f"paper's share      {figure('paper_share')}  (not one-to-one, no price on false points)",
-        f"by chance          {figure('chance_recall')}  (as many random points)",
+        f"recall by chance   {figure('chance_recall')}  (as many random points)",
     ]
     return "\n".join(lines)
