@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
+from scipy import integrate
 from scipy.special import hankel1, jv
 
 from friedel.physics.scattering import (
@@ -133,6 +134,6 @@ def test_a_ripple_changes_the_path_as_its_integral_says():
     t = np.linspace(0, 1, 20001)[:, None]
     path = start + t * (end - start)
     integrand = 1 - 0.05 * np.cos(path @ np.array([0.3, 0.2]) + 0.7)
-    expected = np.hypot(*(end - start)) * np.trapezoid(integrand, dx=1 / 20000)
+    expected = np.hypot(*(end - start)) * integrate.trapezoid(integrand, dx=1 / 20000)
     as_points = [torch.tensor(p, dtype=torch.float32).view(1, 1, 2) for p in (start, end)]
     assert distances(*as_points, ripple).item() == pytest.approx(expected, rel=1e-4)
