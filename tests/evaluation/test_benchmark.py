@@ -113,6 +113,17 @@ def test_false_points_are_counted_on_empty_fields(tmp_path, monkeypatch):
     assert result.false_points == pytest.approx(6400 / 24**2)
 
 
+def test_a_field_in_which_nothing_is_found_counts(tmp_path, monkeypatch):
+    def silent(stack, dispersion):
+        none = np.zeros(0)
+        return Found(np.zeros((0, 2)), none, none, none, 0.5)
+
+    monkeypatch.setitem(methods.METHODS, "silent", silent)
+    drain(iter_benchmark(tmp_path, ["tiny", "void"], ["silent"], [0]))
+    assert [one.false_points for one in write_calibration(tmp_path)] == [0.0]
+    assert report.summarise(tmp_path).reset_index().set_index("scene").loc["tiny", "recall"] == 0
+
+
 def test_reliability_of_a_perfect_forecaster():
     random = np.random.default_rng(0)
     p = random.uniform(size=20000)

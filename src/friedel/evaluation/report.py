@@ -51,7 +51,7 @@ def load(folder: str | Path) -> list[Run]:
                     str(row["method"]),
                     float(row["threshold"]),
                     float(row["tolerance_px"]),
-                    pd.read_csv(points),
+                    pd.read_csv(points).astype(float),  # a table without rows has no types of its own
                     known,
                 )
             )
