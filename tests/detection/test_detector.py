@@ -89,6 +89,16 @@ def test_the_network_runs_and_leaves_its_provenance(twin, untrained):
     assert found.s.shape == (64, 64) and np.isfinite(found.s).all()
 
 
+def test_sigma_is_scaled_as_the_model_was_calibrated(twin, untrained):
+    scaled = Model(untrained.network, {**untrained.header, "sigma_scale": 0.5}, "scaled")
+    plain, half = (
+        detect(twin.stack, dispersion="au111", model=one).table["sigma_nm"].to_numpy()
+        for one in (untrained, scaled)
+    )
+    assert len(plain)
+    np.testing.assert_allclose(half, 0.5 * plain, rtol=1e-6)
+
+
 @pytest.mark.parametrize("tiles", ["blend", "paper"])
 def test_it_yields_between_tiles_and_can_be_closed(twin, untrained, tiles):
     work = iter_detect(twin.stack, dispersion="au111", model=untrained, tiles=tiles)

@@ -284,9 +284,9 @@ def _by_network(field: _Field, model: Model, mode: str) -> Generator[Progress, N
     except RuntimeError as error:  # torch's out-of-memory and shape errors
         raise ModelError(f"The model {model.name!r} failed on this stack: {error}") from error
     probability = np.asarray(model.probability(out.s), dtype=np.float32)
-    table = candidates(
-        out.s, probability, offset=out.offset, sigma=out.sigma, floor=min(FLOOR, model.threshold)
-    )
+    # The scale that makes σ cover its share of the errors, from the model's calibration.
+    sigma = None if out.sigma is None else float(model.header.get("sigma_scale", 1.0)) * out.sigma
+    table = candidates(out.s, probability, offset=out.offset, sigma=sigma, floor=min(FLOOR, model.threshold))
     extra = {
         "model": model.name,
         "model_sha256": model.sha256,

@@ -232,14 +232,11 @@ def measure(scene: Scene, config: SceneConfig, rng: torch.Generator) -> Scene:
     b, v, h, w = scene.maps.shape
     waves = instrument.spread(scene.maps).clamp_min(0.01)  # an empty field has no waves to compare noise with
     maps = scene.maps
-    if float(maps.min()) < 0.05:
-        maps = maps - (maps.amin(dim=(1, 2, 3), keepdim=True) - 0.05).clamp_max(0)
+    maps = maps - (maps.amin(dim=(1, 2, 3), keepdim=True) - 0.05).clamp_max(0)
     maps = instrument.set_point(maps, _chance(config.set_point, b, rng) * torch.rand(b, generator=rng))
     period = _uniform((8.0, 22.0), (b,), rng)
-    striped = instrument.herringbone(
-        maps, _chance(config.herringbone, b, rng) * _uniform((0.1, 1.0), (b,), rng), period, rng
-    )
-    maps = maps + (striped - maps).nan_to_num()
+    stripes = _chance(config.herringbone, b, rng) * _uniform((0.1, 1.0), (b,), rng)
+    maps = instrument.herringbone(maps, stripes, period, rng)
     relative = _uniform(config.jitter, (b,), rng) * waves.mean(dim=(1, 2, 3)) * _chance(0.6, b, rng)
     maps = instrument.z_jitter(maps, relative, rng)
     strength = _uniform(config.rows, (b,), rng) * _chance(0.6, b, rng)
