@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, help="train for so long (default 30)")
     length.add_argument("--steps", type=int, help="train for so many steps; reproducible to the seed")
+    parser.add_argument(
+        "--from", dest="parent", metavar="MODEL", help="begin with the weights of this model, by name or file"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and scenes (default 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
@@ -56,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         minutes=minutes,
         steps=args.steps,
         resume=args.resume,
+        parent=args.parent,
     )
     path = run_with_bar(work, f"training {args.recipe}")
     print(path)

@@ -36,7 +36,11 @@ class SceneConfig:
     phase_slope: float = 0.7  # change of δ from the lowest to the highest voltage [rad], Gaussian width
     absorption: Range = (0.0, 0.9)
     like: float = 0.35  # share of scenes whose scatterers are all alike
-    core: Range = (0.5, 2.4)  # radius within which the map is made up
+    core: Range = (0.5, 3.4)  # radius within which the map is made up
+    core_edge: Range = (0.08, 0.5)  # width of the core's rim [px]
+    core_height: Range = (0.3, 3.0)  # signal in a core [rms of the waves], log-uniform
+    core_kept: float = 0.2  # share of scenes with the formula's own cores; below: with none but surroundings
+    core_filled: float = 0.15
     noise: Range = (0.03, 1.3)  # white noise [rms of the waves], log-uniform
     jitter: Range = (0.0, 0.9)  # noise common to all voltages (z-jitter) [rms of the waves]
     rows: Range = (0.0, 0.8)
@@ -136,32 +140,46 @@ def _scramble_cores(
     maps: torch.Tensor, points: torch.Tensor, present: torch.Tensor, pixels: torch.Tensor, config: SceneConfig,
     rng: torch.Generator,
 ) -> torch.Tensor:  # fmt: skip
-    """Replace what lies within each scatterer's core by a made-up local signal, or by its surroundings."""
+    """Replace what lies within each scatterer's core by a made-up local signal, or by its surroundings.
+
+    Cores may be many pixels wide (a map sampled finely has large ones), flat, round or annular, with or without
+    texture: nothing about them tells where an impurity is, except that something is there.
+    """
     b, v, h, w = maps.shape
     n = points.shape[1]
-    scale = instrument.spread(maps)
-    r = torch.cdist(pixels, points)  # (B, P, N)
-    radius = _uniform(config.core, (b, 1, n), rng) * present[:, None]
-    distance, nearest = (r / radius.clamp_min(1e-6) + 1e6 * ~present[:, None]).min(dim=2)
-    inside = torch.sigmoid((1 - distance) * 6)
-    # Half of the scenes: a local signal of random height and voltage dependence; else the level of the field.
-    local = _chance(0.5, b, rng).view(b, 1, 1) * present[:, None]
-    height = torch.randn(b, v // 4 + 2, n, generator=rng) * 1.5 * local
-    height = torch.nn.functional.interpolate(height.transpose(1, 2), size=v, mode="linear").transpose(1, 2)
+    r = torch.cdist(pixels, points) + 1e6 * ~present[:, None]  # (B, P, N)
+    largest = _uniform((0.4, 1.0), (b, 1, 1), rng) * config.core[1]
+    radius = config.core[0] + (largest - config.core[0]) * torch.rand(b, 1, n, generator=rng)
+    depth, nearest = (radius - r).max(dim=2)
+    inside = torch.sigmoid(depth / _uniform(config.core_edge, (b, 1), rng))
+    distance = torch.gather(r / radius, 2, nearest[..., None])[..., 0].clamp(max=3.0)
+    # Four of five scenes: a local signal of random height and voltage dependence; else the level of the field.
+    local = _chance(0.8, b, rng).view(b, 1, 1) * present[:, None]
+    course = torch.randn(b, n, v // 4 + 2, generator=rng)
+    course = torch.nn.functional.interpolate(course, size=v, mode="linear").transpose(1, 2)
+    height = course * _log_uniform(config.core_height, (b, 1, n), rng) * local
     own = torch.gather(height, 2, nearest[:, None].expand(-1, v, -1))
-    shape = torch.where(_chance(0.5, b, rng).view(b, 1, 1) > 0, torch.exp(-(distance[:, None] ** 2)), 1.0)
-    signal = (own * shape).view(b, v, h, w)
-    level = maps.mean(dim=(-2, -1), keepdim=True)
-    texture = 1 + 0.5 * torch.randn(b, 1, h, w, generator=rng) * _chance(0.5, b, rng).view(b, 1, 1, 1)
-    made_up = level + scale * signal * texture
+    profiles = torch.stack([torch.ones_like(distance), torch.exp(-(distance**2)), torch.cos(3 * distance)])
+    profile = profiles[torch.randint(0, 3, (b,), generator=rng), torch.arange(b)]
+    signal = (own * profile[:, None]).view(b, v, h, w)
+    made_up = maps.mean(dim=(-2, -1), keepdim=True) + instrument.spread(maps) * signal * _texture(b, h, w, rng)
     weight = inside.view(b, 1, h, w)
-    # A third of the fields keeps its own cores (the formula continued to r → 0); a fifth shows only surroundings.
     fate = torch.rand(b, 1, 1, 1, generator=rng)
     surroundings = _fill(
         maps, (r.min(dim=2).values.view(b, 1, h, w) <= 1.6) & (present.any(dim=1).view(b, 1, 1, 1))
     )
     scrambled = maps * (1 - weight) + made_up * weight
-    return torch.where(fate < 0.33, maps, torch.where(fate < 0.53, surroundings, scrambled))
+    kept, filled = config.core_kept, config.core_kept + config.core_filled
+    return torch.where(fate < kept, maps, torch.where(fate < filled, surroundings, scrambled))
+
+
+def _texture(batch: int, height: int, width: int, rng: torch.Generator) -> torch.Tensor:
+    """Factor (B, 1, H, W) about 1: none, grainy or, as after resampling from finer pixels, smooth."""
+    grain = torch.randn(batch, 1, height, width, generator=rng)
+    smooth = torch.nn.functional.avg_pool2d(grain, 3, stride=1, padding=1, count_include_pad=False) * 3
+    pick = _chance(0.5, batch, rng).view(batch, 1, 1, 1)
+    strength = _uniform((0.2, 0.8), (batch, 1, 1, 1), rng) * _chance(0.6, batch, rng).view(batch, 1, 1, 1)
+    return 1 + strength * (pick * grain + (1 - pick) * smooth)
 
 
 def _fill(maps: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import friedel
 from friedel.errors import ModelError
-from friedel.models.registry import SUFFIX, resolve_device, save_model
+from friedel.models.registry import SUFFIX, Model, load_model, resolve_device, save_model
 from friedel.progress import Progress
 from friedel.training.checkpoint import MovingParts, reading_checkpoint, write_checkpoint
 
@@ -77,6 +77,7 @@ def iter_train(
     minutes: float | None = None,
     steps: int | None = None,
     resume: bool = False,
+    parent: str | os.PathLike[str] | None = None,
     save_every: float = 60.0,
 ) -> Generator[Progress, None, Path]:
     """Train a network and write the model.
@@ -95,6 +96,8 @@ def iter_train(
         How long to train; exactly one of them.
     resume : bool
         Continue from `checkpoint`.
+    parent : str or path, optional
+        A model of the same architecture and sizes whose weights the training begins with, by name or file.
     save_every : float
         Time between checkpoints [s].
 
@@ -126,7 +129,9 @@ def iter_train(
 
     place = resolve_device(device)
     torch.manual_seed(seed)
-    network = recipe.make_network().to(place).train()
+    network = recipe.make_network().to(place)
+    ancestor = None if parent is None else _inherit(network, parent, recipe)
+    network.train()
     optimizer = torch.optim.AdamW(
         network.parameters(),
         lr=getattr(recipe, "learning_rate", 2e-3),
@@ -138,6 +143,8 @@ def iter_train(
     generator = torch.Generator().manual_seed(seed)
     parts = MovingParts(network, optimizer, generator, average)
     owner = {"recipe": recipe.name, "seed": seed}
+    if ancestor is not None:
+        owner["parent"] = ancestor.sha256
     state = _State()
     if resume:
         _load(kept, owner, parts, state, place)
@@ -200,9 +207,27 @@ def iter_train(
         **recipe.header(),
         **extra,
     }
+    if ancestor is not None:
+        header |= {"parent": ancestor.sha256, "parent_name": ancestor.name}
     save_model(target, network, header)
     kept.unlink(missing_ok=True)
     return target
+
+
+def _inherit(network: nn.Module, parent: str | os.PathLike[str], recipe: Recipe) -> Model:
+    """Copy the weights of `parent` into the network."""
+    model = load_model(parent, "cpu")
+    wanted, given = recipe.header(), model.header
+    try:
+        if wanted["architecture"] != given["architecture"]:
+            raise RuntimeError
+        network.load_state_dict(model.network.state_dict())
+    except RuntimeError:
+        raise ModelError(
+            f"The training cannot begin with {model.name!r}: its network ({given['architecture']}) is not "
+            f"the one that the recipe {recipe.name!r} trains. Choose another model or recipe."
+        ) from None
+    return model
 
 
 def _save(path: Path, owner: dict[str, Any], parts: MovingParts, state: _State) -> None:
@@ -213,7 +238,7 @@ def _load(path: Path, owner: dict[str, Any], parts: MovingParts, state: _State, 
     if not path.exists():
         raise ModelError(f"There is no unfinished training at {path} to resume.")
     with reading_checkpoint(path, device, "checkpoint") as content:
-        if any(content[name] != value for name, value in owner.items()):
+        if any(content.get(name) != value for name, value in owner.items()):
             raise ModelError(
                 f"{path} belongs to the recipe {content['recipe']!r} with seed {content['seed']}, "
                 f"not to {owner['recipe']!r} with seed {owner['seed']}."

@@ -87,11 +87,11 @@ def make_target(points: torch.Tensor, present: torch.Tensor, mask: torch.Tensor)
 
 
 def localisation_loss(
-    output: Output, target: Target, *, focus: float = 1.0
+    output: Output, target: Target, *, focus: float = 1.0, position_weight: float = 0.2
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Focal cross-entropy of the probability plus the Gaussian likelihood of the position.
 
-    Both are divided by the number of impurities in the batch. `focus` is γ of the focal loss (Lin et al.,
+    Both are divided by the number of impurities in the batch; `position_weight` is the second one's. `focus` is γ of the focal loss (Lin et al.,
     DOI 10.1109/ICCV.2017.324): 0 is the plain cross-entropy.
 
     Returns
@@ -110,7 +110,7 @@ def localisation_loss(
     square = ((output.offset - target.offset) ** 2).sum(dim=1)
     likelihood = 0.5 * square * torch.exp(-2 * output.log_sigma) + 2 * output.log_sigma
     position = (target.near * likelihood).sum() / target.near.sum().clamp_min(1)
-    return detection + 0.1 * position, {"detection": detection.item(), "position": position.item()}
+    return detection + position_weight * position, {"detection": detection.item(), "position": position.item()}
 
 
 def _concatenate(scenes: list[Scene]) -> Scene:
