@@ -51,7 +51,7 @@ def test_loss_of_a_hand_computed_case():
     loss, values = localisation_loss(output, target)
     assert values["detection"] == pytest.approx(expected, rel=1e-5)
     assert values["position"] == pytest.approx(0.5 * 0.3**2, rel=1e-5)
-    assert loss.item() == pytest.approx(expected + 0.1 * 0.5 * 0.3**2, rel=1e-5)
+    assert loss.item() == pytest.approx(expected + 0.2 * 0.5 * 0.3**2, rel=1e-5)
 
 
 def test_batches_are_determined_by_the_seed():

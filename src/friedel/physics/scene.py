@@ -162,7 +162,8 @@ def _scramble_cores(
     profiles = torch.stack([torch.ones_like(distance), torch.exp(-(distance**2)), torch.cos(3 * distance)])
     profile = profiles[torch.randint(0, 3, (b,), generator=rng), torch.arange(b)]
     signal = (own * profile[:, None]).view(b, v, h, w)
-    made_up = maps.mean(dim=(-2, -1), keepdim=True) + instrument.spread(maps) * signal * _texture(b, h, w, rng)
+    level, scale = maps.mean(dim=(-2, -1), keepdim=True), instrument.spread(maps)
+    made_up = level + scale * signal * _texture(b, h, w, rng)
     weight = inside.view(b, 1, h, w)
     fate = torch.rand(b, 1, 1, 1, generator=rng)
     surroundings = _fill(

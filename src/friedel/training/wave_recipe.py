@@ -110,7 +110,10 @@ def localisation_loss(
     square = ((output.offset - target.offset) ** 2).sum(dim=1)
     likelihood = 0.5 * square * torch.exp(-2 * output.log_sigma) + 2 * output.log_sigma
     position = (target.near * likelihood).sum() / target.near.sum().clamp_min(1)
-    return detection + position_weight * position, {"detection": detection.item(), "position": position.item()}
+    return detection + position_weight * position, {
+        "detection": detection.item(),
+        "position": position.item(),
+    }
 
 
 def _concatenate(scenes: list[Scene]) -> Scene:
