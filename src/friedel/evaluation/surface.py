@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import KDTree
-from scipy.special import k0
+from scipy.special import expit, k0
 
 if TYPE_CHECKING:
     from friedel.evaluation.twin import Setting
@@ -50,7 +50,7 @@ def scramble(
     maps = maps.reshape(len(bias), -1).copy()
     for i, point in enumerate(points):
         distance = np.hypot(*(grid - point).T)
-        window = 1 / (1 + np.exp((distance - radius[i]) / 0.2))
+        window = expit((radius[i] - distance) / 0.2)
         near = window > 0.01
         texture = 1 + 0.5 * random.normal(size=int(near.sum()))
         core = rms[:, None] * course[:, i, None] * texture
