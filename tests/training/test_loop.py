@@ -1,5 +1,7 @@
 """The training loop: it learns, it is determined by its seed, it can be interrupted and resumed."""
 
+import csv
+
 import pytest
 import torch
 from torch import nn
@@ -51,6 +53,21 @@ def test_it_learns(tmp_path):
     )
     assert values[-1]["error"] < 1e-3 < values[0]["error"]
     assert weights(path)["weight"].item() == pytest.approx(3, abs=0.02)
+
+
+def test_the_curve_is_kept_over_an_interruption(tmp_path):
+    settings = {"output": tmp_path / "m", "steps": 150, "device": "cpu"}
+    errors = []
+    work = iter_train(Line(), **settings)
+    for _ in range(100):
+        errors.append(next(work).values["error"])
+    work.close()
+    drain(iter_train(Line(), **settings, resume=True), lambda step: errors.append(step.values["error"]))
+    with (tmp_path / "m.curve.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["step"]) for row in rows] == [50, 100, 150]
+    for row, part in zip(rows, (errors[:50], errors[50:100], errors[100:150]), strict=True):
+        assert float(row["error"]) == pytest.approx(sum(part) / 50, rel=1e-4)
 
 
 def test_l0_of_the_paper_recipe_falls(tmp_path):

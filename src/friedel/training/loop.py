@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from friedel.errors import ModelError
 from friedel.models.registry import SUFFIX, Model, load_model, resolve_device, save_model
 from friedel.progress import Progress
 from friedel.training.checkpoint import MovingParts, reading_checkpoint, write_checkpoint
+from friedel.training.curve import Curve
 
 
 class Recipe(Protocol):
@@ -58,6 +59,7 @@ class _State:
 
     step: int = 0
     seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)
 
 
 def schedule(done: float, warm_up: float = 0.02, end: float = 0.01) -> float:
@@ -80,7 +82,7 @@ def iter_train(
     parent: str | os.PathLike[str] | None = None,
     save_every: float = 60.0,
 ) -> Generator[Progress, None, Path]:
-    """Train a network and write the model.
+    """Train a network and write the model, and its curve beside it (``NAME.curve.csv``).
 
     Parameters
     ----------
@@ -149,6 +151,8 @@ def iter_train(
     if resume:
         _load(kept, owner, parts, state, place)
 
+    curve = Curve(state.curve)
+
     def done() -> float:
         return state.step / steps if steps is not None else state.seconds / (60 * (minutes or 1e-9))
 
@@ -177,10 +181,10 @@ def iter_train(
             if now - last_save > save_every:
                 _save(kept, owner, parts, state)
                 last_save = now
+            figures = {"loss": loss.item(), **values}
+            curve.add(state.step, state.seconds, {**figures, "lr": rate})
             yield Progress(
-                min(1.0, done()),
-                f"step {state.step}",
-                {"loss": loss.item(), **values, "step": state.step, "lr": rate},
+                min(1.0, done()), f"step {state.step}", {**figures, "step": state.step, "lr": rate}
             )
             clock = time.monotonic()  # what the caller does in between is not training
     except GeneratorExit:
@@ -210,6 +214,7 @@ def iter_train(
     if ancestor is not None:
         header |= {"parent": ancestor.sha256, "parent_name": ancestor.name}
     save_model(target, network, header)
+    curve.write(target.with_suffix(".curve.csv"))
     kept.unlink(missing_ok=True)
     return target
 
@@ -245,3 +250,4 @@ def _load(path: Path, owner: dict[str, Any], parts: MovingParts, state: _State, 
             )
         parts.load(content)
         state.step, state.seconds = int(content["step"]), float(content["seconds"])
+        state.curve = list(content.get("curve", []))
