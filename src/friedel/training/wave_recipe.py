@@ -91,8 +91,8 @@ def localisation_loss(
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Focal cross-entropy of the probability plus the Gaussian likelihood of the position.
 
-    Both are divided by the number of impurities in the batch; `position_weight` is the second one's. `focus` is γ of the focal loss (Lin et al.,
-    DOI 10.1109/ICCV.2017.324): 0 is the plain cross-entropy.
+    Both are divided by the number of impurities in the batch; `position_weight` is the second one's. `focus` is γ
+    of the focal loss (Lin et al., DOI 10.1109/ICCV.2017.324): 0 is the plain cross-entropy.
 
     Returns
     -------
