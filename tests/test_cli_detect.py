@@ -24,7 +24,8 @@ def grid(tmp_path_factory) -> Path:
 
 def test_simulate_refuses_what_makes_no_sense(tmp_path, grid, capsys):
     assert main(["simulate", "-o", str(grid)]) == 2
-    assert "exists already" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"{grid} exists already" in error and "--overwrite" in error
     assert main(["simulate", "-o", str(tmp_path / "grid.tif")]) == 2
     assert main(["simulate", "--pixel-nm", "-1", "-o", str(tmp_path / "grid.nc")]) == 2
     assert main(["simulate", "-o", str(tmp_path / "nowhere" / "grid.nc")]) == 2
@@ -40,6 +41,22 @@ def test_one_file_gives_a_table(tmp_path, grid, capsys):
     assert list(table.columns)[: len(names)] == names
     assert len(table) >= 5
     assert out.read_text().startswith("#")
+
+
+def test_a_table_is_replaced_only_if_one_says_so(tmp_path, grid, capsys, monkeypatch):
+    from friedel.detection import detector
+
+    out = tmp_path / "points.csv"
+    command = ["detect", str(grid), "--material", "au111", "--method", "matched-field", "-o", str(out)]
+    out.write_text("a week's corrections")
+    with monkeypatch.context() as patch:
+        patch.setattr(detector, "iter_detect", lambda *a, **k: pytest.fail("computed before it was refused"))
+        assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"{out} exists already" in error and "--overwrite" in error
+    assert out.read_text() == "a week's corrections"
+    assert main([*command, "--overwrite"]) == 0
+    assert len(pd.read_csv(out, comment="#")) >= 5
 
 
 def test_an_area_and_a_band_by_numbers(tmp_path, grid):
@@ -95,9 +112,47 @@ def test_many_files_one_of_them_bad(tmp_path, grid, capsys):
     assert "up to date" in capsys.readouterr().out
     assert (out / "monday.csv").stat().st_mtime_ns == before
     (source / "broken.nc").unlink()
-    assert main(["detect", str(source), *command[4:], "--threshold", "0.5"]) == 0
+    other = ["detect", str(source), *command[4:], "--threshold", "0.5"]
+    content = (out / "monday.csv").read_bytes()
+    assert main(other) == 2
+    captured = capsys.readouterr()
+    assert (
+        "made with other options" in captured.err and f"{out / 'monday.csv'} exists already" in captured.err
+    )
+    assert captured.err.count("--overwrite") == 2 and (out / "monday.csv").read_bytes() == content
+    assert main([command[0], str(source), *command[4:]]) == 0  # the refusal has not touched the summary
+    assert capsys.readouterr().out.count("up to date") == 2
+    assert main([*other, "--overwrite"]) == 0
     assert "up to date" not in capsys.readouterr().out
     assert (out / "monday.csv").stat().st_mtime_ns > before
+
+
+def test_a_batch_that_was_interrupted_goes_on_and_others_files_stay(tmp_path, grid, capsys, monkeypatch):
+    from friedel.io import points
+
+    out = tmp_path / "results"
+    command = ["detect", str(grid), "--material", "au111", "--method", "matched-field", "-o", str(out)]
+    write = points.write_points
+
+    def interrupted(*arguments, **options):
+        write(*arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(points, "write_points", interrupted)
+        assert main(command) == 130
+    assert pd.read_csv(out / "summary.csv")["status"].tolist() == ["unfinished"]
+    assert main(command) == 0 and "1 of 1" in capsys.readouterr().out
+    assert pd.read_csv(out / "summary.csv")["status"].tolist() == ["ok"]
+    # A table that no batch wrote, and a summary of another program.
+    (out / "summary.csv").unlink()
+    (out / "monday.csv").write_text("mine")
+    assert main(command) == 2
+    assert "monday.csv" in capsys.readouterr().err and (out / "monday.csv").read_text() == "mine"
+    (out / "summary.csv").write_text("day,mood\nmonday,good\n")
+    assert main(command) == 2
+    assert "summary.csv exists already" in capsys.readouterr().err
+    assert (out / "summary.csv").read_text().startswith("day,mood")
 
 
 def test_names_of_results_do_not_clash():
@@ -119,7 +174,8 @@ def test_demo_writes_what_one_can_look_at(tmp_path, capsys, monkeypatch):
     picture = imread(folder / "picture.png")
     assert min(picture.shape[:2]) > 400 and np.std(picture[..., :3]) > 0.05
     assert main(["demo", "--out", "friedel-demo"]) == 2
-    assert "add --force" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "points.csv" in error and "add --overwrite" in error
 
 
 def test_view_without_napari_is_a_sentence(grid, capsys, monkeypatch):

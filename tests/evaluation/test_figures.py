@@ -107,3 +107,18 @@ def test_figure_3_with_the_matched_field(tmp_path, small_sample):
     assert set(table["kind"]) >= {"reference", "truth"}
     assert (table[table["kind"] == "found"]["matched"]).sum() == len(agreed.matched)
     assert "against the truth" in text
+
+
+def test_the_files_of_figure_3_are_not_replaced_unasked(tmp_path, capsys, monkeypatch):
+    from friedel.cli import main
+
+    drawn = []
+    monkeypatch.setattr(figure3, "iter_figure3", lambda *a, **k: drawn.append(a) or iter(()))
+    monkeypatch.setattr("friedel.cli.common.run_with_bar", lambda work, title: (None, "done"))
+    (tmp_path / "fig3-paper.png").write_text("mine")
+    command = ["reproduce", "fig3", "-o", str(tmp_path)]
+    assert main(command) == 2 and not drawn
+    error = capsys.readouterr().err
+    assert "fig3-paper.png exists already" in error and "--overwrite" in error
+    assert main([*command, "--overwrite"]) == 0 and len(drawn) == 1
+    assert main([*command, "--model", "friedel"]) == 0 and len(drawn) == 2

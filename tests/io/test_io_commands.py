@@ -66,8 +66,8 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(source), str(out)]) == 0
     xr.testing.assert_identical(open_stack(out), open_stack(source).load())
     assert main(["convert", str(source), str(out)]) == 2  # never over an existing file unasked
-    assert "--force" in capsys.readouterr().err
-    assert main(["convert", str(source), str(out), "--force", "--area", "1:3,0:4"]) == 0
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["convert", str(source), str(out), "--overwrite", "--area", "1:3,0:4"]) == 0
     assert open_stack(out).sizes["y"] == 2
     assert main(["convert", str(source), str(tmp_path / "o.gsf"), "--at", "-20", "--channel", "Current"]) == 0
     image = open_stack(tmp_path / "o.gsf", bias=-20)

@@ -12,12 +12,13 @@ from typing import Any
 import pandas as pd
 
 from friedel.atomic import write_beside
-from friedel.cli.common import open_input
+from friedel.cli.common import check_output, open_input
 from friedel.cli.detect import detect_with_bar
 from friedel.cli.report import write_report
 from friedel.errors import FriedelError, FriedelWarning, StackError
 
 SUMMARY = "summary.csv"
+UNFINISHED = "unfinished"
 _COLUMNS = [
     "file", "status", "impurities", "density_per_nm2", "area_nm2", "channel", "method", "model", "threshold",
     "warnings", "table", "report",
@@ -30,7 +31,7 @@ def run_batch(args: argparse.Namespace, folder: Path, options: dict[str, Any]) -
     Parameters
     ----------
     args : argparse.Namespace
-        `file`, `force` and the options of `add_input`.
+        `file`, `overwrite` and the options of `add_input`.
     folder : path
         For the results; made if missing.
     options : dict
@@ -48,14 +49,27 @@ def run_batch(args: argparse.Namespace, folder: Path, options: dict[str, Any]) -
         raise StackError(f"{folder} is a file; with several files name a folder.")
     folder.mkdir(parents=True, exist_ok=True)
     names = _names(files)
-    rows: dict[str, dict[str, Any]] = _earlier(folder)
+    rows: dict[str, dict[str, Any]] = _earlier(folder, args.overwrite)
     failed = 0
     for number, (path, name) in enumerate(zip(files, names, strict=True), start=1):
         key, table = str(path), folder / f"{name}.csv"
         title = f"[{number}/{len(files)}] {path.name}"
-        if not args.force and _done(path, table, rows.get(key), options):
+        row = rows.get(key)
+        if not args.overwrite and _done(path, table, row, options):
             print(f"{title}: {table} is up to date")
             continue
+        if row is None or row.get("status") != UNFINISHED:
+            try:
+                ours = [table] if row is not None else [table, table.with_suffix(".html")]
+                check_output(*ours, overwrite=args.overwrite, other="folder")
+            except StackError as error:
+                # The line in the summary stands: it tells of the table that stays.
+                failed += 1
+                print(f"friedel: {title}: {_why(path, table, row)}{error}", file=sys.stderr)
+                continue
+        # Written before the table is: what an interruption leaves behind is ours to replace.
+        rows[key] = {"file": key, "status": UNFINISHED}
+        _write_summary(rows, folder)
         try:
             rows[key] = _one(path, table, args, options, title)
             print(f"{title}: {rows[key]['impurities']} impurities in {table}")
@@ -116,15 +130,30 @@ def _done(path: Path, table: Path, row: dict[str, Any] | None, options: dict[str
         return False
 
 
-def _earlier(folder: Path) -> dict[str, dict[str, Any]]:
-    """Lines of an earlier summary."""
+def _why(path: Path, table: Path, row: dict[str, Any] | None) -> str:
+    """Why a table that is there does not do."""
+    if row is None or row.get("status") != "ok":
+        return ""
+    if table.stat().st_mtime < path.stat().st_mtime:
+        return "the file is newer than its table; "
+    return "the table was made with other options; "
+
+
+def _earlier(folder: Path, overwrite: bool) -> dict[str, dict[str, Any]]:
+    """Lines of an earlier summary; another program's file of that name is not replaced unasked."""
+    path = folder / SUMMARY
+    if not path.exists():
+        return {}
     try:
-        table = pd.read_csv(folder / SUMMARY, keep_default_na=False)
+        table = pd.read_csv(path, keep_default_na=False)
+        if "status" not in table:
+            raise KeyError("status")
         return {
             str(row["file"]): {str(name): value for name, value in row.items()}
             for row in table.to_dict("records")
         }
     except (OSError, ValueError, KeyError):
+        check_output(path, overwrite=overwrite, other="folder")
         return {}
 
 

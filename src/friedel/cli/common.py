@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from friedel.errors import StackError
 from friedel.physics.dispersion import MATERIALS, Dispersion, resolve
 from friedel.progress import Progress, drain
 from friedel.stack import Area
@@ -46,6 +48,42 @@ def run_with_bar(work: Generator[Progress, None, T], title: str) -> T:
             raise
         bar.update(task, completed=1.0)
     return result
+
+
+def add_overwrite(parser: argparse.ArgumentParser, text: str = "replace an existing file") -> None:
+    """Add ``--overwrite``; `check_output` uses it. Models have no such option: they are never replaced."""
+    parser.add_argument("--overwrite", action="store_true", help=text)
+
+
+def check_output(*paths: Path, overwrite: bool, other: str = "name") -> None:
+    """Refuse to replace a result, before anything is computed for it.
+
+    Parameters
+    ----------
+    *paths : pathlib.Path
+        Files that the command will write.
+    overwrite : bool
+        Whether the user asked for it.
+    other : str
+        What to choose instead: another name, another folder.
+
+    Raises
+    ------
+    StackError
+        If a file exists, or the folder of one does not.
+    """
+    there = [str(path) for path in paths if path.exists()]
+    if there and not overwrite:
+        verb = "exists" if len(there) == 1 else "exist"
+        raise StackError(
+            f"{' and '.join(there)} {verb} already; choose another {other}, or add --overwrite to replace "
+            f"{'it' if len(there) == 1 else 'them'}."
+        )
+    for path in paths:
+        if path.is_dir():
+            raise StackError(f"{path} is a folder; name a file.")
+        if not path.parent.is_dir():
+            raise StackError(f"{path.parent}: there is no such folder.")
 
 
 def add_input(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from friedel.cli.common import add_input, area, open_input
-from friedel.errors import StackError
+from friedel.cli.common import add_input, add_overwrite, area, check_output, open_input
 from friedel.stack import crop
 
 
@@ -19,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--at", type=float, metavar="MV", help="for .gsf: the plane nearest to this bias [mV]"
     )
     parser.add_argument("--area", type=area, metavar="R0:R1,C0:C1", help="write this part only")
-    parser.add_argument("--force", action="store_true", help="replace an existing file")
+    add_overwrite(parser)
     add_input(parser)
 
 
@@ -28,10 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from friedel.io.export import write_stack
 
     out = Path(args.out)
-    if out.exists() and not args.force:
-        raise StackError(f"{out} exists already; choose another name or add --force.")
-    if not out.parent.is_dir():
-        raise StackError(f"{out.parent}: there is no such folder.")
+    check_output(out, overwrite=args.overwrite)
     stack = crop(open_input(args.file, args), args.area)
     write_stack(stack, out, channel=args.channel, bias_mv=args.at)
     print(f"{out}: {out.stat().st_size / 1e6:.3g} MB")

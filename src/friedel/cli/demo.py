@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from friedel.cli.common import add_overwrite, check_output
 from friedel.cli.detect import add_detection, detect_with_bar, detection_options
 from friedel.errors import StackError
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--impurities", type=int, default=40, help="how many to simulate (default: 40)")
     parser.add_argument("--seed", type=int, default=1, help="another seed, another field")
-    parser.add_argument("--force", action="store_true", help="replace the files of an earlier demo in FOLDER")
+    add_overwrite(parser, "replace the files of an earlier demo in FOLDER")
     add_detection(parser)
 
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo."""
     if not 0 <= args.impurities <= 200:
         raise StackError(f"The demo simulates 0 to 200 impurities, not {args.impurities}.")
-    folder = _folder(args.out, args.force)
+    folder = _folder(args.out, args.overwrite)
     from friedel.cli.figures import overview
     from friedel.io.export import write_stack
     from friedel.io.points import write_points
@@ -64,7 +65,7 @@ def save_figure(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
         figure.savefig(beside, dpi=130)
 
 
-def _folder(name: str | None, force: bool) -> Path:
+def _folder(name: str | None, overwrite: bool) -> Path:
     if name is None:
         folder, number = Path("friedel-demo"), 1
         while folder.exists():
@@ -74,9 +75,8 @@ def _folder(name: str | None, force: bool) -> Path:
     folder = Path(name)
     if folder.exists() and not folder.is_dir():
         raise StackError(f"{folder} is a file; name a folder.")
-    there = [file for file in FILES if (folder / file).exists()]
-    if there and not force:
-        raise StackError(f"{folder} holds {', '.join(there)} already; choose another folder or add --force.")
+    if folder.exists():
+        check_output(*(folder / file for file in FILES), overwrite=overwrite, other="folder")
     return folder
 
 

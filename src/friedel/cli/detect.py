@@ -6,7 +6,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from friedel.cli.common import add_dispersion, add_input, area, dispersion_of, open_input, run_with_bar
+from friedel.cli.common import (
+    add_dispersion,
+    add_input,
+    add_overwrite,
+    area,
+    check_output,
+    dispersion_of,
+    open_input,
+    run_with_bar,
+)
 from friedel.errors import StackError
 
 _TABLES = (".csv", ".json", ".xyz")
@@ -18,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "The band decides where the waves' rings lie. Give the material or E0 and m*; else they are fitted to the ring "
         "in the data's Fourier transform. With several files, or a folder as OUT, every file gives a table and a "
-        "report, and summary.csv lists all; files whose results exist already are left out."
+        "report, and summary.csv lists all; files whose results exist, made with the same options, are left out."
     )
     parser.add_argument(
         "file", nargs="+", help="a grid of spectra, a folder that holds one, or several grids"
@@ -27,14 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--out",
         required=True,
-        help="OUT.csv, OUT.json or OUT.xyz, replaced if it exists; a folder for several files",
+        help="OUT.csv, OUT.json or OUT.xyz; a folder for several files",
     )
     add_detection(parser)
     parser.add_argument("--area", type=area, metavar="R0:R1,C0:C1", help="rows and columns to look at")
     parser.add_argument("--channel", help="the dI/dV channel (default: the lock-in channel)")
-    parser.add_argument(
-        "--force", action="store_true", help="several files: compute again what exists already"
-    )
+    add_overwrite(parser, "replace an existing table; with several files, compute all of them again")
     add_dispersion(parser)
     add_input(parser)
 
@@ -65,8 +72,7 @@ def run(args: argparse.Namespace) -> int:
     options = detection_options(args)
     options |= {"channel": args.channel, "area": args.area, "dispersion": dispersion_of(args)}
     if out.suffix.lower() in _TABLES and not out.is_dir():
-        if not out.parent.is_dir():
-            raise StackError(f"{out.parent}: there is no such folder.")
+        check_output(out, overwrite=args.overwrite)
         stack = open_input(args.file, args)
         found = detect_with_bar(stack, **options)
         from friedel.io.points import write_points

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from friedel.cli.common import add_overwrite, check_output
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -16,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", default="reproduce", metavar="FOLDER", help="results (default: reproduce)"
     )
+    add_overwrite(parser, "replace the files of an earlier fig3 (fig4 goes on instead)")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="number of the twin (default 0)")
     three = parser.add_argument_group("fig3")
     three.add_argument(
@@ -43,8 +46,11 @@ def run(args: argparse.Namespace) -> int:
     from friedel.cli.common import run_with_bar
 
     if args.figure == "fig3":
-        from friedel.evaluation.figure3 import iter_figure3
+        from friedel.evaluation.figure3 import figure3_files, iter_figure3
 
+        files = figure3_files(args.output, args.model)
+        if files[0].parent.is_dir():
+            check_output(*files, overwrite=args.overwrite, other="folder")
         _, text = run_with_bar(iter_figure3(args.output, model=args.model, seed=args.sample), "figure 3")
         print(text)
         return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from friedel.cli.common import add_dispersion, dispersion_of
+from friedel.cli.common import add_dispersion, add_overwrite, check_output, dispersion_of
 from friedel.errors import StackError
 
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--drift-px", type=float, default=0.0, metavar="PX", help="drift over the scan")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same stack")
-    parser.add_argument("--force", action="store_true", help="replace an existing file")
+    add_overwrite(parser)
     add_dispersion(parser)
 
 
@@ -43,10 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise StackError(
             f"{out}: a simulated stack is written as .nc; `friedel convert` makes other formats of it."
         )
-    if out.exists() and not args.force:
-        raise StackError(f"{out} exists already; choose another name or add --force.")
-    if not out.parent.is_dir():
-        raise StackError(f"{out.parent}: there is no such folder.")
+    check_output(out, overwrite=args.overwrite)
     for name, value, least in (("--impurities", args.impurities, 0), ("--noise", args.noise, 0.0)):
         if value < least:
             raise StackError(f"{name} cannot be {value}.")

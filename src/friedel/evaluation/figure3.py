@@ -25,6 +25,12 @@ def paper_twin(seed: int = 0, impurities: int = 40) -> Twin:
     return make_twin(Setting(impurities=impurities), (SAMPLE, seed))
 
 
+def figure3_files(folder: str | Path, model: str) -> tuple[Path, Path]:
+    """Table and picture that `iter_figure3` writes."""
+    short = Path(model).stem
+    return Path(folder) / f"fig3-{short}.csv", Path(folder) / f"fig3-{short}.png"
+
+
 def iter_figure3(
     folder: str | Path, *, model: str = "paper", seed: int = 0
 ) -> Generator[Progress, None, tuple[Agreement, str]]:
@@ -33,7 +39,7 @@ def iter_figure3(
     Parameters
     ----------
     folder : path
-        Gets ``fig3-MODEL.png`` and ``fig3-MODEL.csv``.
+        Gets ``fig3-MODEL.png`` and ``fig3-MODEL.csv``, in place of earlier ones.
     model : str
         A model's name or file, or ``matched-field``.
     seed : int
@@ -61,10 +67,10 @@ def iter_figure3(
     agreed = agreement(points, reference, 1.0, twin.setting.shape)
     truth, optional = twin.truth()
     scores = evaluate(found.positions, truth, 1.0, twin.setting.shape, optional=optional)
-    short = Path(model).stem
-    with write_beside(folder / f"fig3-{short}.csv") as beside:
+    table, picture = figure3_files(folder, model)
+    with write_beside(table) as beside:
         _table(points, reference, agreed, truth).to_csv(beside, index=False, float_format="%.5g")
-    with write_beside(folder / f"fig3-{short}.png") as beside:
+    with write_beside(picture) as beside:
         _draw(twin, found.s, points, reference, agreed, beside)
     # The paper's share counts reference points with a peak near, not one to one.
     share = evaluate(points[["row", "column"]], reference[["row", "column"]], 1.0, twin.setting.shape)
