@@ -51,7 +51,7 @@ def test_every_run_is_done_once_and_kept(tmp_path):
     runs = _run(tmp_path)
     assert len(runs) == 12
     assert len(CALLS) == 12
-    assert {"seconds", "memory_mb", "threshold", "candidates"} <= set(runs.columns)
+    assert {"seconds", "cpu_seconds", "memory_mb", "threshold", "candidates"} <= set(runs.columns)
     _run(tmp_path)
     assert len(CALLS) == 12
 

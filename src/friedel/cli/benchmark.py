@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-bound", action="store_true", help="leave the Cramér-Rao bound out (faster)")
     parser.add_argument("--report-only", action="store_true", help="run nothing, work the figures out again")
+    parser.add_argument("--threads", type=int, help="threads of the networks (default: all)")
     parser.add_argument("--list", action="store_true", help="name the scenes and stop")
 
 
@@ -47,6 +48,12 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.seeds < 1:
         raise FriedelError("--seeds must be at least 1.")
+    if args.threads is not None:
+        if args.threads < 1:
+            raise FriedelError("--threads must be at least 1.")
+        import torch
+
+        torch.set_num_threads(args.threads)
     scenes = list(SCENES) if args.scenes in (None, ["all"]) else args.scenes
     if not args.report_only:
         work = iter_benchmark(args.output, scenes, args.methods, range(args.seeds), bound=not args.no_bound)
