@@ -125,7 +125,7 @@ def truth_table(twin: Twin, bound: bool = True) -> pd.DataFrame:
 
 
 def measure(find: Callable[..., Found], twin: Twin) -> tuple[Found, dict[str, float]]:
-    """Run a method; seconds of the wall clock and of processor time, and by how many MB the process grew at its peak."""
+    """Run a method; seconds on the clock and of processor time, and by how many MB the process grew at its peak."""
     import warnings
 
     from friedel.errors import FriedelWarning
