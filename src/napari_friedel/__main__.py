@@ -6,6 +6,12 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from napari_friedel.layers import LayerData
 
 PLUGIN = "napari-friedel"
 DOCKS = (
@@ -26,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0, or 2 if a file could not be opened.
     """
     parser = argparse.ArgumentParser(prog="napari-friedel", description=__doc__)
-    parser.add_argument("files", nargs="*", help="dI/dV files to open")
+    parser.add_argument("files", nargs="*", help="dI/dV files and tables of points to open")
     parser.add_argument("--sample", choices=["au111", "ag111", "cu111"], help="open a simulated field")
     args = parser.parse_args(argv)
     # On Windows torch's libraries refuse to load once Qt's are in the process (WinError 1114).
@@ -60,14 +66,16 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
     import napari
     from friedel.errors import FriedelError
     from napari_friedel.layers import add_layer
-    from napari_friedel.reader import read
+    from napari_friedel.reader import is_points, read
+    from napari_friedel.tables import table_layer
     from napari_friedel.viewing import attach
 
-    layers = []
-    for path in files:
+    layers: list[LayerData] = []
+    # Points last: on top, and on the stack that is opened with them.
+    for path in sorted(files, key=is_points):
         # Read first: a bad file ends in one line, not in an empty window.
         try:
-            layers += read(path)
+            layers += [table_layer(path, _only_stack(layers))] if is_points(path) else read(path)
         except (FriedelError, OSError) as error:
             print(f"napari-friedel: {' '.join(str(error).split())}", file=sys.stderr)
             return None
@@ -80,6 +88,15 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
     for name in DOCKS:
         viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
     return viewer
+
+
+def _only_stack(layers: list[LayerData]) -> xr.Dataset | None:
+    """The stack among layers to be, if there is exactly one."""
+    from napari_friedel.layers import KEY
+
+    known = [kwargs["metadata"][KEY] for _, kwargs, _ in layers]
+    stacks = [info["stack"] for info in known if info["kind"] == "stack"]
+    return stacks[0] if len(stacks) == 1 else None
 
 
 if __name__ == "__main__":

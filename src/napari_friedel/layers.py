@@ -179,7 +179,7 @@ def info_of(layer: Any) -> dict[str, Any]:
 
 
 def kind_of(layer: Any) -> str:
-    """One of stack, topograph, image, s, probability, impurities, reference, agreement, tiles, or an empty string."""
+    """One of stack, topograph, image, s, probability, impurities, reference, agreement, tiles, table, or empty."""
     return str(info_of(layer).get("kind", ""))
 
 

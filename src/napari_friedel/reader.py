@@ -1,4 +1,7 @@
-"""napari's door to `friedel.io`: says quickly whether a file is ours, and opens it as layers in nm and mV."""
+"""napari's door to `friedel.io`: says quickly whether a file is ours, and opens it as layers in nm and mV.
+
+A table of points is claimed only if its first lines say that this program wrote it: napari's own CSV stays napari's.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from friedel.errors import StackError
+from napari_friedel import tables, viewing
 from napari_friedel.layers import LayerData, map_layer, stack_layers
 
 PathOrPaths = str | Sequence[str]
 
 
 def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerData]] | None:
-    """Return a reader if `path` holds STM spectroscopy or an STM image, else None.
+    """Return a reader if `path` holds STM spectroscopy, an STM image or our table of points, else None.
 
     Decided by the first bytes of the file, not by its name alone; needs no heavy import, opens no dialog.
     """
@@ -22,6 +26,9 @@ def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerData]] | 
     first = path if isinstance(path, str | Path) else next(iter(path), None)
     if first is None:
         return None
+    viewing.activate()  # npe2 does so once a process, which leaves out the second viewer of a notebook
+    if Path(first).suffix.lower() in tables.SUFFIXES:
+        return read if tables.is_table(first) else None
     return read if sniff(first) is not None else None
 
 
@@ -29,6 +36,8 @@ def read(path: PathOrPaths) -> list[LayerData]:
     """Open one file, a folder, or several files that belong together (a map each) as napari layers."""
     from friedel.io import open_stack
 
+    if is_points(path):
+        return [tables.table_layer(one) for one in ([path] if isinstance(path, str | Path) else path)]
     source: Any = path if isinstance(path, str | Path) else list(path)
     if isinstance(source, list) and len(source) == 1:
         source = source[0]
@@ -42,6 +51,16 @@ def read(path: PathOrPaths) -> list[LayerData]:
             except StackError:
                 pass
         raise
+
+
+def is_points(path: PathOrPaths) -> bool:
+    """Whether a path that the user named is a table of points: one of ours, or no other known format."""
+    from friedel.io import sniff
+
+    first = path if isinstance(path, str | Path) else next(iter(path), "")
+    if Path(first).suffix.lower() not in tables.SUFFIXES:
+        return False
+    return tables.is_table(first) or (Path(first).is_file() and sniff(first) is None)
 
 
 def read_single_map(path: str | Path, kind: str = "image") -> LayerData:

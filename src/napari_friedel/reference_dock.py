@@ -288,4 +288,4 @@ def _shifted(result: Any, origin: np.ndarray) -> Any:
 
 
 def _is_plain_points(layer: Any) -> bool:
-    return type(layer).__name__ == "Points" and kind_of(layer) == ""
+    return type(layer).__name__ == "Points" and kind_of(layer) in ("", "table")

@@ -106,20 +106,27 @@ def _new_points(viewer: Any, stack: xr.Dataset, name: str, owner: Any) -> Any:
         np.zeros((0, 2)),
         name=name,
         features=_blank(0),
-        face_color="probability",
-        face_colormap="plasma",
-        face_contrast_limits=(0.0, 1.0),
-        border_color="white",
-        border_width=0.12,
-        size=point_size(stack),
-        symbol="disc",
-        canvas_size_limits=(0, 10_000),  # napari draws no point smaller than 2 screen pixels otherwise
         metadata={KEY: {"kind": "impurities", "stack": stack, "stack_id": owner, "removed": []}},
+        **points_style(point_size(stack)),
         **placement(stack),
     )
     layer.feature_defaults = _blank(1)
     layer.events.data.connect(_edited)
     return layer
+
+
+def points_style(size: float) -> dict[str, Any]:
+    """How impurities look: discs of this diameter, coloured by the feature `probability`."""
+    return {
+        "face_color": "probability",
+        "face_colormap": "plasma",
+        "face_contrast_limits": (0.0, 1.0),
+        "border_color": "white",
+        "border_width": 0.12,
+        "size": size,
+        "symbol": "disc",
+        "canvas_size_limits": (0, 10_000),  # napari draws no point smaller than 2 screen pixels otherwise
+    }
 
 
 def point_size(stack: xr.Dataset) -> float:

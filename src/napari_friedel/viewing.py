@@ -30,7 +30,7 @@ def attach(viewer: Any) -> BiasReadout:
 
 
 def activate(_context: Any = None) -> None:
-    """Called by npe2 when the first command of the plugin runs: attach to the open viewer, if there is one."""
+    """Attach to the open viewer, if there is one; npe2 calls this when the first command of the plugin runs."""
     import sys
 
     napari = sys.modules.get("napari")
@@ -54,7 +54,7 @@ class BiasReadout:
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = weakref.ref(viewer)
-        self._prepared = False
+        self._prepared = self._placed = False
         viewer.dims.events.point.connect(self.refresh)
         viewer.dims.events.ndisplay.connect(self.refresh)
         viewer.layers.events.inserted.connect(self.refresh)
@@ -79,6 +79,10 @@ class BiasReadout:
         layer = self.stack_layer()
         if viewer is None:
             return
+        if not self._placed and (
+            layer is not None or any(kind_of(other) == "table" for other in viewer.layers)
+        ):
+            self._place(viewer)
         overlay = viewer.canvas.overlays.text
         if layer is None:
             if self._prepared:
@@ -95,6 +99,9 @@ class BiasReadout:
         viewer.canvas.overlays.text.visible = True
         viewer.canvas.overlays.text.position = "top_left"
         viewer.canvas.overlays.text.font_size = 14
+
+    def _place(self, viewer: Any) -> None:
+        self._placed = True
         viewer.canvas.overlays.scale_bar.visible = True
         # The instrument's y axis points upwards, so that the picture is not a mirror image.
         with contextlib.suppress(AttributeError, ValueError):

@@ -17,7 +17,7 @@ from friedel.errors import FriedelError, FriedelWarning
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("friedel.cli.demo", "simulate an Au(111) field, find its impurities, draw them"),
     "info": ("friedel.cli.info", "say what is in a file: channels, grid, bias range, pixel, completeness"),
-    "view": ("friedel.cli.view", "open a file in napari"),
+    "view": ("friedel.cli.view", "open stacks and tables of points in napari"),
     "convert": ("friedel.cli.convert", "write a stack as netCDF, .gsf or .gwy"),
     "detect": ("friedel.cli.detect", "find the impurities in dI/dV stacks and write a table of them"),
     "simulate": ("friedel.cli.simulate", "write a simulated dI/dV stack with known impurities"),

@@ -1,4 +1,4 @@
-"""``friedel view``: open a stack in napari with this plugin's reader and docks."""
+"""``friedel view``: open stacks and tables of points in napari with this plugin's reader and docks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from friedel.errors import StackError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the options."""
-    parser.add_argument("file", nargs="+", help="a grid of spectra or a map; several open as several layers")
+    parser.add_argument(
+        "file",
+        nargs="+",
+        help="a grid of spectra, a map, or a table of `friedel detect`; several open as several layers",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
