@@ -68,7 +68,11 @@ def table_layer(path: str | Path, stack: xr.Dataset | None = None) -> LayerData:
     info = {"kind": "table", "file": str(path), "provenance": table.attrs["provenance"]}
     # A column without any number (JSON has null for NaN) would come as objects, which napari cannot colour.
     features = table.assign(
-        **{name: pd.to_numeric(table[name], errors="coerce").astype(float) for name in COLUMNS if name in table}
+        **{
+            name: pd.to_numeric(table[name], errors="coerce").astype(float)
+            for name in COLUMNS
+            if name in table
+        }
     )
     return (
         positions,

@@ -53,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
         f"{len(matching)} of {len(truth)} impurities found within 1 pixel (0.47 nm), {len(found) - len(matching)} of "
         f"{len(found)} points are false."
     )
-    print(f"Written to {folder}: {', '.join(FILES)}. Next: friedel view {folder / FILES[0]} {folder / FILES[1]}")
+    print(
+        f"Written to {folder}: {', '.join(FILES)}. Next: friedel view {folder / FILES[0]} {folder / FILES[1]}"
+    )
     return 0
 
 
