@@ -126,7 +126,7 @@ def test_fine_tune_learns_from_tables_of_points(tune, tmp_path):
         (["--alpha", "-1"], "alpha must be 0 or greater"),
         (["--epochs", "0"], "epochs must be greater"),
         (["--resume"], "no autosaved"),
-        (["--area", "0:4,0:4"], "8 are needed"),
+        (["--area", "0:4,0:4"], "too small"),
     ],
 )
 def test_fine_tune_refusals_leave_no_file(tune, tmp_path, capsys, options, message):

@@ -1,5 +1,7 @@
 """The sample as a network sees it: geometry, noise, patches, and what is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ import torch
 from friedel.errors import FriedelWarning, PhysicsError, StackError
 from friedel.physics.dispersion import MATERIALS, Dispersion
 from friedel.stack import make_stack
-from friedel.training.sample import measured_noise, prepare_sample
+from friedel.training.noise import measure_noise
+from friedel.training.sample import prepare_sample
 
 RANGE = (0.6, 0.95)
 
@@ -26,7 +29,7 @@ def test_a_sample_at_the_networks_own_pixel_is_left_alone(stack):
     np.testing.assert_allclose(sample.k.numpy(), MATERIALS["au111"].k(stack["bias"]) * 0.469, rtol=1e-5)
 
 
-@pytest.mark.parametrize("pixel_nm", [0.23, 0.469, 1.1, (0.3, 0.6)])
+@pytest.mark.parametrize("pixel_nm", [0.23, 0.469, 0.8, (0.3, 0.6)])
 def test_positions_survive_rescaling(pixel_nm):
     sample = prepare_sample(blob_stack(pixel_nm, 12.0, 25.0), RANGE, "au111")
     assert RANGE[0] * 0.9 < sample.k.min() and sample.k.max() < RANGE[1] * 1.1
@@ -51,7 +54,7 @@ def test_the_noise_is_measured(share):
     ])  # fmt: skip
     waves /= waves.std(axis=(1, 2), keepdims=True)
     noisy = np.sqrt(1 - share**2) * waves + share * rng.normal(size=waves.shape)
-    assert measured_noise(noisy, np.array([0.7, 0.8, 0.9])) == pytest.approx(share, rel=0.12)
+    assert measure_noise(noisy, np.array([0.7, 0.8, 0.9])).share == pytest.approx(share, rel=0.12)
 
 
 def test_pixels_not_acquired_are_masked(stack):
@@ -61,7 +64,7 @@ def test_pixels_not_acquired_are_masked(stack):
     assert torch.isfinite(sample.maps).all() and sample.maps[:, 20:].abs().max() == 0
 
 
-@pytest.mark.parametrize("pixel_nm", [0.23, 1.1])
+@pytest.mark.parametrize("pixel_nm", [0.23, 0.8])
 def test_gaps_survive_rescaling(pixel_nm):
     gappy = blob_stack(pixel_nm, 12.0, 25.0)
     gappy["LockinX"][:, 24:] = np.nan
@@ -97,9 +100,11 @@ def test_patches_prefer_what_was_acquired(stack):
 def test_refusals(stack):
     with pytest.raises(PhysicsError, match="surface band"):
         prepare_sample(stack, RANGE, None)
-    with pytest.raises(PhysicsError, match="None of the maps"):
+    with pytest.raises(PhysicsError, match="inside the surface band"):
         prepare_sample(stack, RANGE, Dispersion(100.0, 0.3))
-    with pytest.raises(StackError, match="8 are needed"):
+    with pytest.raises(PhysicsError, match="too coarse"):
+        prepare_sample(blob_stack(1.1, 12.0, 25.0), RANGE, "au111")
+    with pytest.raises(PhysicsError, match="too small"):
         prepare_sample(
             make_stack(
                 {"LockinX": np.random.default_rng(0).normal(size=(2, 4, 40))}, bias_mv=[0, 5], pixel_nm=0.469
@@ -117,5 +122,21 @@ def test_wavevectors_beyond_the_range_are_warned_of():
     wide = make_stack(
         {"LockinX": np.random.default_rng(0).normal(size=(3, 40, 40))}, bias_mv=[-500, 0, 500], pixel_nm=0.469
     )
-    with pytest.warns(FriedelWarning, match="narrower bias range"):
-        prepare_sample(wide, RANGE, "au111")
+    with pytest.warns(FriedelWarning, match="2 of 3 voltages are used"):
+        assert len(prepare_sample(wide, RANGE, "au111").k) == 2
+
+
+@pytest.mark.parametrize("pixel_nm", [0.23, 0.469, 0.8])
+def test_the_detector_sees_the_same_pixels(pixel_nm):
+    """Fine-tuning on other pixels than detection looks at would be fine-tuning for nothing."""
+    from friedel.detection.detector import _prepare, _Remarks
+
+    stack = blob_stack(pixel_nm, 12.0, 25.0)
+    stack["LockinX"][:, 30:, :7] = np.nan
+    sample = prepare_sample(stack, RANGE, "au111")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FriedelWarning)
+        seen = _prepare(stack, None, MATERIALS["au111"], RANGE, _Remarks())
+    np.testing.assert_allclose(sample.maps.numpy(), seen.maps, atol=1e-4)
+    np.testing.assert_allclose(sample.k.numpy(), seen.scaling.k, rtol=1e-6)
+    assert np.array_equal(sample.mask.numpy() > 0, seen.mask)

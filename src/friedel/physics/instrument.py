@@ -26,6 +26,24 @@ def white_noise(maps: torch.Tensor, eta: torch.Tensor | float, rng: torch.Genera
     return maps + _column(eta) * spread(maps) * torch.randn(maps.shape, generator=rng)
 
 
+def correlated(noise: torch.Tensor, rows: float, columns: float) -> torch.Tensor:
+    """Give white noise (..., H, W) the correlation `rows` from row to row and `columns` along the fast axis.
+
+    Each is a stationary AR(1) walk: the standard deviation stays, and correlations fall off geometrically.
+    """
+    for axis, r in ((-2, rows), (-1, columns)):
+        if r:
+            noise = torch.movedim(torch.movedim(noise, axis, -1) @ _walk(noise.shape[axis], r).T, -1, axis)
+    return noise
+
+
+def _walk(n: int, r: float) -> torch.Tensor:
+    """Matrix (n, n) that makes white noise an AR(1) walk: x_0 = w_0, x_i = r·x_{i−1} + √(1 − r²)·w_i."""
+    lag = torch.arange(n)[:, None] - torch.arange(n)
+    matrix = torch.where(lag >= 0, r ** lag.clamp_min(0).float(), torch.zeros(()))
+    return matrix * torch.where(torch.arange(n) > 0, math.sqrt(1 - r**2), 1.0)
+
+
 def z_jitter(maps: torch.Tensor, relative: torch.Tensor | float, rng: torch.Generator) -> torch.Tensor:
     """Scale each pixel's whole spectrum by exp(ε), ε Gaussian of width `relative` (1 pm in z is about 0.022)."""
     b, _, h, w = maps.shape

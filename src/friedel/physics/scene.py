@@ -41,7 +41,8 @@ class SceneConfig:
     core_height: Range = (0.3, 3.0)  # signal in a core [rms of the waves], log-uniform
     core_kept: float = 0.2  # share of scenes with the formula's own cores; below: with none but surroundings
     core_filled: float = 0.15
-    noise: Range = (0.03, 1.3)  # white noise [rms of the waves], log-uniform
+    noise: Range = (0.03, 1.3)  # noise [rms of the waves], log-uniform
+    correlation: tuple[float, float] = (0.0, 0.0)  # of neighbours' noise along rows and columns; no range
     jitter: Range = (0.0, 0.9)  # noise common to all voltages (z-jitter) [rms of the waves]
     rows: Range = (0.0, 0.8)
     drift: Range = (0.0, 1.6)
@@ -265,7 +266,8 @@ def measure(scene: Scene, config: SceneConfig, rng: torch.Generator) -> Scene:
     maps = pick * shared + (1 - pick) * single
     maps = instrument.tip_change(maps, _chance(config.tip_change, b, rng) * torch.rand(b, generator=rng), rng)
     eta = _log_uniform(config.noise, (b, 1, 1, 1), rng)
-    maps = maps + eta * waves * torch.randn(b, v, h, w, generator=rng)
+    noise = instrument.correlated(torch.randn(b, v, h, w, generator=rng), *config.correlation)
+    maps = maps + eta * waves * noise
     return Scene(maps, scene.k, scene.points, scene.present)
 
 

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from friedel.atomic import write_beside
 from friedel.errors import ModelError
+from friedel.training.adam import Adam
 
 
 @dataclass
@@ -23,7 +24,7 @@ class MovingParts:
     Parameters
     ----------
     network : torch.nn.Module
-    optimizer : torch.optim.Optimizer
+    optimizer : torch.optim.Optimizer or friedel.training.adam.Adam
     generator : torch.Generator
         The source of everything random, on the CPU.
     average : torch.optim.swa_utils.AveragedModel, optional
@@ -31,7 +32,7 @@ class MovingParts:
     """
 
     network: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer | Adam
     generator: torch.Generator
     average: AveragedModel | None = None
 

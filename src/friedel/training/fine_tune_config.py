@@ -23,9 +23,10 @@ class FineTuneConfig:
     epochs, steps_per_epoch : int
         Length of the run.
     batch : int
-        Patches of 20×20 pixels a step, simulated and experimental each.
+        Patches a step. The paper's network: so many of 20×20 pixels, simulated and experimental each. The `friedel`
+        network: as many pixels in patches of 40×40, simulated and experimental together.
     voltages : int
-        Voltages a step sees.
+        Voltages a step sees, at most as many as the network keeps apart.
     noise : float or None
         η of the simulated patches; measured on the sample if None.
     seed : int

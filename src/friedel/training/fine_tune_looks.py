@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,7 @@ class Examiner:
     ) -> None:
         self.parent, self.sample, self.reference = parent, sample, reference
         self.recipe, self.config = patches.recipe, config
-        generator = torch.Generator().manual_seed(config.seed + 1_000_003)
-        self.simulated = [self.recipe.batch(generator, patches.device) for _ in range(4)]
-        self.experimental = [patches.draw(generator) for _ in range(2)]
+        self.patches = patches
         shown = self.recipe.sample
         #: Row and column at which the part of the field that is looked at begins [network px].
         self.first = tuple(max(0, (side - FIELD) // 2) for side in shown.mask.shape)
@@ -63,15 +62,23 @@ class Examiner:
             shown.mask[self._window][None].to(patches.device),
         )
 
+    @cached_property
+    def held_out(self) -> tuple[list[Any], list[tuple[Tensor, Tensor, Tensor]]]:
+        """Simulated batches and experimental patches, made at the first look: the first step need not wait for them."""
+        generator = torch.Generator().manual_seed(self.config.seed + 1_000_003)
+        device = self.patches.device
+        simulated = [self.recipe.held_out(generator, device) for _ in range(3)]
+        number = max(2, 4 // self.recipe.patches)  # four patches at least
+        return simulated, [self.patches.draw(generator) for _ in range(number)]
+
     @torch.no_grad()
     def look(self, network: nn.Module) -> dict[str, Any]:
         """Held-out losses, peaks and agreement of a network; with `config.preview` S over the field, too."""
         training = network.training
         network.eval()
-        l0 = float(np.mean([self.recipe.loss(network, batch)[0].item() for batch in self.simulated]))
-        uncertain = torch.cat(
-            [entropy(network(maps, k, mask).s, mask) for maps, k, mask in self.experimental]
-        )
+        simulated, experimental = self.held_out
+        l0 = float(np.mean([self.recipe.loss(network, batch)[0].item() for batch in simulated]))
+        uncertain = torch.cat([entropy(network(maps, k, mask).s, mask) for maps, k, mask in experimental])
         s = network(*self.field).s[0].float().cpu()
         network.train(training)
         values: dict[str, Any] = {

@@ -14,8 +14,9 @@ from torch import Tensor
 from friedel.errors import FriedelWarning, PhysicsError, StackError
 from friedel.models.registry import Model
 from friedel.physics.dispersion import Dispersion, resolve
-from friedel.rescale import Scaling
+from friedel.rescale import Scaling, plan
 from friedel.stack import Area, crop, didv, normalise, pixel_pitch
+from friedel.training.noise import Noise, measure_noise
 from friedel.training.patches import normalise_maps, symmetry
 
 
@@ -31,8 +32,8 @@ class Sample:
         1 where acquired.
     k : Tensor, shape (V,)
         Wavevectors [rad/network pixel].
-    noise : float
-        White noise as a share of each map's root mean square, from 0 to 1.
+    noise : Noise
+        What is independent from voltage to voltage.
     scaling : Scaling
         From the pixels of the stack's area that `maps` covers to network pixels.
     origin : (int, int)
@@ -44,7 +45,7 @@ class Sample:
     maps: Tensor
     mask: Tensor
     k: Tensor
-    noise: float
+    noise: Noise
     scaling: Scaling
     origin: tuple[int, int]
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -120,7 +121,8 @@ def prepare_sample(
     ----------
     stack : xarray.Dataset
     k_range : (float, float)
-        Wavevectors that the network was trained for [rad/px]; the maps are resampled to them where needed.
+        Wavevectors that the network was trained for [rad/px]; the maps are resampled to them as `friedel.rescale.plan`
+        says, which detection follows, too.
     dispersion : Dispersion or str
         The sample's surface band.
     channel : str, optional
@@ -130,9 +132,15 @@ def prepare_sample(
     Raises
     ------
     PhysicsError
-        If no dispersion is given or no bias lies inside the band.
+        If no dispersion is given, no bias lies inside the band, the waves are aliased, or too few pixels are left at
+        the network's sampling.
     StackError
-        If nothing was acquired, or the area is too small for one patch.
+        If nothing was acquired.
+
+    Warns
+    -----
+    FriedelWarning
+        Of voltages that are left out.
     """
     band = resolve(dispersion)
     if band is None:
@@ -142,38 +150,26 @@ def prepare_sample(
         )
     part = crop(stack, area)
     data = didv(part, channel)
-    bias = part["bias"].to_numpy()
-    k_nm = band.k(bias)
-    inside = np.isfinite(k_nm) & np.isfinite(data.to_numpy()).any(axis=(1, 2))
-    if not inside.any():
-        raise PhysicsError(
-            f"None of the maps lies inside the band, which starts at {band.onset_mev:g} meV; "
-            "check the band onset and the bias axis."
-        )
-    recorded, k_nm, bias = data.to_numpy()[inside], k_nm[inside], bias[inside]
-    scaling = _scaling(k_nm, pixel_pitch(part), (recorded.shape[1], recorded.shape[2]), k_range)
-    if min(scaling.new_shape) < 8:
-        raise StackError(
-            f"At the network's pixel size this area has {scaling.new_shape[0]}×{scaling.new_shape[1]} pixels; "
-            "8 are needed."
-        )
+    values, bias = data.to_numpy(), part["bias"].to_numpy()
+    seen = np.isfinite(values).any(axis=(1, 2))
+    values, bias = values[seen], bias[seen]
+    if not len(bias):
+        raise StackError("No pixel of this area was acquired; nothing can be learned.")
+    everywhere = np.isfinite(values).all(axis=0)
+    # The detector's own rule, so that the network learns from the pixels that it will look at.
+    scaling = plan(band.k(bias), pixel_pitch(part), (values.shape[1], values.shape[2]), k_range)
+    for remark in scaling.remarks:
+        warnings.warn(remark, FriedelWarning, stacklevel=2)
+    recorded, bias, k = np.where(everywhere, values, np.nan)[scaling.keep], bias[scaling.keep], scaling.k
     maps, known = scaling.resample(normalise(recorded))
     if known.sum() < 64:
         raise StackError(
             "Fewer than 64 pixels of this area were acquired at every bias; nothing can be learned."
         )
-    k = scaling.k
-    if k.min() < 0.8 * k_range[0] or k.max() > 1.2 * k_range[1]:
-        warnings.warn(
-            f"The sample's wavevectors span {k.min():.2f} to {k.max():.2f} rad/px, the model was trained for "
-            f"{k_range[0]:.2f} to {k_range[1]:.2f}; choose a narrower bias range.",
-            FriedelWarning,
-            stacklevel=2,
-        )
     mask = torch.from_numpy(known.astype(np.float32))
     tensor = normalise_maps(torch.from_numpy(maps)[None], mask[None])[0]
-    # Resampling averages white noise over new, larger pixels or smears it over smaller ones: measured afterwards.
-    noise = measured_noise(np.where(known, maps, np.nan), k)
+    # Resampling averages noise over new, larger pixels or smears it over smaller ones: measured afterwards.
+    noise = measure_noise(np.where(known, maps, np.nan), k)
     provenance = {
         "source": str(stack.attrs.get("source", "")),
         "channel": str(data.attrs["channel"]),
@@ -183,57 +179,12 @@ def prepare_sample(
         "voltages": len(bias),
         "pixel_nm": [float(v) for v in pixel_pitch(part)],
         "k": [float(k.min()), float(k.max())],
-        "noise": round(float(noise), 4),
+        "noise": round(noise.share, 4),
+        "noise_correlation": [round(r, 3) for r in noise.correlation],
         "dispersion": {"onset_mev": band.onset_mev, "mass": band.mass, "name": band.name},
     }
     origin = (int(area[0][0]), int(area[1][0])) if area else (0, 0)
-    return Sample(tensor, mask, torch.from_numpy(k).float(), float(noise), scaling, origin, provenance)
-
-
-def _scaling(
-    k_nm: np.ndarray, pitch: tuple[float, float], shape: tuple[int, int], k_range: tuple[float, float]
-) -> Scaling:
-    """Keep the pixels where k times pixel lies in the network's range already; else put it in the range's middle."""
-    own = float(np.sqrt(pitch[0] * pitch[1]))
-    k = k_nm * own
-    suits = k.min() >= 0.95 * k_range[0] and k.max() <= 1.05 * k_range[1]
-    pixel = own if suits else float(np.sqrt(k_range[0] * k_range[1] / (k_nm.min() * k_nm.max())))
-    step = (pixel / pitch[0], pixel / pitch[1])
-    if np.allclose(step, 1.0, rtol=0.02):  # not worth the blur
-        pixel, step = own, (1.0, 1.0)
-    return Scaling(shape, step, np.arange(len(k_nm)), k_nm * pixel, pixel)
-
-
-def measured_noise(maps: np.ndarray, k: np.ndarray) -> float:
-    """White noise as a share of the maps' root mean square, from their Fourier power beyond the ring 2k.
-
-    Parameters
-    ----------
-    maps : array, shape (V, H, W)
-        NaN where not acquired.
-    k : array, shape (V,)
-        Wavevectors [rad/px].
-
-    Returns
-    -------
-    float
-        From 0.02 to 1, median over the maps. Where the ring fills the whole band, half of the root mean square.
-    """
-    rows, columns = maps.shape[1:]
-    q = np.hypot(*np.meshgrid(np.fft.fftfreq(rows), np.fft.fftfreq(columns), indexing="ij")) * 2 * np.pi
-    window = np.hanning(rows + 2)[1:-1, None] * np.hanning(columns + 2)[None, 1:-1]
-    shares = []
-    for one, wave in zip(maps, k, strict=True):
-        known = np.isfinite(one)
-        beyond = q > max(2.6 * wave, 1.0)
-        if known.sum() < 100 or beyond.sum() < 20:
-            continue
-        values = np.where(known, one - one[known].mean(), 0)
-        power = np.abs(np.fft.fft2(values * window)) ** 2
-        # The median of an exponential distribution is ln 2 times its mean; peaks at cores do not count.
-        floor = np.median(power[beyond]) / np.log(2) / ((window**2) * known).sum()
-        shares.append(np.sqrt(floor / max(values[known].var(), 1e-30)))
-    return float(np.clip(np.median(shares), 0.02, 1.0)) if shares else 0.5
+    return Sample(tensor, mask, torch.from_numpy(k).float(), noise, scaling, origin, provenance)
 
 
 def model_sample(
