@@ -1,112 +1,46 @@
-"""Models by name or path: weights as safetensors with a JSON header, never pickle, never overwritten.
+"""Models by name or path: the bundled ones, then those in the user's folder.
 
-A model file is a safetensors file whose metadata holds one entry, ``friedel``, a JSON object:
-
-``architecture``, ``config``
-    which network to build (a key of `ARCHITECTURES`) and with which settings;
-``k_range``
-    the wavevectors times pixel [rad/px] it was trained for;
-``calibration``, ``threshold``
-    how S becomes a probability (`friedel.models.calibration`), and from which one on a peak is an impurity;
-``recipe``, ``seed``, ``version``, ``parent`` ...
-    where it comes from.
-
-Names are looked up among the bundled models, then in the user's folder (the environment variable
-``FRIEDEL_MODELS``, else the platform's data folder).
+The folder is the environment variable ``FRIEDEL_MODELS``, else the platform's data folder. `friedel.models.model_file`
+says what a model file holds, `friedel.models.model` what a loaded model can do; their names can be had here too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from friedel.atomic import write_beside
 from friedel.errors import ModelError
+from friedel.models.model import ARCHITECTURES, Model, build_network, resolve_device
+from friedel.models.model_file import FORMAT, SUFFIX, read_header, save_model, sha256
 
-if TYPE_CHECKING:
-    import torch
-
-#: Architecture → "module:function" that builds the network from its config.
-ARCHITECTURES: dict[str, str] = {
-    "attention": "friedel.models.attention:build",
-    "wave": "friedel.models.wave:build",
-}
-
-FORMAT = 1
-SUFFIX = ".safetensors"
-_REQUIRED = ("architecture", "config", "k_range")
-
-
-@dataclass(frozen=True)
-class Model:
-    """A network ready to use, with what is known about it.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        In eval mode, on its device; see `friedel.models.base.Network`.
-    header : dict
-        The file's JSON header.
-    name : str
-        Name in the registry, or the file's stem.
-    sha256 : str
-        Of the weights' file; empty for a model that was never saved.
-    """
-
-    network: torch.nn.Module
-    header: dict[str, Any]
-    name: str = ""
-    sha256: str = ""
-
-    @property
-    def k_range(self) -> tuple[float, float]:
-        """Wavevectors that the network was trained for, (low, high) [rad/px]."""
-        low, high = self.header["k_range"]
-        return float(low), float(high)
-
-    @property
-    def threshold(self) -> float:
-        """Probability from which on a peak counts as an impurity."""
-        return float(self.header.get("threshold", 0.5))
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network's weights lie."""
-        return next(self.network.parameters()).device
-
-    def probability(self, s: Any) -> Any:
-        """Calibrated probability that a peak with this S is an impurity; see `friedel.models.calibration`.
-
-        Parameters
-        ----------
-        s : array or Tensor, shape (..., rows, columns)
-            S over whole fields (a relative calibration compares S with the rest of its field).
-
-        Returns
-        -------
-        array or Tensor
-            Of the kind and shape of `s`, from 0 to 1.
-        """
-        import torch
-
-        from friedel.models.calibration import logit
-
-        calibration = self.header.get("calibration", {})
-        if isinstance(s, torch.Tensor):
-            return logit(s, calibration).sigmoid()
-        values = np.asarray(s)
-        return logit(torch.from_numpy(np.array(values, dtype=np.float64)), calibration).sigmoid().numpy()
+__all__ = [
+    "ARCHITECTURES",
+    "FORMAT",
+    "SUFFIX",
+    "Model",
+    "ModelInfo",
+    "build_network",
+    "bundled_folder",
+    "delete_model",
+    "export_model",
+    "find_model",
+    "import_model",
+    "list_models",
+    "load_model",
+    "read_header",
+    "resolve_device",
+    "save_model",
+    "sha256",
+    "user_folder",
+    "user_path",
+]
 
 
 @dataclass(frozen=True)
@@ -121,55 +55,6 @@ class ModelInfo:
     problem: str = ""
 
 
-def resolve_device(device: Any = "auto") -> torch.device:
-    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a `torch.device`.
-
-    Raises
-    ------
-    ModelError
-        If the device does not exist on this machine.
-    """
-    import torch
-
-    if isinstance(device, torch.device):
-        return device
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if device == "auto":
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
-    try:
-        chosen = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ModelError(f"{device!r} is no device; use auto, cpu, cuda, cuda:0 or mps.") from error
-    missing = (chosen.type == "cuda" and (not cuda or (chosen.index or 0) >= torch.cuda.device_count())) or (
-        chosen.type == "mps" and not mps
-    )
-    if missing:
-        raise ModelError(f"The device {device!r} does not exist on this machine; use auto or cpu.")
-    return chosen
-
-
-def build_network(architecture: str, config: Mapping[str, Any]) -> torch.nn.Module:
-    """Build an untrained network.
-
-    Raises
-    ------
-    ModelError
-        If the architecture is unknown or does not take this config.
-    """
-    if architecture not in ARCHITECTURES:
-        raise ModelError(
-            f"The architecture {architecture!r} is unknown to this version of friedel; "
-            f"it knows {', '.join(sorted(ARCHITECTURES))}. Update napari-friedel."
-        )
-    module, function = ARCHITECTURES[architecture].split(":")
-    try:
-        return getattr(import_module(module), function)(dict(config))
-    except (TypeError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"The architecture {architecture!r} cannot be built with {dict(config)}: {error}."
-        ) from error
-
-
 def user_folder() -> Path:
     """Folder of the user's own models: ``FRIEDEL_MODELS``, else the platform's data folder. It may not exist yet."""
     if chosen := os.environ.get("FRIEDEL_MODELS"):
@@ -182,45 +67,6 @@ def user_folder() -> Path:
 def bundled_folder() -> Path:
     """Folder of the models that are installed with the package."""
     return Path(str(files("friedel.models"))) / "weights"
-
-
-def sha256(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a model file's JSON header without loading torch or the weights.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing, damaged or no friedel model.
-    """
-    path = Path(path)
-    try:
-        with path.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if not 2 <= length <= min(path.stat().st_size, 100_000_000):
-                raise ValueError("no safetensors file")
-            metadata = json.loads(stream.read(length)).get("__metadata__") or {}
-        header = json.loads(metadata["friedel"])
-    except OSError as error:
-        raise ModelError(f"The model {path} cannot be read: {error.strerror or error}.") from error
-    except KeyError as error:
-        raise ModelError(
-            f"{path} holds weights, but not of a friedel model: its header lacks 'friedel'."
-        ) from error
-    except (ValueError, AttributeError, TypeError) as error:
-        raise ModelError(f"{path} is damaged or no safetensors file; get the model again.") from error
-    if not isinstance(header, dict) or any(key not in header for key in _REQUIRED):
-        raise ModelError(f"{path} is no complete friedel model; its header needs {', '.join(_REQUIRED)}.")
-    if int(header.get("format", FORMAT)) > FORMAT:
-        raise ModelError(
-            f"{path} was written by a newer napari-friedel (format {header['format']}); update it."
-        )
-    return header
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:
@@ -295,53 +141,6 @@ def load_model(name_or_path: str | os.PathLike[str] | Model = "friedel", device:
         ) from error
     network.to(place).eval().requires_grad_(False)
     return Model(network, header, path.stem, hashlib.sha256(content).hexdigest())
-
-
-def save_model(
-    path: str | os.PathLike[str],
-    network: torch.nn.Module,
-    header: Mapping[str, Any],
-    overwrite: bool = False,
-) -> Path:
-    """Write weights and header beside `path`, then rename.
-
-    Parameters
-    ----------
-    path : path
-        Ends in ``.safetensors`` (added if missing); its folder is made.
-    network : torch.nn.Module
-    header : mapping
-        Needs `architecture`, `config` and `k_range`; JSON types only.
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    ModelError
-        If the file exists or the header is not complete.
-    """
-    from safetensors.torch import save_file
-
-    missing = [key for key in _REQUIRED if key not in header]
-    if missing:
-        raise ModelError(f"A model's header needs {', '.join(missing)}.")
-    target = Path(path)
-    target = target if target.suffix == SUFFIX else target.with_name(target.name + SUFFIX)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    text = json.dumps({"format": FORMAT, **header}, sort_keys=True, allow_nan=False)
-    try:
-        with write_beside(target, overwrite=overwrite) as beside:
-            save_file(state, beside, metadata={"friedel": text})
-    except FileExistsError as error:
-        raise ModelError(
-            f"{target} exists already; a model is never overwritten, choose another name."
-        ) from error
-    return target
 
 
 def user_path(name: str) -> Path:
