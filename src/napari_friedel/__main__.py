@@ -63,6 +63,8 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
     napari.Viewer or None
         None if a file could not be opened (the reason is on stderr).
     """
+    from qtpy.QtCore import QTimer
+
     import napari
     from friedel.errors import FriedelError
     from napari_friedel.layers import add_layer
@@ -87,6 +89,8 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
         viewer.open_sample(PLUGIN, sample)
     for name in DOCKS:
         viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+    # The docks have taken their room from the canvas, which knows it after the next round of events.
+    QTimer.singleShot(0, viewer.fit_to_view)
     return viewer
 
 
