@@ -1,11 +1,14 @@
 """Does fine-tuning on the sample help? F1 and the paper's share before, after α = 0 and after α = 0.03.
 
-Five multiple-scattering twins, whose short-range physics (signals within a few pixels of an impurity) and noise the
-bundled models never saw, with several seeds each: the seed makes the sample and steers the fine-tuning. Every finished
-run is a line of the CSV file, so that an interrupted study goes on where it stopped.
+Five multiple-scattering twins (`fine_tune_twins.py`), whose short-range physics or noise the bundled models never saw,
+with several seeds each: the seed makes the sample and steers the fine-tuning. Every finished run is a line of a CSV
+file, so that an interrupted study goes on where it stopped; lines of other weights (by SHA-256) or of another length
+of training are left aside. Two processes share a study as two parts, each with its own file, of which all are read:
 
-    python benchmarks/fine_tune_study.py --model paper --seeds 10
-    python benchmarks/fine_tune_study.py --model paper --twins rings noisy --seeds 2 --epochs 2
+    python benchmarks/fine_tune_study.py --part a --twins rings blobs noisy &
+    python benchmarks/fine_tune_study.py --part b --twins rough dense
+    python benchmarks/fine_tune_study.py --summary                  # tables (Markdown) and figure of all parts
+    python benchmarks/fine_tune_study.py --model friedel paper --seeds 2
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ import argparse
 import csv
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
@@ -24,74 +26,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
-from scipy.stats import t as student
+from fine_tune_twins import TWINS
+from scipy import stats
 
+from friedel.atomic import write_beside
 from friedel.detection.detector import detect
 from friedel.errors import FriedelError, FriedelWarning
 from friedel.evaluation.metrics import evaluate
 from friedel.models.registry import Model, load_model
-from friedel.physics.sample import simulate
 from friedel.progress import drain
 from friedel.training.fine_tune import FineTuneConfig, FineTuner
 
 RESULTS = Path(__file__).parent / "results"
 FIELDS = (
-    "model", "twin", "seed", "alpha", "steps", "learning_rate", "f1", "precision", "recall", "paper_share",
-    "average_precision", "impurities", "found", "entropy", "best_step", "seconds", "note",
+    "model", "sha256", "twin", "seed", "alpha", "steps", "learning_rate", "f1", "precision", "recall", "paper_share",
+    "average_precision", "impurities", "found", "entropy", "best_step", "noise", "seconds", "note",
 )  # fmt: skip
-
-
-def _add(
-    stack: xr.Dataset, signal: Callable[[np.ndarray, np.ndarray, float], np.ndarray], seed: int
-) -> xr.Dataset:
-    """Add a signal to every map: `signal(distance to each impurity (n, y, x), height (n, 1, 1), voltage 0 to 1)`."""
-    rng = np.random.default_rng(seed + 77)
-    maps = stack["LockinX"].to_numpy()
-    rows, columns = np.indices(maps.shape[1:])
-    truth = np.stack([stack.attrs["truth_row"], stack.attrs["truth_column"]], axis=1)
-    distance = np.hypot(rows - truth[:, :1, None], columns - truth[:, 1:, None])
-    height = rng.normal(size=(len(truth), 1, 1))
-    for one, voltage in zip(maps, np.linspace(0, 1, len(maps)), strict=True):
-        one += one.std() * signal(distance, height, voltage).sum(axis=0)
-    return stack.assign(LockinX=(stack["LockinX"].dims, maps, stack["LockinX"].attrs))
-
-
-def rings(seed: int) -> xr.Dataset:
-    """Bright or dark rings of 3 px around every impurity, as around charged defects; they open with bias."""
-    stack = simulate("au111", impurities=40, noise=0.8, seed=seed)
-    return _add(stack, lambda r, h, v: 2.0 * h * np.exp(-((r - 2.0 - 2.0 * v) ** 2) / 1.0), seed)
-
-
-def blobs(seed: int) -> xr.Dataset:
-    """Wide molecules: a signal of 2.5 px that changes sign within the bias range hides the first fringes."""
-    stack = simulate("au111", impurities=50, noise=0.8, seed=seed)
-    return _add(stack, lambda r, h, v: 2.5 * h * np.cos(4 * v) * np.exp(-(r**2) / 12.0), seed)
-
-
-def noisy(seed: int) -> xr.Dataset:
-    """Noise three times the waves, correlated over neighbouring pixels, as an amplifier's slow response makes it."""
-    stack = simulate("au111", impurities=30, noise=0.3, seed=seed)
-    maps, rng = stack["LockinX"].to_numpy(), np.random.default_rng(seed + 99)
-    white = rng.normal(size=maps.shape)
-    slow = (white + 0.7 * np.roll(white, 1, axis=2) + 0.4 * np.roll(white, 2, axis=2)) / 1.29
-    maps = maps + 3.0 * maps.std(axis=(1, 2), keepdims=True) * slow
-    return stack.assign(LockinX=(stack["LockinX"].dims, maps.astype(np.float32), stack["LockinX"].attrs))
-
-
-def rough(seed: int) -> xr.Dataset:
-    """Strong line offsets, z-jitter and reconstruction."""
-    return simulate(
-        "au111", impurities=40, noise=0.8, jitter=1.0, rows=1.0, herringbone=1.0, drift_px=1.0, seed=seed
-    )
-
-
-def dense(seed: int) -> xr.Dataset:
-    """A crowded Cu(111) surface, all scatterers alike, at a pixel the networks were not trained for."""
-    return simulate("cu111", impurities=90, unlike=False, noise=1.5, pixel_nm=0.36, closest_nm=0.6, seed=seed)
-
-
-TWINS = {"rings": (rings, "au111"), "blobs": (blobs, "au111"), "noisy": (noisy, "au111"), "rough": (rough, "au111"),
-         "dense": (dense, "cu111")}  # fmt: skip
+ALPHAS = {"before": "before", "0": "α = 0", "0.03": "α = 0.03"}
+FIGURES = {"f1": "F1 within 1 px", "paper_share": "the paper's share"}
+Line = dict[str, str]
 
 
 def score(stack: xr.Dataset, band: str, model: Model) -> dict[str, float]:
@@ -111,135 +64,217 @@ def score(stack: xr.Dataset, band: str, model: Model) -> dict[str, float]:
     return {**figures, "impurities": len(truth), "found": len(found)}
 
 
-def study(args: argparse.Namespace) -> None:
+def study(models: list[Model], args: argparse.Namespace) -> None:
     """Run what is missing."""
-    done = {(row["model"], row["twin"], int(row["seed"]), row["alpha"]) for row in read(args.output)}
-    model = load_model(args.model, "cpu")
-    args.output.parent.mkdir(parents=True, exist_ok=True)
+    path = args.output.with_name(f"{args.output.stem}{f'.{args.part}' if args.part else ''}.csv")
+    path.parent.mkdir(parents=True, exist_ok=True)
     for seed in range(args.seeds):
         for twin in args.twins:
             make, band = TWINS[twin]
             stack = None
-            for alpha in ("before", "0", "0.03"):
-                if (model.name, twin, seed, alpha) in done:
-                    continue
-                stack = make(seed + 500) if stack is None else stack
-                row = {"model": model.name, "twin": twin, "seed": seed, "alpha": alpha, "note": ""}
-                start, tuned = time.perf_counter(), model
-                if alpha != "before":
-                    config = FineTuneConfig(
-                        alpha=float(alpha), epochs=args.epochs, seed=seed, device="cpu", patience=10**6,
-                        **({"learning_rate": args.learning_rate} if args.learning_rate else {}),
-                    )  # fmt: skip
-                    tuner = FineTuner(model, stack, config, dispersion=band)
-                    try:
-                        tuned = drain(tuner.run())
-                    except FriedelError as error:  # divergence: the best state counts, as it does for a user
-                        tuned, row["note"] = tuner.best(), str(error)
-                    after = tuned.header["fine_tune"]["after"]
-                    row |= {"steps": config.steps, "learning_rate": config.learning_rate,
-                            "entropy": round(after["entropy"], 4), "best_step": int(after["step"])}  # fmt: skip
-                row |= score(stack, band, tuned) | {"seconds": round(time.perf_counter() - start, 1)}
-                append(args.output, row)
-                print(
-                    *(
-                        f"{row.get(key, '')}"
-                        for key in ("twin", "seed", "alpha", "f1", "paper_share", "seconds")
-                    )
-                )
+            for model in models:
+                done = {(x["twin"], int(x["seed"]), x["alpha"]) for x in lines_of(model, args)}
+                for alpha in (a for a in ALPHAS if (twin, seed, a) not in done):
+                    stack = make(seed + 500) if stack is None else stack
+                    row = {
+                        "model": model.name,
+                        "sha256": model.sha256,
+                        "twin": twin,
+                        "seed": seed,
+                        "alpha": alpha,
+                    }
+                    row |= run(model, stack, band, None if alpha == "before" else float(alpha), seed, args)
+                    append(path, row)
+                    print(*(row[key] for key in ("model", "twin", "seed", "alpha", "f1", "paper_share", "seconds")),
+                          flush=True)  # fmt: skip
+
+
+def run(
+    model: Model, stack: xr.Dataset, band: str, alpha: float | None, seed: int, args: argparse.Namespace
+) -> dict[str, object]:
+    """Fine-tune, where α is given, detect and compare."""
+    start, tuned = time.perf_counter(), model
+    row: dict[str, object] = {}
+    if alpha is not None:
+        rate = {} if args.learning_rate is None else {"learning_rate": args.learning_rate}
+        config = FineTuneConfig(
+            alpha=alpha,
+            epochs=args.epochs,
+            steps_per_epoch=args.steps,
+            seed=seed,
+            device="cpu",
+            patience=10**6,
+            **rate,
+        )
+        tuner = FineTuner(model, stack, config, dispersion=band)
+        try:
+            tuned = drain(tuner.run())
+        except FriedelError as error:  # divergence: the best state counts, as it does for a user
+            tuned, row["note"] = tuner.best(), str(error)
+        after = tuned.header["fine_tune"]["after"]
+        row |= {"steps": config.steps, "learning_rate": config.learning_rate, "entropy": round(after["entropy"], 4),
+                "best_step": int(after["step"]), "noise": tuned.header["fine_tune"]["noise_used"]}  # fmt: skip
+    return row | score(stack, band, tuned) | {"seconds": round(time.perf_counter() - start, 1)}
 
 
 def append(path: Path, row: dict[str, object]) -> None:
     """Write one line, with the heading if the file is new."""
     new = not path.exists()
-    with path.open("a", newline="") as stream:
+    with path.open("a", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, FIELDS, restval="")
         if new:
             writer.writeheader()
         writer.writerow(row)
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """Lines of an earlier study."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
+def lines_of(model: Model, args: argparse.Namespace) -> list[Line]:
+    """Lines of all parts, of these weights, this length and rate of training."""
+    found = []
+    for path in sorted(args.output.parent.glob(f"{args.output.stem}*.csv")):
+        with path.open(newline="", encoding="utf-8") as stream:
+            found += list(csv.DictReader(stream))
+    rate = args.learning_rate or FineTuneConfig.learning_rate
+    return [
+        x
+        for x in found
+        if x["sha256"] == model.sha256
+        and (
+            x["alpha"] == "before"
+            or (int(x["steps"]), float(x["learning_rate"])) == (args.epochs * args.steps, rate)
+        )
+    ]
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """Mean and half width of its 95 % confidence interval (Student's t over seeds)."""
+    """Mean and half width of its 95 % confidence interval (Student's t)."""
     if len(values) < 2:
         return float(values.mean()), float("nan")
-    return float(values.mean()), float(
-        student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+
+
+def paired(after: dict[str, float], before: dict[str, float]) -> str:
+    """Mean change of the runs that have both, its interval, and p of the paired t-test."""
+    change = np.array([after[run] - before[run] for run in after if run in before])
+    if not len(change):
+        return ""
+    mean, width = interval(change)
+    if len(change) < 2:
+        return f"{mean:+.3f}"
+    p = 1.0 if np.ptp(change) == 0 and mean == 0 else float(stats.ttest_1samp(change, 0.0).pvalue)
+    return f"{mean:+.3f} ± {width:.3f} (p {'< 0.001' if p < 0.001 else f'= {p:.3f}'})"
+
+
+def values_of(lines: list[Line], key: str, twin: str, alpha: str) -> dict[str, float]:
+    """Figure `key` of every run, by twin and seed; of all twins if `twin` is ``all``."""
+    return {
+        f"{x['twin']} {x['seed']}": float(x[key])
+        for x in lines
+        if x["alpha"] == alpha and twin in (x["twin"], "all")
+    }
+
+
+def table(lines: list[Line], key: str) -> str:
+    """Markdown: means with their intervals, and paired changes."""
+    twins = [twin for twin in TWINS if any(x["twin"] == twin for x in lines)]
+    text = (
+        "| twin | n | before | α = 0 | α = 0.03 | change, α = 0 | change, α = 0.03 | α = 0.03 against 0 |\n"
     )
+    text += "|---|---|---|---|---|---|---|---|\n"
+    for twin in [*twins, *(["all"] if len(twins) > 1 else [])]:
+        values = {alpha: values_of(lines, key, twin, alpha) for alpha in ALPHAS}
+        means = [interval(np.array(list(v.values()))) if v else None for v in values.values()]
+        cells = [
+            "" if m is None else f"{m[0]:.3f}" + ("" if np.isnan(m[1]) else f" ± {m[1]:.3f}") for m in means
+        ]
+        changes = [
+            paired(values["0"], values["before"]),
+            paired(values["0.03"], values["before"]),
+            paired(values["0.03"], values["0"]),
+        ]
+        text += f"| {' | '.join([twin, str(len(values['before'])), *cells, *changes])} |\n"
+    return text
 
 
-def summary(path: Path) -> None:
-    """Print means and paired differences, and draw the figure."""
-    lines = read(path)
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
-    twins = [twin for twin in TWINS if any(line["twin"] == twin for line in lines)]
-    colours = {"before": "0.6", "0": "tab:blue", "0.03": "tab:orange"}
-    for axis, key, title in zip(
-        axes, ("f1", "paper_share"), ("F1 within 1 px", "the paper's share"), strict=True
-    ):
-        for shift, alpha in zip((-0.22, 0, 0.22), colours, strict=True):
-            means, widths = [], []
-            for twin in twins:
-                values = {
-                    int(x["seed"]): float(x[key]) for x in lines if (x["twin"], x["alpha"]) == (twin, alpha)
-                }
-                before = {
-                    int(x["seed"]): float(x[key])
-                    for x in lines
-                    if (x["twin"], x["alpha"]) == (twin, "before")
-                }
-                if not values:
-                    means.append(np.nan)
-                    widths.append(np.nan)
-                    continue
-                mean, width = interval(np.array(list(values.values())))
-                change = interval(np.array([values[s] - before[s] for s in values if s in before]))
-                means.append(mean)
-                widths.append(width)
-                print(
-                    f"{key:12} {twin:6} {alpha:>6}: {mean:.3f} ± {width:.3f}, change {change[0]:+.3f} ± {change[1]:.3f}"
-                )
-            label = "before" if alpha == "before" else f"after, α = {alpha}"
-            axis.bar(
-                np.arange(len(twins)) + shift,
-                means,
-                0.2,
-                yerr=widths,
-                color=colours[alpha],
-                label=label,
-                capsize=2,
-            )
-        axis.set_xticks(range(len(twins)), twins)
-        axis.set_title(title)
-        axis.set_ylim(0, 1)
-    axes[0].legend(frameon=False, loc="lower left")
-    figure.savefig(path.with_suffix(".png"), dpi=150)
+def summary(models: list[Model], args: argparse.Namespace) -> None:
+    """Print and write the tables, and draw the figure, of the lines of these weights."""
+    known = [(model, lines) for model in models if (lines := lines_of(model, args))]
+    if not known:
+        print("There is no line of these weights yet.")
+        return
+    text = (
+        f"Mean ± 95 % confidence interval; changes are paired by sample, p of the paired t-test, not corrected for the "
+        f"number of twins. {args.epochs * args.steps} steps.\n"
+    )
+    for model, lines in known:
+        seconds = [float(x["seconds"]) for x in lines if x["alpha"] != "before"]
+        text += f"\n`{model.name}` (SHA-256 {model.sha256[:12]})"
+        text += f", {np.mean(seconds):.0f} s a run" if seconds else ""
+        for key, title in FIGURES.items():
+            text += f"\n\n{title}:\n\n{table(lines, key).rstrip()}"
+        text += "\n"
+    print(text)
+    with write_beside(args.output.with_suffix(".md"), overwrite=True) as beside:
+        beside.write_text(text, encoding="utf-8")
+    draw(known, args.output.with_suffix(".png"))
+
+
+def draw(known: list[tuple[Model, list[Line]]], path: Path) -> None:
+    """Bars with intervals: a row a model, a column a figure."""
+    figure, axes = plt.subplots(
+        len(known),
+        len(FIGURES),
+        figsize=(9, 3.0 * len(known) + 0.4),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for row, (model, lines) in zip(axes, known, strict=True):
+        twins = [twin for twin in TWINS if any(x["twin"] == twin for x in lines)]
+        for axis, (key, title) in zip(row, FIGURES.items(), strict=True):
+            for place, ((alpha, label), colour) in enumerate(
+                zip(ALPHAS.items(), ("0.6", "tab:blue", "tab:orange"), strict=True)
+            ):
+                found = [np.array(list(values_of(lines, key, twin, alpha).values())) for twin in twins]
+                points = [interval(v) if len(v) else (np.nan, np.nan) for v in found]
+                means, widths = np.array(points).T
+                axis.bar(
+                    np.arange(len(twins)) + 0.22 * (place - 1), means, 0.2,
+                    yerr=np.nan_to_num(widths), color=colour, label=label, capsize=2,
+                )  # fmt: skip
+            axis.set_xticks(range(len(twins)), twins)
+            axis.set_title(f"{title}, {model.name}")
+            axis.set_ylim(0, 1)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
+    figure.savefig(path, dpi=150)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="paper", help="name or file")
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--model", nargs="+", default=["friedel"], help="names or files")
     parser.add_argument("--twins", nargs="+", choices=TWINS, default=list(TWINS))
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=6, help="of 50 steps")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=50, help="steps an epoch")
     parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, help="CSV file; the figure lies beside it")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--part", default="", help="name of this process's own file, where several work on one study"
+    )
+    parser.add_argument(
+        "--summary", action="store_true", help="run nothing; table and figure of what is there"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=RESULTS / "fine_tune.csv", help="table and figure lie beside it"
+    )
     args = parser.parse_args()
-    if args.output is None:
-        args.output = RESULTS / f"fine_tune_{Path(args.model).stem}.csv"
     torch.set_num_threads(args.threads)
     warnings.simplefilter("ignore", FriedelWarning)
-    study(args)
-    summary(args.output)
+    models = [load_model(name, "cpu") for name in args.model]
+    if not args.summary:
+        study(models, args)
+    summary(models, args)
 
 
 if __name__ == "__main__":
