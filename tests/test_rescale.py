@@ -106,3 +106,15 @@ def test_too_wide_a_range_keeps_the_most_voltages():
 def test_what_cannot_be_is_said(k, pitch, shape, words):
     with pytest.raises(PhysicsError, match=words):
         plan(k, pitch, shape, RANGE)
+
+
+def test_the_mean_wavevector_is_brought_where_the_network_knows_it_best():
+    k = np.array([1.9, 2.4])  # at 0.16 nm far below the range
+    edge, middle = (plan(k, (0.16, 0.16), (256, 256), (0.5, 1.15), k_mean=m) for m in (None, (0.7, 0.9)))
+    assert edge.k[0] == pytest.approx(0.5)
+    assert np.sqrt(middle.k[0] * middle.k[-1]) == pytest.approx(0.7)
+    # A field that is sampled well already stays as it is.
+    assert plan(k, (0.36, 0.36), (80, 80), (0.5, 1.15), k_mean=(0.7, 0.9)).identity
+    # The range is the law, the mean a wish: wavevectors that fill the range leave no choice.
+    wide = plan(np.array([1.0, 2.3]), (0.1, 0.1), (256, 256), (0.5, 1.15), k_mean=(0.9, 1.0))
+    assert wide.k == pytest.approx([0.5, 1.15])

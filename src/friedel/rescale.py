@@ -132,6 +132,7 @@ def plan(
     shape: tuple[int, int],
     k_range: tuple[float, float],
     *,
+    k_mean: tuple[float, float] | None = None,
     least_pixels: int = 8,
 ) -> Scaling:
     """Choose the sampling.
@@ -146,6 +147,9 @@ def plan(
         Rows and columns.
     k_range : (float, float)
         k·pixel the network was trained for [rad/px].
+    k_mean : (float, float), optional
+        Where the geometric mean of the lowest and the highest k·pixel should lie, if `k_range` leaves it the choice:
+        a network knows the middle of its range best.
     least_pixels : int
         Smallest side after resampling.
 
@@ -189,7 +193,11 @@ def plan(
         used = used[kept]
     # Pitches that suit every voltage, and of those the one nearest to the recorded.
     own = float(np.sqrt(pitch[0] * pitch[1]))
-    pixel = float(np.clip(own, low / k[used[0]], high / k[used[-1]]))
+    pixel = own
+    if k_mean is not None:
+        middle = np.sqrt(k[used[0]] * k[used[-1]])
+        pixel = np.clip(pixel, k_mean[0] / middle, k_mean[1] / middle)
+    pixel = float(np.clip(pixel, low / k[used[0]], high / k[used[-1]]))
     if pitch[0] == pitch[1] and abs(pixel / own - 1) < 1e-9:
         pixel, step = pitch[0], (1.0, 1.0)
     else:

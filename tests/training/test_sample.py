@@ -136,7 +136,7 @@ def test_the_detector_sees_the_same_pixels(pixel_nm):
     sample = prepare_sample(stack, RANGE, "au111")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FriedelWarning)
-        seen = _prepare(stack, None, MATERIALS["au111"], RANGE, _Remarks())
+        seen = _prepare(stack, None, MATERIALS["au111"], RANGE, None, _Remarks())
     np.testing.assert_allclose(sample.maps.numpy(), seen.maps, atol=1e-4)
     np.testing.assert_allclose(sample.k.numpy(), seen.scaling.k, rtol=1e-6)
     assert np.array_equal(sample.mask.numpy() > 0, seen.mask)

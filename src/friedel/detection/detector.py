@@ -129,11 +129,11 @@ def iter_detect(
         from friedel.models.registry import load_model
 
         network = load_model(model, device)
-        k_range = network.k_range
+        k_range, k_mean = network.k_range, network.k_mean
     else:
-        k_range = classical.K_RANGE
+        k_range, k_mean = classical.K_RANGE, None
     yield Progress(0.02, "sampling")
-    field = _prepare(crop(stack, area), channel, band, k_range, remarks)
+    field = _prepare(crop(stack, area), channel, band, k_range, k_mean, remarks)
     yield Progress(0.1, "looking for impurities")
 
     if network is not None:
@@ -188,6 +188,7 @@ def _prepare(
     channel: str | None,
     band: Dispersion | None,
     k_range: tuple[float, float],
+    k_mean: tuple[float, float] | None,
     remarks: _Remarks,
 ) -> _Field:
     """Choose the channel, drop empty voltages, find k, resample, normalise."""
@@ -209,7 +210,7 @@ def _prepare(
         )
     values = np.where(known, values, np.nan)
     pitch, shape = pixel_pitch(stack), (values.shape[1], values.shape[2])
-    scaling, origin = _sampling(stack, name, bias, band, pitch, shape, k_range, remarks)
+    scaling, origin = _sampling(stack, name, bias, band, pitch, shape, k_range, k_mean, remarks)
     maps, mask = scaling.resample(normalise(values[scaling.keep]))
     del values
     if not scaling.identity or not mask.all():
@@ -225,17 +226,18 @@ def _sampling(
     pitch: tuple[float, float],
     shape: tuple[int, int],
     k_range: tuple[float, float],
+    k_mean: tuple[float, float] | None,
     remarks: _Remarks,
 ) -> tuple[Scaling, dict[str, Any]]:
     """Sampling that suits the method, and where k came from."""
     if band is not None:
-        scaling = plan(band.k(bias), pitch, shape, k_range)
+        scaling = plan(band.k(bias), pitch, shape, k_range, k_mean=k_mean)
         _remark_on(scaling, remarks)
         return scaling, {**asdict(band), "origin": "given"}
     fit = fit_dispersion(stack, channel=channel)
     if fit.found:
         try:
-            scaling = plan(fit.dispersion.k(bias), pitch, shape, k_range)
+            scaling = plan(fit.dispersion.k(bias), pitch, shape, k_range, k_mean=k_mean)
         except PhysicsError as error:
             remarks.add(f"The band fitted to the FFT ring cannot be used. {error}")
         else:

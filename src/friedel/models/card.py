@@ -32,6 +32,8 @@ def facts(header: dict[str, Any]) -> dict[str, str]:
     if "minutes" in header:
         where = f"{header.get('threads', '?')} thread(s) of {header.get('device', '?')}"
         add("trained", f"{header['minutes']:g} min, {header.get('steps', '?')} steps, {where}")
+    if "begun_with" in header:
+        add("begun with", f"{header['begun_with']['name']} ({header['begun_with']['sha256'][:12]})")
     if "k_range" in header:
         low, high = header["k_range"]
         add("wavevectors", f"{low:.2f} to {high:.2f} rad/px")

@@ -49,6 +49,14 @@ class Model:
         return float(low), float(high)
 
     @property
+    def k_mean(self) -> tuple[float, float] | None:
+        """Where the mean of a stack's wavevectors should lie, see `friedel.rescale.plan`; None: anywhere."""
+        if "k_mean" not in self.header:
+            return None
+        low, high = self.header["k_mean"]
+        return float(low), float(high)
+
+    @property
     def threshold(self) -> float:
         """Probability from which on a peak counts as an impurity."""
         return float(self.header.get("threshold", 0.5))

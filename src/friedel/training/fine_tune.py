@@ -36,7 +36,7 @@ from friedel.training.fine_tune_config import FineTuneConfig
 from friedel.training.fine_tune_looks import Examiner, History, weights
 from friedel.training.fine_tune_patches import Corrections, SamplePatches
 from friedel.training.losses import correction_loss, regulariser, sharpness, total_loss
-from friedel.training.sample import prepare_sample
+from friedel.training.sample import model_sample
 from friedel.training.sample_recipes import sample_recipe
 
 __all__ = ["FineTuneConfig", "FineTuner", "fine_tune", "iter_fine_tune"]
@@ -78,7 +78,7 @@ class FineTuner:
         self.config = config or FineTuneConfig()
         self.device = resolve_device(self.config.device)
         self.parent = model if isinstance(model, Model) else load_model(model, self.device)
-        sample = prepare_sample(stack, self.parent.k_range, dispersion, channel=channel, area=area)
+        sample = model_sample(self.parent, stack, dispersion, channel=channel, area=area)
         self.recipe = sample_recipe(
             self.parent,
             sample,

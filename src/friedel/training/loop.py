@@ -146,7 +146,7 @@ def iter_train(
     parts = MovingParts(network, optimizer, generator, average)
     owner = {"recipe": recipe.name, "seed": seed}
     if ancestor is not None:
-        owner["parent"] = ancestor.sha256
+        owner["begun_with"] = ancestor.sha256
     state = _State()
     if resume:
         _load(kept, owner, parts, state, place)
@@ -212,7 +212,7 @@ def iter_train(
         **extra,
     }
     if ancestor is not None:
-        header |= {"parent": ancestor.sha256, "parent_name": ancestor.name}
+        header["begun_with"] = {"name": ancestor.name, "sha256": ancestor.sha256}
     save_model(target, network, header)
     curve.write(target.with_suffix(".curve.csv"))
     kept.unlink(missing_ok=True)

@@ -112,6 +112,7 @@ def prepare_sample(
     k_range: tuple[float, float],
     dispersion: Dispersion | str | None,
     *,
+    k_mean: tuple[float, float] | None = None,
     channel: str | None = None,
     area: Area | None = None,
 ) -> Sample:
@@ -125,6 +126,8 @@ def prepare_sample(
         says, which detection follows, too.
     dispersion : Dispersion or str
         The sample's surface band.
+    k_mean : (float, float), optional
+        Where their mean should lie; see `friedel.rescale.plan`.
     channel : str, optional
         Channel; the lock-in dI/dV by rule if None.
     area : ((row_start, row_stop), (column_start, column_stop)), optional
@@ -157,7 +160,8 @@ def prepare_sample(
         raise StackError("No pixel of this area was acquired; nothing can be learned.")
     everywhere = np.isfinite(values).all(axis=0)
     # The detector's own rule, so that the network learns from the pixels that it will look at.
-    scaling = plan(band.k(bias), pixel_pitch(part), (values.shape[1], values.shape[2]), k_range)
+    shape = (values.shape[1], values.shape[2])
+    scaling = plan(band.k(bias), pixel_pitch(part), shape, k_range, k_mean=k_mean)
     for remark in scaling.remarks:
         warnings.warn(remark, FriedelWarning, stacklevel=2)
     recorded, bias, k = np.where(everywhere, values, np.nan)[scaling.keep], bias[scaling.keep], scaling.k
@@ -191,4 +195,4 @@ def model_sample(
     model: Model, stack: xr.Dataset, dispersion: Dispersion | str | None, **options: Any
 ) -> Sample:
     """Make the `Sample` of a stack for this model; see `prepare_sample`."""
-    return prepare_sample(stack, model.k_range, dispersion, **options)
+    return prepare_sample(stack, model.k_range, dispersion, k_mean=model.k_mean, **options)

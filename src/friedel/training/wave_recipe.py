@@ -19,6 +19,8 @@ from friedel.models.wave import WaveConfig, WaveNet
 from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure, turn
 from friedel.training.patches import normalise_maps
 
+#: Where the mean wavevector of a stack should lie [rad/px]: the middle of the scenes'.
+K_MEAN = (0.7, 0.9)
 #: Wavevectors [rad/px] to which a stack is rescaled: scenes reach from 0.44 to 1.3, most of them lie in here.
 K_RANGE = (0.5, 1.15)
 _KEPT = ("batch_size", "pool", "fresh", "learning_rate", "weight_decay", "average")
@@ -186,6 +188,7 @@ class WaveRecipe:
             "architecture": "wave",
             "config": asdict(self.network),
             "k_range": list(K_RANGE),
+            "k_mean": list(K_MEAN),
             "training": {
                 "scene": {**asdict(self.scene), "kind": "multiple scattering"},
                 **{name: getattr(self, name) for name in _KEPT},
