@@ -13,14 +13,17 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from typing import Any, TypeVar
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QCoreApplication, QEventLoop, QObject, QThread, QTimer, Signal
 
 from friedel.errors import FriedelError, FriedelWarning
 from friedel.progress import Progress
 
 Work = Generator[Progress, None, Any]
+T = TypeVar("T")
 
 
 class State(enum.Enum):
@@ -171,6 +174,32 @@ def _guarded(
             work.close()  # in this thread: its `finally` blocks run now, not when the memory is collected
         del work
         release_memory()
+
+
+def draw_while(work: Callable[[], T]) -> T:
+    """Run `work` in a thread and return what it gives; the window goes on drawing meanwhile.
+
+    For places where napari wants an answer at once. Clicks and keys wait until it is there, so that nothing is
+    started twice. Where no event loop runs (in a script), `work` is just called.
+    """
+    app, thread = QCoreApplication.instance(), QThread.currentThread()
+    if app is None or thread != app.thread() or thread.loopLevel() == 0:
+        return work()
+    loop, timer = QEventLoop(), QTimer()
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        timer.timeout.connect(lambda: loop.quit() if future.done() else None)
+        timer.start(20)
+        loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+        timer.stop()
+        return future.result()
+
+
+def loading_torch() -> Generator[Progress, None, None]:
+    """Load torch in the worker, as a step that tells what takes these seconds; nothing where it is loaded already."""
+    if "torch" not in sys.modules:
+        yield Progress(0.0, "loading torch, once a session")
+        import_module("torch")
 
 
 def release_memory() -> None:

@@ -1,15 +1,31 @@
-"""File ▸ Open Sample: simulated fields with known impurities, made when they are asked for."""
+"""File ▸ Open Sample: simulated fields with known impurities, made when they are asked for.
+
+napari wants the layers of a sample at once, and takes none later: the window is kept drawing while they are made.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from friedel.stack import DIMS
 from napari_friedel.layers import LayerData, map_layer, stack_layers
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 
 def _sample(material: str, title: str, **options: object) -> list[LayerData]:
-    from friedel.physics.sample import simulate
+    from napari.utils.notifications import show_info
 
-    stack = simulate(material=material, **options)  # type: ignore[arg-type]
+    from napari_friedel.jobs import draw_while
+
+    def work() -> xr.Dataset:
+        from friedel.physics.sample import simulate  # loads torch
+
+        return simulate(material=material, **options)  # type: ignore[arg-type]
+
+    show_info(f"Simulating {title.removesuffix(' simulated')}: multiple scattering takes some seconds.")
+    stack = draw_while(work)
     stack.attrs["source"] = stack.attrs.get("source") or title
     assert all(dim in stack.dims for dim in DIMS)
     return [*stack_layers(stack, name=title), *_truth(stack, title)]
