@@ -15,7 +15,7 @@ from friedel.stack import Area, channel_names, pixel_pitch
 from napari_friedel import results, tuning
 from napari_friedel.areas import PAPER_FIELD, area_from_shapes, new_area_layer, show_tiles
 from napari_friedel.band import FIT, BandBox
-from napari_friedel.jobs import Job
+from napari_friedel.jobs import Job, loading_torch
 from napari_friedel.layers import info_of, kind_of, stack_of
 from napari_friedel.result_box import ResultBox
 from napari_friedel.viewing import stack_index
@@ -246,7 +246,9 @@ class DetectDock(Dock):
         self._running_on = layer
 
         def work() -> Generator[Progress, None, Any]:
-            yield Progress(0.0, "loading the network")
+            if options["method"] == "network":
+                yield from loading_torch()
+            yield Progress(0.0, "loading the detector")
             from friedel.detection.detector import iter_detect
 
             return (yield from iter_detect(stack, **options))

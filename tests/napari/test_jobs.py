@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -181,3 +183,31 @@ def test_closing_the_dock_cancels_its_work(qtbot) -> None:
 def test_sentences_never_come_out_empty() -> None:
     assert sentence(ValueError()) == "ValueError"
     assert sentence(ModelError("two\nlines")) == "two lines"
+
+
+def test_torch_is_loaded_in_the_worker_and_said_so() -> None:
+    """In a process of its own: here torch is loaded already."""
+    code = """
+import sys, threading
+from qtpy.QtCore import QCoreApplication
+from friedel.progress import Progress
+from napari_friedel.jobs import Job, loading_torch
+app = QCoreApplication([])
+assert "torch" not in sys.modules
+def work():
+    yield from loading_torch()
+    return threading.current_thread() is threading.main_thread(), "torch" in sys.modules
+seen = []
+job = Job()
+job.interval = 0.0
+job.progressed.connect(lambda steps: seen.extend(step.message for step in steps))
+job.returned.connect(seen.append)
+job.failed.connect(lambda *words: seen.append(words))
+job.state_changed.connect(lambda state: None if job.busy else app.quit())
+job.start(work)
+app.exec()
+assert seen == ["loading torch, once a session", (False, True)], seen
+assert list(loading_torch()) == []
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
