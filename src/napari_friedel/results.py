@@ -89,7 +89,9 @@ def _show_map(
         return
     layer.data = values
     place = placement(part)
-    layer.rotate, layer.scale, layer.translate = place["rotate"], place["scale"], place["translate"]
+    for key in ("rotate", "scale", "translate"):  # each lets napari lay out the scene anew, which takes its time
+        if not np.allclose(getattr(layer, key), place[key]):
+            setattr(layer, key, place[key])
     if kind == "s":
         layer.contrast_limits = made[1]["contrast_limits"]
     layer.metadata[KEY] = made[1]["metadata"][KEY]
