@@ -113,6 +113,57 @@ def test_interrupted_and_resumed_is_the_same_training(tmp_path):
     assert not (tmp_path / "parts.checkpoint").exists()
 
 
+def test_a_training_from_a_parent_begins_with_its_weights(tmp_path):
+    parent = drain(iter_train(small(), output=tmp_path / "parent", steps=2, seed=1, device="cpu"))
+
+    def train(name, **settings):
+        # A rate so small that one step shows where the training began.
+        recipe = small(learning_rate=1e-9)
+        return drain(iter_train(recipe, output=tmp_path / name, steps=1, seed=2, device="cpu", **settings))
+
+    child, stranger = train("child", parent=parent), train("stranger")
+    old, new, other = weights(parent), weights(child), weights(stranger)
+    assert all(torch.allclose(old[key], new[key], atol=1e-6) for key in old)
+    assert not all(torch.allclose(old[key], other[key], atol=1e-3) for key in old)
+    begun_with = load_model(child, "cpu").header["begun_with"]
+    assert begun_with == {"name": "parent", "sha256": load_model(parent, "cpu").sha256}
+    assert "begun_with" not in load_model(stranger, "cpu").header
+
+
+def test_a_parent_with_another_network_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"cannot begin with 'friedel': its network \(wave\)"):
+        next(iter_train(small(), output=tmp_path / "m", steps=1, device="cpu", parent="friedel"))
+    wider = paper({"width": 6, "dilations": (1,)}, maps=8, voltages=VoltageChoice((0.66, 0.9), (2, 2)))
+    parent = drain(iter_train(wider, output=tmp_path / "wider", steps=1, device="cpu"))
+    with pytest.raises(ModelError, match="cannot begin with 'wider'"):
+        next(iter_train(small(), output=tmp_path / "m", steps=1, device="cpu", parent=parent))
+    with pytest.raises(ModelError, match="no model"):
+        next(iter_train(small(), output=tmp_path / "m", steps=1, device="cpu", parent="nobody"))
+    assert not list(tmp_path.glob("m.*"))
+
+
+def test_a_resumed_training_keeps_its_parent(tmp_path):
+    parents = [
+        drain(iter_train(small(), output=tmp_path / name, steps=1, seed=seed, device="cpu"))
+        for seed, name in enumerate(("parent", "other"))
+    ]
+    settings = {"output": tmp_path / "m", "steps": 4, "device": "cpu"}
+
+    def interrupted(**more):
+        work = iter_train(small(), **settings, **more)
+        next(work)
+        work.close()
+
+    interrupted(parent=parents[0])
+    with pytest.raises(ModelError, match="did not begin with this model"):
+        next(iter_train(small(), **settings, resume=True, parent=parents[1]))
+    interrupted(resume=True)  # need not be named again
+    interrupted(resume=True, parent=parents[0])
+    model = load_model(drain(iter_train(small(), **settings, resume=True)), "cpu")
+    assert model.header["begun_with"]["sha256"] == load_model(parents[0], "cpu").sha256
+    assert model.header["steps"] == 4
+
+
 def test_the_model_says_where_it_comes_from(tmp_path):
     model = load_model(
         drain(iter_train(small(), output=tmp_path / "m", steps=1, seed=7, device="cpu")), "cpu"

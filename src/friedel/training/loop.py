@@ -60,6 +60,7 @@ class _State:
     step: int = 0
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
+    ancestor: dict[str, str] = field(default_factory=dict)  # name and SHA-256 of the model begun with
 
 
 def schedule(done: float, warm_up: float = 0.02, end: float = 0.01) -> float:
@@ -148,8 +149,12 @@ def iter_train(
     if ancestor is not None:
         owner["begun_with"] = ancestor.sha256
     state = _State()
+    if ancestor is not None:
+        state.ancestor = {"name": ancestor.name, "sha256": ancestor.sha256}
     if resume:
         _load(kept, owner, parts, state, place)
+        if state.ancestor:  # also where it was not named again
+            owner["begun_with"] = state.ancestor["sha256"]
 
     curve = Curve(state.curve)
 
@@ -211,8 +216,8 @@ def iter_train(
         **recipe.header(),
         **extra,
     }
-    if ancestor is not None:
-        header["begun_with"] = {"name": ancestor.name, "sha256": ancestor.sha256}
+    if state.ancestor:
+        header["begun_with"] = state.ancestor
     save_model(target, network, header)
     curve.write(target.with_suffix(".curve.csv"))
     kept.unlink(missing_ok=True)
@@ -243,11 +248,14 @@ def _load(path: Path, owner: dict[str, Any], parts: MovingParts, state: _State, 
     if not path.exists():
         raise ModelError(f"There is no unfinished training at {path} to resume.")
     with reading_checkpoint(path, device, "checkpoint") as content:
-        if any(content.get(name) != value for name, value in owner.items()):
+        if any(content.get(name) != owner[name] for name in ("recipe", "seed")):
             raise ModelError(
                 f"{path} belongs to the recipe {content['recipe']!r} with seed {content['seed']}, "
                 f"not to {owner['recipe']!r} with seed {owner['seed']}."
             )
+        if "begun_with" in owner and content.get("begun_with") != owner["begun_with"]:
+            raise ModelError(f"{path} did not begin with this model; resume it without --from.")
         parts.load(content)
         state.step, state.seconds = int(content["step"]), float(content["seconds"])
         state.curve = list(content.get("curve", []))
+        state.ancestor = dict(content.get("ancestor") or state.ancestor)
