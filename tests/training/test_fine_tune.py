@@ -80,6 +80,22 @@ def test_alpha_0_is_plain_l0(model, stack):
     assert not torch.allclose(gradients(5.0), plain, atol=1e-3)
 
 
+def test_alpha_0_asks_the_network_about_the_sample_at_looks_only(model, stack):
+    run = tuner(model, stack, alpha=0.0, check_every=4)
+    asked = []
+    run.network.register_forward_hook(lambda *_: asked.append(run.step))
+    steps = []
+    drain(run.run(), steps.append)
+    assert all("L_reg" not in step.values for step in steps) and "entropy" in steps[-1].values
+    looks = len(run.examiner.held_out[0]) + len(run.examiner.held_out[1]) + 1
+    assert asked == [0, 1, 2, 3] + [4] * looks  # one batch a step, and the look at the last
+    with_entropy = tuner(model, stack, alpha=0.03, check_every=4)
+    first = []
+    drain(with_entropy.run(), first.append)
+    assert first[0].values["L0"] == pytest.approx(steps[0].values["L0"])  # the same simulated patches
+    assert torch.equal(with_entropy.generator.get_state(), run.generator.get_state())
+
+
 def test_a_large_alpha_lowers_the_entropy(model, stack):
     def entropy_after(alpha):
         run = tuner(model, stack, alpha=alpha, steps_per_epoch=30, check_every=30, learning_rate=3e-3)
@@ -249,14 +265,38 @@ def test_settings_that_make_no_sense(bad):
         FineTuneConfig(**bad)
 
 
-def test_the_friedel_network_can_be_fine_tuned(stack):
+@pytest.fixture
+def wave():
+    """An untrained `friedel` network."""
     from friedel.models.registry import Model
     from friedel.training.recipes import get_recipe
 
     recipe = get_recipe("friedel")
     torch.manual_seed(0)
-    parent = Model(recipe.make_network().eval(), {**recipe.header(), "threshold": 0.5}, "wave", "a" * 64)
-    run = FineTuner(parent, stack, config(steps_per_epoch=2, batch=4), dispersion="au111")
+    return Model(recipe.make_network().eval(), {**recipe.header(), "threshold": 0.5}, "wave", "a" * 64)
+
+
+def test_a_step_of_the_friedel_network_has_one_budget_of_pixels(wave, stack):
+    """Simulated and experimental patches together have the pixels of 16 patches of 20×20, at voltages kept apart."""
+    run = FineTuner(wave, stack, FineTuneConfig(device="cpu"), dispersion="au111")
+    seen = []
+    run.network.register_forward_hook(lambda module, given, out: seen.append(given[0].shape))
+    run._train_step()
+    assert sum(shape[0] for shape in seen) == 4 and all(shape[1] == 12 for shape in seen)
+    assert seen[0][0] == 3 and seen[0][2:] == (40, 40)
+
+
+def test_held_out_scenes_are_not_those_trained_on(wave, stack):
+    run = FineTuner(wave, stack, config(steps_per_epoch=1), dispersion="au111")
+    run._train_step()
+    pools = [made.__self__._pool for made in (run.recipe.batch, run.recipe.held_out)]
+    assert len(run.examiner.held_out[0]) == 3
+    shown, held_out = ({scene.maps.sum().item() for scene in pool} for pool in pools)
+    assert shown and held_out and not shown & held_out
+
+
+def test_the_friedel_network_can_be_fine_tuned(wave, stack):
+    run = FineTuner(wave, stack, config(steps_per_epoch=2, batch=4), dispersion="au111")
     values = []
     tuned = drain(run.run(), lambda step: values.append(step.values))
     assert np.isfinite([v["L0"] for v in values]).all() and np.isfinite([v["L_reg"] for v in values]).all()
