@@ -112,6 +112,19 @@ def test_fine_tune_writes_a_model_and_says_what_changed(tune, tmp_path, capsys):
     assert "never overwritten" in capsys.readouterr().err
 
 
+def test_fine_tune_takes_a_bare_array_with_its_axes(tune, stack_file, tmp_path, capsys):
+    import xarray as xr
+
+    with xr.open_dataset(stack_file, engine="h5netcdf") as stack:
+        np.save(tmp_path / "sample.npy", stack["LockinX"].to_numpy())
+    stack_file.unlink()
+    (tmp_path / "sample.npy").rename(stack_file)  # content decides, not the name
+    assert tune() == 2
+    assert "--bias" in capsys.readouterr().err
+    assert tune("--bias", "-230:20", "--pixel-nm", "0.469") == 0
+    assert read_header(tmp_path / "tuned.safetensors")["sample"]["voltages"] == 5
+
+
 def test_fine_tune_learns_from_tables_of_points(tune, tmp_path):
     (tmp_path / "yes.csv").write_text("row,column\n12,12\n")
     (tmp_path / "no.csv").write_text("row,column\n3,4\n5,6\n")

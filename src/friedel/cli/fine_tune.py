@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from friedel.cli.common import add_dispersion, area
+from friedel.cli.common import add_dispersion, add_input, area
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,13 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resume", action="store_true", help="go on from the autosaved state")
     add_dispersion(parser)
+    add_input(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Fine-tune, write the model, print before and after."""
-    from friedel.cli.common import dispersion_of, run_with_bar
+    from friedel.cli.common import dispersion_of, open_input, run_with_bar
     from friedel.errors import ModelError
-    from friedel.io import open_stack
     from friedel.models.registry import SUFFIX, load_model, save_model
     from friedel.training.fine_tune import FineTuneConfig, FineTuner
 
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         raise ModelError(
             f"{autosave} holds an unfinished fine-tuning: go on with --resume or delete that file."
         )
-    stack = open_stack(args.file)
+    stack = open_input(args.file, args)
     settings: dict[str, Any] = {
         name: getattr(args, name)
         for name in ("alpha", "epochs", "noise", "voltages", "batch", "seed", "device")
