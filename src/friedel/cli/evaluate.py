@@ -27,6 +27,9 @@ class _Points:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.epilog = (
+        "Example: friedel evaluate points.csv grid.nc. Nothing is written; --json prints all figures."
+    )
     parser.add_argument("points", metavar="POINTS", help="found points: a table written by `friedel detect`")
     parser.add_argument(
         "truth",

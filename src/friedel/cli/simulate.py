@@ -13,6 +13,10 @@ from friedel.errors import StackError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the options."""
+    parser.epilog = (
+        "Example: friedel simulate --material au111 --impurities 30 -o grid.nc. Where no band is given, it is Au(111). "
+        "The voltages must lie inside the band: for Ag(111) give --bias, for example 20:240:4."
+    )
     parser.add_argument("-o", "--out", required=True, help="OUT.nc; the truth is kept as its attributes")
     parser.add_argument(
         "--shape", type=_shape, default=(80, 80), metavar="ROWS,COLUMNS", help="default: 80,80"
