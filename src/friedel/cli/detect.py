@@ -25,6 +25,7 @@ _METHODS = ("network", "matched-field", "omp")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the options."""
     parser.epilog = (
+        "Example: friedel detect grid.3ds --material au111 -o points.csv. "
         "The band decides where the waves' rings lie. Give the material or E0 and m*; else they are fitted to the ring "
         "in the data's Fourier transform. With several files, or a folder as OUT, every file gives a table and a "
         "report, and summary.csv lists all; files whose results exist, made with the same options, are left out."
