@@ -84,9 +84,15 @@ class DetectDock(Dock):
         self.device = QComboBox()
         self.fill_devices()
         self.grid = QCheckBox("Show the tile grid")
+        self.refit = QCheckBox("Refit positions with multiple scattering")
+        self.refit.setToolTip(
+            "Fits all positions once more, together, by waves that scatter many times: several times more precise, "
+            "half a minute for 80×80 pixels"
+        )
         more.rows.addRow("Method", self.method)
         more.rows.addRow("Tiles", self.tiles)
         more.rows.addRow("Device", self.device)
+        more.rows.addRow(self.refit)
         more.rows.addRow(self.grid)
         rows.addRow(more)
 
@@ -241,6 +247,7 @@ class DetectDock(Dock):
             "tiles": self.tiles.currentData(),
             "area": self.current_area(),
             "device": self.device.currentData(),
+            "refit": self.refit.isChecked(),
         }
         self.message.clear()
         self._running_on = layer

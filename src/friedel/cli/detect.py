@@ -65,6 +65,10 @@ def add_detection(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=_probability, metavar="P", help="least probability (default: the model's own)"
     )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:0 or mps")
+    group.add_argument(
+        "--refit", action="store_true",
+        help="fit all positions once more, together, by multiple scattering (more precise; half a minute a field)",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
 
 def detection_options(args: argparse.Namespace) -> dict[str, Any]:
     """Keywords of `iter_detect` from the options of `add_detection`."""
-    names = ("method", "model", "tiles", "threshold", "device")
+    names = ("method", "model", "tiles", "threshold", "device", "refit")
     return {name: getattr(args, name) for name in names}
 
 

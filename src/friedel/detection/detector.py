@@ -68,6 +68,7 @@ def iter_detect(
     tiles: str = "blend",
     threshold: float | None = None,
     device: str = "auto",
+    refit: bool = False,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities; a generator that can be stopped between any two steps.
 
@@ -91,6 +92,9 @@ def iter_detect(
         Probability from which on a candidate is an impurity; the model's own, or 0.95 for the classical methods.
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
+    refit : bool
+        Whether the positions at or above the threshold are fitted once more, all together, by waves that scatter many
+        times (`friedel.detection.refit`): several times more precise, and half a minute for 80×80 px.
 
     Yields
     ------
@@ -137,13 +141,15 @@ def iter_detect(
     yield Progress(0.1, "looking for impurities")
 
     if network is not None:
-        found = yield from share(_by_network(field, network, tiles), 0.1, 0.95)
+        found = yield from share(_by_network(field, network, tiles), 0.1, 0.3 if refit else 0.95)
         threshold = network.threshold if threshold is None else threshold
     else:
         work = classical.iter_matched_field if method == "matched-field" else classical.iter_omp
-        found = yield from share(work(field.maps, field.scaling.k, field.mask), 0.1, 0.95)
+        found = yield from share(work(field.maps, field.scaling.k, field.mask), 0.1, 0.3 if refit else 0.95)
         threshold = classical.THRESHOLD if threshold is None else threshold
     table, s, probability, extra = found
+    if refit:
+        table, extra["refit"] = yield from share(_refit(field, table, threshold, remarks), 0.3, 0.99)
     result = Detections(
         table=_physical(table, field.scaling, stack, area),
         threshold=float(threshold),
@@ -298,6 +304,37 @@ def _by_network(field: _Field, model: Model, mode: str) -> Generator[Progress, N
         "device": str(model.device),
     }
     return table, out.s, probability, extra
+
+
+def _refit(
+    field: _Field, table: pd.DataFrame, threshold: float, remarks: _Remarks
+) -> Generator[Progress, None, tuple[pd.DataFrame, dict[str, Any] | None]]:
+    """Positions of the impurities in `table` by multiple scattering; the other candidates stay as they are."""
+    from friedel.detection.refit import damped, iter_refit
+
+    if "mass" not in field.band:
+        remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
+        return table, None
+    scaling = field.scaling
+    k = damped(scaling.k, scaling.pixel_nm, field.band["mass"], field.band["broadening_mev"])
+    chosen = np.flatnonzero(table["probability"].to_numpy(float) >= threshold)
+    points, sigma = (
+        table[["row", "column"]].to_numpy(float)[chosen],
+        table["sigma_px"].to_numpy(float)[chosen],
+    )
+    fitted = yield from iter_refit(field.maps, k, field.mask, points, sigma, pixel_nm=scaling.pixel_nm)
+    table = table.copy()
+    rows, columns = fitted.positions.T
+    for name, new in (("row", rows), ("column", columns), ("sigma_px", fitted.sigma)):
+        values = table[name].to_numpy(float).copy()
+        values[chosen] = new
+        table[name] = values
+    if 2 * fitted.kept.sum() > len(chosen):
+        remarks.add(
+            f"The refit explains only {int((~fitted.kept).sum())} of {len(chosen)} impurities; the others keep the "
+            "positions that they had. Check the surface band."
+        )
+    return table, fitted.about
 
 
 def _physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Area) -> pd.DataFrame:

@@ -54,13 +54,13 @@ class Found:
             return self.probability >= self.threshold
 
 
-def by_network(model: str) -> Callable[[xr.Dataset, Dispersion], Found]:
-    """Return the network of that name as a method."""
+def by_network(model: str, *, refit: bool = False) -> Callable[[xr.Dataset, Dispersion], Found]:
+    """Return the network of that name as a method, with `refit` its positions fitted by multiple scattering."""
 
     def find(stack: xr.Dataset, dispersion: Dispersion) -> Found:
         from friedel.detection.detector import detect
 
-        found = detect(stack, dispersion=dispersion, model=model)
+        found = detect(stack, dispersion=dispersion, model=model, refit=refit)
         table = found.table
         return Found(
             table[["row", "column"]].to_numpy(float),
@@ -132,6 +132,7 @@ METHODS: dict[str, Callable[[xr.Dataset, Dispersion], Found]] = {
     "omp": omp,
     "paper": by_network("paper"),
     "friedel": by_network("friedel"),
+    "friedel+refit": by_network("friedel", refit=True),
 }
 #: The methods that the default model is to beat.
 PEERS = ("log", "matched-field", "omp")

@@ -1,0 +1,315 @@
+"""Fit of a whole field by multiple scattering: positions, strengths and the surface's own parameters at once.
+
+Every map is a_v (ρ_v − 1) + an offset a row, with ρ_v from `friedel.physics.foldy_lax`. Eliminated by projection:
+a_v, the rows' offsets and, where there is a ripple, its stripes. Fitted by Levenberg-Marquardt steps on the normal
+equations: positions, complex strengths with a straight course over energy, and shared parameters. A pixel's error
+that all voltages have in common (the height's jitter) is weighed down by its share of the variance; pixels that the
+model does not explain (cores) by their χ².
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from friedel.physics.foldy_lax import Ripple, Waves, Ways
+
+#: Pixels nearer than this to a point [px] are left out; further out the robust weights find what belongs to cores.
+CORE = 1.5
+#: Shared parameters and what is known of them beforehand (standard deviations; relative, relative, -, -, rad/px, px).
+PRIOR = {
+    "k": 0.01, "im_k": 0.005, "cosine": 0.05, "sine": 0.05,
+    "q_row": 0.03, "q_column": 0.03, "drift_row": 0.7, "drift_column": 0.7,
+}  # fmt: skip
+#: A strength: where it lies, by how much it may differ, and its change from the middle to the end of the energies.
+STRENGTH, STRENGTH_SPREAD, COURSE_SPREAD = -0.4, 0.5, 0.3
+#: Standard deviation of the position of a scatterer that nobody reported [px].
+HIDDEN_SPREAD = 2.0
+#: Student's degrees of freedom of the pixels' weights; beyond OUTLIER × the expected χ² a pixel counts for nothing.
+STUDENT, OUTLIER = 8.0, 6.0
+#: Drift smaller than this [px] is none.
+LEAST_DRIFT = 0.05
+
+
+class JointFit:
+    """A field, its scatterers, and steps that fit one to the other.
+
+    Parameters
+    ----------
+    maps : array, shape (bias, rows, columns)
+    k : array of complex, shape (bias,)
+        Wavevectors [rad/px].
+    mask : array of bool, shape (rows, columns)
+        Pixels to use.
+    points : array, shape (n, 2)
+        Where scatterers were found [px].
+    spread : array, shape (n,)
+        Standard deviation of these positions per axis [px], the prior.
+    """
+
+    def __init__(
+        self, maps: np.ndarray, k: np.ndarray, mask: np.ndarray, points: np.ndarray, spread: np.ndarray
+    ) -> None:
+        self.mask, self.k0 = mask, np.asarray(k, dtype=complex)
+        self.pixels = np.argwhere(mask).astype(float)
+        self.data = maps[:, mask].astype(np.float32)
+        self.reported = len(points)
+        self.position, self.start = np.array(points, float), np.array(points, float)
+        self.spread = np.asarray(spread, float)
+        middle, half = self.k0.real.mean(), max(float(np.ptp(self.k0.real)) / 2, 1e-9)
+        self.energy = (self.k0.real - middle) / half
+        self.courses = 2 if len(k) > 2 else 1
+        self.basis = np.stack([self.energy**c for c in range(self.courses)], axis=1)
+        self.course = np.zeros((len(points), self.courses), complex)
+        self.shared = dict.fromkeys(PRIOR, 0.0)
+        self.around = dict(self.shared)  # where the priors of the shared parameters lie
+        self.active: list[str] = []
+        count = len(self.k0)
+        self.noise, self.scale = np.ones(count), np.ones(count)
+        self.common = np.ones(count) / np.sqrt(count)
+        self.common_share = 0.0
+        self.weight = np.ones(len(self.pixels))
+        self.gain = np.ones(mask.shape[0])
+        self.damping = 1e-3
+        self.normal = np.eye(1)
+        self.select()
+
+    # --- the model -------------------------------------------------------------------------------------------------
+
+    @property
+    def ripple(self) -> Ripple:
+        """The herringbone as fitted so far."""
+        s = self.shared
+        return Ripple(s["cosine"], s["sine"], (s["q_row"], s["q_column"]))
+
+    @property
+    def drift(self) -> np.ndarray:
+        """Way of the pattern from the middle to the last map [px], rows and columns."""
+        return np.array([self.shared["drift_row"], self.shared["drift_column"]])
+
+    @property
+    def k(self) -> np.ndarray:
+        """Complex wavevectors as fitted so far [rad/px]."""
+        return self.k0 + self.k0.real * (self.shared["k"] + 1j * self.shared["im_k"])
+
+    @property
+    def strength(self) -> np.ndarray:
+        """Complex strengths, shape (bias, N)."""
+        return self.basis @ self.course.T
+
+    def waves(self, *, slopes: bool, voltages: np.ndarray | None = None) -> Iterator[tuple[int, Waves]]:
+        """The model of every map."""
+        place, ripple, k, strength = self.pixels[self.used], self.ripple, self.k, self.strength
+        between = Ways(self.position, self.position, ripple)
+        moving = bool(self.drift.any())
+        away = None
+        for v in range(len(k)) if voltages is None else voltages:
+            if away is None or moving:
+                away = Ways(place, self.position + self.drift * self.energy[v], ripple)
+            yield v, Waves(away, between, k[v], strength[v], slopes=slopes)
+
+    def select(self) -> None:
+        """Choose the pixels outside all cores; after points have moved or come."""
+        near = np.full(len(self.pixels), np.inf)
+        for point in self.position:
+            np.minimum(near, np.hypot(*(self.pixels - point).T), out=near)
+        self.used = np.flatnonzero(near > CORE)
+        rows = self.pixels[self.used, 0]
+        self._row_start = np.flatnonzero(np.r_[True, np.diff(rows) > 0][: len(rows)])
+        self._row_length = np.diff(np.r_[self._row_start, len(rows)])
+
+    def clean(self, columns: np.ndarray, other: np.ndarray | None = None) -> np.ndarray:
+        """Weigh columns (pixels, n) and take what cannot be told from the rows' offsets, or `other`, out of them."""
+        root = np.sqrt(self.weight[self.used]).astype(np.float32)[:, None]
+        columns = columns * root
+        total = np.maximum(np.add.reduceat(root**2, self._row_start, axis=0), 1e-12)
+        mean = np.add.reduceat(root * columns, self._row_start, axis=0) / total
+        columns -= root * np.repeat(mean, self._row_length, axis=0)
+        if other is not None:
+            columns -= other @ (other.T @ columns)
+        return columns
+
+    def _stripes(self) -> np.ndarray | None:
+        ripple = self.ripple
+        if ripple.amplitude == 0:
+            return None
+        phase = self.pixels[self.used] @ np.asarray(ripple.q)
+        waves = np.stack([np.cos(phase), np.sin(phase)], axis=1).astype(np.float32)
+        return np.linalg.qr(self.clean(waves))[0]
+
+    # --- cost and normal equations ---------------------------------------------------------------------------------
+
+    def evaluate(self, *, slopes: bool) -> tuple[float, np.ndarray, np.ndarray]:
+        """Cost (χ² and priors), and with `slopes` the normal matrix and the gradient, else empty ones."""
+        names = [name for name in self.active if not name.startswith("drift")]
+        layout = Layout(len(self.position), self.courses, names, self.active)
+        size = layout.size if slopes else 0
+        normal, gradient = np.zeros((size, size)), np.zeros(size)
+        together = np.zeros((size, len(self.used)), np.float32)
+        residual = np.zeros((len(self.k0), len(self.used)), np.float32)
+        gain = self.gain[self.pixels[self.used, 0].astype(int)].astype(np.float32)
+        stripes = self._stripes()
+        agreement, power = np.zeros(len(self.used)), np.zeros(len(self.used))
+        for v, waves in self.waves(slopes=slopes):
+            wave = self.clean((waves.density * gain)[:, None].astype(np.float32), stripes)[:, 0]
+            data = self.clean(self.data[v, self.used, None], stripes)[:, 0]
+            self.scale[v] = wave @ data / (wave @ wave + 1e-9)
+            left = (data - self.scale[v] * wave) / self.noise[v]
+            residual[v] = left
+            seen = self.scale[v] / self.noise[v] * wave
+            agreement += seen * left
+            power += seen**2
+            if not slopes:
+                continue
+            columns = self.clean(waves.derivative(names) * gain[:, None], stripes)
+            unit = wave / np.sqrt(wave @ wave + 1e-9)
+            columns -= unit[:, None] * (unit @ columns)
+            columns *= np.float32(self.scale[v] / self.noise[v])
+            basis, time = self.basis[v], self.energy[v]
+            square = layout.expand((columns.T @ columns).astype(float), basis, time)
+            normal += layout.expand(square.T, basis, time)
+            gradient += layout.expand((columns.T @ left).astype(float), basis, time)
+            if self.common_share:
+                together += np.float32(self.common[v]) * layout.expand(columns.T, basis, time)
+        self._gain_sums = agreement, power
+        shared = self.common @ residual
+        root = np.sqrt(self.weight[self.used])
+        self.residual = residual / np.maximum(root, 1e-6).astype(np.float32)
+        self.chi2 = float((residual.astype(float) ** 2).sum() - self.common_share * (shared**2).sum())
+        if slopes and self.common_share:
+            normal -= self.common_share * (together @ together.T).astype(float)
+            gradient -= self.common_share * (together @ shared).astype(float)
+        tightness, distance = self._priors()
+        cost = self.chi2 + float((tightness * distance**2).sum())
+        if slopes:
+            normal[np.diag_indices(size)] += tightness
+            gradient -= tightness * distance
+        return cost, normal, gradient
+
+    def _priors(self) -> tuple[np.ndarray, np.ndarray]:
+        """1/variance and distance from what is known beforehand, for every parameter."""
+        n = len(self.position)
+        spread = np.r_[self.spread, np.full(n - self.reported, HIDDEN_SPREAD)]
+        mean = np.where(np.arange(n) < self.reported, STRENGTH, 0.0)
+        tight, distance = [spread**-2.0] * 2, list((self.position - self.start).T)
+        for c in range(self.courses):
+            value = self.course[:, c] - (mean if c == 0 else 0)
+            tight += [np.full(n, (STRENGTH_SPREAD if c == 0 else COURSE_SPREAD) ** -2.0)] * 2
+            distance += [value.real, value.imag]
+        tight.append(np.array([PRIOR[name] ** -2.0 for name in self.active]))
+        distance.append(np.array([self.shared[name] - self.around[name] for name in self.active]))
+        return np.concatenate(tight), np.concatenate(distance)
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def step(self, *, positions: bool = True, longest: float = 0.3) -> float:
+        """One Levenberg-Marquardt step; returns by how much, relatively, the cost fell."""
+        self.select()
+        cost, normal, gradient = self.evaluate(slopes=True)
+        n, before = len(self.position), (self.position, self.course, dict(self.shared))
+        self.normal = normal
+        free = np.arange(0 if positions else 2 * n, len(gradient))
+        part = normal[np.ix_(free, free)]
+        for _ in range(6):
+            damped = part + np.diag(self.damping * np.diag(part))
+            step = np.zeros(len(gradient))
+            step[free] = np.linalg.solve(damped, gradient[free])
+            self.position = before[0] + np.clip(step[: 2 * n].reshape(2, n).T, -longest, longest)
+            change = step[2 * n : 2 * n * (1 + self.courses)].reshape(self.courses, 2, n)
+            turn = (change[:, 0] + 1j * change[:, 1]).T
+            turn *= np.minimum(1, 0.4 / np.maximum(np.abs(turn[:, :1]), 1e-9))
+            self.course = before[1] + turn
+            for name, value in zip(self.active, step[2 * n * (1 + self.courses) :], strict=True):
+                self.shared[name] = before[2][name] + value
+            new = self.evaluate(slopes=False)[0]
+            if new < cost:
+                self.damping = max(self.damping * 0.3, 1e-5)
+                return (cost - new) / cost
+            self.damping = max(self.damping * 6, 1e-3)
+        self.position, self.course, self.shared = before
+        self.damping = 1e-2
+        self.evaluate(slopes=False)
+        return 0.0
+
+    def weigh(self) -> None:
+        """Robust noise of every map, share of the errors that all voltages have in common, weights of the pixels."""
+        left = self.residual * self.noise[:, None]
+        self.noise = np.maximum(1.4826 * np.median(np.abs(left), axis=1), 1e-3)
+        left /= self.noise[:, None]
+        count = len(left)
+        if count > 1:
+            self.common = np.abs(self.scale / self.noise)
+            self.common /= np.linalg.norm(self.common)
+            spread = 1.4826 * np.median(np.abs(self.common @ left))
+            self.common_share = max(0.0, 1 - 1 / max(spread**2, 1.0))
+        chi2 = (left**2).sum(axis=0) - self.common_share * (self.common @ left) ** 2
+        ratio = chi2 / max(float(np.median(chi2)), 1e-9)
+        weight = np.minimum(1, (STUDENT + count) / (STUDENT + count * ratio))
+        self.weight = np.ones(len(self.pixels))
+        self.weight[self.used] = np.where(ratio > OUTLIER, 0.02, weight)
+
+    def drop_small_drift(self) -> None:
+        """Leave the drift out for good if there is hardly any: a map whose points stay put is far quicker made."""
+        if "drift_row" in self.active and np.abs(self.drift).max() < LEAST_DRIFT:
+            self.active = [name for name in self.active if not name.startswith("drift")]
+            self.shared["drift_row"] = self.shared["drift_column"] = 0.0
+
+    def adjust_gain(self) -> None:
+        """Gain of every row: a tip that changes while it scans scales all that comes after."""
+        rows = self.pixels[self.used, 0].astype(int)
+        top, below = (np.bincount(rows, x, len(self.gain)) for x in self._gain_sums)
+        self.gain = self.gain * (1 + (top + (1 - self.gain) / 0.01) / (below + 1 / 0.01))
+        self.gain /= self.gain.mean()
+
+    def guess_strengths(self) -> None:
+        """Strengths from single scattering, with a scale that makes the typical one 0.6."""
+        wave = [Waves.single(self.pixels[self.used], self.position, k) for k in self.k]
+        n = len(self.position)
+        amplitude = np.zeros((len(wave), n), complex)
+        for v, one in enumerate(wave):
+            columns = np.concatenate([one.real, -one.imag, np.ones((len(one), 1))], axis=1)
+            data = self.data[v, self.used]
+            normal = (columns.T @ columns).astype(float)
+            normal += np.diag(np.r_[np.full(2 * n, 2.0 * max(float(np.var(data)), 1e-6)), 1e-6])
+            fit = np.linalg.solve(normal, (columns.T @ data).astype(float))
+            amplitude[v] = fit[:n] + 1j * fit[n : 2 * n]
+        scale = np.maximum(np.median(np.abs(amplitude), axis=1, keepdims=True), 1e-9) / 0.6
+        course = np.linalg.lstsq(self.basis, amplitude / scale, rcond=None)[0].T
+        self.course = course * np.minimum(1, 0.9 / np.maximum(np.abs(course[:, :1]), 1e-9))
+        self.evaluate(slopes=False)
+
+    def add_hidden(self, places: np.ndarray) -> None:
+        """Add scatterers that are fitted and not reported."""
+        self.position = np.vstack([self.position, places])
+        self.start = np.vstack([self.start, places])
+        self.course = np.vstack([self.course, np.zeros((len(places), self.courses))])
+
+    def sigma(self) -> np.ndarray:
+        """Standard deviation of the reported positions per axis [px], from the posterior's curvature, shape (n,)."""
+        variance = np.diag(np.linalg.inv(self.normal))[: 2 * len(self.start)].reshape(2, -1)
+        return np.sqrt(variance.mean(axis=0))[: self.reported]
+
+
+class Layout:
+    """From the columns of one map (positions, strengths there, shared) to the parameters of the fit."""
+
+    def __init__(self, n: int, courses: int, names: list[str], active: list[str]) -> None:
+        self.n, self.courses, self.names, self.active = n, courses, names, active
+        self.size = 2 * n * (1 + courses) + len(active)
+
+    def expand(self, rows: np.ndarray, basis: np.ndarray, time: float) -> np.ndarray:
+        """Turn the first axis."""
+        n = self.n
+        out = np.empty((self.size, *rows.shape[1:]), rows.dtype)
+        out[: 2 * n] = rows[: 2 * n]
+        for c in range(self.courses):
+            out[2 * n * (1 + c) : 2 * n * (2 + c)] = basis[c] * rows[2 * n : 4 * n]
+        for i, name in enumerate(self.active, 2 * n * (1 + self.courses)):
+            if name == "drift_row":
+                out[i] = time * rows[:n].sum(axis=0)
+            elif name == "drift_column":
+                out[i] = time * rows[n : 2 * n].sum(axis=0)
+            else:
+                out[i] = rows[4 * n + self.names.index(name)]
+        return out

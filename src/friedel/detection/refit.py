@@ -1,0 +1,230 @@
+"""Refit of all positions at once with waves that scatter many times.
+
+A network looks at a field and says where its impurities are; how their waves add up it has only learnt. Here the
+positions that it found are the start of a fit of the exact model to the maps (`friedel.detection.joint_fit`), with
+strengths, phases, the scatterers beyond the field's border, herringbone, drift and tip changes as free parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2
+
+from friedel.detection.herringbone import PERIOD_NM, iter_ripple
+from friedel.detection.joint_fit import JointFit
+from friedel.detection.matched_field import statistic
+from friedel.detection.peaks import local_maxima
+from friedel.detection.tiles import starts
+from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV
+from friedel.progress import Progress, share
+
+#: Maps are averaged to at most so many.
+GROUPS = 16
+#: The prior of a position is at least so wide [px]: a network's σ knows the same data, and its outliers are many.
+LEAST_SPREAD = 0.3
+#: A point that would move by more than this many prior widths [px: and by more than `FARTHEST`] stays where it was.
+MOST_SPREADS, FARTHEST = 2.0, 1.0
+#: A scatterer weaker than this is not seen by the fit.
+WEAKEST = 0.08
+#: A point stays where it was if fewer than this share of the pixels around it (out to `AROUND` px) fit the model.
+LEAST_FITTING, AROUND = 0.4, 4.0
+#: The posterior's curvature takes the model to be true; on simulated fields with every disturbance errors are larger.
+SIGMA_SCALE = 1.3
+#: Scatterers outside are looked for up to this far out [px]; at most so many a round, of at least this significance.
+MARGIN, MOST_HIDDEN, CHANCE = 8, 12, 1e-5
+#: Field [px] that is fitted at once, and the overlap of neighbours: the cost grows with pixels × points².
+TILE, OVERLAP = 112, 24
+#: Iterations: at most, and the move [px] below which a fit has come to rest.
+ITERATIONS, REST = 12, 0.004
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """What `iter_refit` returns.
+
+    Parameters
+    ----------
+    positions : array, shape (n, 2)
+        Row and column [px].
+    sigma : array, shape (n,)
+        Standard deviation per axis [px]; as given where a point was kept.
+    kept : array of bool, shape (n,)
+        Points that the fit does not explain: they stay where they were.
+    about : dict
+        For the provenance: what else was fitted.
+    """
+
+    positions: np.ndarray
+    sigma: np.ndarray
+    kept: np.ndarray
+    about: dict[str, Any]
+
+
+def pool(maps: np.ndarray, k: np.ndarray, groups: int = GROUPS) -> tuple[np.ndarray, np.ndarray]:
+    """Average neighbouring voltages, in the order of k, into at most `groups` maps of equally many."""
+    order = np.argsort(np.real(k), kind="stable")
+    parts = np.array_split(order, min(groups, len(order)))
+    pooled = np.stack([maps[part].mean(axis=0) for part in parts]).astype(np.float32)
+    return pooled, np.array([k[part].mean() for part in parts])
+
+
+def damped(k: np.ndarray, pixel_nm: float, mass: float, broadening_mev: float) -> np.ndarray:
+    """Complex wavevectors [rad/px] of a band with lifetime broadening Γ: Im k / k = Γ / 4(E − E₀)."""
+    k = np.asarray(k, dtype=float)
+    energy_mev = 1e3 * (k / pixel_nm / WAVEVECTOR_PER_SQRT_EV) ** 2 / abs(mass)
+    return k * (1 + 0.25j * broadening_mev / energy_mev)
+
+
+def iter_refit(
+    maps: np.ndarray,
+    k: np.ndarray,
+    mask: np.ndarray,
+    points: np.ndarray,
+    sigma: np.ndarray | None = None,
+    *,
+    pixel_nm: float | None = None,
+) -> Generator[Progress, None, Refitted]:
+    """Fit all positions at once by multiple scattering.
+
+    Parameters
+    ----------
+    maps : array, shape (bias, rows, columns)
+        Mean 0, root mean square 1, in the order in which they were taken or its reverse; square pixels.
+    k : array of complex, shape (bias,)
+        Wavevectors [rad/px]; the imaginary part is the damping of the amplitude.
+    mask : array of bool, shape (rows, columns)
+        Pixels to use.
+    points : array, shape (n, 2)
+        Where impurities were found [px].
+    sigma : array, shape (n,), optional
+        Standard deviation of these positions per axis [px]; NaN or None where unknown.
+    pixel_nm : float, optional
+        Pitch; a herringbone is looked for only where it is known.
+
+    Yields
+    ------
+    Progress
+        Several times an iteration.
+
+    Returns
+    -------
+    Refitted
+    """
+    points = np.asarray(points, float).reshape(-1, 2)
+    given = np.full(len(points), np.nan) if sigma is None else np.asarray(sigma, float)
+    maps, k = pool(maps, np.asarray(k, complex))
+    place, spread, kept = points.copy(), given.copy(), np.ones(len(points), bool)
+    about: dict[str, Any] = {"voltage_groups": len(k), "hidden": 0, "tiles": []}
+    corners = [
+        (r, c) for r in starts(mask.shape[0], TILE, OVERLAP) for c in starts(mask.shape[1], TILE, OVERLAP)
+    ]
+    owner = _owners(points, corners, mask.shape)
+    for number, corner in enumerate(corners):
+        low, high = number / len(corners), (number + 1) / len(corners)
+        at = np.s_[corner[0] : corner[0] + TILE, corner[1] : corner[1] + TILE]
+        end = np.array(corner) + mask[at].shape
+        own = owner == number
+        # Impurities beyond the tile's border are known here: they are fitted, and belong to another tile.
+        inside = ((points > np.array(corner) - MARGIN) & (points < end + MARGIN)).all(axis=1)
+        chosen = np.r_[np.flatnonzero(own), np.flatnonzero(inside & ~own)]
+        if not own.any() or mask[at].sum() < 64:
+            continue
+        width = np.maximum(LEAST_SPREAD, 2 * np.nan_to_num(given[chosen], nan=0.0))
+        fit = JointFit(maps[(slice(None), *at)], k, mask[at], points[chosen] - corner, width)
+        yield from share(_iterate(fit, pixel_nm), low, high)
+        good = _explained(fit, width)[: own.sum()]
+        index = chosen[: own.sum()][good]
+        place[index] = (fit.position[: own.sum()] + corner)[good]
+        spread[index] = SIGMA_SCALE * fit.sigma()[: own.sum()][good]
+        kept[index] = False
+        about["hidden"] += len(fit.position) - fit.reported
+        about["tiles"].append(_about(fit))
+    about["kept"] = int(kept.sum())
+    return Refitted(place, spread, kept, about)
+
+
+def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None, None]:
+    """Strengths first, then everything; scatterers outside and the herringbone come in between."""
+    fit.guess_strengths()
+    for turn in range(ITERATIONS):
+        fit.weigh()
+        if turn == 2:
+            fit.active = ["k", "im_k"] + (["drift_row", "drift_column"] if len(fit.k) > 2 else [])
+        before = fit.position[: fit.reported].copy()
+        fit.step(positions=turn >= 2)
+        yield Progress((turn + 0.7) / ITERATIONS, f"refit: {len(fit.position)} scatterers")
+        if turn >= 2:
+            fit.adjust_gain()
+        if turn == 4:
+            fit.drop_small_drift()
+        if turn in (1, 3, 5):
+            fit.add_hidden(_hidden(fit, inside=turn > 1))
+        if turn == 2 and pixel_nm is not None:
+            work = share(iter_ripple(fit, 2 * np.pi / PERIOD_NM * pixel_nm), 2.7 / ITERATIONS, 3 / ITERATIONS)
+            ripple = yield from work
+            if ripple is not None:
+                found = {"cosine": ripple.cosine, "sine": ripple.sine}
+                around = {"q_row": ripple.q[0], "q_column": ripple.q[1]}
+                fit.shared |= found | around
+                fit.around |= around
+                fit.active += ["cosine", "sine", "q_row", "q_column"]
+        if turn > 6 and np.abs(fit.position[: fit.reported] - before).max() < REST:
+            break
+
+
+def _hidden(fit: JointFit, *, inside: bool) -> np.ndarray:
+    """Places outside the field, or `inside` too, where the residual's matched field shows a scatterer."""
+    rows, columns = fit.mask.shape
+    whole = np.full((len(fit.k), rows + 2 * MARGIN, columns + 2 * MARGIN), np.nan, np.float32)
+    place = fit.pixels[fit.used]
+    near = np.full(len(place), np.inf)
+    for point in fit.position:
+        np.minimum(near, np.hypot(*(place - point).T), out=near)
+    # Ill-fitting pixels close to a point are its core; elsewhere they may be what is looked for.
+    usable = (fit.weight[fit.used] > 0.3) | (near > 3)
+    at = place[usable].astype(int) + MARGIN
+    whole[:, at[:, 0], at[:, 1]] = np.clip(fit.residual[:, usable], -4, 4)
+    t = statistic(whole, fit.k.real)
+    if not inside:
+        t[MARGIN:-MARGIN, MARGIN:-MARGIN] = np.nan
+    peaks = local_maxima(t, min_distance=3)
+    if not len(peaks):
+        return np.zeros((0, 2))
+    peaks = peaks[t[tuple(peaks.T)] > chi2.isf(CHANCE, 2 * len(fit.k))][:MOST_HIDDEN].astype(float) - MARGIN
+    return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > 1.5]).reshape(-1, 2)
+
+
+def _explained(fit: JointFit, width: np.ndarray) -> np.ndarray:
+    """Which of the reported points the fit speaks for, shape (n,)."""
+    count = fit.reported
+    move = np.hypot(*(fit.position[:count] - fit.start[:count]).T)
+    good = move <= np.minimum(MOST_SPREADS * width, FARTHEST)
+    good &= np.abs(fit.course[:count, 0]) > WEAKEST
+    place = fit.pixels[fit.used]
+    for i in np.flatnonzero(good):
+        near = np.hypot(*(place - fit.position[i]).T) < AROUND
+        good[i] = near.sum() >= 4 and (fit.weight[fit.used][near] > 0.3).mean() >= LEAST_FITTING
+    return good
+
+
+def _about(fit: JointFit) -> dict[str, Any]:
+    """What was fitted besides the positions."""
+    return {
+        "k_change": float(fit.shared["k"]),
+        "drift_px": [float(x) for x in fit.drift],
+        "herringbone": float(fit.ripple.amplitude),
+        "herringbone_q_rad_per_px": [float(x) for x in fit.ripple.q],
+        "common_share": float(fit.common_share),
+        "unexplained_pixels": float((fit.weight[fit.used] < 0.3).mean()),
+    }
+
+
+def _owners(points: np.ndarray, corners: list[tuple[int, int]], shape: tuple[int, ...]) -> np.ndarray:
+    """Index of the tile whose centre is nearest to each point."""
+    size = np.minimum(TILE, shape)
+    centres = np.array(corners) + (size - 1) / 2
+    return np.abs(points[:, None] - centres).max(axis=2).argmin(axis=1)
