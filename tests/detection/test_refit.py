@@ -84,7 +84,7 @@ def test_noise_moves_no_point_far():
     work = iter_refit(maps, np.linspace(0.66, 0.9, 6) + 0.01j, np.ones((24, 24), bool), points, sigma)
     found = drain(work)
     moved = np.hypot(*(found.positions - points).T)
-    assert (moved <= refit.MOST_SPREADS * refit.LEAST_SPREAD).all()
+    assert (moved <= refit.FARTHEST).all() and np.median(moved) < refit.LEAST_SPREAD
     assert (moved[found.kept] == 0).all() and (found.sigma[found.kept] == 0.1).all()
 
 
@@ -93,10 +93,20 @@ def test_wrong_positions_are_given_back(monkeypatch):
     truth, _ = twin.truth()
     start = truth.copy()
     start[0] += [0.9, -0.9]  # the fit would move it back, by more than it may
+    far = _refit(twin, start)
+    assert not far.kept[0] and np.hypot(*(far.positions[0] - truth[0])) < 0.1
     monkeypatch.setattr(refit, "FARTHEST", 0.5)
     found = _refit(twin, start)
     assert (np.hypot(*(found.positions - start).T) <= 0.5).all()
     assert found.kept[0] and (found.positions[0] == start[0]).all()
+
+
+def test_two_points_on_one_impurity_do_not_stay_together():
+    twin = make_twin(EXACT, 3)
+    truth, _ = twin.truth()
+    start = np.vstack([truth, truth[2] + [0.8, 0.0]])
+    found = _refit(twin, start)
+    assert np.hypot(*(found.positions[2] - found.positions[-1])) >= refit.CLOSEST
 
 
 def test_tiles_give_every_point_once(monkeypatch):
@@ -159,6 +169,19 @@ def test_detect_records_the_refit(detected):
     assert "refit" not in plain.provenance
     about = json.loads(json.dumps(fitted.provenance))["refit"]
     assert about["voltage_groups"] == 11 and about["kept"] <= len(fitted)
+
+
+def test_a_wrong_band_is_noticed_and_made_good(detected):
+    from friedel.detection.detector import detect
+    from friedel.errors import FriedelWarning
+
+    twin, _, right = detected
+    wrong = replace(twin.dispersion, mass=1.06 * twin.dispersion.mass)
+    with pytest.warns(FriedelWarning, match=r"\d % longer than the surface band says"):
+        found = detect(twin.stack, dispersion=wrong, method="matched-field", refit=True)
+    (tile,) = found.provenance["refit"]["tiles"]
+    assert tile["k_change"] == pytest.approx(-0.03, abs=0.006)
+    assert abs(right.provenance["refit"]["tiles"][0]["k_change"]) < 0.006
 
 
 @pytest.mark.filterwarnings("ignore:No surface band was given")

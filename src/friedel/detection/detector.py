@@ -32,6 +32,8 @@ METHODS = ("network", "matched-field", "omp")
 
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
 LEAST_WAVES = 4
+#: A refit that changes the wavevector by more than this share says so.
+K_CHANGE = 0.015
 #: Candidates less probable than this are not listed.
 FLOOR = 0.01
 
@@ -333,6 +335,12 @@ def _refit(
         remarks.add(
             f"The refit explains only {int((~fitted.kept).sum())} of {len(chosen)} impurities; the others keep the "
             "positions that they had. Check the surface band."
+        )
+    changes = [tile["k_change"] for tile in fitted.about["tiles"]]
+    if changes and abs(change := float(np.median(changes))) > K_CHANGE:
+        remarks.add(
+            f"The waves are {abs(100 * change):.1f} % {'longer' if change < 0 else 'shorter'} than the surface "
+            "band says: the refit allows for it, the search before it did not. Check E₀ and m*."
         )
     return table, fitted.about
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.spatial import KDTree
 from scipy.stats import chi2
 
 from friedel.detection.herringbone import PERIOD_NM, iter_ripple
@@ -26,8 +27,11 @@ from friedel.progress import Progress, share
 GROUPS = 16
 #: The prior of a position is at least so wide [px]: a network's σ knows the same data, and its outliers are many.
 LEAST_SPREAD = 0.3
-#: A point that would move by more than this many prior widths [px: and by more than `FARTHEST`] stays where it was.
-MOST_SPREADS, FARTHEST = 2.0, 1.0
+#: A point that would move by more than `FARTHEST` [px], or by more than so many prior widths unless the fit knows its
+#: place to `SURE` [px], stays where it was: networks are now and then a pixel off, and the waves tell.
+MOST_SPREADS, FARTHEST, SURE = 2.0, 1.3, 0.15
+#: Of two points that end up nearer than this [px] the one that moved further goes back.
+CLOSEST = 0.7
 #: A scatterer weaker than this is not seen by the fit.
 WEAKEST = 0.08
 #: A point stays where it was if fewer than this share of the pixels around it (out to `AROUND` px) fit the model.
@@ -136,10 +140,11 @@ def iter_refit(
         width = np.maximum(LEAST_SPREAD, 2 * np.nan_to_num(given[chosen], nan=0.0))
         fit = JointFit(maps[(slice(None), *at)], k, mask[at], points[chosen] - corner, width)
         yield from share(_iterate(fit, pixel_nm), low, high)
-        good = _explained(fit, width)[: own.sum()]
+        sigma_px = SIGMA_SCALE * fit.sigma()
+        good = _explained(fit, width, sigma_px)[: own.sum()]
         index = chosen[: own.sum()][good]
         place[index] = (fit.position[: own.sum()] + corner)[good]
-        spread[index] = SIGMA_SCALE * fit.sigma()[: own.sum()][good]
+        spread[index] = sigma_px[: own.sum()][good]
         kept[index] = False
         about["hidden"] += len(fit.position) - fit.reported
         about["tiles"].append(_about(fit))
@@ -198,11 +203,13 @@ def _hidden(fit: JointFit, *, inside: bool) -> np.ndarray:
     return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > 1.5]).reshape(-1, 2)
 
 
-def _explained(fit: JointFit, width: np.ndarray) -> np.ndarray:
+def _explained(fit: JointFit, width: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     """Which of the reported points the fit speaks for, shape (n,)."""
     count = fit.reported
     move = np.hypot(*(fit.position[:count] - fit.start[:count]).T)
-    good = move <= np.minimum(MOST_SPREADS * width, FARTHEST)
+    good = (move <= FARTHEST) & ((move <= MOST_SPREADS * width) | (sigma <= SURE))
+    for pair in KDTree(fit.position[:count]).query_pairs(CLOSEST):
+        good[max(pair, key=lambda i: move[i])] = False
     good &= np.abs(fit.course[:count, 0]) > WEAKEST
     place = fit.pixels[fit.used]
     for i in np.flatnonzero(good):
