@@ -109,3 +109,29 @@ def test_the_configuration_makes_the_same_network_again():
 def test_an_untrained_network_believes_in_nothing():
     out = WaveNet(SMALL)(torch.randn(1, 4, 16, 16), torch.full((1, 4), 0.8), torch.ones(1, 16, 16))
     assert out.s.sigmoid().max().item() == pytest.approx(1 / (1 + math.exp(4)), rel=1e-3)
+
+
+def test_two_views_make_a_half_turn_of_the_field_a_half_turn_of_the_answer():
+    network = _network()
+    torch.nn.init.normal_(network.head[0].second.weight, std=0.2)
+    rng = torch.Generator().manual_seed(3)
+    maps, k = torch.randn(1, 5, 24, 32, generator=rng), torch.linspace(0.6, 0.9, 5)[None]
+    mask = torch.ones(1, 24, 32)
+    mask[:, :4] = 0
+    with torch.no_grad():
+        there = network(maps * mask[:, None], k, mask)
+        turned = network((maps * mask[:, None]).flip(-2, -1), k, mask.flip(-2, -1))
+        once = network.look(maps * mask[:, None], k, mask)
+    torch.testing.assert_close(turned.s.flip(-2, -1), there.s, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(-turned.offset.flip(-2, -1), there.offset, atol=1e-4, rtol=1e-4)
+    assert (once.s - there.s).abs().max() > 1e-2  # one look alone does not have that symmetry
+    with torch.no_grad():
+        training = network.train()(maps * mask[:, None], k, mask)
+    torch.testing.assert_close(training.s, once.s)
+
+
+def test_weights_of_before_look_once():
+    config = config_of(WaveNet(SMALL))
+    assert build(config).config.views == 2
+    del config["views"]
+    assert build(config).config.views == 1

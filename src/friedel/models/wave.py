@@ -42,6 +42,7 @@ class WaveConfig:
     d_v: int = 24
     head: int = 64
     dilations: tuple[int, ...] = (1, 2, 4, 8, 4, 2, 1)
+    views: int = 2  # looks at a field when it is not trained: as it is, and turned by half; S is their mean
     tile: int = 96  # for tiled detection: the field seen at once and the overlap of neighbours
     overlap: int = 24
 
@@ -228,6 +229,22 @@ class WaveNet(nn.Module):
         Output
             S (the logit of the probability), offset within ±1.5 px, log σ.
         """
+        maps, k = pool_voltages(maps, k, self.config.groups)
+        output = self.look(maps, k, mask)
+        if self.training or self.config.views == 1:
+            return output
+        # What the network says of a place depends a little on the way it looks at it; the mean of two looks errs less.
+        turned = self.look(maps.flip(-2, -1), k, mask.flip(-2, -1))
+        assert output.offset is not None and turned.offset is not None
+        assert output.log_sigma is not None and turned.log_sigma is not None
+        return Output(
+            (output.s + turned.s.flip(-2, -1)) / 2,
+            (output.offset - turned.offset.flip(-2, -1)) / 2,
+            (output.log_sigma + turned.log_sigma.flip(-2, -1)) / 2,
+        )
+
+    def look(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> Output:
+        """One look at the field as it is; see `forward`."""
         out = self.project(self.head(self.mix(self.features(maps, k, mask))))
         s, offset, log_sigma = out[:, 0], 1.5 * torch.tanh(out[:, 1:3]), out[:, 3].clamp(-4, 1)
         return Output(s, offset, log_sigma)
@@ -235,7 +252,7 @@ class WaveNet(nn.Module):
 
 def build(config: dict[str, Any]) -> WaveNet:
     """Make the network from the configuration kept in a weights file; channels last is a third faster on a CPU."""
-    known: dict[str, Any] = {
+    known: dict[str, Any] = {"views": 1} | {  # weights of before looked once
         name: tuple(value) if isinstance(value, list) else value for name, value in config.items()
     }
     network = WaveNet(WaveConfig(**known))
