@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from friedel.detection.matched_field import pool
-from friedel.detection.omp import iter_pursue
+from friedel.detection.matched_field import Template, pool
+from friedel.detection.omp import _Model, _move, iter_pursue
 from friedel.progress import Progress, drain
 from friedel.stack import normalise
 
@@ -50,3 +50,14 @@ def test_noise_alone_gives_nothing():
         for _ in range(8)
     ]
     assert sum(found) <= 2
+
+
+def test_a_scatterer_beyond_one_corner_reaches_the_opposite_one():
+    shape = (40, 40)
+    maps = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
+    model = _Model(maps, np.array([0.7, 0.8]), np.ones(shape, bool), Template())
+    corner = _move(np.full((1, 2), 39.0), np.full((1, 2), 0.5), shape)
+    for _ in range(20):  # as far out as a point may go
+        corner = _move(corner, np.full((1, 2), 0.5), shape)
+    t, _, _ = model.fit(corner, curvature=True)
+    assert np.isfinite(t).all()

@@ -59,7 +59,8 @@ class _Model:
         self.residual = self.data.copy()
         self.used = np.ones(len(self.pixels), dtype=bool)
         # The wave and its slope along r as tables: 0.01 px is 0.02 rad at most.
-        r = np.arange(0, np.hypot(*known.shape) + 4, _STEP)
+        # As far as from one corner to a scatterer outside the opposite one.
+        r = np.arange(0, np.hypot(*(np.array(known.shape) + MARGIN)) + 1, _STEP)
         self.wave = np.stack([template(r, float(k_)) for k_ in self.k]).astype(np.complex64)
         self.slope = np.gradient(self.wave, _STEP, axis=1)
 
