@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from friedel.errors import ModelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
+from friedel.training.fine_tune_config import FineTuneConfig
 from napari_friedel import results, tuning
 from napari_friedel.band import CUSTOM, BandBox
 from napari_friedel.jobs import Job, State, release_memory
@@ -76,12 +77,16 @@ class FineTuneDock(Dock):
     def _build_run(self) -> None:
         more = Advanced()
         self.alpha = _number(
-            0.03, 0, 10, 3, "Weight of the confidence regulariser; 0 trains on simulations alone"
+            FineTuneConfig.alpha,
+            0,
+            10,
+            3,
+            "Weight of the confidence regulariser; 0 trains on simulations alone",
         )
-        self.rate = _number(3e-4, 1e-6, 0.1, 6, "Learning rate of Adam")
+        self.rate = _number(FineTuneConfig.learning_rate, 1e-6, 0.1, 6, "Learning rate of Adam")
         self.epochs = QSpinBox()
         self.epochs.setRange(1, 1000)
-        self.epochs.setValue(10)
+        self.epochs.setValue(FineTuneConfig.epochs)
         self.epochs.setToolTip("An epoch is 50 steps")
         self.noise = _number(
             0.0, 0, 10, 2, "White noise of the simulated patches, in units of the waves' rms"

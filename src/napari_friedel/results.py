@@ -89,7 +89,11 @@ def _show_map(
         return
     layer.data = values
     place = placement(part)
-    for key in ("rotate", "scale", "translate"):  # each lets napari lay out the scene anew, which takes its time
+    for key in (
+        "rotate",
+        "scale",
+        "translate",
+    ):  # each lets napari lay out the scene anew, which takes its time
         if not np.allclose(getattr(layer, key), place[key]):
             setattr(layer, key, place[key])
     if kind == "s":

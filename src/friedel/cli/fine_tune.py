@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from friedel.cli.common import add_dispersion, add_input, area
+from friedel.training.fine_tune_config import FineTuneConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--alpha", type=float, default=0.03, help="weight of L_reg; 0 is plain L0 (default 0.03)"
     )
     parser.add_argument("--learning-rate", type=float, metavar="LR", help="of the optimiser (default 3e-4)")
-    parser.add_argument("--epochs", type=int, default=10, help="of 50 steps each (default 10)")
+    parser.add_argument(
+        "--epochs", type=int, default=FineTuneConfig.epochs, help="of 50 steps each (default %(default)s)"
+    )
     parser.add_argument(
         "--noise", type=float, metavar="ETA", help="noise of the simulated patches (default: measured)"
     )

@@ -57,7 +57,9 @@ def tile_outlines(
     # Tiles depend on the header alone.
     header = Model(network=None, header=read_header(find_model(model)))  # type: ignore[arg-type]
     shape = (part.sizes["y"], part.sizes["x"])
-    scaling = plan(band.k(part["bias"].to_numpy()), pixel_pitch(part), shape, header.k_range, k_mean=header.k_mean)
+    scaling = plan(
+        band.k(part["bias"].to_numpy()), pixel_pitch(part), shape, header.k_range, k_mean=header.k_mean
+    )
     cut = layout(header, tiles)
     edges = []
     for axis, (length, offset) in enumerate(zip(scaling.new_shape, (row_start, column_start), strict=True)):

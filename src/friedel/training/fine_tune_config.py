@@ -21,7 +21,7 @@ class FineTuneConfig:
     learning_rate : float
         Of Adam; constant after a short rise.
     epochs, steps_per_epoch : int
-        Length of the run.
+        Length of the run. The defaults are those with which the gain was measured (docs: "Does fine-tuning help?").
     batch : int
         Patches a step. The paper's network: so many of 20×20 pixels, simulated and experimental each. The `friedel`
         network: as many pixels in patches of 40×40, simulated and experimental together.
@@ -45,7 +45,7 @@ class FineTuneConfig:
 
     alpha: float = 0.03
     learning_rate: float = 3e-4
-    epochs: int = 10
+    epochs: int = 1
     steps_per_epoch: int = 50
     batch: int = 16
     voltages: int = 16
