@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from friedel.detection import refit
-from friedel.detection.refit import damped, iter_refit, pool
+from friedel.detection.refit import iter_refit, pool
 from friedel.evaluation.bound import isolated, position_bound
 from friedel.evaluation.twin import Setting, Twin, make_twin
 from friedel.evaluation.waves import complex_wavevector
+from friedel.physics.dispersion import Dispersion
 from friedel.progress import drain
 from friedel.stack import didv, normalise
 
@@ -138,7 +139,8 @@ def test_pool_keeps_the_order_of_k():
 def test_damping_is_that_of_the_complex_band():
     energy = np.array([290.0, 540.0])
     k = complex_wavevector(energy, 0.26, 20.0) * 0.469
-    assert damped(k.real, 0.469, 0.26, 20.0) == pytest.approx(k, rel=2e-3)
+    band = Dispersion(-520.0, 0.26, 20.0)
+    assert band.complex_k(energy - 520.0) * 0.469 == pytest.approx(k, rel=2e-3)
 
 
 @pytest.fixture(scope="module")

@@ -312,13 +312,14 @@ def _refit(
     field: _Field, table: pd.DataFrame, threshold: float, remarks: _Remarks
 ) -> Generator[Progress, None, tuple[pd.DataFrame, dict[str, Any] | None]]:
     """Positions of the impurities in `table` by multiple scattering; the other candidates stay as they are."""
-    from friedel.detection.refit import damped, iter_refit
+    from friedel.detection.refit import iter_refit
 
     if "mass" not in field.band:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
         return table, None
     scaling = field.scaling
-    k = damped(scaling.k, scaling.pixel_nm, field.band["mass"], field.band["broadening_mev"])
+    band = Dispersion(*(field.band[name] for name in ("onset_mev", "mass", "broadening_mev")))
+    k = band.complex_k(field.bias) * scaling.pixel_nm
     chosen = np.flatnonzero(table["probability"].to_numpy(float) >= threshold)
     points, sigma = (
         table[["row", "column"]].to_numpy(float)[chosen],

@@ -20,7 +20,6 @@ from friedel.detection.joint_fit import JointFit
 from friedel.detection.matched_field import statistic
 from friedel.detection.peaks import local_maxima
 from friedel.detection.tiles import starts
-from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV
 from friedel.progress import Progress, share
 
 #: Maps are averaged to at most so many.
@@ -74,13 +73,6 @@ def pool(maps: np.ndarray, k: np.ndarray, groups: int = GROUPS) -> tuple[np.ndar
     parts = np.array_split(order, min(groups, len(order)))
     pooled = np.stack([maps[part].mean(axis=0) for part in parts]).astype(np.float32)
     return pooled, np.array([k[part].mean() for part in parts])
-
-
-def damped(k: np.ndarray, pixel_nm: float, mass: float, broadening_mev: float) -> np.ndarray:
-    """Complex wavevectors [rad/px] of a band with lifetime broadening Γ: Im k / k = Γ / 4(E − E₀)."""
-    k = np.asarray(k, dtype=float)
-    energy_mev = 1e3 * (k / pixel_nm / WAVEVECTOR_PER_SQRT_EV) ** 2 / abs(mass)
-    return k * (1 + 0.25j * broadening_mev / energy_mev)
 
 
 def iter_refit(

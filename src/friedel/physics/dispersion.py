@@ -61,6 +61,25 @@ class Dispersion:
             k = WAVEVECTOR_PER_SQRT_EV * np.sqrt(abs(self.mass) * energy_ev)
         return np.where(energy_ev > 0, k, np.nan)
 
+    def complex_k(self, bias_mv: Any) -> np.ndarray:
+        """Wavevector at each bias with the damping of the waves by the lifetime: Im k / Re k = Γ / 4|E − E₀|.
+
+        Parameters
+        ----------
+        bias_mv : array
+            Bias voltage [mV].
+
+        Returns
+        -------
+        array of complex
+            k [nm⁻¹], to first order in Γ / (E − E₀); NaN where the bias lies outside the band.
+        """
+        k = self.k(bias_mv)
+        with np.errstate(divide="ignore"):  # at the onset itself k is NaN
+            return k * (
+                1 + 0.25j * self.broadening_mev / np.abs(np.asarray(bias_mv, dtype=float) - self.onset_mev)
+            )
+
 
 #: Surface states of the noble metals at low temperature. Au(111): arXiv 2006.15898; Ag(111) and Cu(111): rounded
 #: from the photoemission and tunnelling literature; fit your own with `friedel.fit_dispersion`.

@@ -70,11 +70,7 @@ def row_offsets(
         True for grid spectroscopy (a row's offset is common to all voltages), False for map after map.
     """
     b, v, h, _ = maps.shape
-    kicks = torch.randn(b, 1 if shared else v, h, generator=rng) * math.sqrt(1 - memory**2)
-    walk = torch.empty_like(kicks)
-    walk[..., 0] = kicks[..., 0] / math.sqrt(1 - memory**2)
-    for row in range(1, h):
-        walk[..., row] = memory * walk[..., row - 1] + kicks[..., row]
+    walk = torch.randn(b, 1 if shared else v, h, generator=rng) @ _walk(h, memory).T
     return maps + _column(strength) * spread(maps) * walk[..., None]
 
 

@@ -100,8 +100,7 @@ def simulate(
         .view(1, -1, 2)
     )
     pixels = grid + instrument.drift_displacement(grid[..., 0], drift, shape[0])
-    energy = np.abs(bias - band.onset_mev)
-    complex_k = torch.as_tensor(k * (1 + 0.25j * band.broadening_mev / energy), dtype=torch.complex64)[None]
+    complex_k = torch.as_tensor(band.complex_k(bias) * pixel_nm, dtype=torch.complex64)[None]
     between, away = distances(points, points), distances(points, pixels)
     pieces = [
         ldos(between, away, complex_k[:, i : i + _CHUNK], s[:, i : i + _CHUNK])
