@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     four.add_argument(
         "--trainings", type=int, metavar="N", help="trainings a curve (default 10, as published)"
     )
-    four.add_argument("--epochs", type=int, metavar="N", help="epochs a training (default 30)")
-    four.add_argument("--steps", type=int, metavar="N", help="steps an epoch (default 100)")
+    four.add_argument("--epochs", type=int, metavar="N", help="epochs a training (default 10)")
+    four.add_argument("--steps", type=int, metavar="N", help="steps an epoch (default 60)")
     four.add_argument(
         "--voltages", type=int, metavar="N", help="maps, evenly spaced (default 126, as published)"
     )

@@ -4,7 +4,8 @@ Four curves against the epoch: L₀ or L₀ + α L_reg, with or without white no
 patches. Every training number uses the same first weights and the same simulated impurities in all four
 curves, so that the curves can be compared pair by pair. Published: L = 20, 126 voltages, η = 0.8, α = 0.03,
 ten trainings, Eq. 3, the share of reference points with a peak within one pixel. Not published and chosen
-here: the length of an epoch, their number, the optimiser, the network's sizes, and what counts as a peak.
+here: the length of an epoch, their number (with fewer voltages nothing moves after the sixth), the optimiser,
+the network's sizes, and what counts as a peak.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class Plan:
     """
 
     trainings: int = 10
-    epochs: int = 30
-    steps: int = 100
+    epochs: int = 10
+    steps: int = 60
     voltages: int = 126
     maps: int = 504
     experimental: int = 2
@@ -75,7 +76,7 @@ class Plan:
 
     def quick(self) -> Plan:
         """Return a short version, some ten minutes on two cores: two trainings, every fifth voltage."""
-        return replace(self, trainings=2, epochs=6, steps=60, voltages=26, maps=208)
+        return replace(self, trainings=2, epochs=6, voltages=26, maps=208)
 
 
 def iter_figure4(
@@ -212,6 +213,7 @@ def _train(
     where = resolve_device(device)
     torch.manual_seed(number)
     network = AttentionNetwork(AttentionConfig(inner_product=plan.inner_product)).to(where)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a fifth faster on a CPU
     optimiser = torch.optim.AdamW(network.parameters(), lr=plan.learning_rate, weight_decay=1e-4)
     scene = FriedelConfig(noise=plan.noise if noisy else 0.0)
     draw, pick = torch.Generator().manual_seed(1000 + number), torch.Generator().manual_seed(5000 + number)
