@@ -1,9 +1,11 @@
 """The bound's derivative against finite differences, and what is known about it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from friedel.evaluation.bound import _information, isolated, position_bound
+from friedel.evaluation.bound import JITTER, _slopes, isolated, position_bound
 from friedel.evaluation.surface import pixels
 from friedel.evaluation.twin import Setting, make_twin
 from friedel.evaluation.waves import Places, distances, scattered
@@ -17,16 +19,21 @@ def _parts(points, shape=(40, 40), core=1.0):
     return place, Places(distances(place, points)), distances(points, points)
 
 
+def _information(place, points, away, between, strength):
+    slopes = _slopes(place, points, away, between, K, strength)[1]
+    return slopes.T @ slopes
+
+
 def _sigma(points, strength, core=1.0):
     place, away, between = _parts(points, core=core)
-    return np.sqrt(np.diag(np.linalg.inv(_information(place, points, away, between, K, strength))))
+    return np.sqrt(np.diag(np.linalg.inv(_information(place, points, away, between, strength))))
 
 
 def test_the_information_is_that_of_the_full_map():
     random = np.random.default_rng(0)
     points, strength = random.uniform(8, 32, (5, 2)), np.full(5, 0.4j - 0.3)
     place, away, between = _parts(points)
-    exact = _information(place, points, away, between, K, strength)
+    exact = _information(place, points, away, between, strength)
     step, columns = 0.02, []
     for axis in range(2):
         for a in range(5):
@@ -61,7 +68,7 @@ def test_the_best_linear_estimator_reaches_the_bound():
     points, strength = np.array([[20.3, 19.6]]), np.array([0.4j - 0.3])
     place, away, between = _parts(points)
     sigma = 0.2
-    bound = np.sqrt(np.diag(np.linalg.inv(_information(place, points, away, between, K, strength)))) * sigma
+    bound = np.sqrt(np.diag(np.linalg.inv(_information(place, points, away, between, strength)))) * sigma
     clean = scattered(away, between, K, strength)
     random = np.random.default_rng(1)
     from scipy.special import hankel1
@@ -79,9 +86,15 @@ def test_the_best_linear_estimator_reaches_the_bound():
     np.testing.assert_allclose(np.std(errors, axis=0), bound, rtol=0.15)
 
 
-def test_a_twins_bound_scales_with_its_noise():
+def test_without_jitter_a_twins_bound_scales_with_its_noise():
     settings = [
-        Setting(shape=(32, 32), bias_mv=(-230.0, -100.0, 20.0), impurities=6, margin_nm=2.0, noise=noise)
+        replace(
+            Setting(shape=(32, 32), bias_mv=(-230.0, -100.0, 20.0)),
+            impurities=6,
+            margin_nm=2.0,
+            noise=noise,
+            jitter_pm=0,
+        )
         for noise in (0.4, 0.8)
     ]
     quiet, loud = (position_bound(make_twin(setting, 1)) for setting in settings)
@@ -89,6 +102,28 @@ def test_a_twins_bound_scales_with_its_noise():
     inner = quiet < 1  # the prior does not matter there
     assert inner.sum() >= 4
     np.testing.assert_allclose(loud[inner] / quiet[inner], 2.0, rtol=0.02)
+
+
+def test_jitter_is_noise_that_voltages_share():
+    def bound(**changes):
+        bias = (-230.0, -150.0, -60.0, 20.0)
+        setting = Setting(
+            shape=(32, 32), bias_mv=bias, impurities=6, margin_nm=2.0, herringbone=False, **changes
+        )
+        return position_bound(make_twin(setting, 1))
+
+    none, some, much, huge = (bound(noise=0.2, jitter_pm=jitter) for jitter in (0.0, 1.0, 4.0, 1e4))
+    assert (none < some).all() and (some < much).all()
+    inner = none < 0.3
+    # However large, it hides one combination of the voltages only: a quarter of what four tell, or little more.
+    assert (huge[inner] / none[inner]).max() < 2.0
+    np.testing.assert_allclose(huge[inner], bound(noise=0.2, jitter_pm=1e5)[inner], rtol=1e-3)
+
+
+def test_the_twin_jitters_by_what_the_bound_believes():
+    still = Setting(shape=(48, 48), bias_mv=(-100.0,), impurities=0, noise=0.0, rows=0.0, herringbone=False)
+    moved = make_twin(replace(still, jitter_pm=2.0), 3).stack["LockinX"].to_numpy()
+    assert np.std(moved) == pytest.approx(2 * JITTER, rel=0.05)
 
 
 def test_isolation_is_about_the_nearest_neighbour():

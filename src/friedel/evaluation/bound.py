@@ -6,11 +6,13 @@ H₀² of every scatterer},
 
     J = Σ_v D_vᵀ P_v D_v / σ_v²,   bound = (J⁻¹)
 
-summed over voltages. The derivative is that of the full multiple-scattering map, written out: with g = T h,
-∂ρ/∂r_a = 2 Re g_a (∂h_a + Σ_j ∂H_aj g_j). The voltages count as independent: an estimator that uses the slow
-course of the phase over energy may do better. Only white noise counts; jitter, rows, drift and the
-herringbone do not, so that the bound is low for a field that has them. Core pixels are left out: they follow
-no law.
+summed over voltages. The tip's height jitters: a pixel's whole spectrum ρ is multiplied by 1 + j, which is noise,
+too, of covariance τ² ρ ρᵀ over the voltages of that pixel. Its part of J is taken away (Woodbury's identity, with P_v
+as for white noise, which leaves J too large and the bound, if anything, too low). The derivative is that of the full
+multiple-scattering map, written out: with g = T h, ∂ρ/∂r_a = 2 Re g_a (∂h_a + Σ_j ∂H_aj g_j). The voltages count as
+independent: an estimator that uses the slow course of the phase over energy may do better. White noise and jitter
+count; rows, drift, tip changes and the herringbone do not, so that the bound is low for a field that has them. Core
+pixels are left out: they follow no law.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from friedel.evaluation.waves import Places, Radial, distances, t_matrix
 
 #: Standard deviation of what is known of a position beforehand [px]: it keeps outsiders from making J singular.
 PRIOR_PX = 20.0
+#: Relative change of a pixel's spectrum by a picometre of jitter (`friedel.evaluation.surface.measure`).
+JITTER = 0.022
 #: A scatterer is isolated if no other is nearer than this many half wavelengths: from there on the bound of a pair is
 #: that of a single one.
 ISOLATED = 0.75
@@ -56,10 +60,16 @@ def position_bound(twin: Twin, border_px: float = 1.0, voltages: int = 24) -> np
     count = len(twin.k)
     chosen = np.unique(np.linspace(0, count - 1, min(voltages, count)).round().astype(int))
     away, between = Places(distances(place, points)), distances(points, points)
+    common = np.zeros((len(place), 2 * len(points)))
+    power = np.zeros(len(place))
     for v in chosen:
-        information += _information(place, points, away, between, twin.k[v], twin.strength[v]) * (
-            count / len(chosen) / twin.noise[v] ** 2
-        )
+        spectrum, slopes = _slopes(place, points, away, between, twin.k[v], twin.strength[v])
+        weight = count / len(chosen) / twin.noise[v] ** 2
+        information += weight * slopes.T @ slopes
+        jitter = JITTER * twin.setting.jitter_pm * spectrum
+        common += weight * jitter[:, None] * slopes
+        power += weight * jitter**2
+    information -= common.T @ (common / (1 + power)[:, None])
     variance = np.diag(np.linalg.inv(information))
     wanted = twin.truth(border_px)[0]
     index = KDTree(points).query(wanted)[1]
@@ -87,10 +97,10 @@ def _usable(twin: Twin) -> np.ndarray:
     return usable
 
 
-def _information(
+def _slopes(
     place: np.ndarray, points: np.ndarray, away: Places, between: np.ndarray, k: complex, strength: np.ndarray
-) -> np.ndarray:
-    """DᵀPD of one map at unit noise, rows of all scatterers first, then columns."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """ρ/ρ₀ of one map, (P,), and its derivative without the nuisances, PD: all rows first, then columns, (P, 2N)."""
     n = len(points)
     table = Radial(k, away.reach)
     h, h1 = table(away), table(away, order=1)
@@ -110,7 +120,8 @@ def _information(
     nuisance = np.concatenate([np.ones((len(place), 1)), square.real, square.imag], axis=1).astype(float)
     basis = qr(nuisance, mode="economic", overwrite_a=True, check_finite=False)[0]
     derivative -= basis @ (basis.T @ derivative)
-    return derivative.T @ derivative
+    density = 1 + np.einsum("pn,pn->p", g, h).real.astype(float)
+    return density, derivative
 
 
 def _differences(place: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -125,6 +125,9 @@ def iter_figure4(
         )
         judge = _Judge(twin, reference[["row", "column"]].to_numpy(float), plan.voltages)
         for curve, n in missing:
+            if _file(target, curve, n).exists():  # another process works in the same folder
+                done += 1
+                continue
             rows = yield from _train(judge, plan, curve, n, device, done / len(jobs), 1 / len(jobs))
             with write_beside(_file(target, curve, n)) as beside:
                 pd.DataFrame(rows).to_csv(beside, index=False, float_format="%.6g")
