@@ -15,8 +15,9 @@ import numpy as np
 
 from friedel.physics.foldy_lax import Ripple, Waves, Ways
 
-#: Pixels nearer than this to a point [px] are left out; further out the robust weights find what belongs to cores.
-CORE = 1.5
+#: Pixels nearer than this to a point [px] are left out. A core that reaches further shows: in a ring of `RING` px more
+#: than `CORE_SHARE` of the pixels have a χ² of more than `CORE_CHI2` × the usual; up to `LARGEST_CORE`, and a rim.
+CORE, RING, CORE_SHARE, CORE_CHI2, LARGEST_CORE, RIM = 1.5, 0.6, 0.3, 2.2, 3.3, 0.2
 #: Shared parameters and what is known of them beforehand (standard deviations; relative, relative, -, -, rad/px, px).
 PRIOR = {
     "k": 0.01, "im_k": 0.005, "cosine": 0.05, "sine": 0.05,
@@ -57,6 +58,7 @@ class JointFit:
         self.reported = len(points)
         self.position, self.start = np.array(points, float), np.array(points, float)
         self.spread = np.asarray(spread, float)
+        self.core = np.full(len(points), CORE)
         middle, half = self.k0.real.mean(), max(float(np.ptp(self.k0.real)) / 2, 1e-9)
         self.energy = (self.k0.real - middle) / half
         self.courses = 2 if len(k) > 2 else 1
@@ -112,9 +114,9 @@ class JointFit:
     def select(self) -> None:
         """Choose the pixels outside all cores; after points have moved or come."""
         near = np.full(len(self.pixels), np.inf)
-        for point in self.position:
-            np.minimum(near, np.hypot(*(self.pixels - point).T), out=near)
-        self.used = np.flatnonzero(near > CORE)
+        for point, core in zip(self.position, self.core, strict=True):
+            np.minimum(near, np.hypot(*(self.pixels - point).T) - core, out=near)
+        self.used = np.flatnonzero(near > 0)
         rows = self.pixels[self.used, 0]
         self._row_start = np.flatnonzero(np.r_[True, np.diff(rows) > 0][: len(rows)])
         self._row_length = np.diff(np.r_[self._row_start, len(rows)])
@@ -246,8 +248,27 @@ class JointFit:
         chi2 = (left**2).sum(axis=0) - self.common_share * (self.common @ left) ** 2
         ratio = chi2 / max(float(np.median(chi2)), 1e-9)
         weight = np.minimum(1, (STUDENT + count) / (STUDENT + count * ratio))
+        self._strange = np.zeros(len(self.pixels), bool)
+        self._strange[self.used] = ratio > CORE_CHI2
         self.weight = np.ones(len(self.pixels))
         self.weight[self.used] = np.where(ratio > OUTLIER, 0.02, weight)
+
+    def grow_cores(self) -> None:
+        """Leave out what belongs to large cores: robust weights alone let their rims pull at the positions."""
+        place, strange = self.pixels[self.used], self._strange[self.used]
+        for i, point in enumerate(self.position[: self.reported]):
+            r = np.hypot(*(place - point).T)
+            around = (r > LARGEST_CORE) & (r < 2 * LARGEST_CORE)
+            if strange[around].mean() > CORE_SHARE / 2:  # what is strange here is more than a core
+                continue
+            first = self.core[i]
+            while self.core[i] < LARGEST_CORE:
+                ring = (r > self.core[i]) & (r <= self.core[i] + RING)
+                if ring.sum() < 3 or strange[ring].mean() <= CORE_SHARE:
+                    break
+                self.core[i] += 0.3
+            if self.core[i] > first:
+                self.core[i] += RIM
 
     def drop_small_drift(self) -> None:
         """Leave the drift out for good if there is hardly any: a map whose points stay put is far quicker made."""
@@ -284,6 +305,7 @@ class JointFit:
         self.position = np.vstack([self.position, places])
         self.start = np.vstack([self.start, places])
         self.course = np.vstack([self.course, np.zeros((len(places), self.courses))])
+        self.core = np.append(self.core, np.full(len(places), CORE))
 
     def sigma(self) -> np.ndarray:
         """Standard deviation of the reported positions per axis [px], from the posterior's curvature, shape (n,)."""

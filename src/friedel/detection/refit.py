@@ -36,13 +36,15 @@ WEAKEST = 0.08
 #: A point stays where it was if fewer than this share of the pixels around it (out to `AROUND` px) fit the model.
 LEAST_FITTING, AROUND = 0.4, 4.0
 #: The posterior's curvature takes the model to be true; on simulated fields with every disturbance errors are larger.
-SIGMA_SCALE = 1.3
+SIGMA_SCALE = 1.15
 #: Scatterers outside are looked for up to this far out [px]; at most so many a round, of at least this significance.
-MARGIN, MOST_HIDDEN, CHANCE = 8, 12, 1e-5
+MARGIN, MOST_HIDDEN, CHANCE = 12, 12, 1e-5
 #: Field [px] that is fitted at once, and the overlap of neighbours: the cost grows with pixels × points².
 TILE, OVERLAP = 112, 24
 #: Iterations: at most, and the move [px] below which a fit has come to rest.
 ITERATIONS, REST = 12, 0.004
+#: Iterations after which scatterers that nobody reported are looked for.
+HIDDEN_TURNS = (1, 3, 5, 7)
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,9 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
             fit.adjust_gain()
         if turn == 4:
             fit.drop_small_drift()
-        if turn in (1, 3, 5):
+        if turn in (5, 7):
+            fit.grow_cores()
+        if turn in HIDDEN_TURNS:
             fit.add_hidden(_hidden(fit, inside=turn > 1))
         if turn == 2 and pixel_nm is not None:
             work = share(iter_ripple(fit, 2 * np.pi / PERIOD_NM * pixel_nm), 2.7 / ITERATIONS, 3 / ITERATIONS)
