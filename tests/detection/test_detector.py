@@ -2,12 +2,14 @@ import json
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from friedel.detection.detector import detect, iter_detect
+from friedel.detection.detector import _physical, detect, iter_detect
 from friedel.errors import FriedelWarning, ModelError, PhysicsError, StackError
 from friedel.models.registry import Model, build_network
 from friedel.progress import Progress
+from friedel.rescale import plan
 from friedel.stack import make_stack, pixel_pitch
 from friedel.table import COLUMNS
 
@@ -147,3 +149,12 @@ def test_a_stack_without_pixels_is_refused():
     stack = make_stack({"LockinX": np.full((3, 20, 20), np.nan)}, bias_mv=[0, 10, 20], pixel_nm=0.4)
     with pytest.raises(StackError, match="no acquired pixel"):
         detect(stack, dispersion="au111", method="omp")
+
+
+def test_what_lies_beyond_the_border_is_not_listed():
+    stack = make_stack({"LockinX": np.zeros((1, 20, 20), np.float32)}, bias_mv=[0.0], pixel_nm=0.5)
+    scaling = plan(np.array([1.6]), (0.5, 0.5), (20, 20), (0.7, 0.9))
+    assert scaling.identity
+    rows = [-0.7, -0.4, 10.0, 19.4, 19.6]
+    table = pd.DataFrame({"row": rows, "column": 5.0, "s": 1.0, "probability": 0.9, "sigma_px": 0.1})
+    assert _physical(table, scaling, stack, ((0, 20), (0, 20)))["row"].tolist() == [-0.4, 10.0, 19.4]
