@@ -11,7 +11,8 @@ from collections.abc import Generator
 
 import numpy as np
 
-from friedel.detection.joint_fit import PRIOR, STRENGTH_SPREAD, JointFit, Layout
+from friedel.detection.fit_layout import Layout
+from friedel.detection.joint_fit import PRIOR, STRENGTH_SPREAD, JointFit
 from friedel.physics.foldy_lax import Ripple, Ways
 from friedel.progress import Progress
 
