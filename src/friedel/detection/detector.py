@@ -351,7 +351,7 @@ def _physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Ar
     corner = np.array([area[0][0], area[1][0]])
     positions = scaling.to_old(table[["row", "column"]].to_numpy(dtype=float).reshape(-1, 2))
     inside = ((positions >= -0.5) & (positions <= np.array(scaling.shape) - 0.5)).all(axis=1)
-    table, positions = table.loc[inside], positions[inside] + corner
+    table, positions = table.iloc[np.flatnonzero(inside)], positions[inside] + corner
     pitch_y, pitch_x = pixel_pitch(stack)
     y_nm = float(stack["y"][0]) + positions[:, 0] * pitch_y
     x_nm = float(stack["x"][0]) + positions[:, 1] * pitch_x
