@@ -24,9 +24,9 @@ class SceneConfig:
     size: int = 48
     voltages: int = 12
     margin: float = 14.0  # how far outside the field scatterers lie
-    density: Range = (8 / 6400, 170 / 6400)  # scatterers a pixel, log-uniform
+    density: Range = (4 / 6400, 170 / 6400)  # scatterers a pixel, log-uniform
     empty: float = 0.04  # share of fields without any scatterer inside or around
-    closest: Range = (0.8, 2.4)  # smallest distance between two scatterers
+    closest: Range = (0.8, 3.0)  # smallest distance between two scatterers
     k: Range = (0.62, 0.92)  # geometric mean of k over the voltages
     k_ratio: Range = (1.0, 2.0)  # highest over lowest k
     k_error: float = 0.01  # relative error with which the analyst knows k
