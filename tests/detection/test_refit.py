@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from friedel.detection import refit
+from friedel.detection.joint_fit import STRENGTH, JointFit
 from friedel.detection.refit import iter_refit, pool
 from friedel.evaluation.bound import isolated, position_bound
 from friedel.evaluation.twin import Setting, Twin, make_twin
 from friedel.evaluation.waves import complex_wavevector
+from friedel.matching import match
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import drain
 from friedel.stack import didv, normalise
@@ -107,7 +109,87 @@ def test_two_points_on_one_impurity_do_not_stay_together():
     truth, _ = twin.truth()
     start = np.vstack([truth, truth[2] + [0.8, 0.0]])
     found = _refit(twin, start)
-    assert np.hypot(*(found.positions[2] - found.positions[-1])) >= refit.CLOSEST
+    # The spare point is dropped, or its evidence is far below that of the impurity.
+    assert found.evidence[-1] < 0.05 * found.evidence[2]
+    assert np.hypot(*(found.positions[2] - truth[2])) < 0.1
+
+
+def test_doubtful_points_stand_or_fall_by_the_waves():
+    twin = make_twin(EXACT, 3)
+    truth, optional = twin.truth()
+    counts = np.flatnonzero(~optional & isolated(twin))
+    empty = _empty_places(twin, 3)
+    points = np.vstack([truth, empty])
+    doubtful = np.zeros(len(points), bool)
+    doubtful[counts[:2]] = True  # impurities that the network doubts
+    doubtful[len(truth) :] = True  # and places where there is none
+    found = _refit(twin, points, doubtful=doubtful)
+    real, none = found.evidence[counts], found.evidence[len(truth) :]
+    assert np.nanmax(none, initial=0) < 0.05 * real.min()
+    assert _errors(found.positions[counts[:2]], truth[counts[:2]]) < 0.1
+    assert found.about["dropped"] == (found.evidence == 0).sum()
+    # What was dropped stays where it was.
+    gone = found.evidence == 0
+    assert (found.positions[gone] == points[gone]).all() and not found.kept[gone].any()
+
+
+def test_a_sure_point_that_the_waves_do_not_need_has_no_evidence():
+    twin = make_twin(EXACT, 3)
+    truth, optional = twin.truth()
+    points = np.vstack([truth, _empty_places(twin, 1)])
+    found = _refit(twin, points)
+    counts = ~optional & isolated(twin)
+    assert not found.evidence[-1] > 0.05 * found.evidence[: len(truth)][counts].min()
+
+
+def test_a_pair_seen_as_one_is_told_apart_by_its_doubtful_partner():
+    twin = make_twin(replace(EXACT, impurities=14), 11)
+    truth, optional = twin.truth()
+    apart = np.hypot(*(truth[:, None] - truth).transpose(2, 0, 1)) + 99 * np.eye(len(truth))
+    apart[optional] = 99
+    one, other = np.unravel_index(apart.argmin(), apart.shape)
+    assert apart[one, other] < 2.6
+    points = truth.copy()
+    points[one] = (2 * truth[one] + truth[other]) / 3  # drawn towards the partner, as networks place it
+    points[other] += [0.2, -0.3]
+    doubtful = np.arange(len(truth)) == other
+    found = _refit(twin, points, doubtful=doubtful)
+    pair = [one, other]
+    assert _errors(found.positions[pair], truth[pair]) < 0.25 * _errors(points[pair], truth[pair])
+    assert found.evidence[other] > 100
+
+
+def test_evidence_is_what_chi2_rises_by():
+    """To second order; so for a weak scatterer, whose loss the others cannot make good."""
+    twin = make_twin(EXACT, 3)
+    truth, _ = twin.truth()
+    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k)
+    points = np.vstack([truth, _empty_places(twin, 1)])
+    expected = np.append(np.full(len(truth), STRENGTH), 0.0)
+    fit = JointFit(maps, k, np.ones(maps.shape[1:], bool), points, np.full(len(points), 0.3), expected)
+    fit.core[-1] = 0.0  # the same pixels with and without it
+    fit.guess_strengths()
+    for turn in range(8):
+        if turn < 3:
+            fit.weigh()
+        fit.step(positions=turn > 1)
+    evidence, before = fit.evidence()[-1], fit.evaluate(slopes=False)[0]
+    fit.remove(np.array([len(points) - 1]))
+    for _ in range(4):
+        fit.step()
+    assert fit.evaluate(slopes=False)[0] - before == pytest.approx(evidence, rel=0.25, abs=1.0)
+
+
+def _empty_places(twin: Twin, count: int) -> np.ndarray:
+    """Places far from every scatterer, and from each other."""
+    grid = np.argwhere(np.ones(twin.setting.shape, bool)).astype(float)
+    grid = grid[((grid > 3) & (grid < np.array(twin.setting.shape) - 4)).all(axis=1)]
+    places = twin.scatterers.position
+    chosen: list[np.ndarray] = []
+    for _ in range(count):
+        near = np.min([np.hypot(*(grid - q).T) for q in [*places, *chosen]], axis=0)
+        chosen.append(grid[near.argmax()])
+    return np.array(chosen)
 
 
 def test_tiles_give_every_point_once(monkeypatch):
@@ -171,6 +253,45 @@ def test_detect_records_the_refit(detected):
     assert "refit" not in plain.provenance
     about = json.loads(json.dumps(fitted.provenance))["refit"]
     assert about["voltage_groups"] == 11 and about["kept"] <= len(fitted)
+
+
+def test_the_classical_methods_keep_their_probabilities(detected):
+    _, plain, fitted = detected
+    assert (plain.table["probability"] == fitted.table["probability"]).all()
+
+
+@pytest.fixture(scope="module")
+def judged():
+    from friedel.detection.detector import detect
+
+    twin = make_twin(replace(EXACT, shape=(44, 44), impurities=12), 8)
+    plain = detect(twin.stack, dispersion=twin.dispersion)
+    return twin, plain, detect(twin.stack, dispersion=twin.dispersion, refit=True)
+
+
+def test_with_a_network_the_fit_judges(judged):
+    twin, plain, fitted = judged
+    truth, optional = twin.truth()
+    scores = [
+        match(one.impurities[["row", "column"]].to_numpy(), truth, 1.0, optional=optional)
+        for one in (plain, fitted)
+    ]
+    wrong = [len(one.false) + len(one.missed) for one in scores]
+    assert wrong[1] <= wrong[0] and wrong[1] <= 1
+    probability = fitted.table["probability"].to_numpy()
+    assert (np.diff(probability) <= 0).all() and ((probability >= 0) & (probability <= 1)).all()
+    assert not np.isin(probability, plain.table["probability"]).all()
+    assert fitted.provenance["refit"]["dropped"] >= 0
+
+
+def test_the_least_probable_candidates_are_not_fitted(judged):
+    from friedel.detection.verdict import DOUBT
+
+    _, plain, fitted = judged
+    low = plain.table[plain.table["probability"] < DOUBT][["row", "column"]].to_numpy()
+    after = fitted.table[["row", "column"]].to_numpy()
+    for point in low:
+        assert (np.hypot(*(after - point).T) < 1e-9).any()
 
 
 def test_a_wrong_band_is_noticed_and_made_good(detected):

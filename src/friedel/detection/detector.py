@@ -96,7 +96,9 @@ def iter_detect(
         ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
     refit : bool
         Whether the positions at or above the threshold are fitted once more, all together, by waves that scatter many
-        times (`friedel.detection.refit`): several times more precise, and half a minute for 80×80 px.
+        times (`friedel.detection.refit`): several times more precise, and
+        some twenty seconds for 80×80 px. With a network the fit also judges (`friedel.detection.verdict`): candidates
+        below the threshold that the waves need rise above it, impurities that they do not need fall below.
 
     Yields
     ------
@@ -151,7 +153,8 @@ def iter_detect(
         threshold = classical.THRESHOLD if threshold is None else threshold
     table, s, probability, extra = found
     if refit:
-        table, extra["refit"] = yield from share(_refit(field, table, threshold, remarks), 0.3, 0.99)
+        again = _refit(field, table, threshold, remarks, judge=network is not None)
+        table, extra["refit"] = yield from share(again, 0.3, 0.99)
     result = Detections(
         table=_physical(table, field.scaling, stack, area),
         threshold=float(threshold),
@@ -309,10 +312,11 @@ def _by_network(field: _Field, model: Model, mode: str) -> Generator[Progress, N
 
 
 def _refit(
-    field: _Field, table: pd.DataFrame, threshold: float, remarks: _Remarks
+    field: _Field, table: pd.DataFrame, threshold: float, remarks: _Remarks, *, judge: bool
 ) -> Generator[Progress, None, tuple[pd.DataFrame, dict[str, Any] | None]]:
-    """Positions of the impurities in `table` by multiple scattering; the other candidates stay as they are."""
+    """Positions of the impurities in `table` by multiple scattering; if the fit may `judge`, also who is one."""
     from friedel.detection.refit import iter_refit
+    from friedel.detection.verdict import DOUBT, verdict
 
     if "mass" not in field.band:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
@@ -320,22 +324,29 @@ def _refit(
     scaling = field.scaling
     band = Dispersion(*(field.band[name] for name in ("onset_mev", "mass", "broadening_mev")))
     k = band.complex_k(field.bias) * scaling.pixel_nm
-    chosen = np.flatnonzero(table["probability"].to_numpy(float) >= threshold)
+    probability = table["probability"].to_numpy(float)
+    chosen = np.flatnonzero(probability >= (min(DOUBT, threshold) if judge else threshold))
     points, sigma = (
         table[["row", "column"]].to_numpy(float)[chosen],
         table["sigma_px"].to_numpy(float)[chosen],
     )
-    fitted = yield from iter_refit(field.maps, k, field.mask, points, sigma, pixel_nm=scaling.pixel_nm)
+    sure = probability[chosen] >= threshold
+    fitted = yield from iter_refit(
+        field.maps, k, field.mask, points, sigma, doubtful=~sure, pixel_nm=scaling.pixel_nm
+    )
     table = table.copy()
-    rows, columns = fitted.positions.T
-    for name, new in (("row", rows), ("column", columns), ("sigma_px", fitted.sigma)):
+    changed = dict(zip(("row", "column"), fitted.positions.T, strict=True)) | {"sigma_px": fitted.sigma}
+    if judge:
+        changed["probability"] = verdict(probability[chosen], fitted.evidence)
+    for name, new in changed.items():
         values = table[name].to_numpy(float).copy()
         values[chosen] = new
         table[name] = values
-    if 2 * fitted.kept.sum() > len(chosen):
+    table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
+    if 2 * fitted.kept[sure].sum() > sure.sum():
         remarks.add(
-            f"The refit explains only {int((~fitted.kept).sum())} of {len(chosen)} impurities; the others keep the "
-            "positions that they had. Check the surface band."
+            f"The refit explains only {int((~fitted.kept[sure]).sum())} of {sure.sum()} impurities; the others keep "
+            "the positions that they had. Check the surface band."
         )
     changes = [tile["k_change"] for tile in fitted.about["tiles"]]
     if changes and abs(change := float(np.median(changes))) > K_CHANGE:

@@ -48,17 +48,27 @@ class JointFit:
         Where scatterers were found [px].
     spread : array, shape (n,)
         Standard deviation of these positions per axis [px], the prior.
+    expected : array, shape (n,), optional
+        Where the prior of each strength lies: `STRENGTH` for impurities, 0 for what may be none.
     """
 
     def __init__(
-        self, maps: np.ndarray, k: np.ndarray, mask: np.ndarray, points: np.ndarray, spread: np.ndarray
+        self,
+        maps: np.ndarray,
+        k: np.ndarray,
+        mask: np.ndarray,
+        points: np.ndarray,
+        spread: np.ndarray,
+        expected: np.ndarray | None = None,
     ) -> None:
         self.mask, self.k0 = mask, np.asarray(k, dtype=complex)
         self.pixels = np.argwhere(mask).astype(float)
         self.data = maps[:, mask].astype(np.float32)
-        self.reported = len(points)
+        #: Index of each scatterer among the given points, −1 for those that nobody reported; these come last.
+        self.number = np.arange(len(points))
         self.position, self.start = np.array(points, float), np.array(points, float)
         self.spread = np.asarray(spread, float)
+        self.expected = np.full(len(points), STRENGTH) if expected is None else np.asarray(expected, float)
         self.core = np.full(len(points), CORE)
         middle, half = self.k0.real.mean(), max(float(np.ptp(self.k0.real)) / 2, 1e-9)
         self.energy = (self.k0.real - middle) / half
@@ -76,9 +86,16 @@ class JointFit:
         self.gain = np.ones(mask.shape[0])
         self.damping = 1e-3
         self.normal = np.eye(1)
+        #: Whether `normal` is that of the present scatterers: `sigma` and `evidence` need it.
+        self.settled = False
         self.select()
 
     # --- the model -------------------------------------------------------------------------------------------------
+
+    @property
+    def reported(self) -> int:
+        """How many of the given points are still fitted."""
+        return int((self.number >= 0).sum())
 
     @property
     def ripple(self) -> Ripple:
@@ -104,12 +121,14 @@ class JointFit:
     def waves(self, *, slopes: bool, voltages: np.ndarray | None = None) -> Iterator[tuple[int, Waves]]:
         """The model of every map."""
         place, ripple, k, strength = self.pixels[self.used], self.ripple, self.k, self.strength
+        place = place.astype(np.float32)  # single precision is enough for ways, and twice as fast
         between = Ways(self.position, self.position, ripple)
         moving = bool(self.drift.any())
         away = None
         for v in range(len(k)) if voltages is None else voltages:
             if away is None or moving:
-                away = Ways(place, self.position + self.drift * self.energy[v], ripple)
+                moved = self.position + self.drift * self.energy[v]
+                away = Ways(place, moved.astype(np.float32), ripple)
             yield v, Waves(away, between, k[v], strength[v], slopes=slopes)
 
     def select(self) -> None:
@@ -193,11 +212,9 @@ class JointFit:
     def _priors(self) -> tuple[np.ndarray, np.ndarray]:
         """1/variance and distance from what is known beforehand, for every parameter."""
         n = len(self.position)
-        spread = np.r_[self.spread, np.full(n - self.reported, HIDDEN_SPREAD)]
-        mean = np.where(np.arange(n) < self.reported, STRENGTH, 0.0)
-        tight, distance = [spread**-2.0] * 2, list((self.position - self.start).T)
+        tight, distance = [self.spread**-2.0] * 2, list((self.position - self.start).T)
         for c in range(self.courses):
-            value = self.course[:, c] - (mean if c == 0 else 0)
+            value = self.course[:, c] - (self.expected if c == 0 else 0)
             tight += [np.full(n, (STRENGTH_SPREAD if c == 0 else COURSE_SPREAD) ** -2.0)] * 2
             distance += [value.real, value.imag]
         tight.append(np.array([PRIOR[name] ** -2.0 for name in self.active]))
@@ -211,7 +228,7 @@ class JointFit:
         self.select()
         cost, normal, gradient = self.evaluate(slopes=True)
         n, before = len(self.position), (self.position, self.course, dict(self.shared))
-        self.normal = normal
+        self.normal, self.settled = normal, True
         free = np.arange(0 if positions else 2 * n, len(gradient))
         part = normal[np.ix_(free, free)]
         for _ in range(6):
@@ -303,10 +320,39 @@ class JointFit:
 
     def add_hidden(self, places: np.ndarray) -> None:
         """Add scatterers that are fitted and not reported."""
+        if not len(places):
+            return
+        self.settled = False
         self.position = np.vstack([self.position, places])
         self.start = np.vstack([self.start, places])
         self.course = np.vstack([self.course, np.zeros((len(places), self.courses))])
         self.core = np.append(self.core, np.full(len(places), CORE))
+        self.spread = np.append(self.spread, np.full(len(places), HIDDEN_SPREAD))
+        self.expected = np.append(self.expected, np.zeros(len(places)))
+        self.number = np.append(self.number, np.full(len(places), -1))
+
+    def remove(self, which: np.ndarray) -> None:
+        """Take scatterers out of the model."""
+        if not len(which):
+            return
+        self.settled = False
+        for name in ("position", "start", "course", "core", "spread", "expected", "number"):
+            setattr(self, name, np.delete(getattr(self, name), which, axis=0))
+        self.evaluate(slopes=False)
+
+    def evidence(self) -> np.ndarray:
+        """By how much χ² would rise, to second order, without each scatterer (Wald's test of its strength), (N,).
+
+        To be asked for when the fit has `settled`.
+        """
+        n = len(self.position)
+        covariance = np.linalg.inv(self.normal)
+        out = np.empty(n)
+        for i in range(n):
+            block = 2 * n + i + n * np.arange(2 * self.courses)
+            value = np.stack([self.course[i].real, self.course[i].imag], axis=1).ravel()
+            out[i] = value @ np.linalg.solve(covariance[np.ix_(block, block)], value)
+        return out
 
     def sigma(self) -> np.ndarray:
         """Standard deviation of the reported positions per axis [px], from the posterior's curvature, shape (n,)."""

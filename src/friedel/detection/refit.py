@@ -3,6 +3,7 @@
 A network looks at a field and says where its impurities are; how their waves add up it has only learnt. Here the
 positions that it found are the start of a fit of the exact model to the maps (`friedel.detection.joint_fit`), with
 strengths, phases, the scatterers beyond the field's border, herringbone, drift and tip changes as free parameters.
+Candidates that the network doubts are fitted along: what the waves need has a strength, the rest fades.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from scipy.spatial import KDTree
 from scipy.stats import chi2
 
 from friedel.detection.herringbone import PERIOD_NM, iter_ripple
-from friedel.detection.joint_fit import JointFit
+from friedel.detection.joint_fit import STRENGTH, JointFit
 from friedel.detection.matched_field import statistic
 from friedel.detection.peaks import local_maxima
 from friedel.detection.tiles import starts
@@ -28,11 +29,11 @@ GROUPS = 16
 LEAST_SPREAD = 0.3
 #: A point that would move by more than `FARTHEST` [px], or by more than so many prior widths unless the fit knows its
 #: place to `SURE` [px], stays where it was: networks are now and then a pixel off, and the waves tell.
-MOST_SPREADS, FARTHEST, SURE = 2.0, 1.3, 0.15
-#: Of two points that end up nearer than this [px] the one that moved further goes back.
-CLOSEST = 0.7
-#: A scatterer weaker than this is not seen by the fit.
-WEAKEST = 0.08
+MOST_SPREADS, FARTHEST, SURE = 2.0, 2.0, 0.2
+#: Of two points that come nearer than this [px] the less evident one is dropped.
+CLOSEST = 1.0
+#: What a doubtful point's evidence counts beside a sure one's; what counts as evident, beside a typical sure point.
+DOUBTFUL, EVIDENT = 0.3, 0.1
 #: A point stays where it was if fewer than this share of the pixels around it (out to `AROUND` px) fit the model.
 LEAST_FITTING, AROUND = 0.4, 4.0
 #: The posterior's curvature takes the model to be true; on simulated fields with every disturbance errors are larger.
@@ -43,6 +44,8 @@ MARGIN, MOST_HIDDEN, CHANCE = 12, 12, 1e-5
 TILE, OVERLAP = 112, 24
 #: Iterations: at most, and the move [px] below which a fit has come to rest.
 ITERATIONS, REST = 12, 0.004
+#: Iterations after which superfluous scatterers go, and the strength below which a doubtful one is superfluous.
+PRUNE_TURNS, FAINT = (6, 9), 0.15
 #: Iterations after which scatterers that nobody reported are looked for.
 HIDDEN_TURNS = (1, 3, 5, 7)
 
@@ -59,6 +62,9 @@ class Refitted:
         Standard deviation per axis [px]; as given where a point was kept.
     kept : array of bool, shape (n,)
         Points that the fit does not explain: they stay where they were.
+    evidence : array, shape (n,)
+        By how much χ² would rise without the point, to second order; 0 for a point that the fit dropped (it stays
+        where it was, too), NaN for one that was kept.
     about : dict
         For the provenance: what else was fitted.
     """
@@ -66,6 +72,7 @@ class Refitted:
     positions: np.ndarray
     sigma: np.ndarray
     kept: np.ndarray
+    evidence: np.ndarray
     about: dict[str, Any]
 
 
@@ -84,6 +91,7 @@ def iter_refit(
     points: np.ndarray,
     sigma: np.ndarray | None = None,
     *,
+    doubtful: np.ndarray | None = None,
     pixel_nm: float | None = None,
 ) -> Generator[Progress, None, Refitted]:
     """Fit all positions at once by multiple scattering.
@@ -100,6 +108,8 @@ def iter_refit(
         Where impurities were found [px].
     sigma : array, shape (n,), optional
         Standard deviation of these positions per axis [px]; NaN or None where unknown.
+    doubtful : array of bool, shape (n,), optional
+        Points that may be none; all are sure if None.
     pixel_nm : float, optional
         Pitch; a herringbone is looked for only where it is known.
 
@@ -114,8 +124,12 @@ def iter_refit(
     """
     points = np.asarray(points, float).reshape(-1, 2)
     given = np.full(len(points), np.nan) if sigma is None else np.asarray(sigma, float)
+    expected = np.full(len(points), STRENGTH)
+    if doubtful is not None:
+        expected[doubtful] = 0.0
     maps, k = pool(maps, np.asarray(k, complex))
     place, spread, kept = points.copy(), given.copy(), np.ones(len(points), bool)
+    evidence = np.full(len(points), np.nan)
     about: dict[str, Any] = {"voltage_groups": len(k), "hidden": 0, "tiles": []}
     corners = [
         (r, c) for r in starts(mask.shape[0], TILE, OVERLAP) for c in starts(mask.shape[1], TILE, OVERLAP)
@@ -132,18 +146,24 @@ def iter_refit(
         if not own.any() or mask[at].sum() < 64:
             continue
         width = np.maximum(LEAST_SPREAD, 2 * np.nan_to_num(given[chosen], nan=0.0))
-        fit = JointFit(maps[(slice(None), *at)], k, mask[at], points[chosen] - corner, width)
+        part = maps[(slice(None), *at)]
+        fit = JointFit(part, k, mask[at], points[chosen] - corner, width, expected[chosen])
         yield from share(_iterate(fit, pixel_nm), low, high)
-        sigma_px = SIGMA_SCALE * fit.sigma()
-        good = _explained(fit, width, sigma_px)[: own.sum()]
-        index = chosen[: own.sum()][good]
-        place[index] = (fit.position[: own.sum()] + corner)[good]
-        spread[index] = sigma_px[: own.sum()][good]
-        kept[index] = False
+        evident, good, left = fit.evidence(), _explained(fit, width), fit.number[: fit.reported]
+        mine = (left < own.sum()) & ~np.isin(np.arange(fit.reported), _superfluous(fit))
+        index, good = chosen[left[mine]], good[mine]
+        gone = np.setdiff1d(np.flatnonzero(own), index)
+        evidence[gone], kept[gone] = 0.0, False
+        for target, value in (
+            (place, fit.position + corner), (spread, SIGMA_SCALE * fit.sigma()), (evidence, evident),
+        ):  # fmt: skip
+            target[index[good]] = value[: fit.reported][mine][good]
+        kept[index[good]] = False
         about["hidden"] += len(fit.position) - fit.reported
         about["tiles"].append(_about(fit))
     about["kept"] = int(kept.sum())
-    return Refitted(place, spread, kept, about)
+    about["dropped"] = int((evidence == 0).sum())
+    return Refitted(place, spread, kept, evidence, about)
 
 
 def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None, None]:
@@ -162,6 +182,9 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
             fit.drop_small_drift()
         if turn in (5, 7):
             fit.grow_cores()
+        if turn in PRUNE_TURNS:
+            fit.remove(_superfluous(fit, early=turn == PRUNE_TURNS[0]))
+            continue
         if turn in HIDDEN_TURNS:
             fit.add_hidden(_hidden(fit, inside=turn > 1))
         if turn == 2 and pixel_nm is not None:
@@ -173,8 +196,30 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
                 fit.shared |= found | around
                 fit.around |= around
                 fit.active += ["cosine", "sine", "q_row", "q_column"]
-        if turn > 6 and np.abs(fit.position[: fit.reported] - before).max() < REST:
+        if turn > 6 and fit.settled and np.abs(fit.position[: fit.reported] - before).max() < REST:
             break
+    if not fit.settled:
+        fit.step()
+
+
+def _superfluous(fit: JointFit, *, early: bool = False) -> np.ndarray:
+    """What is too weak and was not sure to be there, and of two scatterers closer than atoms sit the less evident one.
+
+    `early`, two that are both evident may still part.
+    """
+    inside = ((fit.position > -0.5) & (fit.position < np.array(fit.mask.shape) - 0.5)).all(axis=1)
+    sure, reported = fit.expected != 0, fit.number >= 0
+    gone = ~sure & (inside | reported) & (np.abs(fit.course[:, 0]) < FAINT)
+    evidence = fit.evidence()
+    evident = float(EVIDENT * np.median(evidence[sure])) if sure.any() else np.inf
+    weight = evidence * np.where(sure, 1, np.where(reported, DOUBTFUL, 0))
+    for pair in KDTree(fit.position).query_pairs(CLOSEST):
+        if gone[list(pair)].any():
+            continue
+        less = min(pair, key=lambda i: weight[i])
+        apart = np.hypot(*(fit.position[pair[0]] - fit.position[pair[1]]))
+        gone[less] = not early or apart < CLOSEST / 2 or weight[less] < evident
+    return np.flatnonzero(gone)
 
 
 def _hidden(fit: JointFit, *, inside: bool) -> np.ndarray:
@@ -199,14 +244,12 @@ def _hidden(fit: JointFit, *, inside: bool) -> np.ndarray:
     return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > 1.5]).reshape(-1, 2)
 
 
-def _explained(fit: JointFit, width: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+def _explained(fit: JointFit, width: np.ndarray) -> np.ndarray:
     """Which of the reported points the fit speaks for, shape (n,)."""
     count = fit.reported
     move = np.hypot(*(fit.position[:count] - fit.start[:count]).T)
-    good = (move <= FARTHEST) & ((move <= MOST_SPREADS * width) | (sigma <= SURE))
-    for pair in KDTree(fit.position[:count]).query_pairs(CLOSEST):
-        good[max(pair, key=lambda i: move[i])] = False
-    good &= np.abs(fit.course[:count, 0]) > WEAKEST
+    sure = fit.sigma() <= SURE
+    good = (move <= FARTHEST) & ((move <= MOST_SPREADS * width[fit.number[:count]]) | sure)
     place = fit.pixels[fit.used]
     for i in np.flatnonzero(good):
         near = np.hypot(*(place - fit.position[i]).T) < AROUND

@@ -70,7 +70,7 @@ class Ways:
         self.length, self.toward = self.distance, unit
         if ripple.amplitude == 0:
             return
-        q = np.asarray(ripple.q)
+        q = np.asarray(ripple.q, self.distance.dtype)
         start, end = a @ q, b @ q
         self._cosine, self._sine = self._means(start, end)
         mean = ripple.cosine * self._cosine + ripple.sine * self._sine
@@ -96,6 +96,7 @@ class Ways:
 
     def by_amplitudes(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Derivative of the length by cosine and sine of a ripple of wavevector `q`."""
+        q = np.asarray(q, self.distance.dtype)
         cosine, sine = self._means(self.a @ q, self.b @ q)
         return self.distance * cosine, self.distance * sine
 
@@ -173,7 +174,8 @@ class Waves:
             self._inner_slope = -k * _hankel(1, k, way) * off
             self._slope = table(away.length, 1)
             self._slope *= np.complex64(-k)
-            self._turn = 2 * self._out * self._slope
+            turn = 2 * self._out * self._slope
+            self._turn = np.ascontiguousarray(turn.real), np.ascontiguousarray(turn.imag)
 
     @staticmethod
     def single(place: np.ndarray, points: np.ndarray, k: complex) -> np.ndarray:
@@ -206,9 +208,8 @@ class Waves:
 
     def along(self, away: np.ndarray, between: np.ndarray) -> np.ndarray:
         """Complex change of the density for given changes of the ways, shape (P,); its real part is seen."""
-        away = away.astype(np.float32)
-        change = np.einsum("pn,pn->p", self._turn.real, away) + 1j * np.einsum(
-            "pn,pn->p", self._turn.imag, away
-        )
+        away = away.astype(np.float32, copy=False)
+        real, imag = (np.einsum("pn,pn->p", part, away) for part in self._turn)
+        change = real + 1j * imag
         inner = self._out @ (self._inner_slope * between).astype(np.complex64)
         return change + np.einsum("pn,pn->p", inner, self._out)

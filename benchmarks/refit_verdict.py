@@ -1,0 +1,142 @@
+"""What the refit's evidence for an impurity is worth: simulated fields, a table, and the weights of the verdict.
+
+    python benchmarks/refit_verdict.py [--report-only] [-o benchmarks/results]
+
+Fields of the standard scenes' kinds with other seeds go through the network and the refit; every candidate that was
+fitted becomes a row of ``refit_verdict.csv`` (what is there already is not done again). A logistic regression on the
+features of `friedel.detection.verdict` is fitted to all rows, and judged on the fields that it was not fitted to.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+
+from friedel.atomic import write_beside
+
+#: The standard scenes are 0 to 9.
+FIRST_SEED = 3000
+FIELDS = {
+    "like-60": 6, "unlike-60": 10, "unlike-120": 2, "noise": 4, "drift": 4, "cu111": 2, "ag111": 6,
+}  # fmt: skip
+
+
+def rows(scene: str, seed: int) -> pd.DataFrame:
+    """Every candidate of one field that was fitted: what the network and the fit say, and the truth."""
+    from friedel.detection import detector
+    from friedel.detection.refit import iter_refit
+    from friedel.detection.verdict import DOUBT, features
+    from friedel.evaluation.scenes import SCENES
+    from friedel.matching import match
+    from friedel.models.registry import load_model
+    from friedel.progress import drain
+
+    one, model = SCENES[scene], load_model("friedel", "cpu")
+    twin = one.twin(FIRST_SEED + seed)
+    field = detector._prepare(
+        twin.stack, None, twin.dispersion, model.k_range, model.k_mean, detector._Remarks()
+    )
+    table = drain(detector._by_network(field, model, "blend"))[0]
+    table = table[table["probability"] >= DOUBT]
+    probability = table["probability"].to_numpy(float)
+    fitted = drain(
+        iter_refit(
+            field.maps,
+            twin.dispersion.complex_k(field.bias) * field.scaling.pixel_nm,
+            field.mask,
+            table[["row", "column"]].to_numpy(float),
+            table["sigma_px"].to_numpy(float),
+            doubtful=probability < model.threshold,
+            pixel_nm=field.scaling.pixel_nm,
+        )
+    )
+    place = field.scaling.to_old(fitted.positions)
+    truth, optional = twin.truth()
+    matched = match(place, truth, one.tolerance_px, optional=optional)
+    label = np.zeros(len(place))
+    label[matched.found] = 1
+    label[matched.ignored] = np.nan
+    size = np.array(twin.setting.shape)
+    label[((place < -0.5) | (place > size - 0.5)).any(axis=1)] = np.nan  # no impurity of this field
+    out = pd.DataFrame(
+        {"scene": scene, "seed": seed, "probability": probability, "evidence": fitted.evidence}
+    )
+    known = np.isfinite(fitted.evidence)
+    out["relative"] = np.nan
+    out.loc[known, "relative"] = features(probability[known], fitted.evidence[known])[:, 3]
+    out["right"], out["missed"] = label, len(matched.missed)
+    return out
+
+
+def fit(table: pd.DataFrame) -> np.ndarray:
+    """Weights by maximum likelihood with a weak prior, shape (4,)."""
+    columns, right = _columns(table), table["right"].to_numpy(float)
+
+    def loss(weights: np.ndarray) -> float:
+        score = columns @ weights
+        return float(np.logaddexp(0, np.where(right > 0.5, -score, score)).sum() + 0.02 * (weights**2).sum())
+
+    return np.asarray(minimize(loss, np.array([0.0, 1.0, 0.0, 0.0])).x)
+
+
+def _columns(table: pd.DataFrame) -> np.ndarray:
+    from friedel.detection.verdict import features
+
+    columns = features(table["probability"].to_numpy(float), table["evidence"].to_numpy(float))
+    columns[:, 3] = table["relative"]
+    return columns
+
+
+def report(table: pd.DataFrame, threshold: float) -> None:
+    """Print the weights, and errors before and after on fields that were left out of the fit."""
+    known = table[np.isfinite(table["evidence"]) & np.isfinite(table["right"])].copy()
+    print(f"{len(known)} candidates of {known.groupby(['scene', 'seed']).ngroups} fields")
+    print("weights", np.array2string(fit(known), precision=3, separator=", "))
+    known["after"] = np.nan
+    fold = known["seed"] % 2
+    for half in (0, 1):
+        weights = fit(known[fold != half])
+        known.loc[fold == half, "after"] = 1 / (1 + np.exp(-_columns(known[fold == half]) @ weights))
+    right = known["right"] > 0.5
+    for name in ("probability", "after"):
+        said = known[name] >= threshold
+        brier = float(((known[name] - right) ** 2).mean())
+        print(
+            f"{name:12} false {int((said & ~right).sum())}, left out {int((~said & right).sum())}, Brier {brier:.4f}"
+        )
+    counts = known.assign(
+        false=(known["after"] >= threshold) & ~right, left_out=(known["after"] < threshold) & right
+    )
+    print(counts.groupby("scene")[["false", "left_out"]].sum().to_string())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--report-only", action="store_true")
+    args = parser.parse_args()
+    from friedel.models.registry import load_model
+
+    path = args.output / "refit_verdict.csv"
+    table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["scene", "seed"])
+    for scene, count in FIELDS.items():
+        for seed in range(0 if args.report_only else count):
+            if ((table["scene"] == scene) & (table["seed"] == seed)).any():
+                continue
+            new = rows(scene, seed)
+            table = pd.concat([table, new], ignore_index=True) if len(table) else new
+            with write_beside(path) as beside:
+                table.to_csv(beside, index=False, float_format="%.6g")
+            print(
+                f"{scene} {seed}: {int((new['right'] == 1).sum())} right, {new['missed'].iloc[0]} missed",
+                flush=True,
+            )
+    report(table, load_model("friedel", "cpu").threshold)
+
+
+if __name__ == "__main__":
+    main()

