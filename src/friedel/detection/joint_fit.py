@@ -277,7 +277,7 @@ class JointFit:
         for i, point in enumerate(self.position[: self.reported]):
             r = np.hypot(*(place - point).T)
             around = (r > LARGEST_CORE) & (r < 2 * LARGEST_CORE)
-            if strange[around].mean() > CORE_SHARE / 2:  # what is strange here is more than a core
+            if not around.any() or strange[around].mean() > CORE_SHARE / 2:  # strange here is more than a core
                 continue
             first = self.core[i]
             while self.core[i] < LARGEST_CORE:
