@@ -3,7 +3,8 @@
     python benchmarks/refit_verdict.py [--report-only] [-o benchmarks/results]
 
 Fields of the standard scenes' kinds with other seeds go through the network and the refit; every candidate that was
-fitted becomes a row of ``refit_verdict.csv`` (what is there already is not done again). A logistic regression on the
+fitted becomes a row of ``refit_verdict.csv`` (what is there already is not done again; delete it after a change of the
+network or the refit). A logistic regression on the
 features of `friedel.detection.verdict` is fitted to all rows, and judged on the fields that it was not fitted to.
 """
 
@@ -91,11 +92,15 @@ def _columns(table: pd.DataFrame) -> np.ndarray:
     return columns
 
 
-def report(table: pd.DataFrame, threshold: float) -> None:
-    """Print the weights, and errors before and after on fields that were left out of the fit."""
+def report(table: pd.DataFrame, threshold: float) -> str:
+    """Weights, and errors before and after on fields that were left out of the fit."""
     known = table[np.isfinite(table["evidence"]) & np.isfinite(table["right"])].copy()
-    print(f"{len(known)} candidates of {known.groupby(['scene', 'seed']).ngroups} fields")
-    print("weights", np.array2string(fit(known), precision=3, separator=", "))
+    fields = known.groupby(["scene", "seed"]).ngroups
+    lines = [
+        f"{len(known)} candidates of {fields} fields",
+        f"weights {np.array2string(fit(known), precision=2, separator=', ')}",
+        "judged on the fields of odd number by a fit to the even ones, and the other way round:",
+    ]
     known["after"] = np.nan
     fold = known["seed"] % 2
     for half in (0, 1):
@@ -105,13 +110,13 @@ def report(table: pd.DataFrame, threshold: float) -> None:
     for name in ("probability", "after"):
         said = known[name] >= threshold
         brier = float(((known[name] - right) ** 2).mean())
-        print(
+        lines.append(
             f"{name:12} false {int((said & ~right).sum())}, left out {int((~said & right).sum())}, Brier {brier:.4f}"
         )
     counts = known.assign(
         false=(known["after"] >= threshold) & ~right, left_out=(known["after"] < threshold) & right
     )
-    print(counts.groupby("scene")[["false", "left_out"]].sum().to_string())
+    return "\n".join([*lines, counts.groupby("scene")[["false", "left_out"]].sum().to_string(), ""])
 
 
 def main() -> None:
@@ -135,7 +140,10 @@ def main() -> None:
                 f"{scene} {seed}: {int((new['right'] == 1).sum())} right, {new['missed'].iloc[0]} missed",
                 flush=True,
             )
-    report(table, load_model("friedel", "cpu").threshold)
+    text = report(table, load_model("friedel", "cpu").threshold)
+    print(text)
+    with write_beside(args.output / "refit_verdict.txt") as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
