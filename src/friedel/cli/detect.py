@@ -67,7 +67,7 @@ def add_detection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:0 or mps")
     group.add_argument(
         "--refit", action="store_true",
-        help="fit all candidates together by multiple scattering: precise positions, doubtful ones decided (20 s a field)",
+        help="fit all candidates together by multiple scattering: precise positions, doubtful ones decided (slow)",
     )  # fmt: skip
 
 
