@@ -22,7 +22,7 @@ from friedel.atomic import write_beside
 #: The standard scenes are 0 to 9.
 FIRST_SEED = 3000
 FIELDS = {
-    "like-60": 6, "unlike-60": 10, "unlike-120": 2, "noise": 4, "drift": 4, "cu111": 2, "ag111": 6,
+    "like-60": 6, "unlike-60": 10, "unlike-120": 2, "noise": 4, "drift": 4, "cu111": 2, "ag111": 6, "empty": 20,
 }  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def rows(scene: str, seed: int) -> pd.DataFrame:
     """Every candidate of one field that was fitted: what the network and the fit say, and the truth."""
     from friedel.detection import detector
     from friedel.detection.refit import iter_refit
-    from friedel.detection.verdict import DOUBT, features
+    from friedel.detection.verdict import DOUBT
     from friedel.evaluation.scenes import SCENES
     from friedel.matching import match
     from friedel.models.registry import load_model
@@ -66,16 +66,12 @@ def rows(scene: str, seed: int) -> pd.DataFrame:
     out = pd.DataFrame(
         {"scene": scene, "seed": seed, "probability": probability, "evidence": fitted.evidence}
     )
-    known = np.isfinite(fitted.evidence)
-    out["relative"] = np.nan
-    out.loc[known, "relative"] = features(probability[known], fitted.evidence[known])[:, 3]
     out["right"], out["missed"] = label, len(matched.missed)
     return out
 
 
-def fit(table: pd.DataFrame) -> np.ndarray:
+def fit(columns: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Weights by maximum likelihood with a weak prior, shape (4,)."""
-    columns, right = _columns(table), table["right"].to_numpy(float)
 
     def loss(weights: np.ndarray) -> float:
         score = columns @ weights
@@ -85,28 +81,34 @@ def fit(table: pd.DataFrame) -> np.ndarray:
 
 
 def _columns(table: pd.DataFrame) -> np.ndarray:
+    """Features of every row that the fit speaks of, field by field; NaN elsewhere."""
     from friedel.detection.verdict import features
 
-    columns = features(table["probability"].to_numpy(float), table["evidence"].to_numpy(float))
-    columns[:, 3] = table["relative"]
-    return columns
+    known = np.isfinite(table["evidence"].to_numpy(float))
+    out = np.full((len(table), 4), np.nan)
+    for rows_of_one in table[known].groupby(["scene", "seed"], sort=False).groups.values():
+        one = table.index.get_indexer(rows_of_one)
+        out[one] = features(*table.iloc[one][["probability", "evidence"]].to_numpy(float).T)
+    return out
 
 
 def report(table: pd.DataFrame, threshold: float) -> str:
     """Weights, and errors before and after on fields that were left out of the fit."""
-    known = table[np.isfinite(table["evidence"]) & np.isfinite(table["right"])].copy()
+    table = table.reset_index(drop=True)
+    chosen = (np.isfinite(table["evidence"]) & np.isfinite(table["right"])).to_numpy()
+    columns, known = _columns(table)[chosen], table[chosen].copy()
+    right = known["right"].to_numpy() > 0.5
     fields = known.groupby(["scene", "seed"]).ngroups
     lines = [
         f"{len(known)} candidates of {fields} fields",
-        f"weights {np.array2string(fit(known), precision=2, separator=', ')}",
+        f"weights {np.array2string(fit(columns, right), precision=2, separator=', ')}",
         "judged on the fields of odd number by a fit to the even ones, and the other way round:",
     ]
     known["after"] = np.nan
-    fold = known["seed"] % 2
+    fold = known["seed"].to_numpy(int) % 2
     for half in (0, 1):
-        weights = fit(known[fold != half])
-        known.loc[fold == half, "after"] = 1 / (1 + np.exp(-_columns(known[fold == half]) @ weights))
-    right = known["right"] > 0.5
+        weights = fit(columns[fold != half], right[fold != half])
+        known.loc[fold == half, "after"] = 1 / (1 + np.exp(-columns[fold == half] @ weights))
     for name in ("probability", "after"):
         said = known[name] >= threshold
         brier = float(((known[name] - right) ** 2).mean())
@@ -137,8 +139,7 @@ def main() -> None:
             with write_beside(path) as beside:
                 table.to_csv(beside, index=False, float_format="%.6g")
             print(
-                f"{scene} {seed}: {int((new['right'] == 1).sum())} right, {new['missed'].iloc[0]} missed",
-                flush=True,
+                f"{scene} {seed}: {int((new['right'] == 1).sum())} of {len(new)} are impurities", flush=True
             )
     text = report(table, load_model("friedel", "cpu").threshold)
     print(text)

@@ -8,6 +8,7 @@ import pytest
 from friedel.detection import refit
 from friedel.detection.joint_fit import STRENGTH, JointFit
 from friedel.detection.refit import iter_refit, pool
+from friedel.detection.verdict import DOUBT, verdict
 from friedel.evaluation.bound import isolated, position_bound
 from friedel.evaluation.twin import Setting, Twin, make_twin
 from friedel.evaluation.waves import complex_wavevector
@@ -285,7 +286,6 @@ def test_with_a_network_the_fit_judges(judged):
 
 
 def test_the_least_probable_candidates_are_not_fitted(judged):
-    from friedel.detection.verdict import DOUBT
 
     _, plain, fitted = judged
     low = plain.table[plain.table["probability"] < DOUBT][["row", "column"]].to_numpy()
@@ -316,3 +316,18 @@ def test_without_a_band_nothing_is_refitted():
     with pytest.warns(FriedelWarning, match="not refitted"):
         found = detect(twin.stack, method="matched-field", refit=True)
     assert found.provenance["refit"] is None
+
+
+def test_doubtful_points_in_noise_are_dropped_or_weak():
+    rng = np.random.default_rng(3)
+    maps = normalise(rng.normal(size=(8, 32, 32)))
+    points = np.array([[8.0, 9.0], [20.0, 22.0], [25.0, 6.0]])
+    k = np.linspace(0.66, 0.9, 8) + 0.01j
+    for count in (1, 3):
+        doubtful = np.ones(count, bool)
+        work = iter_refit(
+            maps, k, np.ones((32, 32), bool), points[:count], np.full(count, 0.2), doubtful=doubtful
+        )
+        found = drain(work)
+        assert np.nanmax(found.evidence) < 60
+        assert (verdict(np.full(count, 0.2), found.evidence) < 0.5).all()

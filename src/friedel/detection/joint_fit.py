@@ -260,7 +260,7 @@ class JointFit:
         count = len(left)
         if count > 1:
             self.common = np.abs(self.scale / self.noise)
-            self.common /= np.linalg.norm(self.common)
+            self.common /= max(float(np.linalg.norm(self.common)), 1e-12)
             spread = 1.4826 * np.median(np.abs(self.common @ left))
             self.common_share = max(0.0, 1 - 1 / max(spread**2, 1.0))
         chi2 = (left**2).sum(axis=0) - self.common_share * (self.common @ left) ** 2
@@ -277,7 +277,9 @@ class JointFit:
         for i, point in enumerate(self.position[: self.reported]):
             r = np.hypot(*(place - point).T)
             around = (r > LARGEST_CORE) & (r < 2 * LARGEST_CORE)
-            if not around.any() or strange[around].mean() > CORE_SHARE / 2:  # strange here is more than a core
+            if (
+                not around.any() or strange[around].mean() > CORE_SHARE / 2
+            ):  # strange here is more than a core
                 continue
             first = self.core[i]
             while self.core[i] < LARGEST_CORE:

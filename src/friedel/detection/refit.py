@@ -149,6 +149,9 @@ def iter_refit(
         part = maps[(slice(None), *at)]
         fit = JointFit(part, k, mask[at], points[chosen] - corner, width, expected[chosen])
         yield from share(_iterate(fit, pixel_nm), low, high)
+        if not fit.reported:  # the waves need none of them
+            evidence[chosen[: own.sum()]], kept[chosen[: own.sum()]] = 0.0, False
+            continue
         evident, good, left = fit.evidence(), _explained(fit, width), fit.number[: fit.reported]
         mine = (left < own.sum()) & ~np.isin(np.arange(fit.reported), _superfluous(fit))
         index, good = chosen[left[mine]], good[mine]
@@ -184,6 +187,8 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
             fit.grow_cores()
         if turn in PRUNE_TURNS:
             fit.remove(_superfluous(fit, early=turn == PRUNE_TURNS[0]))
+            if not fit.reported:
+                return
             continue
         if turn in HIDDEN_TURNS:
             fit.add_hidden(_hidden(fit, inside=turn > 1))
