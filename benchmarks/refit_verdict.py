@@ -22,7 +22,7 @@ from friedel.atomic import write_beside
 #: The standard scenes are 0 to 9.
 FIRST_SEED = 3000
 FIELDS = {
-    "like-60": 6, "unlike-60": 10, "unlike-120": 2, "noise": 4, "drift": 4, "cu111": 2, "ag111": 6, "empty": 20,
+    "like-60": 6, "unlike-60": 8, "unlike-120": 2, "noise": 4, "drift": 4, "cu111": 2, "ag111": 6, "empty": 20,
 }  # fmt: skip
 
 

@@ -274,12 +274,11 @@ class JointFit:
     def grow_cores(self) -> None:
         """Leave out what belongs to large cores: robust weights alone let their rims pull at the positions."""
         place, strange = self.pixels[self.used], self._strange[self.used]
-        for i, point in enumerate(self.position[: self.reported]):
+        for i, point in enumerate(self.position):
             r = np.hypot(*(place - point).T)
             around = (r > LARGEST_CORE) & (r < 2 * LARGEST_CORE)
-            if (
-                not around.any() or strange[around].mean() > CORE_SHARE / 2
-            ):  # strange here is more than a core
+            # What is strange further out, too, is more than a core.
+            if not around.any() or strange[around].mean() > CORE_SHARE / 2:
                 continue
             first = self.core[i]
             while self.core[i] < LARGEST_CORE:

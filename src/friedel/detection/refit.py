@@ -43,11 +43,13 @@ MARGIN, MOST_HIDDEN, CHANCE = 12, 12, 1e-5
 #: Field [px] that is fitted at once, and the overlap of neighbours: the cost grows with pixels × points².
 TILE, OVERLAP = 112, 24
 #: Iterations: at most, and the move [px] below which a fit has come to rest.
-ITERATIONS, REST = 12, 0.004
+ITERATIONS, REST = 13, 0.004
 #: Iterations after which superfluous scatterers go, and the strength below which a doubtful one is superfluous.
 PRUNE_TURNS, FAINT = (6, 9), 0.15
 #: Iterations after which scatterers that nobody reported are looked for.
-HIDDEN_TURNS = (1, 3, 5, 7)
+HIDDEN_TURNS = (0, 1, 2, 3, 5, 7)
+#: Positions are held until here: what is missing beyond the border would drag them away.
+FREE_TURN = 3
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
         if turn == 2:
             fit.active = ["k", "im_k"] + (["drift_row", "drift_column"] if len(fit.k) > 2 else [])
         before = fit.position[: fit.reported].copy()
-        fit.step(positions=turn >= 2)
+        fit.step(positions=turn >= FREE_TURN)
         yield Progress((turn + 0.7) / ITERATIONS, f"refit: {len(fit.position)} scatterers")
         if turn >= 2:
             fit.adjust_gain()
@@ -191,7 +193,7 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
                 return
             continue
         if turn in HIDDEN_TURNS:
-            fit.add_hidden(_hidden(fit, inside=turn > 1))
+            fit.add_hidden(_hidden(fit, inside=turn > FREE_TURN))
         if turn == 2 and pixel_nm is not None:
             work = share(iter_ripple(fit, 2 * np.pi / PERIOD_NM * pixel_nm), 2.7 / ITERATIONS, 3 / ITERATIONS)
             ripple = yield from work
