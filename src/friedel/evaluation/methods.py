@@ -55,7 +55,10 @@ class Found:
 
 
 def by_network(model: str, *, refit: bool = False) -> Callable[[xr.Dataset, Dispersion], Found]:
-    """Return the network of that name as a method, with `refit` its positions fitted by multiple scattering."""
+    """Return the network of that name as a method, with `refit` its candidates fitted and judged by the waves.
+
+    It ranks by S, with `refit` by the probability, which says what the fit found.
+    """
 
     def find(stack: xr.Dataset, dispersion: Dispersion) -> Found:
         from friedel.detection.detector import detect
@@ -64,7 +67,7 @@ def by_network(model: str, *, refit: bool = False) -> Callable[[xr.Dataset, Disp
         table = found.table
         return Found(
             table[["row", "column"]].to_numpy(float),
-            table["s"].to_numpy(float),
+            table["probability" if refit else "s"].to_numpy(float),
             table["probability"].to_numpy(float),
             table["sigma_nm"].to_numpy(float) / float(np.sqrt(np.prod(pixel_pitch(stack)))),
             found.threshold,
