@@ -5,7 +5,8 @@
 Fields of the standard scenes' kinds with other seeds go through the network and the refit; every candidate that was
 fitted becomes a row of ``refit_verdict.csv`` (what is there already is not done again; delete it after a change of the
 network or the refit). A logistic regression on the
-features of `friedel.detection.verdict` is fitted to all rows, and judged on the fields that it was not fitted to.
+features of `friedel.detection.verdict` is fitted to all rows, and judged on the fields that it was not fitted to
+(``after``). ``module`` judges by the weights that the module holds.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from friedel.atomic import write_beside
+from friedel.detection.verdict import WEIGHTS
 
 #: The standard scenes are 0 to 9.
 FIRST_SEED = 3000
@@ -109,7 +111,8 @@ def report(table: pd.DataFrame, threshold: float) -> str:
     for half in (0, 1):
         weights = fit(columns[fold != half], right[fold != half])
         known.loc[fold == half, "after"] = 1 / (1 + np.exp(-columns[fold == half] @ weights))
-    for name in ("probability", "after"):
+    known["module"] = 1 / (1 + np.exp(-columns @ np.array(WEIGHTS)))
+    for name in ("probability", "after", "module"):
         said = known[name] >= threshold
         brier = float(((known[name] - right) ** 2).mean())
         lines.append(
