@@ -4,9 +4,8 @@
 
 Fields of the standard scenes' kinds with other seeds go through the network and the refit; every candidate that was
 fitted becomes a row of ``refit_verdict.csv`` (what is there already is not done again; delete it after a change of the
-network or the refit). A logistic regression on the
-features of `friedel.detection.verdict` is fitted to all rows, and judged on the fields that it was not fitted to
-(``after``). ``module`` judges by the weights that the module holds.
+network or the refit). A logistic regression on the features of `friedel.detection.verdict` is fitted to all rows, and
+judged on the fields that it was not fitted to (``after``). ``module`` judges by the weights that the module holds.
 """
 
 from __future__ import annotations
@@ -17,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from friedel.atomic import write_beside
-from friedel.detection.verdict import WEIGHTS
+from friedel.detection.verdict import DOUBT, WEIGHTS, features
 
-#: The standard scenes are 0 to 9.
+#: Number of the first field; those of the standard scenes are 0 to 9, of the empty ones 0 to 99.
 FIRST_SEED = 3000
 FIELDS = {
     "like-60": 6, "unlike-60": 8, "unlike-120": 2, "noise": 4, "drift": 4, "cu111": 2, "ag111": 6, "empty": 20,
@@ -32,7 +32,6 @@ def rows(scene: str, seed: int) -> pd.DataFrame:
     """Every candidate of one field that was fitted: what the network and the fit say, and the truth."""
     from friedel.detection import detector
     from friedel.detection.refit import iter_refit
-    from friedel.detection.verdict import DOUBT
     from friedel.evaluation.scenes import SCENES
     from friedel.matching import match
     from friedel.models.registry import load_model
@@ -84,8 +83,6 @@ def fit(columns: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def _columns(table: pd.DataFrame) -> np.ndarray:
     """Features of every row that the fit speaks of, field by field; NaN elsewhere."""
-    from friedel.detection.verdict import features
-
     known = np.isfinite(table["evidence"].to_numpy(float))
     out = np.full((len(table), 4), np.nan)
     for rows_of_one in table[known].groupby(["scene", "seed"], sort=False).groups.values():
@@ -110,8 +107,8 @@ def report(table: pd.DataFrame, threshold: float) -> str:
     fold = known["seed"].to_numpy(int) % 2
     for half in (0, 1):
         weights = fit(columns[fold != half], right[fold != half])
-        known.loc[fold == half, "after"] = 1 / (1 + np.exp(-columns[fold == half] @ weights))
-    known["module"] = 1 / (1 + np.exp(-columns @ np.array(WEIGHTS)))
+        known.loc[fold == half, "after"] = expit(columns[fold == half] @ weights)
+    known["module"] = expit(columns @ np.array(WEIGHTS))
     for name in ("probability", "after", "module"):
         said = known[name] >= threshold
         brier = float(((known[name] - right) ** 2).mean())

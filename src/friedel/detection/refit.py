@@ -154,13 +154,14 @@ def iter_refit(
         if not fit.reported:  # the waves need none of them
             evidence[chosen[: own.sum()]], kept[chosen[: own.sum()]] = 0.0, False
             continue
-        evident, good, left = fit.evidence(), _explained(fit, width), fit.number[: fit.reported]
-        mine = (left < own.sum()) & ~np.isin(np.arange(fit.reported), _superfluous(fit))
+        evident, sigma_px, left = fit.evidence(), fit.sigma(), fit.number[: fit.reported]
+        good = _explained(fit, width[left], sigma_px)
+        mine = (left < own.sum()) & ~np.isin(np.arange(fit.reported), _superfluous(fit, evident))
         index, good = chosen[left[mine]], good[mine]
         gone = np.setdiff1d(np.flatnonzero(own), index)
         evidence[gone], kept[gone] = 0.0, False
         for target, value in (
-            (place, fit.position + corner), (spread, SIGMA_SCALE * fit.sigma()), (evidence, evident),
+            (place, fit.position + corner), (spread, SIGMA_SCALE * sigma_px), (evidence, evident),
         ):  # fmt: skip
             target[index[good]] = value[: fit.reported][mine][good]
         kept[index[good]] = False
@@ -188,7 +189,7 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
         if turn in (5, 7):
             fit.grow_cores()
         if turn in PRUNE_TURNS:
-            fit.remove(_superfluous(fit, early=turn == PRUNE_TURNS[0]))
+            fit.remove(_superfluous(fit, fit.evidence(), early=turn == PRUNE_TURNS[0]))
             if not fit.reported:
                 return
             continue
@@ -209,7 +210,7 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
         fit.step()
 
 
-def _superfluous(fit: JointFit, *, early: bool = False) -> np.ndarray:
+def _superfluous(fit: JointFit, evidence: np.ndarray, *, early: bool = False) -> np.ndarray:
     """What is too weak and was not sure to be there, and of two scatterers closer than atoms sit the less evident one.
 
     `early`, two that are both evident may still part.
@@ -217,7 +218,6 @@ def _superfluous(fit: JointFit, *, early: bool = False) -> np.ndarray:
     inside = ((fit.position > -0.5) & (fit.position < np.array(fit.mask.shape) - 0.5)).all(axis=1)
     sure, reported = fit.expected != 0, fit.number >= 0
     gone = ~sure & (inside | reported) & (np.abs(fit.course[:, 0]) < FAINT)
-    evidence = fit.evidence()
     evident = float(EVIDENT * np.median(evidence[sure])) if sure.any() else np.inf
     weight = evidence * np.where(sure, 1, np.where(reported, DOUBTFUL, 0))
     for pair in KDTree(fit.position).query_pairs(CLOSEST):
@@ -251,12 +251,11 @@ def _hidden(fit: JointFit, *, inside: bool) -> np.ndarray:
     return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > 1.5]).reshape(-1, 2)
 
 
-def _explained(fit: JointFit, width: np.ndarray) -> np.ndarray:
-    """Which of the reported points the fit speaks for, shape (n,)."""
+def _explained(fit: JointFit, width: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Which of the reported points the fit speaks for; they, `width` and `sigma` [px] have the shape (n,)."""
     count = fit.reported
     move = np.hypot(*(fit.position[:count] - fit.start[:count]).T)
-    sure = fit.sigma() <= SURE
-    good = (move <= FARTHEST) & ((move <= MOST_SPREADS * width[fit.number[:count]]) | sure)
+    good = (move <= FARTHEST) & ((move <= MOST_SPREADS * width) | (sigma <= SURE))
     place = fit.pixels[fit.used]
     for i in np.flatnonzero(good):
         near = np.hypot(*(place - fit.position[i]).T) < AROUND

@@ -9,6 +9,7 @@ standard scenes nor training data.
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit, logit
 
 #: Candidates at least so probable are fitted along.
 DOUBT = 0.015
@@ -32,12 +33,11 @@ def features(probability: np.ndarray, evidence: np.ndarray) -> np.ndarray:
     evidence : array, shape (n,)
         Of the fit; 0 for what it dropped.
     """
-    odds = np.clip(probability, 1e-9, 1 - 1e-9)
-    logit = np.clip(np.log(odds / (1 - odds)), -FARTHEST_LOGIT, FARTHEST_LOGIT)
+    said = np.clip(logit(probability), -FARTHEST_LOGIT, FARTHEST_LOGIT)
     seen = np.maximum(evidence, LEAST_EVIDENCE)
     sure = seen[(probability >= 0.5) & (seen > LEAST_EVIDENCE)]
     typical = float(np.median(np.append(sure, [USUAL_EVIDENCE] * USUAL_COUNT)))
-    return np.stack([np.ones(len(seen)), logit, np.log10(seen), np.log10(seen / typical)], axis=1)
+    return np.stack([np.ones(len(seen)), said, np.log10(seen), np.log10(seen / typical)], axis=1)
 
 
 def verdict(probability: np.ndarray, evidence: np.ndarray) -> np.ndarray:
@@ -53,5 +53,5 @@ def verdict(probability: np.ndarray, evidence: np.ndarray) -> np.ndarray:
     probability, evidence = np.asarray(probability, float), np.asarray(evidence, float)
     known = np.isfinite(evidence)
     out = probability.copy()
-    out[known] = 1 / (1 + np.exp(-features(probability[known], evidence[known]) @ np.array(WEIGHTS)))
+    out[known] = expit(features(probability[known], evidence[known]) @ np.array(WEIGHTS))
     return out
