@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from friedel.detection.classical import iter_omp
 from friedel.detection.matched_field import Template, pool
 from friedel.detection.omp import _Model, _move, iter_pursue
 from friedel.progress import Progress, drain
@@ -61,3 +62,15 @@ def test_a_scatterer_beyond_one_corner_reaches_the_opposite_one():
         corner = _move(corner, np.full((1, 2), 0.5), shape)
     t, _, _ = model.fit(corner, curvature=True)
     assert np.isfinite(t).all()
+
+
+def test_without_pooling_every_map_is_fitted(twin, hits):
+    mask = np.ones(twin.maps.shape[1:], bool)
+    maps = normalise(twin.maps)
+    table, _, _, extra = drain(iter_omp(maps, twin.k_px, mask, pooling=False))
+    assert (
+        extra["voltage_groups"]
+        == len(twin.k_px)
+        > drain(iter_omp(maps, twin.k_px, mask))[3]["voltage_groups"]
+    )
+    assert hits(table[["row", "column"]].to_numpy(), twin.truth, 0.5) == len(twin.truth)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from friedel.evaluation import waves as exact
-from friedel.physics.foldy_lax import SHARED, Ripple, Waves, Ways
+from friedel.physics.foldy_lax import SHARED, Ripple, Scattering, Waves, Ways
 
 N = 12
 RIPPLE = Ripple(0.03, 0.02, (0.3, 0.35))
@@ -24,7 +24,8 @@ def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _waves(place, points, strength, k=K, ripple=RIPPLE):
-    return Waves(Ways(place, points, ripple), Ways(points, points, ripple), k, strength)
+    away = Ways(place, points, ripple)
+    return Waves(away, Scattering(Ways(points, points, ripple), k, strength, float(away.length.max())))
 
 
 @pytest.mark.parametrize("ripple", [Ripple(), RIPPLE])

@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_array
 
 
 class Layout:
-    """From the columns of one map (positions, strengths there, shared) to the parameters of the fit."""
+    """From the columns of single maps (positions, strengths there, shared) to the parameters of the fit.
 
-    def __init__(self, n: int, courses: int, names: list[str], active: list[str]) -> None:
-        self.n, self.courses, self.names, self.active = n, courses, names, active
+    Map v adds its columns C_v as they are, and once more times its energy e_v: a strength is s + e_v s', a scatterer
+    drifts by e_v times the way to the last map. Sums over maps therefore come in two halves, Σ_v C_v and Σ_v e_v C_v.
+
+    Parameters
+    ----------
+    n : int
+        Scatterers.
+    courses : int
+        1 for constant strengths, 2 for a straight course over energy.
+    active : list of str
+        Shared parameters that are fitted, the drift's among them.
+    """
+
+    def __init__(self, n: int, courses: int, active: list[str]) -> None:
+        #: Shared parameters that have a column of their own.
+        self.names = [name for name in active if not name.startswith("drift")]
+        self.columns = 4 * n + len(self.names)
         self.size = 2 * n * (1 + courses) + len(active)
-
-    def expand(self, rows: np.ndarray, basis: np.ndarray, time: float) -> np.ndarray:
-        """Turn the first axis."""
-        n = self.n
-        out = np.empty((self.size, *rows.shape[1:]), rows.dtype)
-        out[: 2 * n] = rows[: 2 * n]
-        for c in range(self.courses):
-            out[2 * n * (1 + c) : 2 * n * (2 + c)] = basis[c] * rows[2 * n : 4 * n]
-        for i, name in enumerate(self.active, 2 * n * (1 + self.courses)):
+        rows, halves = [np.arange(4 * n)], [np.arange(4 * n)]
+        if courses == 2:
+            rows.append(np.arange(4 * n, 6 * n))
+            halves.append(self.columns + np.arange(2 * n, 4 * n))
+        for row, name in enumerate(active, 2 * n * (1 + courses)):
             if name == "drift_row":
-                out[i] = time * rows[:n].sum(axis=0)
+                where = self.columns + np.arange(n)
             elif name == "drift_column":
-                out[i] = time * rows[n : 2 * n].sum(axis=0)
+                where = self.columns + np.arange(n, 2 * n)
             else:
-                out[i] = rows[4 * n + self.names.index(name)]
-        return out
+                where = np.array([4 * n + self.names.index(name)])
+            rows.append(np.full(len(where), row))
+            halves.append(where)
+        at = np.concatenate(rows), np.concatenate(halves)
+        self._matrix = csr_array((np.ones(len(at[0])), at), shape=(self.size, 2 * self.columns))
+
+    def expand(self, halves: np.ndarray) -> np.ndarray:
+        """Turn the first axis, of length 2 × columns."""
+        return np.asarray(self._matrix @ halves)
+
+    def expand_square(self, halves: np.ndarray) -> np.ndarray:
+        """Turn both axes of a symmetric matrix."""
+        return self.expand(self.expand(halves).T)

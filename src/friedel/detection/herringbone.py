@@ -8,11 +8,13 @@ columns a direction.
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 
 from friedel.detection.fit_layout import Layout
 from friedel.detection.joint_fit import PRIOR, STRENGTH_SPREAD, JointFit
+from friedel.detection.normal_equations import normal_equations
 from friedel.physics.foldy_lax import Ripple, Ways
 from friedel.progress import Progress
 
@@ -30,7 +32,7 @@ def iter_ripple(fit: JointFit, q: float) -> Generator[Progress, None, Ripple | N
     Yields
     ------
     Progress
-        Once a direction.
+        Once a part of the pixels.
 
     Returns
     -------
@@ -40,47 +42,48 @@ def iter_ripple(fit: JointFit, q: float) -> Generator[Progress, None, Ripple | N
     angle = np.arange(DIRECTIONS) * np.pi / DIRECTIONS
     waves_q = q * np.stack([np.sin(angle), np.cos(angle)], axis=1)
     voltages = np.unique(np.linspace(0, len(fit.k) - 1, VOLTAGES).round().astype(int))
-    layout = Layout(len(fit.position), fit.courses, [], [])
+    layout = Layout(len(fit.position), fit.courses, [])
     n = len(fit.position)
-    normal = np.diag(np.r_[np.full(2 * n, 10.0), np.full(layout.size - 2 * n, STRENGTH_SPREAD**-2.0)])
-    gradient = np.zeros(layout.size)
-    maps = []
-    for v, waves in fit.waves(slopes=True, voltages=voltages):
-        wave = fit.clean(waves.density[:, None].astype(np.float32))[:, 0]
-        unit = wave / np.sqrt(wave @ wave + 1e-9)
-        data = fit.clean(fit.data[v, fit.used, None])[:, 0]
-        scale = float(wave @ data / (wave @ wave + 1e-9))
-        left = (data - scale * wave) / fit.noise[v]
-
-        def turned(
-            columns: np.ndarray, unit: np.ndarray = unit, size: float = scale / fit.noise[v]
-        ) -> np.ndarray:
-            columns = fit.clean(columns)
-            columns -= unit[:, None] * (unit @ columns)
-            return columns * np.float32(size)
-
-        columns = turned(waves.derivative())
-        basis, time = fit.basis[v], fit.energy[v]
-        square = layout.expand((columns.T @ columns).astype(float), basis, time)
-        normal += layout.expand(square.T, basis, time)
-        gradient += layout.expand((columns.T @ left).astype(float), basis, time)
-        maps.append((v, waves, columns, left, turned))
-    inverse = np.linalg.inv(normal)
-    away = Ways(fit.pixels[fit.used], fit.position, Ripple())
-    between = Ways(fit.position, fit.position, Ripple())
+    model = fit.model(voltages)
+    weights = fit.compare(model.density(), fit.nuisance(), voltages)
+    energy = fit.energy[voltages]
+    normal, gradient = normal_equations(model, layout, replace(weights, share=0.0), energy)
+    normal += np.diag(np.r_[np.full(2 * n, 10.0), np.full(layout.size - 2 * n, STRENGTH_SPREAD**-2.0)])
+    # Columns of the two amplitudes of every direction, (V, P, 2 D), beside those of everything else.
+    count, pixels = len(voltages), len(model.place)
+    columns = np.empty((count, pixels, layout.columns), np.float32)
+    pairs = np.empty((count, pixels, 2 * DIRECTIONS), np.float32)
+    between = [way for one in waves_q for way in model.between.by_amplitudes(one)]
+    for part in model.parts():
+        maps = list(model.waves(part))
+        for v, waves in enumerate(maps):
+            waves.derivative(out=columns[v, part])
+        away = Ways(model.place[part], model.position.astype(np.float32), Ripple())
+        for i, one in enumerate(waves_q):
+            ways = list(zip(away.by_amplitudes(one), between[2 * i : 2 * i + 2], strict=True))
+            for v, waves in enumerate(maps):
+                pairs[v, part, 2 * i : 2 * i + 2] = waves.along(ways).real
+        yield Progress(part.stop / pixels, "looking for a herringbone")
+    cross = np.zeros((2 * layout.columns, 2 * DIRECTIONS))
+    own = np.zeros((2 * DIRECTIONS, 2 * DIRECTIONS))
+    slope = np.zeros(2 * DIRECTIONS)
+    for v in range(count):
+        scale = (weights.map[v] * weights.pixel).astype(np.float32)[:, None]
+        nuisance = np.column_stack([weights.nuisance, weights.unit[v]])
+        pair, other = pairs[v] * scale, columns[v] * scale
+        pair -= nuisance @ (nuisance.T @ pair)
+        own += pair.T @ pair
+        slope += pair.T @ weights.left[v]
+        product = (other.T @ pair).astype(float)
+        cross += np.concatenate([product, energy[v] * product])
+    cross = layout.expand(cross)
+    slope -= cross.T @ np.linalg.solve(normal, gradient)
+    own -= cross.T @ np.linalg.solve(normal, cross)
     gain, amplitude = np.zeros(DIRECTIONS), np.zeros((DIRECTIONS, 2))
-    for i, one in enumerate(waves_q):
-        ways = list(zip(away.by_amplitudes(one), between.by_amplitudes(one), strict=True))
-        cross, own, slope = np.zeros((layout.size, 2)), np.eye(2) / PRIOR["cosine"] ** 2, np.zeros(2)
-        for v, waves, columns, left, turned in maps:
-            pair = turned(np.stack([waves.along(*way).real for way in ways], axis=1).astype(np.float32))
-            cross += layout.expand((columns.T @ pair).astype(float), fit.basis[v], fit.energy[v])
-            own += pair.T @ pair
-            slope += pair.T @ left
-        slope -= cross.T @ (inverse @ gradient)
-        amplitude[i] = np.linalg.solve(own - cross.T @ inverse @ cross, slope)
-        gain[i] = slope @ amplitude[i]
-        yield Progress((i + 1) / DIRECTIONS, "looking for a herringbone")
+    for i in range(DIRECTIONS):
+        at = np.s_[2 * i : 2 * i + 2]
+        amplitude[i] = np.linalg.solve(own[at, at] + np.eye(2) / PRIOR["cosine"] ** 2, slope[at])
+        gain[i] = slope[at] @ amplitude[i]
     best = int(gain.argmax())
     if gain[best] < max(LEAST_GAIN, LEAST_CONTRAST * float(np.median(gain))):
         return None

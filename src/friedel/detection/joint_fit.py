@@ -9,12 +9,11 @@ model does not explain (cores) by their χ².
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from friedel.detection.fit_layout import Layout
-from friedel.physics.foldy_lax import Ripple, Waves, Ways
+from friedel.detection.normal_equations import Model, Weights, normal_equations
+from friedel.physics.foldy_lax import Hankel, Ripple, Ways
 
 #: Pixels nearer than this to a point [px] are left out. A core that reaches further shows: in a ring of `RING` px more
 #: than `CORE_SHARE` of the pixels have a χ² of more than `CORE_CHI2` × the usual; up to `LARGEST_CORE`, and a rim.
@@ -30,8 +29,8 @@ STRENGTH, STRENGTH_SPREAD, COURSE_SPREAD = -0.4, 0.5, 0.3
 HIDDEN_SPREAD = 2.0
 #: Student's degrees of freedom of the pixels' weights; beyond OUTLIER × the expected χ² a pixel counts for nothing.
 STUDENT, OUTLIER = 8.0, 6.0
-#: Drift smaller than this [px] is none.
-LEAST_DRIFT = 0.05
+#: Drift smaller than this [px] is none; cores that move by less leave out the same pixels.
+LEAST_DRIFT, TRIFLE = 0.05, 0.05
 
 
 class JointFit:
@@ -77,7 +76,9 @@ class JointFit:
         self.course = np.zeros((len(points), self.courses), complex)
         self.shared = dict.fromkeys(PRIOR, 0.0)
         self.around = dict(self.shared)  # where the priors of the shared parameters lie
+        #: Shared parameters that are free, and those of them that the present step fits.
         self.active: list[str] = []
+        self.fitted: list[str] = []
         count = len(self.k0)
         self.noise, self.scale = np.ones(count), np.ones(count)
         self.common = np.ones(count) / np.sqrt(count)
@@ -88,6 +89,9 @@ class JointFit:
         self.normal = np.eye(1)
         #: Whether `normal` is that of the present scatterers: `sigma` and `evidence` need it.
         self.settled = False
+        self._cores = np.zeros((0, 3))
+        self.used = np.arange(len(self.pixels))
+        self._made_from: tuple[tuple[object, ...], tuple[float, ...]] = (None, None, None), ()
         self.select()
 
     # --- the model -------------------------------------------------------------------------------------------------
@@ -118,96 +122,81 @@ class JointFit:
         """Complex strengths, shape (bias, N)."""
         return self.basis @ self.course.T
 
-    def waves(self, *, slopes: bool, voltages: np.ndarray | None = None) -> Iterator[tuple[int, Waves]]:
-        """The model of every map."""
-        place, ripple, k, strength = self.pixels[self.used], self.ripple, self.k, self.strength
-        place = place.astype(np.float32)  # single precision is enough for ways, and twice as fast
-        between = Ways(self.position, self.position, ripple)
-        moving = bool(self.drift.any())
-        away = None
-        for v in range(len(k)) if voltages is None else voltages:
-            if away is None or moving:
-                moved = self.position + self.drift * self.energy[v]
-                away = Ways(place, moved.astype(np.float32), ripple)
-            yield v, Waves(away, between, k[v], strength[v], slopes=slopes)
+    def model(self, voltages: np.ndarray | None = None) -> Model:
+        """The model of all maps, or of some."""
+        v = np.arange(len(self.k0)) if voltages is None else voltages
+        way = self.energy[v, None] * self.drift
+        return Model(self.pixels[self.used], self.position, self.strength[v], self.k[v], self.ripple, way)
 
     def select(self) -> None:
-        """Choose the pixels outside all cores; after points have moved or come."""
+        """Choose the pixels outside all cores; anew only if points have come or have moved by more than a trifle."""
+        cores = np.column_stack([self.position, self.core])
+        if cores.shape == self._cores.shape and np.abs(cores - self._cores).max(initial=0) < TRIFLE:
+            return
+        self._cores = cores
         near = np.full(len(self.pixels), np.inf)
         for point, core in zip(self.position, self.core, strict=True):
             np.minimum(near, np.hypot(*(self.pixels - point).T) - core, out=near)
         self.used = np.flatnonzero(near > 0)
-        rows = self.pixels[self.used, 0]
-        self._row_start = np.flatnonzero(np.r_[True, np.diff(rows) > 0][: len(rows)])
-        self._row_length = np.diff(np.r_[self._row_start, len(rows)])
 
-    def clean(self, columns: np.ndarray, other: np.ndarray | None = None) -> np.ndarray:
-        """Weigh columns (pixels, n) and take what cannot be told from the rows' offsets, or `other`, out of them."""
-        root = np.sqrt(self.weight[self.used]).astype(np.float32)[:, None]
-        columns = columns * root
-        total = np.maximum(np.add.reduceat(root**2, self._row_start, axis=0), 1e-12)
-        mean = np.add.reduceat(root * columns, self._row_start, axis=0) / total
-        columns -= root * np.repeat(mean, self._row_length, axis=0)
-        if other is not None:
-            columns -= other @ (other.T @ columns)
-        return columns
+    def nuisance(self) -> np.ndarray:
+        """What every map may have besides waves: offsets of the rows and stripes, orthonormal columns (P, Q)."""
+        rows = self.pixels[self.used, 0].astype(int)
+        root = np.sqrt(self.weight[self.used])
+        out = np.zeros((len(rows), len(self.mask)), np.float32)
+        out[np.arange(len(rows)), rows] = root / np.sqrt(np.bincount(rows, root**2, len(self.mask)))[rows]
+        if self.ripple.amplitude == 0:
+            return out
+        phase = self.pixels[self.used] @ np.asarray(self.ripple.q)
+        waves = (root * np.stack([np.cos(phase), np.sin(phase)])).astype(np.float32).T
+        return np.hstack([out, np.linalg.qr(waves - out @ (out.T @ waves))[0]])
 
-    def _stripes(self) -> np.ndarray | None:
-        ripple = self.ripple
-        if ripple.amplitude == 0:
-            return None
-        phase = self.pixels[self.used] @ np.asarray(ripple.q)
-        waves = np.stack([np.cos(phase), np.sin(phase)], axis=1).astype(np.float32)
-        return np.linalg.qr(self.clean(waves))[0]
+    def compare(
+        self, density: np.ndarray, nuisance: np.ndarray, voltages: np.ndarray | None = None
+    ) -> Weights:
+        """Scale maps of the model, (V, P), to the data, and weigh what is left."""
+        v = np.arange(len(self.k0)) if voltages is None else voltages
+        root = np.sqrt(self.weight[self.used]).astype(np.float32)
+        pixel = root * self.gain[self.pixels[self.used, 0].astype(int)].astype(np.float32)
+        wave, data = density * pixel, self.data[np.ix_(v, self.used)] * root
+        for maps in (wave, data):
+            maps -= (maps @ nuisance) @ nuisance.T
+        power = np.einsum("vp,vp->v", wave, wave) + 1e-9
+        scale = np.einsum("vp,vp->v", wave, data) / power
+        left = (data - scale[:, None] * wave) / self.noise[v, None].astype(np.float32)
+        size = scale / self.noise[v]
+        seen = wave * size[:, None].astype(np.float32)
+        return Weights(pixel, size, nuisance, seen, left, self.common[v], self.common_share)
 
     # --- cost and normal equations ---------------------------------------------------------------------------------
 
     def evaluate(self, *, slopes: bool) -> tuple[float, np.ndarray, np.ndarray]:
         """Cost (χ² and priors), and with `slopes` the normal matrix and the gradient, else empty ones."""
-        names = [name for name in self.active if not name.startswith("drift")]
-        layout = Layout(len(self.position), self.courses, names, self.active)
-        size = layout.size if slopes else 0
-        normal, gradient = np.zeros((size, size)), np.zeros(size)
-        together = np.zeros((size, len(self.used)), np.float32)
-        residual = np.zeros((len(self.k0), len(self.used)), np.float32)
-        gain = self.gain[self.pixels[self.used, 0].astype(int)].astype(np.float32)
-        stripes = self._stripes()
-        agreement, power = np.zeros(len(self.used)), np.zeros(len(self.used))
-        for v, waves in self.waves(slopes=slopes):
-            wave = self.clean((waves.density * gain)[:, None].astype(np.float32), stripes)[:, 0]
-            data = self.clean(self.data[v, self.used, None], stripes)[:, 0]
-            self.scale[v] = wave @ data / (wave @ wave + 1e-9)
-            left = (data - self.scale[v] * wave) / self.noise[v]
-            residual[v] = left
-            seen = self.scale[v] / self.noise[v] * wave
-            agreement += seen * left
-            power += seen**2
-            if not slopes:
-                continue
-            columns = self.clean(waves.derivative(names) * gain[:, None], stripes)
-            unit = wave / np.sqrt(wave @ wave + 1e-9)
-            columns -= unit[:, None] * (unit @ columns)
-            columns *= np.float32(self.scale[v] / self.noise[v])
-            basis, time = self.basis[v], self.energy[v]
-            square = layout.expand((columns.T @ columns).astype(float), basis, time)
-            normal += layout.expand(square.T, basis, time)
-            gradient += layout.expand((columns.T @ left).astype(float), basis, time)
-            if self.common_share:
-                together += np.float32(self.common[v]) * layout.expand(columns.T, basis, time)
-        self._gain_sums = agreement, power
-        shared = self.common @ residual
-        root = np.sqrt(self.weight[self.used])
-        self.residual = residual / np.maximum(root, 1e-6).astype(np.float32)
-        self.chi2 = float((residual.astype(float) ** 2).sum() - self.common_share * (shared**2).sum())
-        if slopes and self.common_share:
-            normal -= self.common_share * (together @ together.T).astype(float)
-            gradient -= self.common_share * (together @ shared).astype(float)
+        model = self.model()
+        weights = self.compare(self._density(model), self.nuisance())
+        left = weights.left
+        self.scale = weights.map * self.noise
+        self._gain_sums = (weights.seen * left).sum(axis=0), (weights.seen**2).sum(axis=0)
+        shared = self.common @ left
+        self.residual = left / np.maximum(np.sqrt(self.weight[self.used]), 1e-6).astype(np.float32)
+        self.chi2 = float((left.astype(float) ** 2).sum() - self.common_share * (shared**2).sum())
         tightness, distance = self._priors()
         cost = self.chi2 + float((tightness * distance**2).sum())
-        if slopes:
-            normal[np.diag_indices(size)] += tightness
-            gradient -= tightness * distance
-        return cost, normal, gradient
+        if not slopes:
+            return cost, np.zeros((0, 0)), np.zeros(0)
+        layout = Layout(len(self.position), self.courses, self.fitted)
+        normal, gradient = normal_equations(model, layout, weights, self.energy)
+        normal[np.diag_indices(layout.size)] += tightness
+        return cost, normal, gradient - tightness * distance
+
+    def _density(self, model: Model) -> np.ndarray:
+        """Maps of the model; those of the last call if nothing has changed since, as after a step that was good."""
+        # Arrays are replaced, never changed in place: the same object is the same value.
+        arrays, shared = (self.position, self.course, self.used), tuple(self.shared.values())
+        made_from, around = self._made_from
+        if shared != around or any(a is not b for a, b in zip(arrays, made_from, strict=True)):
+            self._maps, self._made_from = model.density(), (arrays, shared)
+        return self._maps
 
     def _priors(self) -> tuple[np.ndarray, np.ndarray]:
         """1/variance and distance from what is known beforehand, for every parameter."""
@@ -217,14 +206,18 @@ class JointFit:
             value = self.course[:, c] - (self.expected if c == 0 else 0)
             tight += [np.full(n, (STRENGTH_SPREAD if c == 0 else COURSE_SPREAD) ** -2.0)] * 2
             distance += [value.real, value.imag]
-        tight.append(np.array([PRIOR[name] ** -2.0 for name in self.active]))
-        distance.append(np.array([self.shared[name] - self.around[name] for name in self.active]))
+        tight.append(np.array([PRIOR[name] ** -2.0 for name in self.fitted]))
+        distance.append(np.array([self.shared[name] - self.around[name] for name in self.fitted]))
         return np.concatenate(tight), np.concatenate(distance)
 
     # --- steps -----------------------------------------------------------------------------------------------------
 
-    def step(self, *, positions: bool = True, longest: float = 0.3) -> float:
-        """One Levenberg-Marquardt step; returns by how much, relatively, the cost fell."""
+    def step(self, *, positions: bool = True, shared: bool = True, longest: float = 0.3) -> float:
+        """One Levenberg-Marquardt step; returns by how much, relatively, the cost fell.
+
+        Positions are held if `positions` is False, shared parameters if `shared` is: these cost as much as all others.
+        """
+        self.fitted = self.active if shared else []
         self.select()
         cost, normal, gradient = self.evaluate(slopes=True)
         n, before = len(self.position), (self.position, self.course, dict(self.shared))
@@ -240,7 +233,7 @@ class JointFit:
             turn = (change[:, 0] + 1j * change[:, 1]).T
             turn *= np.minimum(1, 0.4 / np.maximum(np.abs(turn[:, :1]), 1e-9))
             self.course = before[1] + turn
-            for name, value in zip(self.active, step[2 * n * (1 + self.courses) :], strict=True):
+            for name, value in zip(self.fitted, step[2 * n * (1 + self.courses) :], strict=True):
                 self.shared[name] = before[2][name] + value
             new = self.evaluate(slopes=False)[0]
             if new < cost:
@@ -304,7 +297,9 @@ class JointFit:
 
     def guess_strengths(self) -> None:
         """Strengths from single scattering, with a scale that makes the typical one 0.6."""
-        wave = [Waves.single(self.pixels[self.used], self.position, k) for k in self.k]
+        ways = Ways(self.pixels[self.used].astype(np.float32), self.position.astype(np.float32), Ripple())
+        reach = float(ways.length.max(initial=0)) + 1
+        wave = [Hankel(k, reach)(ways, 0) ** 2 for k in self.k]  # of each scatterer alone
         n = len(self.position)
         amplitude = np.zeros((len(wave), n), complex)
         for v, one in enumerate(wave):

@@ -48,6 +48,8 @@ ITERATIONS, REST = 13, 0.004
 PRUNE_TURNS, FAINT = (6, 9), 0.15
 #: Iterations after which scatterers that nobody reported are looked for.
 HIDDEN_TURNS = (0, 1, 2, 3, 5, 7)
+#: Iterations that fit the shared parameters, too: these cost as much as all others, and settle soon.
+SHARED_TURNS = (2, 3, 4, 5, 7, 10)
 #: Positions are held until here: what is missing beyond the border would drag them away.
 FREE_TURN = 3
 
@@ -180,7 +182,7 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
         if turn == 2:
             fit.active = ["k", "im_k"] + (["drift_row", "drift_column"] if len(fit.k) > 2 else [])
         before = fit.position[: fit.reported].copy()
-        fit.step(positions=turn >= FREE_TURN)
+        fit.step(positions=turn >= FREE_TURN, shared=turn in SHARED_TURNS)
         yield Progress((turn + 0.7) / ITERATIONS, f"refit: {len(fit.position)} scatterers")
         if turn >= 2:
             fit.adjust_gain()

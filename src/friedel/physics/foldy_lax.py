@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import j0, j1, y0, y1
@@ -24,6 +25,8 @@ from scipy.special import j0, j1, y0, y1
 STEP = 0.02
 #: Ways shorter than this [px] are raised to it: H₀ diverges at 0.
 NEAREST = 0.3
+#: Values P × N that are worked on at a time.
+PART = 16_000
 #: Parameters that all ways share: relative change of k, of Im k, and the herringbone's.
 SHARED = ("k", "im_k", "cosine", "sine", "q_row", "q_column")
 
@@ -68,6 +71,7 @@ class Ways:
         self.distance = np.maximum(np.hypot(row, column), NEAREST)
         unit = row / self.distance, column / self.distance
         self.length, self.toward = self.distance, unit
+        self._by: dict[str, np.ndarray] = {}
         if ripple.amplitude == 0:
             return
         q = np.asarray(ripple.q, self.distance.dtype)
@@ -87,6 +91,13 @@ class Ways:
         first, second = (u * (1 + mean) + self.distance * self._by_end * q[i] for i, u in enumerate(unit))
         self.toward = first, second
 
+    @cached_property
+    def nodes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the lengths lie in a radial table: whole steps and the rest."""
+        place = (self.length * (1 / STEP)).astype(np.float32, copy=False)
+        index = place.astype(np.int32)
+        return index, place - index
+
     @staticmethod
     def _means(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean of cosine and sine over each way: that in the middle, times sinc of half the phase between."""
@@ -101,11 +112,15 @@ class Ways:
         return self.distance * cosine, self.distance * sine
 
     def by(self, name: str) -> np.ndarray:
-        """Derivative of the length by one of the ripple's parameters."""
-        if name in ("cosine", "sine"):
-            return self.distance * (self._cosine if name == "cosine" else self._sine)
-        axis = ("q_row", "q_column").index(name)
-        return self.distance * (self._by_start * self.a[:, axis, None] + self._by_end * self.b[None, :, axis])
+        """Derivative of the length by one of the ripple's parameters; kept, since every map asks for it."""
+        if name not in self._by:
+            if name in ("cosine", "sine"):
+                self._by[name] = self.distance * (self._cosine if name == "cosine" else self._sine)
+            else:
+                axis = ("q_row", "q_column").index(name)
+                ends = self._by_start * self.a[:, axis, None], self._by_end * self.b[None, :, axis]
+                self._by[name] = self.distance * (ends[0] + ends[1])
+        return self._by[name]
 
 
 class Hankel:
@@ -115,20 +130,19 @@ class Hankel:
     """
 
     def __init__(self, k: complex, reach: float) -> None:
-        r = np.maximum(np.arange(int(reach / STEP) + 3) * STEP, NEAREST)
-        self._tables = [
-            (table.astype(np.complex64), np.diff(table, append=table[-1:]).astype(np.complex64))
-            for table in (_hankel(order, k, r) for order in (0, 1))
-        ]
+        self._k = k
+        self._r = np.maximum(np.arange(int(reach / STEP) + 3) * STEP, NEAREST)
+        self._tables: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def __call__(self, r: np.ndarray, order: int) -> np.ndarray:
-        """H_order(kr), complex64."""
-        place = (r * (1 / STEP)).astype(np.float32)
-        index = place.astype(np.int32)
-        place -= index
+    def __call__(self, ways: Ways, order: int) -> np.ndarray:
+        """H_order(kL) for the lengths L of `ways`, complex64."""
+        if order not in self._tables:
+            table = _hankel(order, self._k, self._r)
+            self._tables[order] = table.astype(np.complex64), np.diff(table, append=0).astype(np.complex64)
         value, rise = self._tables[order]
+        index, fraction = ways.nodes
         out = rise.take(index)
-        out *= place
+        out *= fraction
         out += value.take(index)
         return out
 
@@ -139,77 +153,111 @@ def _hankel(order: int, k: complex, r: np.ndarray) -> np.ndarray:
     return value * np.exp(-k.imag * r) * np.sqrt(k.real / k)
 
 
-class Waves:
-    """The waves of N scatterers at one energy.
+class Scattering:
+    """N scatterers at one energy: what their waves have in common at all pixels.
 
     Parameters
     ----------
-    away : Ways
-        From P pixels to the scatterers.
     between : Ways
         From scatterer to scatterer.
     k : complex
         Wavevector [rad/px].
     strength : array of complex, shape (N,)
         s_i = (e^{2iδ_i} − 1)/2.
-    slopes : bool
-        Whether derivatives will be asked for.
+    reach : float
+        Longest way from a pixel to a scatterer [px].
     """
 
-    def __init__(
-        self, away: Ways, between: Ways, k: complex, strength: np.ndarray, *, slopes: bool = True
-    ) -> None:
-        self._away, self._between = away, between
-        n = len(strength)
-        off = 1 - np.eye(n)
-        way = between.length + np.eye(n)
-        dressing = np.linalg.inv(np.eye(n) - _hankel(0, k, way) * off * strength)
-        table = Hankel(k, float(away.length.max(initial=0)) + 1)
-        wave = table(away.length, 0)
-        self._dressed = wave @ dressing.T.astype(np.complex64)
-        self._out = self._dressed * strength.astype(np.complex64)
+    def __init__(self, between: Ways, k: complex, strength: np.ndarray, reach: float) -> None:
+        self.between, self.k = between, k
+        self.strength = strength.astype(np.complex64)
+        self.table = Hankel(k, max(reach, float(between.length.max(initial=0))) + 1)
+        self._off = (1 - np.eye(len(strength))).astype(np.float32)
+        matrix = self.table(between, 0) * self._off * -self.strength
+        matrix[np.diag_indices(len(strength))] += 1
+        #: Wᵀ, by which the waves of all scatterers become dressed ones.
+        self.dressing = np.ascontiguousarray(np.linalg.inv(matrix).T)
+
+    @cached_property
+    def slope(self) -> np.ndarray:
+        """Derivative of H₀ from scatterer to scatterer by the way between them, shape (N, N)."""
+        return np.complex64(-self.k) * self.table(self.between, 1) * self._off
+
+
+class Waves:
+    """The waves of N scatterers at one energy in P pixels.
+
+    Quickest for a few thousand values P × N at a time, which stay in the processor's cache (`PART`).
+
+    Parameters
+    ----------
+    away : Ways
+        From the pixels to the scatterers.
+    scattering : Scattering
+    """
+
+    def __init__(self, away: Ways, scattering: Scattering) -> None:
+        self._away, self._scattering = away, scattering
+        wave = scattering.table(away, 0)
+        self._dressed = wave @ scattering.dressing
+        self._out = self._dressed * scattering.strength
         #: ρ/ρ₀ − 1, shape (P,).
         self.density = np.einsum("pn,pn->p", self._out, wave).real
-        if slopes:
-            self._inner_slope = -k * _hankel(1, k, way) * off
-            self._slope = table(away.length, 1)
-            self._slope *= np.complex64(-k)
-            turn = 2 * self._out * self._slope
-            self._turn = np.ascontiguousarray(turn.real), np.ascontiguousarray(turn.imag)
 
-    @staticmethod
-    def single(place: np.ndarray, points: np.ndarray, k: complex) -> np.ndarray:
-        """H₀(kr)² from each place (P, 2) to each of `points` (N, 2), complex64: the wave of one scatterer alone."""
-        length = Ways(place, points, Ripple()).length
-        return Hankel(k, float(length.max(initial=0)) + 1)(length, 0) ** 2
+    @cached_property
+    def _turn(self) -> tuple[np.ndarray, np.ndarray]:
+        """2 g ∂h/∂L of every pixel and scatterer, real and imaginary part."""
+        turn = self._scattering.table(self._away, 1)
+        turn *= self._out
+        turn *= np.complex64(-2 * self._scattering.k)
+        return np.ascontiguousarray(turn.real), np.ascontiguousarray(turn.imag)
 
-    def derivative(self, shared: Sequence[str] = ()) -> np.ndarray:
-        """Derivatives of `density`, shape (P, 4N + shared): rows, columns, Re s, Im s, then `shared` parameters."""
-        n = self._out.shape[1]
-        out = np.empty((len(self._out), 4 * n + len(shared)), np.float32)
+    def derivative(self, shared: Sequence[str] = (), out: np.ndarray | None = None) -> np.ndarray:
+        """Derivatives of `density`, shape (P, 4N + shared): rows, columns, Re s, Im s, then `shared` parameters.
+
+        Written into `out` where it is given.
+        """
+        n, inner = self._out.shape[1], self._scattering.slope
+        if out is None:
+            out = np.empty((len(self._out), 4 * n + len(shared)), np.float32)
         for axis in (0, 1):
-            part = self._out @ (self._inner_slope * self._between.toward[axis]).astype(np.complex64)
-            part += self._slope * self._away.toward[axis].astype(np.float32)
+            part = self._out @ (inner * self._scattering.between.toward[axis]).astype(np.complex64)
             part *= self._out
-            out[:, axis * n : (axis + 1) * n] = 2 * part.real
+            columns = out[:, axis * n : (axis + 1) * n]
+            np.multiply(self._turn[0], self._away.toward[axis], out=columns, casting="same_kind")
+            columns += 2 * part.real
         square = self._dressed**2
-        out[:, 2 * n : 3 * n], out[:, 3 * n : 4 * n] = square.real, -square.imag
-        by_k = np.zeros(len(out), complex)
-        if "k" in shared or "im_k" in shared:
-            by_k = self.along(self._away.length, self._between.length)
+        out[:, 2 * n : 3 * n] = square.real
+        np.negative(square.imag, out=out[:, 3 * n : 4 * n])
+        if not shared:
+            return out
+        between = self._scattering.between
+        ways = [(self._away.length, between.length)] if {"k", "im_k"} & set(shared) else []
+        others = [name for name in shared if name not in ("k", "im_k")]
+        ways += [(self._away.by(name), between.by(name)) for name in others]
+        change = dict(
+            zip(["k", *others] if len(ways) > len(others) else others, self.along(ways).T, strict=True)
+        )
         for column, name in enumerate(shared, 4 * n):
-            if name == "k":
-                out[:, column] = by_k.real
-            elif name == "im_k":
-                out[:, column] = -by_k.imag
-            else:
-                out[:, column] = self.along(self._away.by(name), self._between.by(name)).real
+            out[:, column] = -change["k"].imag if name == "im_k" else change[name].real
         return out
 
-    def along(self, away: np.ndarray, between: np.ndarray) -> np.ndarray:
-        """Complex change of the density for given changes of the ways, shape (P,); its real part is seen."""
-        away = away.astype(np.float32, copy=False)
-        real, imag = (np.einsum("pn,pn->p", part, away) for part in self._turn)
-        change = real + 1j * imag
-        inner = self._out @ (self._inner_slope * between).astype(np.complex64)
-        return change + np.einsum("pn,pn->p", inner, self._out)
+    def along(self, ways: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """Complex changes of the density, of which the real part is seen, shape (P, number of ways).
+
+        Parameters
+        ----------
+        ways : sequence of (away, between)
+            Each a change of all ways, shapes (P, N) and (N, N).
+        """
+        n = self._out.shape[1]
+        slope = self._scattering.slope
+        inner = np.concatenate([slope * between for _, between in ways], axis=1).astype(
+            np.complex64, copy=False
+        )
+        change = np.einsum("pin,pn->pi", (self._out @ inner).reshape(-1, len(ways), n), self._out)
+        for i, (away, _) in enumerate(ways):
+            away = away.astype(np.float32, copy=False)
+            real, imag = (np.einsum("pn,pn->p", part, away) for part in self._turn)
+            change[:, i] += real + 1j * imag
+        return change

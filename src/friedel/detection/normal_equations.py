@@ -1,0 +1,167 @@
+"""The sums that a joint fit solves: derivatives of all maps by all parameters, multiplied with each other.
+
+Map v has the columns C_v (pixels × derivatives, weighted). Taken out of them is what its nuisances explain, the
+orthonormal columns N_v: J_v = (1 − N_v N_vᵀ) C_v, so that J_vᵀ J_v = C_vᵀ C_v − (N_vᵀ C_v)ᵀ (N_vᵀ C_v) needs no second
+look at the columns. Errors that all maps of a pixel have in common weigh less: a share β of Tᵀ T with T = Σ_v c_v J_v
+is taken away. Columns are made block by block and never kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.detection.fit_layout import Layout
+from friedel.physics.foldy_lax import PART, Ripple, Scattering, Waves, Ways
+
+#: Columns of one block, all maps together, are at most so many numbers: they stay in the processor's last cache.
+BLOCK = 4_000_000
+
+
+class Model:
+    """The maps of all scatterers at given parameters.
+
+    Parameters
+    ----------
+    place : array, shape (P, 2)
+        Pixels.
+    position : array, shape (N, 2)
+        Scatterers half-way through the series of maps [px].
+    strength : array of complex, shape (V, N)
+    k : array of complex, shape (V,)
+        Wavevectors [rad/px].
+    ripple : Ripple
+    drift : array, shape (V, 2)
+        By how much the scatterers have moved in each map [px].
+    """
+
+    def __init__(
+        self,
+        place: np.ndarray,
+        position: np.ndarray,
+        strength: np.ndarray,
+        k: np.ndarray,
+        ripple: Ripple,
+        drift: np.ndarray,
+    ) -> None:
+        self.place = place.astype(np.float32)  # single precision is enough for ways, and twice as fast
+        self.position, self.ripple, self.drift = position, ripple, drift
+        #: Ways from scatterer to scatterer.
+        self.between = Ways(position, position, ripple)
+        everything = np.concatenate([place, position])
+        reach = float(np.hypot(*np.ptp(everything, axis=0))) + float(np.abs(drift).max(initial=0))
+        reach *= 1 + ripple.amplitude
+        self.scattering = [Scattering(self.between, k[v], strength[v], reach) for v in range(len(k))]
+
+    def parts(self, start: int = 0, stop: int | None = None) -> Iterator[slice]:
+        """Slices of pixels that are quickly worked on."""
+        stop = len(self.place) if stop is None else stop
+        step = max(16, PART // max(1, len(self.position)))
+        for first in range(start, stop, step):
+            yield slice(first, min(first + step, stop))
+
+    def waves(self, part: slice) -> Iterator[Waves]:
+        """The waves of every map in a part of the pixels."""
+        still = not self.drift.any()
+        away = Ways(self.place[part], self.position.astype(np.float32), self.ripple) if still else None
+        for v, scattering in enumerate(self.scattering):
+            moved = (self.position + self.drift[v]).astype(np.float32)
+            yield Waves(away or Ways(self.place[part], moved, self.ripple), scattering)
+
+    def density(self) -> np.ndarray:
+        """ρ/ρ₀ − 1, shape (V, P), float32."""
+        out = np.empty((len(self.scattering), len(self.place)), np.float32)
+        for part in self.parts():
+            for v, waves in enumerate(self.waves(part)):
+                out[v, part] = waves.density
+        return out
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How the maps of a model are compared with the data; V maps, P pixels.
+
+    Parameters
+    ----------
+    pixel : array, shape (P,)
+        Root of a pixel's weight, times its gain.
+    map : array, shape (V,)
+        Scale of each map over its noise.
+    nuisance : array, shape (P, Q)
+        Orthonormal: offsets of the rows, stripes.
+    seen : array, shape (V, P)
+        Each map of the model over the noise, without nuisance.
+    left : array, shape (V, P)
+        What the model leaves over, over the noise; orthogonal to nuisance and `seen`, since the scales are fitted.
+    common, share : array, shape (V,), and float
+        Direction over the maps in which errors are correlated, and their share β.
+    """
+
+    pixel: np.ndarray
+    map: np.ndarray
+    nuisance: np.ndarray
+    seen: np.ndarray
+    left: np.ndarray
+    common: np.ndarray
+    share: float
+
+    @property
+    def unit(self) -> np.ndarray:
+        """Direction of each map, (V, P): what a change of its scale does."""
+        return self.seen / np.sqrt((self.seen**2).sum(axis=1, keepdims=True) + 1e-9)
+
+
+def normal_equations(
+    model: Model, layout: Layout, weights: Weights, energy: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """JᵀJ and Jᵀ·(what is left), shapes (size, size) and (size,), without priors.
+
+    Parameters
+    ----------
+    model : Model
+    layout : Layout
+    weights : Weights
+    energy : array, shape (V,)
+        From −1 to 1.
+    """
+    w, count, m = weights, len(energy), layout.columns
+    halves = np.stack([np.ones(count), energy])  # (2, V)
+    square = np.zeros((count, m, m), np.float32)
+    along = np.zeros((count, w.nuisance.shape[1] + 2, m), np.float32)  # N_vᵀ C_v, and what is left times C_v
+    together = np.zeros((2 * m, 2 * m))
+    seen = np.zeros((w.nuisance.shape[1] + count + 1, 2 * m))
+    unit, common = w.unit, (w.common @ w.left)[:, None]
+    size = max(64, BLOCK // (count * m))
+    buffer = np.empty((count, min(size, len(model.place)), m), np.float32)
+    for start in range(0, len(model.place), size):
+        stop = min(start + size, len(model.place))
+        columns = buffer[:, : stop - start]
+        for part in model.parts(start, stop):
+            for v, waves in enumerate(model.waves(part)):
+                waves.derivative(layout.names, columns[v, part.start - start : part.stop - start])
+        columns *= (w.map[:, None] * w.pixel[start:stop]).astype(np.float32)[:, :, None]
+        nuisance = w.nuisance[start:stop]
+        for v, one in enumerate(columns):
+            square[v] += one.T @ one
+            own = np.column_stack([nuisance, unit[v, start:stop], w.left[v, start:stop]])
+            along[v] += own.T @ one
+        if w.share:
+            mixed = (halves * w.common).astype(np.float32) @ columns.reshape(count, -1)
+            mixed = np.concatenate(mixed.reshape(2, stop - start, m), axis=1)
+            together += mixed.T @ mixed
+            seen += np.column_stack([nuisance, unit[:, start:stop].T, common[start:stop]]).T @ mixed
+    square -= along[:, :-1].transpose(0, 2, 1) @ along[:, :-1]
+    moments = np.einsum("av,bv,vij->aibj", halves, halves, square, optimize=True).reshape(2 * m, 2 * m)
+    slope = (halves @ along[:, -1].astype(float)).ravel()
+    if w.share:
+        rows, units, shared = seen[: w.nuisance.shape[1]], seen[w.nuisance.shape[1] : -1], seen[-1]
+        # T without its nuisances is `mixed` without the rows' part, less each map's own part times its unit.
+        own = np.einsum("av,v,vi->vai", halves, w.common, along[:, -2].astype(float)).reshape(count, 2 * m)
+        cross = units.T @ own
+        together -= rows.T @ rows + cross + cross.T
+        together += own.T @ (unit @ unit.T).astype(float) @ own
+        moments -= w.share * together
+        slope -= w.share * (shared - own.T @ (unit @ common[:, 0]).astype(float))
+    return layout.expand_square(moments), layout.expand(slope)

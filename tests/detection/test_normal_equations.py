@@ -1,0 +1,73 @@
+"""The sums of the joint fit against the same written out, column by column."""
+
+import numpy as np
+import pytest
+
+from friedel.detection import normal_equations as module
+from friedel.detection.fit_layout import Layout
+from friedel.detection.normal_equations import Model, Weights, normal_equations
+from friedel.physics.foldy_lax import Ripple
+
+ENERGY = np.array([-1.0, -0.2, 0.5, 1.0])
+ACTIVE = ["k", "cosine", "drift_row", "drift_column"]
+
+
+@pytest.fixture(scope="module")
+def case():
+    rng = np.random.default_rng(4)
+    place = np.argwhere(np.ones((18, 20)))
+    position = rng.uniform(0, 18, (6, 2)) + 0.3
+    strength = (0.7 * np.exp(2j * rng.uniform(0, np.pi, (4, 6))) - 1) / 2
+    k = np.linspace(0.65, 0.9, 4) + 0.01j
+    way = ENERGY[:, None] * np.array([0.2, -0.1])
+    model = Model(place, position, strength, k, Ripple(0.02, 0.01, (0.3, 0.2)), way)
+    nuisance = np.linalg.qr(rng.normal(size=(len(place), 5)))[0].astype(np.float32)
+    pixel = rng.uniform(0.5, 1, len(place)).astype(np.float32)
+    seen = model.density() * pixel
+    seen -= (seen @ nuisance) @ nuisance.T
+    left = rng.normal(size=seen.shape).astype(np.float32)
+    left -= (left @ nuisance) @ nuisance.T
+    unit = seen / np.linalg.norm(seen, axis=1, keepdims=True)
+    left -= (left * unit).sum(axis=1, keepdims=True) * unit
+    common = rng.uniform(0.3, 0.7, 4)
+    weights = Weights(pixel, rng.uniform(1, 2, 4), nuisance, seen, left, common / np.linalg.norm(common), 0.6)
+    return model, weights
+
+
+def _written_out(model, weights, layout):
+    """J of all maps, (V, P, size), and T."""
+    jacobian = []
+    for v, waves in enumerate(model.waves(slice(None))):
+        columns = waves.derivative(layout.names).astype(float) * (weights.pixel * weights.map[v])[:, None]
+        basis = np.column_stack([weights.nuisance, weights.unit[v]]).astype(float)
+        columns -= basis @ (basis.T @ columns)
+        jacobian.append(layout.expand(np.concatenate([columns.T, ENERGY[v] * columns.T])).T)
+    jacobian = np.array(jacobian)
+    return jacobian, np.einsum("v,vpi->pi", weights.common, jacobian)
+
+
+@pytest.mark.parametrize("courses", [1, 2])
+@pytest.mark.parametrize("block", [4_000_000, 3000])
+def test_sums_are_those_of_the_columns(case, courses, block, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK", block)  # in one block, and in several
+    model, weights = case
+    layout = Layout(6, courses, ACTIVE)
+    jacobian, together = _written_out(model, weights, layout)
+    normal = np.einsum("vpi,vpj->ij", jacobian, jacobian) - weights.share * together.T @ together
+    gradient = np.einsum("vpi,vp->i", jacobian, weights.left)
+    gradient -= weights.share * together.T @ (weights.common @ weights.left)
+    found, slope = normal_equations(model, layout, weights, ENERGY)
+    assert found == pytest.approx(normal, abs=2e-4 * np.abs(normal).max())
+    assert slope == pytest.approx(gradient, abs=2e-4 * np.abs(gradient).max())
+    assert (np.linalg.eigvalsh(found) > -1e-4 * np.abs(found).max()).all()
+
+
+def test_a_strength_has_a_course_and_a_drift_moves_everything():
+    layout = Layout(2, 2, ACTIVE)
+    assert layout.size == 2 * 2 * 3 + 4 and layout.columns == 8 + 2
+    halves = np.arange(2.0 * layout.columns)
+    out = layout.expand(halves)
+    assert (out[:8] == halves[:8]).all()  # positions and strengths
+    assert (out[8:12] == halves[14:18]).all()  # the strengths' courses, from the second half
+    assert (out[12:14] == halves[8:10]).all()  # k and cosine
+    assert out[14] == halves[10:12].sum() and out[15] == halves[12:14].sum()
