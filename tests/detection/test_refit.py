@@ -1,6 +1,7 @@
 """The joint multiple-scattering fit: as good as the bound where the model is exact, and bounded where it is not."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -103,6 +104,39 @@ def test_wrong_positions_are_given_back(monkeypatch):
     found = _refit(twin, start)
     assert (np.hypot(*(found.positions - start).T) <= 0.5).all()
     assert found.kept[0] and (found.positions[0] == start[0]).all()
+
+
+def test_a_point_beside_a_large_core_is_placed_by_its_waves_further_out():
+    twin = make_twin(EXACT, 3)
+    truth, optional = twin.truth()
+    one = np.flatnonzero(~optional & isolated(twin))[0]
+    maps = normalise(didv(twin.stack).to_numpy())
+    rows, columns = np.mgrid[: maps.shape[1], : maps.shape[2]]
+    near = np.hypot(rows - truth[one, 0], columns - truth[one, 1]) < 3.8
+    near &= columns < truth[one, 1] + 1.5  # the fourth side is as it was
+    maps[:, near] += 6 * np.random.default_rng(5).normal(size=int(near.sum()))
+    start = truth + np.random.default_rng(1).normal(0, 0.12, truth.shape)
+    mask, sigma = np.ones(maps.shape[1:], bool), np.full(len(start), 0.12)
+    found = drain(iter_refit(maps, twin.k, mask, start, sigma))
+    whole = _refit(twin, start)
+    assert not found.kept[one]
+    assert _errors(found.positions[[one]], truth[[one]]) < 0.5 * _errors(start[[one]], truth[[one]])
+    assert found.sigma[one] > 1.2 * whole.sigma[one]
+
+
+def test_where_little_fits_a_short_way_is_believed_and_sigma_grows():
+    pixels = np.argwhere(np.ones((20, 20))).astype(float)
+    weight = np.where(
+        pixels[:, 1] < 7.5, 1.0, 0.02
+    )  # on the left the model fits, around the second point nowhere
+    start = np.array([[10.0, 3.0], [10.0, 15.0], [10.0, 15.0]])
+    fit = SimpleNamespace(
+        reported=3, start=start, position=start + np.array([[0.5, 0], [0.25, 0], [0.5, 0]]), core=np.full(3, 1.5),
+        pixels=pixels, used=np.arange(len(pixels)), weight=weight,
+    )  # fmt: skip
+    good, wider = refit._explained(fit, np.full(3, 0.3), np.full(3, 0.01))
+    assert good.tolist() == [True, True, False]
+    assert wider == pytest.approx([1, refit.SMALLEST_SHARE**-0.5, refit.SMALLEST_SHARE**-0.5])
 
 
 def test_two_points_on_one_impurity_do_not_stay_together():

@@ -34,14 +34,15 @@ MOST_SPREADS, FARTHEST, SURE = 2.0, 2.0, 0.2
 CLOSEST = 1.0
 #: What a doubtful point's evidence counts beside a sure one's; what counts as evident, beside a typical sure point.
 DOUBTFUL, EVIDENT = 0.3, 0.1
-#: A point stays where it was if fewer than this share of the pixels around it (out to `AROUND` px) fit the model.
-LEAST_FITTING, AROUND = 0.4, 4.0
+#: A point is believed less if fewer than this share of the pixels around its core (out to `AROUND` px) fit the model;
+#: the smallest share that its σ is told of.
+LEAST_FITTING, AROUND, SMALLEST_SHARE = 0.4, 2.5, 0.05
 #: The posterior's curvature takes the model to be true; on simulated fields with every disturbance errors are larger.
 SIGMA_SCALE = 1.15
 #: Scatterers outside are looked for up to this far out [px]; at most so many a round, of at least this significance.
 MARGIN, MOST_HIDDEN, CHANCE = 12, 12, 1e-5
 #: Field [px] that is fitted at once, and the overlap of neighbours: the cost grows with pixels × points².
-TILE, OVERLAP = 112, 24
+TILE, OVERLAP = 128, 24
 #: Iterations: at most, and the move [px] below which a fit has come to rest.
 ITERATIONS, REST = 13, 0.004
 #: Iterations after which superfluous scatterers go, and the strength below which a doubtful one is superfluous.
@@ -157,13 +158,13 @@ def iter_refit(
             evidence[chosen[: own.sum()]], kept[chosen[: own.sum()]] = 0.0, False
             continue
         evident, sigma_px, left = fit.evidence(), fit.sigma(), fit.number[: fit.reported]
-        good = _explained(fit, width[left], sigma_px)
+        good, wider = _explained(fit, width[left], sigma_px)
         mine = (left < own.sum()) & ~np.isin(np.arange(fit.reported), _superfluous(fit, evident))
         index, good = chosen[left[mine]], good[mine]
         gone = np.setdiff1d(np.flatnonzero(own), index)
         evidence[gone], kept[gone] = 0.0, False
         for target, value in (
-            (place, fit.position + corner), (spread, SIGMA_SCALE * sigma_px), (evidence, evident),
+            (place, fit.position + corner), (spread, SIGMA_SCALE * wider * sigma_px), (evidence, evident),
         ):  # fmt: skip
             target[index[good]] = value[: fit.reported][mine][good]
         kept[index[good]] = False
@@ -253,16 +254,23 @@ def _hidden(fit: JointFit, *, inside: bool) -> np.ndarray:
     return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > 1.5]).reshape(-1, 2)
 
 
-def _explained(fit: JointFit, width: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """Which of the reported points the fit speaks for; they, `width` and `sigma` [px] have the shape (n,)."""
+def _explained(fit: JointFit, width: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the reported points the fit speaks for, and by how much their σ is too small; all have the shape (n,).
+
+    Where few of the pixels around a point fit the model, as beside a large core, its place is known less well than the
+    curvature says, and a point that has moved by more than `width` [px] is not believed.
+    """
     count = fit.reported
     move = np.hypot(*(fit.position[:count] - fit.start[:count]).T)
     good = (move <= FARTHEST) & ((move <= MOST_SPREADS * width) | (sigma <= SURE))
+    share = np.zeros(count)
     place = fit.pixels[fit.used]
-    for i in np.flatnonzero(good):
-        near = np.hypot(*(place - fit.position[i]).T) < AROUND
-        good[i] = near.sum() >= 4 and (fit.weight[fit.used][near] > 0.3).mean() >= LEAST_FITTING
-    return good
+    for i in range(count):
+        near = np.hypot(*(place - fit.position[i]).T) < fit.core[i] + AROUND
+        if near.sum() >= 4:
+            share[i] = (fit.weight[fit.used][near] > 0.3).mean()
+    good &= (share >= LEAST_FITTING) | (move <= width)
+    return good, 1 / np.sqrt(np.clip(share, SMALLEST_SHARE, 1))
 
 
 def _about(fit: JointFit) -> dict[str, Any]:

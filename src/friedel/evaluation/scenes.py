@@ -71,13 +71,17 @@ _BASE: dict[str, tuple[str, Setting]] = {
 }
 
 
-def _tolerance(setting: Setting) -> float:
+def half_wavelength(setting: Setting) -> float:
+    """π/k at the mean wavevector [px]."""
     from friedel.physics.dispersion import resolve
 
     dispersion = resolve(setting.material)
     assert dispersion is not None
-    half_wavelength = np.pi / float(np.mean(dispersion.k(setting.bias_mv))) / setting.pixel_nm
-    return max(1.0, 0.1 * half_wavelength)
+    return np.pi / float(np.mean(dispersion.k(setting.bias_mv))) / setting.pixel_nm
+
+
+def _tolerance(setting: Setting) -> float:
+    return max(1.0, 0.1 * half_wavelength(setting))
 
 
 def _scenes() -> dict[str, Scene]:
