@@ -112,7 +112,12 @@ class Ways:
         return self.distance * cosine, self.distance * sine
 
     def by(self, name: str) -> np.ndarray:
-        """Derivative of the length by one of the ripple's parameters; kept, since every map asks for it."""
+        """Derivative of the length by one of the ripple's parameters, kept, since every map asks for it; or the length.
+
+        A relative change of k is one of all lengths.
+        """
+        if name == "k":
+            return self.length
         if name not in self._by:
             if name in ("cosine", "sine"):
                 self._by[name] = self.distance * (self._cosine if name == "cosine" else self._sine)
@@ -229,17 +234,13 @@ class Waves:
         square = self._dressed**2
         out[:, 2 * n : 3 * n] = square.real
         np.negative(square.imag, out=out[:, 3 * n : 4 * n])
-        if not shared:
-            return out
-        between = self._scattering.between
-        ways = [(self._away.length, between.length)] if {"k", "im_k"} & set(shared) else []
-        others = [name for name in shared if name not in ("k", "im_k")]
-        ways += [(self._away.by(name), between.by(name)) for name in others]
-        change = dict(
-            zip(["k", *others] if len(ways) > len(others) else others, self.along(ways).T, strict=True)
-        )
-        for column, name in enumerate(shared, 4 * n):
-            out[:, column] = -change["k"].imag if name == "im_k" else change[name].real
+        if shared:
+            between = self._scattering.between
+            kinds = list(dict.fromkeys("k" if name == "im_k" else name for name in shared))
+            change = self.along([(self._away.by(kind), between.by(kind)) for kind in kinds])
+            by = dict(zip(kinds, change.T, strict=True))
+            for column, name in enumerate(shared, 4 * n):
+                out[:, column] = -by["k"].imag if name == "im_k" else by[name].real
         return out
 
     def along(self, ways: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
