@@ -5,7 +5,7 @@ import pytest
 
 from friedel.detection import normal_equations as module
 from friedel.detection.fit_layout import Layout
-from friedel.detection.normal_equations import Model, Weights, normal_equations
+from friedel.detection.normal_equations import FieldModel, Weights, normal_equations
 from friedel.physics.foldy_lax import Ripple
 
 ENERGY = np.array([-1.0, -0.2, 0.5, 1.0])
@@ -20,7 +20,7 @@ def case():
     strength = (0.7 * np.exp(2j * rng.uniform(0, np.pi, (4, 6))) - 1) / 2
     k = np.linspace(0.65, 0.9, 4) + 0.01j
     way = ENERGY[:, None] * np.array([0.2, -0.1])
-    model = Model(place, position, strength, k, Ripple(0.02, 0.01, (0.3, 0.2)), way)
+    model = FieldModel(place, position, strength, k, Ripple(0.02, 0.01, (0.3, 0.2)), way)
     nuisance = np.linalg.qr(rng.normal(size=(len(place), 5)))[0].astype(np.float32)
     pixel = rng.uniform(0.5, 1, len(place)).astype(np.float32)
     seen = model.density() * pixel

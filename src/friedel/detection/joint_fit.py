@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from friedel.detection.fit_layout import Layout
-from friedel.detection.normal_equations import Model, Weights, normal_equations
+from friedel.detection.normal_equations import FieldModel, Weights, normal_equations
 from friedel.physics.foldy_lax import Hankel, Ripple, Ways
 
 #: Pixels nearer than this to a point [px] are left out. A core that reaches further shows: in a ring of `RING` px more
@@ -122,11 +122,13 @@ class JointFit:
         """Complex strengths, shape (bias, N)."""
         return self.basis @ self.course.T
 
-    def model(self, voltages: np.ndarray | None = None) -> Model:
+    def model(self, voltages: np.ndarray | None = None) -> FieldModel:
         """The model of all maps, or of some."""
         v = np.arange(len(self.k0)) if voltages is None else voltages
         way = self.energy[v, None] * self.drift
-        return Model(self.pixels[self.used], self.position, self.strength[v], self.k[v], self.ripple, way)
+        return FieldModel(
+            self.pixels[self.used], self.position, self.strength[v], self.k[v], self.ripple, way
+        )
 
     def select(self) -> None:
         """Choose the pixels outside all cores; anew only if points have come or have moved by more than a trifle."""
@@ -189,7 +191,7 @@ class JointFit:
         normal[np.diag_indices(layout.size)] += tightness
         return cost, normal, gradient - tightness * distance
 
-    def _density(self, model: Model) -> np.ndarray:
+    def _density(self, model: FieldModel) -> np.ndarray:
         """Maps of the model; those of the last call if nothing has changed since, as after a step that was good."""
         # Arrays are replaced, never changed in place: the same object is the same value.
         arrays, shared = (self.position, self.course, self.used), tuple(self.shared.values())

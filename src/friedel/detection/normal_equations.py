@@ -20,7 +20,7 @@ from friedel.physics.foldy_lax import PART, Ripple, Scattering, Waves, Ways
 BLOCK = 4_000_000
 
 
-class Model:
+class FieldModel:
     """The maps of all scatterers at given parameters.
 
     Parameters
@@ -32,7 +32,7 @@ class Model:
     strength : array of complex, shape (V, N)
     k : array of complex, shape (V,)
         Wavevectors [rad/px].
-    ripple : Ripple
+    ripple : friedel.physics.foldy_lax.Ripple
     drift : array, shape (V, 2)
         By how much the scatterers have moved in each map [px].
     """
@@ -114,13 +114,13 @@ class Weights:
 
 
 def normal_equations(
-    model: Model, layout: Layout, weights: Weights, energy: np.ndarray
+    model: FieldModel, layout: Layout, weights: Weights, energy: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """JᵀJ and Jᵀ·(what is left), shapes (size, size) and (size,), without priors.
 
     Parameters
     ----------
-    model : Model
+    model : FieldModel
     layout : Layout
     weights : Weights
     energy : array, shape (V,)
