@@ -67,9 +67,9 @@ def iter_ripple(fit: JointFit, q: float) -> Generator[Progress, None, Ripple | N
     cross = np.zeros((2 * layout.columns, 2 * DIRECTIONS))
     own = np.zeros((2 * DIRECTIONS, 2 * DIRECTIONS))
     slope = np.zeros(2 * DIRECTIONS)
-    for v in range(count):
+    for v, unit in enumerate(weights.unit):
         scale = (weights.map[v] * weights.pixel).astype(np.float32)[:, None]
-        nuisance = np.column_stack([weights.nuisance, weights.unit[v]])
+        nuisance = np.column_stack([weights.nuisance, unit])
         pair, other = pairs[v] * scale, columns[v] * scale
         pair -= nuisance @ (nuisance.T @ pair)
         own += pair.T @ pair
