@@ -153,7 +153,9 @@ def iter_detect(
         threshold = classical.THRESHOLD if threshold is None else threshold
     table, s, probability, extra = found
     if refit:
-        again = _refit(field, table, threshold, remarks, judge=network is not None)
+        # In a field of hardly any waves a fit explains everything, and tells nothing.
+        judge = network is not None and _half_waves(field.scaling) >= LEAST_WAVES
+        again = _refit(field, table, threshold, remarks, judge=judge)
         table, extra["refit"] = yield from share(again, 0.3, 0.99)
     result = Detections(
         table=_physical(table, field.scaling, stack, area),
@@ -274,12 +276,17 @@ def _remark_on(scaling: Scaling, remarks: _Remarks) -> None:
     """Say which voltages were left out, and whether the field shows enough waves to tell anything."""
     for text in scaling.remarks:
         remarks.add(text)
-    waves = min(scaling.new_shape) * float(np.median(scaling.k)) / np.pi
+    waves = _half_waves(scaling)
     if waves < LEAST_WAVES:
         remarks.add(
             f"The field is only {waves:.1f} half Friedel wavelengths wide: the method was made for fields of "
             f"{LEAST_WAVES} and more, and these points deserve little trust."
         )
+
+
+def _half_waves(scaling: Scaling) -> float:
+    """Half wavelengths along the field's shorter side."""
+    return min(scaling.new_shape) * float(np.median(scaling.k)) / np.pi
 
 
 _Found = tuple[pd.DataFrame, np.ndarray, np.ndarray, dict[str, Any]]
