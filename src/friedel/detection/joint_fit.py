@@ -80,6 +80,8 @@ class JointFit:
         self.active: list[str] = []
         self.fitted: list[str] = []
         count = len(self.k0)
+        #: Maps that are looked at; the others are as good, and cost as much.
+        self.chosen = np.arange(count)
         self.noise, self.scale = np.ones(count), np.ones(count)
         self.common = np.ones(count) / np.sqrt(count)
         self.common_share = 0.0
@@ -91,7 +93,7 @@ class JointFit:
         self.settled = False
         self._cores = np.zeros((0, 3))
         self.used = np.arange(len(self.pixels))
-        self._made_from: tuple[tuple[object, ...], tuple[float, ...]] = (None, None, None), ()
+        self._made_from: tuple[tuple[object, ...], tuple[float, ...]] = (None,) * 4, ()
         self.select()
 
     # --- the model -------------------------------------------------------------------------------------------------
@@ -123,8 +125,8 @@ class JointFit:
         return self.basis @ self.course.T
 
     def model(self, voltages: np.ndarray | None = None) -> FieldModel:
-        """The model of all maps, or of some."""
-        v = np.arange(len(self.k0)) if voltages is None else voltages
+        """The model of the chosen maps, or of others."""
+        v = self.chosen if voltages is None else voltages
         way = self.energy[v, None] * self.drift
         return FieldModel(
             self.pixels[self.used], self.position, self.strength[v], self.k[v], self.ripple, way
@@ -157,7 +159,7 @@ class JointFit:
         self, density: np.ndarray, nuisance: np.ndarray, voltages: np.ndarray | None = None
     ) -> Weights:
         """Scale maps of the model, (V, P), to the data, and weigh what is left."""
-        v = np.arange(len(self.k0)) if voltages is None else voltages
+        v = self.chosen if voltages is None else voltages
         root = np.sqrt(self.weight[self.used]).astype(np.float32)
         pixel = root * self.gain[self.pixels[self.used, 0].astype(int)].astype(np.float32)
         wave, data = density * pixel, self.data[np.ix_(v, self.used)] * root
@@ -177,9 +179,9 @@ class JointFit:
         model = self.model()
         weights = self.compare(self._density(model), self.nuisance())
         left = weights.left
-        self.scale = weights.map * self.noise
+        self.scale[self.chosen] = weights.map * self.noise[self.chosen]
         self._gain_sums = (weights.seen * left).sum(axis=0), (weights.seen**2).sum(axis=0)
-        shared = self.common @ left
+        shared = weights.common @ left
         self.residual = left / np.maximum(np.sqrt(self.weight[self.used]), 1e-6).astype(np.float32)
         self.chi2 = float((left.astype(float) ** 2).sum() - self.common_share * (shared**2).sum())
         tightness, distance = self._priors()
@@ -187,14 +189,14 @@ class JointFit:
         if not slopes:
             return cost, np.zeros((0, 0)), np.zeros(0)
         layout = Layout(len(self.position), self.courses, self.fitted)
-        normal, gradient = normal_equations(model, layout, weights, self.energy)
+        normal, gradient = normal_equations(model, layout, weights, self.energy[self.chosen])
         normal[np.diag_indices(layout.size)] += tightness
         return cost, normal, gradient - tightness * distance
 
     def _density(self, model: FieldModel) -> np.ndarray:
         """Maps of the model; those of the last call if nothing has changed since, as after a step that was good."""
         # Arrays are replaced, never changed in place: the same object is the same value.
-        arrays, shared = (self.position, self.course, self.used), tuple(self.shared.values())
+        arrays, shared = (self.position, self.course, self.used, self.chosen), tuple(self.shared.values())
         made_from, around = self._made_from
         if shared != around or any(a is not b for a, b in zip(arrays, made_from, strict=True)):
             self._maps, self._made_from = model.density(), (arrays, shared)
@@ -247,18 +249,28 @@ class JointFit:
         self.evaluate(slopes=False)
         return 0.0
 
+    def choose(self, maps: np.ndarray) -> None:
+        """Look at these maps only, by index, until others are chosen."""
+        if np.array_equal(maps, self.chosen):
+            return
+        self.chosen, self.settled = np.asarray(maps), False
+        self.evaluate(slopes=False)
+
     def weigh(self) -> None:
         """Robust noise of every map, share of the errors that all voltages have in common, weights of the pixels."""
-        left = self.residual * self.noise[:, None]
-        self.noise = np.maximum(1.4826 * np.median(np.abs(left), axis=1), 1e-3)
-        left /= self.noise[:, None]
+        v = self.chosen
+        left = self.residual * self.noise[v, None]
+        self.noise[v] = np.maximum(1.4826 * np.median(np.abs(left), axis=1), 1e-3)
+        left /= self.noise[v, None]
         count = len(left)
+        common = np.abs(self.scale[v] / self.noise[v])
+        common /= max(float(np.linalg.norm(common)), 1e-12)
+        shared = common @ left
         if count > 1:
-            self.common = np.abs(self.scale / self.noise)
-            self.common /= max(float(np.linalg.norm(self.common)), 1e-12)
-            spread = 1.4826 * np.median(np.abs(self.common @ left))
+            self.common[v] = common
+            spread = 1.4826 * np.median(np.abs(shared))
             self.common_share = max(0.0, 1 - 1 / max(spread**2, 1.0))
-        chi2 = (left**2).sum(axis=0) - self.common_share * (self.common @ left) ** 2
+        chi2 = (left**2).sum(axis=0) - self.common_share * shared**2
         ratio = chi2 / max(float(np.median(chi2)), 1e-9)
         weight = np.minimum(1, (STUDENT + count) / (STUDENT + count * ratio))
         self._strange = np.zeros(len(self.pixels), bool)
@@ -301,18 +313,18 @@ class JointFit:
         """Strengths from single scattering, with a scale that makes the typical one 0.6."""
         ways = Ways(self.pixels[self.used].astype(np.float32), self.position.astype(np.float32), Ripple())
         reach = float(ways.length.max(initial=0)) + 1
-        wave = [Hankel(k, reach)(ways, 0) ** 2 for k in self.k]  # of each scatterer alone
+        wave = [Hankel(k, reach)(ways, 0) ** 2 for k in self.k[self.chosen]]  # of each scatterer alone
         n = len(self.position)
         amplitude = np.zeros((len(wave), n), complex)
         for v, one in enumerate(wave):
             columns = np.concatenate([one.real, -one.imag, np.ones((len(one), 1))], axis=1)
-            data = self.data[v, self.used]
+            data = self.data[self.chosen[v], self.used]
             normal = (columns.T @ columns).astype(float)
             normal += np.diag(np.r_[np.full(2 * n, 2.0 * max(float(np.var(data)), 1e-6)), 1e-6])
             fit = np.linalg.solve(normal, (columns.T @ data).astype(float))
             amplitude[v] = fit[:n] + 1j * fit[n : 2 * n]
         scale = np.maximum(np.median(np.abs(amplitude), axis=1, keepdims=True), 1e-9) / 0.6
-        course = np.linalg.lstsq(self.basis, amplitude / scale, rcond=None)[0].T
+        course = np.linalg.lstsq(self.basis[self.chosen], amplitude / scale, rcond=None)[0].T
         self.course = course * np.minimum(1, 0.9 / np.maximum(np.abs(course[:, :1]), 1e-9))
         self.evaluate(slopes=False)
 

@@ -51,6 +51,12 @@ PRUNE_TURNS, FAINT = (6, 9), 0.15
 HIDDEN_TURNS = (0, 1, 2, 3, 5, 7)
 #: Iterations that fit the shared parameters, too: these cost as much as all others, and settle soon.
 SHARED_TURNS = (2, 3, 4, 5, 7, 10)
+#: Maps that each iteration looks at, in turn.
+MAPS = (16,) * 13
+#: No rest before this iteration.
+LEAST_TURNS = 6
+#: Iterations after which cores grow.
+GROW_TURNS = (5, 7)
 #: Positions are held until here: what is missing beyond the border would drag them away.
 FREE_TURN = 3
 
@@ -177,8 +183,12 @@ def iter_refit(
 
 def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None, None]:
     """Strengths first, then everything; scatterers outside and the herringbone come in between."""
+    fit.choose(np.arange(0, len(fit.k), max(1, len(fit.k) // MAPS[0])))
     fit.guess_strengths()
+    every = np.arange(len(fit.k))
     for turn in range(ITERATIONS):
+        apart = max(1, len(every) // MAPS[turn])
+        fit.choose(every[turn % apart :: apart])
         fit.weigh()
         if turn == 2:
             fit.active = ["k", "im_k"] + (["drift_row", "drift_column"] if len(fit.k) > 2 else [])
@@ -189,7 +199,7 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
             fit.adjust_gain()
         if turn == 4:
             fit.drop_small_drift()
-        if turn in (5, 7):
+        if turn in GROW_TURNS:
             fit.grow_cores()
         if turn in PRUNE_TURNS:
             fit.remove(_superfluous(fit, fit.evidence(), early=turn == PRUNE_TURNS[0]))
@@ -207,7 +217,7 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
                 fit.shared |= found | around
                 fit.around |= around
                 fit.active += ["cosine", "sine", "q_row", "q_column"]
-        if turn > 6 and fit.settled and np.abs(fit.position[: fit.reported] - before).max() < REST:
+        if turn > LEAST_TURNS and fit.settled and np.abs(fit.position[: fit.reported] - before).max() < REST:
             break
     if not fit.settled:
         fit.step()
@@ -235,7 +245,7 @@ def _superfluous(fit: JointFit, evidence: np.ndarray, *, early: bool = False) ->
 def _hidden(fit: JointFit, *, inside: bool) -> np.ndarray:
     """Places outside the field, or `inside` too, where the residual's matched field shows a scatterer."""
     rows, columns = fit.mask.shape
-    whole = np.full((len(fit.k), rows + 2 * MARGIN, columns + 2 * MARGIN), np.nan, np.float32)
+    whole = np.full((len(fit.chosen), rows + 2 * MARGIN, columns + 2 * MARGIN), np.nan, np.float32)
     place = fit.pixels[fit.used]
     near = np.full(len(place), np.inf)
     for point in fit.position:
@@ -244,13 +254,13 @@ def _hidden(fit: JointFit, *, inside: bool) -> np.ndarray:
     usable = (fit.weight[fit.used] > 0.3) | (near > 3)
     at = place[usable].astype(int) + MARGIN
     whole[:, at[:, 0], at[:, 1]] = np.clip(fit.residual[:, usable], -4, 4)
-    t = statistic(whole, fit.k.real)
+    t = statistic(whole, fit.k[fit.chosen].real)
     if not inside:
         t[MARGIN:-MARGIN, MARGIN:-MARGIN] = np.nan
     peaks = local_maxima(t, min_distance=3)
     if not len(peaks):
         return np.zeros((0, 2))
-    peaks = peaks[t[tuple(peaks.T)] > chi2.isf(CHANCE, 2 * len(fit.k))][:MOST_HIDDEN].astype(float) - MARGIN
+    peaks = peaks[t[tuple(peaks.T)] > chi2.isf(CHANCE, 2 * len(fit.chosen))][:MOST_HIDDEN].astype(float) - MARGIN
     return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > 1.5]).reshape(-1, 2)
 
 

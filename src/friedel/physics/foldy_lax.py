@@ -25,6 +25,8 @@ from scipy.special import j0, j1, y0, y1
 STEP = 0.02
 #: Ways shorter than this [px] are raised to it: H₀ diverges at 0.
 NEAREST = 0.3
+#: Ends nearer than this phase [rad] count as one: single precision cannot tell the way between.
+LEAST_PHASE = 1e-2
 #: Values P × N that are worked on at a time.
 PART = 16_000
 #: Parameters that all ways share: relative change of k, of Im k, and the herringbone's.
@@ -79,14 +81,12 @@ class Ways:
         self._cosine, self._sine = self._means(start, end)
         mean = ripple.cosine * self._cosine + ripple.sine * self._sine
         # The mean's derivative by the phases at both ends; where these agree it is half the local slope.
-        apart = end - start[:, None]
-        near = np.abs(apart) < 1e-2
-        apart = np.where(near, 1, apart)
-        middle = (start[:, None] + end) / 2
-        slope = (ripple.sine * np.cos(middle) - ripple.cosine * np.sin(middle)) / 2
+        inverse, near = _inverse(end - start[:, None])
         at_start, at_end = (ripple.cosine * np.cos(p) + ripple.sine * np.sin(p) for p in (start, end))
-        self._by_end = np.where(near, slope, (at_end - mean) / apart)
-        self._by_start = np.where(near, slope, (mean - at_start[:, None]) / apart)
+        self._by_end, self._by_start = (at_end - mean) * inverse, (mean - at_start[:, None]) * inverse
+        middle = end[near[1]]
+        slope = (ripple.sine * np.cos(middle) - ripple.cosine * np.sin(middle)) / 2
+        self._by_end[near] = self._by_start[near] = slope
         self.length = self.distance * (1 + mean)
         first, second = (u * (1 + mean) + self.distance * self._by_end * q[i] for i, u in enumerate(unit))
         self.toward = first, second
@@ -100,10 +100,12 @@ class Ways:
 
     @staticmethod
     def _means(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean of cosine and sine over each way: that in the middle, times sinc of half the phase between."""
-        middle, half = (start[:, None] + end) / 2, (end - start[:, None]) / 2
-        sinc = np.sinc(half / np.pi)
-        return np.cos(middle) * sinc, np.sin(middle) * sinc
+        """Mean of cosine and sine over each way, from the phases at its ends."""
+        inverse, near = _inverse(end - start[:, None])
+        cosine = (np.sin(end) - np.sin(start)[:, None]) * inverse
+        sine = (np.cos(start)[:, None] - np.cos(end)) * inverse
+        cosine[near], sine[near] = np.cos(end[near[1]]), np.sin(end[near[1]])
+        return cosine, sine
 
     def by_amplitudes(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Derivative of the length by cosine and sine of a ripple of wavevector `q`."""
@@ -126,6 +128,13 @@ class Ways:
                 ends = self._by_start * self.a[:, axis, None], self._by_end * self.b[None, :, axis]
                 self._by[name] = self.distance * (ends[0] + ends[1])
         return self._by[name]
+
+
+def _inverse(apart: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """1 over the phase between two ends, and where it is too small to divide by."""
+    near = np.nonzero(np.abs(apart) < LEAST_PHASE)
+    apart[near] = 1
+    return 1 / apart, near
 
 
 class Hankel:
@@ -242,6 +251,10 @@ class Waves:
             for column, name in enumerate(shared, 4 * n):
                 out[:, column] = -by["k"].imag if name == "im_k" else by[name].real
         return out
+
+    def directly(self, away: np.ndarray) -> np.ndarray:
+        """Change of the density with the ways from pixels to scatterers, (P, N), those in between held, shape (P,)."""
+        return np.asarray(np.einsum("pn,pn->p", self._turn[0], away))
 
     def along(self, ways: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """Complex changes of the density, of which the real part is seen, shape (P, number of ways).
