@@ -238,7 +238,6 @@ def _empty_places(twin: Twin, count: int) -> np.ndarray:
 def test_tiles_give_every_point_once(monkeypatch):
     monkeypatch.setattr(refit, "TILE", 26)
     monkeypatch.setattr(refit, "OVERLAP", 12)
-    monkeypatch.setattr(refit, "ITERATIONS", 6)
     twin = make_twin(EXACT, 3)
     truth, optional = twin.truth()
     start = truth + np.random.default_rng(1).normal(0, 0.12, truth.shape)

@@ -9,6 +9,8 @@ model does not explain (cores) by their χ².
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from friedel.detection.fit_layout import Layout
@@ -189,6 +191,8 @@ class JointFit:
         if not slopes:
             return cost, np.zeros((0, 0)), np.zeros(0)
         layout = Layout(len(self.position), self.courses, self.fitted)
+        if len(self.chosen) < len(self.k0):  # of few maps the common error is a small part, and as dear as all else
+            weights = replace(weights, share=0.0)
         normal, gradient = normal_equations(model, layout, weights, self.energy[self.chosen])
         normal[np.diag_indices(layout.size)] += tightness
         return cost, normal, gradient - tightness * distance
@@ -216,10 +220,13 @@ class JointFit:
 
     # --- steps -----------------------------------------------------------------------------------------------------
 
-    def step(self, *, positions: bool = True, shared: bool = True, longest: float = 0.3) -> float:
-        """One Levenberg-Marquardt step; returns by how much, relatively, the cost fell.
+    def step(
+        self, *, positions: bool = True, shared: bool = True, check: bool = True, longest: float = 0.3
+    ) -> None:
+        """One Levenberg-Marquardt step.
 
         Positions are held if `positions` is False, shared parameters if `shared` is: these cost as much as all others.
+        Without `check` the step is taken whether the cost falls or not, which is for when other maps come next.
         """
         self.fitted = self.active if shared else []
         self.select()
@@ -239,21 +246,23 @@ class JointFit:
             self.course = before[1] + turn
             for name, value in zip(self.fitted, step[2 * n * (1 + self.courses) :], strict=True):
                 self.shared[name] = before[2][name] + value
+            if not check:
+                return
             new = self.evaluate(slopes=False)[0]
             if new < cost:
                 self.damping = max(self.damping * 0.3, 1e-5)
-                return (cost - new) / cost
+                return
             self.damping = max(self.damping * 6, 1e-3)
         self.position, self.course, self.shared = before
         self.damping = 1e-2
         self.evaluate(slopes=False)
-        return 0.0
 
     def choose(self, maps: np.ndarray) -> None:
         """Look at these maps only, by index, until others are chosen."""
         if np.array_equal(maps, self.chosen):
             return
         self.chosen, self.settled = np.asarray(maps), False
+        self.select()
         self.evaluate(slopes=False)
 
     def weigh(self) -> None:

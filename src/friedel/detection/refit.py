@@ -43,20 +43,16 @@ SIGMA_SCALE = 1.15
 MARGIN, MOST_HIDDEN, CHANCE = 12, 12, 1e-5
 #: Field [px] that is fitted at once, and the overlap of neighbours: the cost grows with pixels × points².
 TILE, OVERLAP = 128, 24
-#: Iterations: at most, and the move [px] below which a fit has come to rest.
-ITERATIONS, REST = 13, 0.004
+#: Maps that each iteration looks at: a quarter of them, another one every time, then half, then all.
+MAPS = (4, 4, 4, 4, 4, 8, 8, 16, 16)
+#: Move [px] below which a fit has come to rest.
+REST = 0.004
 #: Iterations after which superfluous scatterers go, and the strength below which a doubtful one is superfluous.
-PRUNE_TURNS, FAINT = (6, 9), 0.15
-#: Iterations after which scatterers that nobody reported are looked for.
-HIDDEN_TURNS = (0, 1, 2, 3, 5, 7)
+PRUNE_TURNS, FAINT = (6,), 0.15
+#: Iterations after which scatterers that nobody reported are looked for, and those after which cores grow.
+HIDDEN_TURNS, GROW_TURNS = (0, 1, 2, 3, 5), (5, 6)
 #: Iterations that fit the shared parameters, too: these cost as much as all others, and settle soon.
-SHARED_TURNS = (2, 3, 4, 5, 7, 10)
-#: Maps that each iteration looks at, in turn.
-MAPS = (16,) * 13
-#: No rest before this iteration.
-LEAST_TURNS = 6
-#: Iterations after which cores grow.
-GROW_TURNS = (5, 7)
+SHARED_TURNS = (3, 4, 5)
 #: Positions are held until here: what is missing beyond the border would drag them away.
 FREE_TURN = 3
 
@@ -183,18 +179,20 @@ def iter_refit(
 
 def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None, None]:
     """Strengths first, then everything; scatterers outside and the herringbone come in between."""
-    fit.choose(np.arange(0, len(fit.k), max(1, len(fit.k) // MAPS[0])))
-    fit.guess_strengths()
-    every = np.arange(len(fit.k))
-    for turn in range(ITERATIONS):
-        apart = max(1, len(every) // MAPS[turn])
-        fit.choose(every[turn % apart :: apart])
+    every, turns = np.arange(len(fit.k)), len(MAPS)
+    steps = [max(1, len(every) // count) for count in MAPS]
+    chosen = [every[turn % apart :: apart] for turn, apart in enumerate(steps)]
+    for turn in range(turns):
+        fit.choose(chosen[turn])
+        if turn == 0:
+            fit.guess_strengths()
         fit.weigh()
         if turn == 2:
             fit.active = ["k", "im_k"] + (["drift_row", "drift_column"] if len(fit.k) > 2 else [])
         before = fit.position[: fit.reported].copy()
-        fit.step(positions=turn >= FREE_TURN, shared=turn in SHARED_TURNS)
-        yield Progress((turn + 0.7) / ITERATIONS, f"refit: {len(fit.position)} scatterers")
+        check = steps[turn] < steps[0] or steps[0] == 1
+        fit.step(positions=turn >= FREE_TURN, shared=turn in SHARED_TURNS, check=check)
+        yield Progress((turn + 0.7) / turns, f"refit: {len(fit.position)} scatterers")
         if turn >= 2:
             fit.adjust_gain()
         if turn == 4:
@@ -209,7 +207,7 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
         if turn in HIDDEN_TURNS:
             fit.add_hidden(_hidden(fit, inside=turn > FREE_TURN))
         if turn == 2 and pixel_nm is not None:
-            work = share(iter_ripple(fit, 2 * np.pi / PERIOD_NM * pixel_nm), 2.7 / ITERATIONS, 3 / ITERATIONS)
+            work = share(iter_ripple(fit, 2 * np.pi / PERIOD_NM * pixel_nm), 2.7 / turns, 3 / turns)
             ripple = yield from work
             if ripple is not None:
                 found = {"cosine": ripple.cosine, "sine": ripple.sine}
@@ -217,8 +215,10 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
                 fit.shared |= found | around
                 fit.around |= around
                 fit.active += ["cosine", "sine", "q_row", "q_column"]
-        if turn > LEAST_TURNS and fit.settled and np.abs(fit.position[: fit.reported] - before).max() < REST:
+        whole = len(fit.chosen) == len(every) and turn > PRUNE_TURNS[-1]
+        if whole and fit.settled and np.abs(fit.position[: fit.reported] - before).max() < REST:
             break
+    fit.choose(every)
     if not fit.settled:
         fit.step()
 

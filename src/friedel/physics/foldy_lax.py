@@ -63,40 +63,51 @@ class Ways:
     Attributes
     ----------
     length : array, shape (P, N)
-    toward : tuple of two arrays, shape (P, N)
-        Derivative by the row and by the column of `b`.
     """
 
     def __init__(self, a: np.ndarray, b: np.ndarray, ripple: Ripple) -> None:
         row, column = b[None, :, 0] - a[:, None, 0], b[None, :, 1] - a[:, None, 1]
         self.a, self.b, self.ripple = a, b, ripple
-        self.distance = np.maximum(np.hypot(row, column), NEAREST)
-        unit = row / self.distance, column / self.distance
-        self.length, self.toward = self.distance, unit
-        self._by: dict[str, np.ndarray] = {}
-        if ripple.amplitude == 0:
-            return
-        q = np.asarray(ripple.q, self.distance.dtype)
-        start, end = a @ q, b @ q
-        self._cosine, self._sine = self._means(start, end)
-        mean = ripple.cosine * self._cosine + ripple.sine * self._sine
-        # The mean's derivative by the phases at both ends; where these agree it is half the local slope.
+        self.distance = np.sqrt(row * row + column * column)
+        np.maximum(self.distance, NEAREST, out=self.distance)
+        self._apart, self._by = (row, column), dict[str, np.ndarray]()
+        self.length = self.distance
+        if ripple.amplitude:
+            q = np.asarray(ripple.q, self.distance.dtype)
+            self._phase = a @ q, b @ q
+            self._cosine, self._sine = self._means(*self._phase)
+            self._mean = ripple.cosine * self._cosine + ripple.sine * self._sine
+            self.length = self.distance * (1 + self._mean)
+
+    @cached_property
+    def toward(self) -> tuple[np.ndarray, np.ndarray]:
+        """Derivative of the length by the row and by the column of `b`, shapes (P, N)."""
+        unit = self._apart[0] / self.distance, self._apart[1] / self.distance
+        if not self.ripple.amplitude:
+            return unit
+        change, stretch = self.distance * self._by_ends[1], 1 + self._mean
+        first, second = (u * stretch + change * q for u, q in zip(unit, self.ripple.q, strict=True))
+        return first, second
+
+    @cached_property
+    def _by_ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Derivative of the mean change of k by the phases at both ends; where these agree, half the local slope."""
+        (start, end), ripple = self._phase, self.ripple
         inverse, near = _inverse(end - start[:, None])
         at_start, at_end = (ripple.cosine * np.cos(p) + ripple.sine * np.sin(p) for p in (start, end))
-        self._by_end, self._by_start = (at_end - mean) * inverse, (mean - at_start[:, None]) * inverse
+        by_start, by_end = (self._mean - at_start[:, None]) * inverse, (at_end - self._mean) * inverse
         middle = end[near[1]]
         slope = (ripple.sine * np.cos(middle) - ripple.cosine * np.sin(middle)) / 2
-        self._by_end[near] = self._by_start[near] = slope
-        self.length = self.distance * (1 + mean)
-        first, second = (u * (1 + mean) + self.distance * self._by_end * q[i] for i, u in enumerate(unit))
-        self.toward = first, second
+        by_start[near] = by_end[near] = slope
+        return by_start, by_end
 
     @cached_property
     def nodes(self) -> tuple[np.ndarray, np.ndarray]:
         """Where the lengths lie in a radial table: whole steps and the rest."""
         place = (self.length * (1 / STEP)).astype(np.float32, copy=False)
-        index = place.astype(np.int32)
-        return index, place - index
+        index = place.astype(np.intp)
+        place -= index
+        return index, place
 
     @staticmethod
     def _means(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +136,8 @@ class Ways:
                 self._by[name] = self.distance * (self._cosine if name == "cosine" else self._sine)
             else:
                 axis = ("q_row", "q_column").index(name)
-                ends = self._by_start * self.a[:, axis, None], self._by_end * self.b[None, :, axis]
+                by_start, by_end = self._by_ends
+                ends = by_start * self.a[:, axis, None], by_end * self.b[None, :, axis]
                 self._by[name] = self.distance * (ends[0] + ends[1])
         return self._by[name]
 
