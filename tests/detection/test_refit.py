@@ -335,6 +335,18 @@ def test_the_least_probable_candidates_are_not_fitted(judged):
         assert (np.hypot(*(after - point).T) < 1e-9).any()
 
 
+def test_in_a_field_of_few_waves_nothing_is_judged():
+    from friedel.detection.detector import detect
+    from friedel.errors import FriedelWarning
+
+    twin = make_twin(replace(EXACT, shape=(14, 14), impurities=3), 2)
+    with pytest.warns(FriedelWarning, match="half Friedel wavelengths wide"):
+        plain, fitted = (detect(twin.stack, dispersion=twin.dispersion, refit=on) for on in (False, True))
+    assert len(plain) > 0
+    assert fitted.table["probability"].to_list() == plain.table["probability"].to_list()
+    assert not np.isnan(fitted.impurities["row"]).any() and fitted.provenance["refit"]["tiles"]
+
+
 def test_a_wrong_band_is_noticed_and_made_good(detected):
     from friedel.detection.detector import detect
     from friedel.errors import FriedelWarning
