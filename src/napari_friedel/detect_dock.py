@@ -87,7 +87,7 @@ class DetectDock(Dock):
         self.refit = QCheckBox("Refit positions with multiple scattering")
         self.refit.setToolTip(
             "Fits all candidates once more, together, by waves that scatter many times: several times more precise, "
-            "and doubtful ones are decided by what the waves need. Half a minute for 80×80 pixels"
+            "and doubtful ones are decided by what the waves need. Some ten seconds for 80×80 pixels"
         )
         more.rows.addRow("Method", self.method)
         more.rows.addRow("Tiles", self.tiles)

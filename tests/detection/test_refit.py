@@ -223,6 +223,30 @@ def test_evidence_is_what_chi2_rises_by():
     assert fit.evaluate(slopes=False)[0] - before == pytest.approx(evidence, rel=0.25, abs=1.0)
 
 
+def test_maps_that_are_not_chosen_do_not_count():
+    twin = make_twin(EXACT, 3)
+    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k)
+    truth, _ = twin.truth()
+    half = np.arange(0, len(k), 2)
+    spoilt = maps.copy()
+    spoilt[np.setdiff1d(np.arange(len(k)), half)] = np.random.default_rng(0).normal(size=maps.shape[1:])
+    fits = [
+        JointFit(m, k, np.ones(m.shape[1:], bool), truth, np.full(len(truth), 0.3)) for m in (maps, spoilt)
+    ]
+    for fit in fits:
+        fit.choose(half)
+        fit.guess_strengths()
+        for turn in range(3):
+            fit.weigh()
+            fit.step(positions=turn > 0, check=turn > 1)
+    assert np.allclose(fits[0].position, fits[1].position)
+    assert _errors(fits[0].position, truth) < 0.1
+    for fit in fits:
+        fit.choose(np.arange(len(k)))
+        assert not fit.settled and fit.residual.shape[0] == len(k)
+    assert fits[1].chi2 > 1.3 * fits[0].chi2
+
+
 def _empty_places(twin: Twin, count: int) -> np.ndarray:
     """Places far from every scatterer, and from each other."""
     grid = np.argwhere(np.ones(twin.setting.shape, bool)).astype(float)

@@ -82,3 +82,11 @@ def test_derivatives_by_shared_parameters(scene):
         # ∂h/∂k is L/k times the slope along L: columns are per relative change of k.
         scale = K.real if name in ("k", "im_k") else 1.0
         assert _close(column, scale * by), name
+
+
+def test_a_change_of_the_direct_ways_alone(scene):
+    place, points, strength = scene
+    waves, away = _waves(place, points, strength), Ways(place, points, RIPPLE)
+    change = away.by_amplitudes(np.array([0.2, -0.4]))[0].astype(np.float32)
+    held = np.zeros((N, N))
+    assert np.allclose(waves.directly(change), waves.along([(change, held)])[:, 0].real, atol=1e-4)

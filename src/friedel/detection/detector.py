@@ -96,7 +96,7 @@ def iter_detect(
         ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
     refit : bool
         Whether the positions at or above the threshold are fitted once more, all together, by waves that scatter many
-        times (`friedel.detection.refit`): several times more precise, and half a minute for 80×80 px. With a
+        times (`friedel.detection.refit`): several times more precise, and some ten seconds for 80×80 px. With a
         network the fit also judges (`friedel.detection.verdict`): candidates below the threshold that the waves need
         rise above it, impurities that they do not need fall below.
 

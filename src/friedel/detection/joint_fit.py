@@ -191,7 +191,7 @@ class JointFit:
         if not slopes:
             return cost, np.zeros((0, 0)), np.zeros(0)
         layout = Layout(len(self.position), self.courses, self.fitted)
-        if len(self.chosen) < len(self.k0):  # of few maps the common error is a small part, and as dear as all else
+        if len(self.chosen) < len(self.k0):  # the error that few maps share is small, and as dear as all else
             weights = replace(weights, share=0.0)
         normal, gradient = normal_equations(model, layout, weights, self.energy[self.chosen])
         normal[np.diag_indices(layout.size)] += tightness

@@ -260,7 +260,8 @@ def _hidden(fit: JointFit, *, inside: bool) -> np.ndarray:
     peaks = local_maxima(t, min_distance=3)
     if not len(peaks):
         return np.zeros((0, 2))
-    peaks = peaks[t[tuple(peaks.T)] > chi2.isf(CHANCE, 2 * len(fit.chosen))][:MOST_HIDDEN].astype(float) - MARGIN
+    seen = t[tuple(peaks.T)] > chi2.isf(CHANCE, 2 * len(fit.chosen))
+    peaks = peaks[seen][:MOST_HIDDEN].astype(float) - MARGIN
     return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > 1.5]).reshape(-1, 2)
 
 
