@@ -2,8 +2,8 @@
 
 For every direction of the ripple's wavevector: by how much would χ² fall if its two amplitudes were fitted together
 with everything else? To first order that is a score test, which needs the normal equations of the fit once and two
-columns a direction: how the ways from the pixels to the scatterers change the map. That they change from scatterer to
-scatterer, too, takes some 15 % of the amplitude, which the fit itself then finds, and no direction another place.
+columns a direction: how the ways from the pixels to the scatterers change the map. The ways from scatterer to scatterer
+are held: that makes the amplitude a little too small, which the fit then puts right, and is far quicker.
 """
 
 from __future__ import annotations

@@ -43,12 +43,13 @@ SIGMA_SCALE = 1.15
 MARGIN, MOST_HIDDEN, CHANCE = 12, 12, 1e-5
 #: Field [px] that is fitted at once, and the overlap of neighbours: the cost grows with pixels × points².
 TILE, OVERLAP = 128, 24
-#: Maps that each iteration looks at: a quarter of them, another one every time, then half, then all.
-MAPS = (4, 4, 4, 4, 4, 8, 8, 16, 16)
+#: Maps that each iteration looks at: a quarter of them, another one every time, then half, then all, as σ and evidence
+#: need it.
+MAPS = (4, 4, 4, 4, 4, 8, 8, GROUPS, GROUPS)
 #: Move [px] below which a fit has come to rest.
 REST = 0.004
-#: Iterations after which superfluous scatterers go, and the strength below which a doubtful one is superfluous.
-PRUNE_TURNS, FAINT = (6,), 0.15
+#: Iteration after which superfluous scatterers go, and the strength below which a doubtful one is superfluous.
+PRUNE_TURN, FAINT = 6, 0.15
 #: Iterations after which scatterers that nobody reported are looked for, and those after which cores grow.
 HIDDEN_TURNS, GROW_TURNS = (0, 1, 2, 3, 5), (5, 6)
 #: Iterations that fit the shared parameters, too: these cost as much as all others, and settle soon.
@@ -180,17 +181,17 @@ def iter_refit(
 def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None, None]:
     """Strengths first, then everything; scatterers outside and the herringbone come in between."""
     every, turns = np.arange(len(fit.k)), len(MAPS)
-    steps = [max(1, len(every) // count) for count in MAPS]
-    chosen = [every[turn % apart :: apart] for turn, apart in enumerate(steps)]
-    for turn in range(turns):
-        fit.choose(chosen[turn])
+    for turn, count in enumerate(MAPS):
+        apart = max(1, len(every) // count)
+        fit.choose(every[turn % apart :: apart])
         if turn == 0:
             fit.guess_strengths()
         fit.weigh()
         if turn == 2:
             fit.active = ["k", "im_k"] + (["drift_row", "drift_column"] if len(fit.k) > 2 else [])
         before = fit.position[: fit.reported].copy()
-        check = steps[turn] < steps[0] or steps[0] == 1
+        # As long as each step looks at other maps, the next one makes good what this one overshoots.
+        check = count > MAPS[0] or apart == 1
         fit.step(positions=turn >= FREE_TURN, shared=turn in SHARED_TURNS, check=check)
         yield Progress((turn + 0.7) / turns, f"refit: {len(fit.position)} scatterers")
         if turn >= 2:
@@ -199,8 +200,8 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
             fit.drop_small_drift()
         if turn in GROW_TURNS:
             fit.grow_cores()
-        if turn in PRUNE_TURNS:
-            fit.remove(_superfluous(fit, fit.evidence(), early=turn == PRUNE_TURNS[0]))
+        if turn == PRUNE_TURN:
+            fit.remove(_superfluous(fit, fit.evidence(), early=True))
             if not fit.reported:
                 return
             continue
@@ -215,10 +216,8 @@ def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None,
                 fit.shared |= found | around
                 fit.around |= around
                 fit.active += ["cosine", "sine", "q_row", "q_column"]
-        whole = len(fit.chosen) == len(every) and turn > PRUNE_TURNS[-1]
-        if whole and fit.settled and np.abs(fit.position[: fit.reported] - before).max() < REST:
+        if turn > PRUNE_TURN and fit.settled and np.abs(fit.position[: fit.reported] - before).max() < REST:
             break
-    fit.choose(every)
     if not fit.settled:
         fit.step()
 

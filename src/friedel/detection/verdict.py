@@ -14,8 +14,8 @@ from scipy.special import expit, logit
 #: Candidates at least so probable are fitted along.
 DOUBT = 0.015
 #: Weights: constant, the network's logit, log₁₀ of the evidence, log₁₀ of it beside the typical one. They are those of
-#: a refit that held the positions for one iteration longer; it has been left at that, since the standard scenes were
-#: run with them and the present refit's own, in ``benchmarks/results/refit_verdict.txt``, err no less.
+#: an older refit of more iterations; it has been left at that, since the standard scenes were run with them and the
+#: present refit's own, in ``benchmarks/results/refit_verdict.txt``, err no less.
 WEIGHTS = (4.04, 0.69, 0.32, 2.45)
 #: A field without impurities has no typical one: so many of this evidence are always added.
 USUAL_EVIDENCE, USUAL_COUNT = 1000.0, 3

@@ -70,12 +70,12 @@ class Ways:
         self.a, self.b, self.ripple = a, b, ripple
         self.distance = np.sqrt(row * row + column * column)
         np.maximum(self.distance, NEAREST, out=self.distance)
-        self._apart, self._by = (row, column), dict[str, np.ndarray]()
+        self._apart = row, column
+        self._by: dict[str, np.ndarray] = {}
         self.length = self.distance
         if ripple.amplitude:
-            q = np.asarray(ripple.q, self.distance.dtype)
-            self._phase = a @ q, b @ q
-            self._cosine, self._sine = self._means(*self._phase)
+            self._phases = _Phases(a, b, ripple.q)
+            self._cosine, self._sine = self._phases.means()
             self._mean = ripple.cosine * self._cosine + ripple.sine * self._sine
             self.length = self.distance * (1 + self._mean)
 
@@ -92,13 +92,13 @@ class Ways:
     @cached_property
     def _by_ends(self) -> tuple[np.ndarray, np.ndarray]:
         """Derivative of the mean change of k by the phases at both ends; where these agree, half the local slope."""
-        (start, end), ripple = self._phase, self.ripple
-        inverse, near = _inverse(end - start[:, None])
+        phases, ripple = self._phases, self.ripple
+        start, end, inverse = phases.start, phases.end, phases.inverse
         at_start, at_end = (ripple.cosine * np.cos(p) + ripple.sine * np.sin(p) for p in (start, end))
         by_start, by_end = (self._mean - at_start[:, None]) * inverse, (at_end - self._mean) * inverse
-        middle = end[near[1]]
+        middle = end[phases.near[1]]
         slope = (ripple.sine * np.cos(middle) - ripple.cosine * np.sin(middle)) / 2
-        by_start[near] = by_end[near] = slope
+        by_start[phases.near] = by_end[phases.near] = slope
         return by_start, by_end
 
     @cached_property
@@ -109,19 +109,9 @@ class Ways:
         place -= index
         return index, place
 
-    @staticmethod
-    def _means(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean of cosine and sine over each way, from the phases at its ends."""
-        inverse, near = _inverse(end - start[:, None])
-        cosine = (np.sin(end) - np.sin(start)[:, None]) * inverse
-        sine = (np.cos(start)[:, None] - np.cos(end)) * inverse
-        cosine[near], sine[near] = np.cos(end[near[1]]), np.sin(end[near[1]])
-        return cosine, sine
-
     def by_amplitudes(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Derivative of the length by cosine and sine of a ripple of wavevector `q`."""
-        q = np.asarray(q, self.distance.dtype)
-        cosine, sine = self._means(self.a @ q, self.b @ q)
+        cosine, sine = _Phases(self.a, self.b, q).means()
         return self.distance * cosine, self.distance * sine
 
     def by(self, name: str) -> np.ndarray:
@@ -142,11 +132,34 @@ class Ways:
         return self._by[name]
 
 
-def _inverse(apart: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-    """1 over the phase between two ends, and where it is too small to divide by."""
-    near = np.nonzero(np.abs(apart) < LEAST_PHASE)
-    apart[near] = 1
-    return 1 / apart, near
+class _Phases:
+    """Phases q·r of a ripple at both ends of the ways from `a` (P, 2) to `b` (N, 2).
+
+    Attributes
+    ----------
+    start, end : array, shapes (P,) and (N,)
+    inverse : array, shape (P, N)
+        1 over the phase between the ends; 1 where that is too small to divide by.
+    near : tuple of arrays
+        Indices of those ways.
+    """
+
+    def __init__(self, a: np.ndarray, b: np.ndarray, q: Sequence[float] | np.ndarray) -> None:
+        q = np.asarray(q, a.dtype)
+        self.start, self.end = a @ q, b @ q
+        apart = self.end - self.start[:, None]
+        self.near = np.nonzero(np.abs(apart) < LEAST_PHASE)
+        apart[self.near] = 1
+        self.inverse = 1 / apart
+
+    def means(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean of cosine and sine over each way."""
+        start, end = self.start[:, None], self.end
+        cosine = (np.sin(end) - np.sin(start)) * self.inverse
+        sine = (np.cos(start) - np.cos(end)) * self.inverse
+        middle = end[self.near[1]]
+        cosine[self.near], sine[self.near] = np.cos(middle), np.sin(middle)
+        return cosine, sine
 
 
 class Hankel:
