@@ -143,7 +143,8 @@ def best_f1(network: torch.nn.Module, made: WaveRecipe, name: str, seeds: int) -
     cuts = np.linspace(0.02, 0.98, 49)
     right, false, missed = np.zeros((3, len(cuts)))
     for one in fields(name, seeds):
-        table = detect(one.stack, dispersion=one.dispersion, model=model, device="cpu").table
+        options = {"model": model, "device": "cpu", "refit": "none"}  # of the network itself
+        table = detect(one.stack, dispersion=one.dispersion, **options).table
         positions, probability = table[["row", "column"]].to_numpy(), table["probability"].to_numpy()
         for i, cut in enumerate(cuts):
             pairs = match(positions[probability >= cut], one.truth, one.tolerance_px, optional=one.optional)

@@ -26,6 +26,7 @@ METHODS = {
     "matched-field": "Matched field (classical)",
     "omp": "Matched field + OMP (classical)",
 }
+REFITS = {"auto": "Automatic", "none": "None", "quick": "Quick", "full": "Full (slow)"}
 TILES = {"blend": "Overlapping, blended", "paper": "Disjoint 20×20 (paper)"}
 
 
@@ -84,15 +85,16 @@ class DetectDock(Dock):
         self.device = QComboBox()
         self.fill_devices()
         self.grid = QCheckBox("Show the tile grid")
-        self.refit = QCheckBox("Refit positions with multiple scattering")
+        self.refit = _combo(REFITS, setting("detection", "refit", "auto"))
         self.refit.setToolTip(
-            "Fits all candidates once more, together, by waves that scatter many times: several times more precise, "
-            "and doubtful ones are decided by what the waves need. Some ten seconds for 80×80 pixels"
+            "Fits all candidates once more, together, by waves that scatter many times. Quick: doubtful ones are "
+            "decided by what the waves need, half a second for 80×80 pixels. Full: several times more precise, too, "
+            "some ten seconds"
         )
         more.rows.addRow("Method", self.method)
         more.rows.addRow("Tiles", self.tiles)
         more.rows.addRow("Device", self.device)
-        more.rows.addRow(self.refit)
+        more.rows.addRow("Refit", self.refit)
         more.rows.addRow(self.grid)
         rows.addRow(more)
 
@@ -247,7 +249,7 @@ class DetectDock(Dock):
             "tiles": self.tiles.currentData(),
             "area": self.current_area(),
             "device": self.device.currentData(),
-            "refit": self.refit.isChecked(),
+            "refit": None if (refit := self.refit.currentData()) == "auto" else refit,
         }
         self.message.clear()
         self._running_on = layer

@@ -1,5 +1,7 @@
 """The sums of the joint fit against the same written out, column by column."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,18 @@ def test_sums_are_those_of_the_columns(case, courses, block, monkeypatch):
     assert found == pytest.approx(normal, abs=2e-4 * np.abs(normal).max())
     assert slope == pytest.approx(gradient, abs=2e-4 * np.abs(gradient).max())
     assert (np.linalg.eigvalsh(found) > -1e-4 * np.abs(found).max()).all()
+
+
+@pytest.mark.parametrize("courses", [1, 2])
+def test_held_positions_leave_the_other_sums_as_they_are(case, courses):
+    model, weights = case
+    weights = replace(weights, share=0.0)
+    whole, slope = normal_equations(model, Layout(6, courses, ["k"]), weights, ENERGY)
+    layout = Layout(6, courses, ["k"], positions=False)
+    assert layout.size == len(slope) - 12
+    found, other = normal_equations(model, layout, weights, ENERGY)
+    assert found == pytest.approx(whole[12:, 12:], abs=1e-5 * np.abs(whole).max())
+    assert other == pytest.approx(slope[12:], abs=1e-5 * np.abs(slope).max())
 
 
 def test_a_strength_has_a_course_and_a_drift_moves_everything():

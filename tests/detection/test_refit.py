@@ -9,6 +9,7 @@ import pytest
 from friedel.detection import refit
 from friedel.detection.joint_fit import STRENGTH, JointFit
 from friedel.detection.refit import iter_refit, pool
+from friedel.detection.schedule import FULL, QUICK
 from friedel.detection.verdict import DOUBT, verdict
 from friedel.evaluation.bound import isolated, position_bound
 from friedel.evaluation.twin import Setting, Twin, make_twin
@@ -206,7 +207,7 @@ def test_evidence_is_what_chi2_rises_by():
     """To second order; so for a weak scatterer, whose loss the others cannot make good."""
     twin = make_twin(EXACT, 3)
     truth, _ = twin.truth()
-    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k)
+    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
     points = np.vstack([truth, _empty_places(twin, 1)])
     expected = np.append(np.full(len(truth), STRENGTH), 0.0)
     fit = JointFit(maps, k, np.ones(maps.shape[1:], bool), points, np.full(len(points), 0.3), expected)
@@ -225,7 +226,7 @@ def test_evidence_is_what_chi2_rises_by():
 
 def test_maps_that_are_not_chosen_do_not_count():
     twin = make_twin(EXACT, 3)
-    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k)
+    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
     truth, _ = twin.truth()
     half = np.arange(0, len(k), 2)
     spoilt = maps.copy()
@@ -247,6 +248,54 @@ def test_maps_that_are_not_chosen_do_not_count():
     assert fits[1].chi2 > 1.3 * fits[0].chi2
 
 
+def test_pixels_that_are_not_chosen_do_not_count():
+    twin = make_twin(EXACT, 3)
+    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
+    truth, _ = twin.truth()
+    every = np.arange(len(k))
+    pixels = np.argwhere(np.ones(maps.shape[1:], bool))
+    half = pixels.sum(axis=1) % 2 == 0
+    spoilt = maps.copy()
+    spoilt[:, ~half.reshape(maps.shape[1:])] = 5.0
+    fits = [
+        JointFit(m, k, np.ones(m.shape[1:], bool), truth, np.full(len(truth), 0.3)) for m in (maps, spoilt)
+    ]
+    for fit in fits:
+        fit.choose(every, half)
+        fit.guess_strengths()
+        for turn in range(3):
+            fit.weigh()
+            fit.step(positions=turn > 0, check=turn > 1)
+    assert np.allclose(fits[0].position, fits[1].position)
+    assert _errors(fits[0].position, truth) < 0.1
+
+
+def test_a_step_of_strengths_leaves_the_positions():
+    twin = make_twin(EXACT, 3)
+    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
+    truth, _ = twin.truth()
+    fit = JointFit(maps, k, np.ones(maps.shape[1:], bool), truth, np.full(len(truth), 0.3))
+    fit.guess_strengths()
+    fit.weigh()
+    before, strengths = fit.evaluate(slopes=False)[0], fit.course
+    fit.step(positions=False)
+    assert (fit.position == truth).all() and fit.evaluate(slopes=False)[0] < before
+    assert np.abs(fit.course - strengths).max() > 0.01 and not fit.settled
+
+
+def test_a_quick_refit_comes_a_good_part_of_the_way():
+    twin = make_twin(EXACT, 3)
+    truth, optional = twin.truth()
+    counts = ~optional & isolated(twin)
+    points = np.vstack([truth + np.random.default_rng(1).normal(0, 0.12, truth.shape), _empty_places(twin, 2)])
+    doubtful = np.arange(len(points)) >= len(truth)
+    doubtful[np.flatnonzero(counts)[:2]] = True
+    found = _refit(twin, points, doubtful=doubtful, schedule=QUICK)
+    place = found.positions[: len(truth)]
+    assert _errors(place[counts], truth[counts]) < 0.5 * _errors(points[: len(truth)][counts], truth[counts])
+    assert found.evidence[len(truth) :].max() < 0.1 * found.evidence[: len(truth)][counts].min()
+
+
 def _empty_places(twin: Twin, count: int) -> np.ndarray:
     """Places far from every scatterer, and from each other."""
     grid = np.argwhere(np.ones(twin.setting.shape, bool)).astype(float)
@@ -259,13 +308,12 @@ def _empty_places(twin: Twin, count: int) -> np.ndarray:
     return np.array(chosen)
 
 
-def test_tiles_give_every_point_once(monkeypatch):
-    monkeypatch.setattr(refit, "TILE", 26)
-    monkeypatch.setattr(refit, "OVERLAP", 12)
+def test_tiles_give_every_point_once():
+    small = replace(FULL, whole=26, tile=26, overlap=12)
     twin = make_twin(EXACT, 3)
     truth, optional = twin.truth()
     start = truth + np.random.default_rng(1).normal(0, 0.12, truth.shape)
-    found = _refit(twin, start)
+    found = _refit(twin, start, schedule=small)
     assert len(found.about["tiles"]) > 1
     assert _errors(found.positions[~optional], truth[~optional]) < 0.6 * _errors(start, truth)
 
@@ -297,7 +345,7 @@ def detected():
 
     twin = make_twin(EXACT, 3)
     options = {"dispersion": twin.dispersion, "method": "matched-field"}
-    return twin, detect(twin.stack, **options), detect(twin.stack, refit=True, **options)
+    return twin, detect(twin.stack, **options), detect(twin.stack, refit="full", **options)
 
 
 def test_detect_moves_the_impurities_and_leaves_the_other_candidates(detected):
@@ -331,8 +379,8 @@ def judged():
     from friedel.detection.detector import detect
 
     twin = make_twin(replace(EXACT, shape=(44, 44), impurities=12), 8)
-    plain = detect(twin.stack, dispersion=twin.dispersion)
-    return twin, plain, detect(twin.stack, dispersion=twin.dispersion, refit=True)
+    plain = detect(twin.stack, dispersion=twin.dispersion, refit="none")
+    return twin, plain, detect(twin.stack, dispersion=twin.dispersion, refit="full")
 
 
 def test_with_a_network_the_fit_judges(judged):
@@ -365,7 +413,7 @@ def test_in_a_field_of_few_waves_nothing_is_judged():
 
     twin = make_twin(replace(EXACT, shape=(14, 14), impurities=3), 2)
     with pytest.warns(FriedelWarning, match="half Friedel wavelengths wide"):
-        plain, fitted = (detect(twin.stack, dispersion=twin.dispersion, refit=on) for on in (False, True))
+        plain, fitted = (detect(twin.stack, dispersion=twin.dispersion, refit=on) for on in ("none", "full"))
     assert len(plain) > 0
     assert fitted.table["probability"].to_list() == plain.table["probability"].to_list()
     assert not np.isnan(fitted.impurities["row"]).any() and fitted.provenance["refit"]["tiles"]
@@ -378,7 +426,7 @@ def test_a_wrong_band_is_noticed_and_made_good(detected):
     twin, _, right = detected
     wrong = replace(twin.dispersion, mass=1.06 * twin.dispersion.mass)
     with pytest.warns(FriedelWarning, match=r"\d % longer than the surface band says"):
-        found = detect(twin.stack, dispersion=wrong, method="matched-field", refit=True)
+        found = detect(twin.stack, dispersion=wrong, method="matched-field", refit="full")
     (tile,) = found.provenance["refit"]["tiles"]
     assert tile["k_change"] == pytest.approx(-0.03, abs=0.006)
     assert abs(right.provenance["refit"]["tiles"][0]["k_change"]) < 0.006
@@ -391,7 +439,7 @@ def test_without_a_band_nothing_is_refitted():
 
     twin = make_twin(replace(EXACT, impurities=0, margin_nm=0.0, shape=(24, 24)), 0)
     with pytest.warns(FriedelWarning, match="not refitted"):
-        found = detect(twin.stack, method="matched-field", refit=True)
+        found = detect(twin.stack, method="matched-field", refit="full")
     assert found.provenance["refit"] is None
 
 

@@ -44,7 +44,7 @@ def test_a_click_gives_points_number_and_density(dock, qtbot, detector) -> None:
     assert dock.job.state is State.DONE and dock.message.level in ("", "info")
     assert called["channel"] == "LockinX" and called["dispersion"].name == "ag111"
     assert called["tiles"] == "blend" and called["method"] == "network" and called["area"] is None
-    assert called["refit"] is False
+    assert called["refit"] is None
     assert dock.result.number.text() == "3 impurities"
     assert "nm⁻²" in dock.result.density.text() and "95 %" in dock.result.density.text()
     assert dock.viewer.layers.selection.active is dock.result.layer
@@ -52,9 +52,9 @@ def test_a_click_gives_points_number_and_density(dock, qtbot, detector) -> None:
 
 def test_a_refit_is_asked_for_by_its_box(dock, qtbot, detector) -> None:
     called = detector(quick)
-    dock.refit.setChecked(True)
+    dock.refit.setCurrentIndex(dock.refit.findData("full"))
     _run(dock, qtbot)
-    assert called["refit"] is True
+    assert called["refit"] == "full"
 
 
 def test_the_slider_shows_and_hides_without_a_run(dock, qtbot, detector) -> None:

@@ -65,6 +65,11 @@ def test_derivatives_by_positions_and_strengths(scene):
         assert _close(columns[:, 3 * N + a], imaginary)
 
 
+def test_held_positions_leave_the_other_columns_as_they_are(scene):
+    waves = _waves(*scene)
+    assert (waves.derivative(SHARED, positions=False) == waves.derivative(SHARED)[:, 2 * N :]).all()
+
+
 def test_derivatives_by_shared_parameters(scene):
     place, points, strength = scene
     columns = _waves(place, points, strength).derivative(SHARED)[:, 4 * N :]

@@ -66,8 +66,9 @@ def add_detection(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:0 or mps")
     group.add_argument(
-        "--refit", action="store_true",
-        help="fit all candidates together by multiple scattering: precise positions, doubtful ones decided (slow)",
+        "--refit", choices=("none", "quick", "full"), nargs="?", const="full",
+        help="fit all candidates together by multiple scattering: quick decides the doubtful ones (default where the "
+        "model and the band allow it), full, also meant by --refit alone, places them precisely, too (slow)",
     )  # fmt: skip
 
 

@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from friedel.models.registry import Model
 
 METHODS = ("network", "matched-field", "omp")
+REFITS = ("none", "quick", "full")
 
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
 LEAST_WAVES = 4
-#: A refit that changes the wavevector by more than this share says so.
-K_CHANGE = 0.015
 #: Candidates less probable than this are not listed.
 FLOOR = 0.01
 
@@ -70,7 +69,7 @@ def iter_detect(
     tiles: str = "blend",
     threshold: float | None = None,
     device: str = "auto",
-    refit: bool = False,
+    refit: str | None = None,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities; a generator that can be stopped between any two steps.
 
@@ -94,11 +93,13 @@ def iter_detect(
         Probability from which on a candidate is an impurity; the model's own, or 0.95 for the classical methods.
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
-    refit : bool
-        Whether the positions at or above the threshold are fitted once more, all together, by waves that scatter many
-        times (`friedel.detection.refit`): several times more precise, and some ten seconds for 80×80 px. With a
-        network the fit also judges (`friedel.detection.verdict`): candidates below the threshold that the waves need
-        rise above it, impurities that they do not need fall below.
+    refit : {"none", "quick", "full"}, optional
+        Whether what was found is fitted once more, all together, by waves that scatter many times
+        (`friedel.detection.second_look`). With a network the fit also judges: candidates below the threshold that the
+        waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes half a
+        second for 80×80 px; "full" takes some ten seconds and places the impurities several times more precisely. By
+        default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
+        a known band, and none otherwise.
 
     Yields
     ------
@@ -125,6 +126,8 @@ def iter_detect(
         raise ModelError(f"Unknown method {method!r}; known are {', '.join(METHODS)}.")
     if threshold is not None and not 0 <= threshold <= 1:
         raise ModelError(f"The threshold is a probability from 0 to 1, not {threshold}.")
+    if refit is not None and refit not in REFITS:
+        raise ModelError(f"Unknown refit {refit!r}; known are {', '.join(REFITS)}.")
     validate(stack)
     whole: Area = ((0, stack.sizes["y"]), (0, stack.sizes["x"]))
     area = area or whole
@@ -144,19 +147,23 @@ def iter_detect(
     field = _prepare(crop(stack, area), channel, band, k_range, k_mean, remarks)
     yield Progress(0.1, "looking for impurities")
 
+    last = {"none": 0.95, "full": 0.3}.get(refit or "quick", 0.6)
     if network is not None:
-        found = yield from share(_by_network(field, network, tiles), 0.1, 0.3 if refit else 0.95)
+        found = yield from share(_by_network(field, network, tiles), 0.1, last)
         threshold = network.threshold if threshold is None else threshold
     else:
         work = classical.iter_matched_field if method == "matched-field" else classical.iter_omp
-        found = yield from share(work(field.maps, field.scaling.k, field.mask), 0.1, 0.3 if refit else 0.95)
+        found = yield from share(work(field.maps, field.scaling.k, field.mask), 0.1, last)
         threshold = classical.THRESHOLD if threshold is None else threshold
     table, s, probability, extra = found
-    if refit:
-        # In a field of hardly any waves a fit explains everything, and tells nothing.
-        judge = network is not None and _half_waves(field.scaling) >= LEAST_WAVES
-        again = _refit(field, table, threshold, remarks, judge=judge)
-        table, extra["refit"] = yield from share(again, 0.3, 0.99)
+    # In a field of hardly any waves a fit explains everything, and tells nothing.
+    judge = network is not None and _half_waves(field.scaling) >= LEAST_WAVES
+    if refit is None:
+        knows = judge and "mass" in field.band and bool(np.isfinite(table["sigma_px"]).any())
+        refit = "quick" if knows else "none"
+    if refit != "none":
+        again = _second_look(field, table, refit, threshold, remarks, judge=judge)
+        table, extra["refit"] = yield from share(again, last, 0.99)
     result = Detections(
         table=_physical(table, field.scaling, stack, area),
         threshold=float(threshold),
@@ -318,50 +325,30 @@ def _by_network(field: _Field, model: Model, mode: str) -> Generator[Progress, N
     return table, out.s, probability, extra
 
 
-def _refit(
-    field: _Field, table: pd.DataFrame, threshold: float, remarks: _Remarks, *, judge: bool
+def _second_look(
+    field: _Field, table: pd.DataFrame, kind: str, threshold: float, remarks: _Remarks, *, judge: bool
 ) -> Generator[Progress, None, tuple[pd.DataFrame, dict[str, Any] | None]]:
-    """Positions of the impurities in `table` by multiple scattering; if the fit may `judge`, also who is one."""
-    from friedel.detection.refit import iter_refit
-    from friedel.detection.verdict import DOUBT, verdict
+    """Fit the candidates by multiple scattering, if there is a band to make waves of."""
+    from friedel.detection.second_look import iter_second_look
 
     if "mass" not in field.band:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
         return table, None
     scaling = field.scaling
     band = Dispersion(*(field.band[name] for name in ("onset_mev", "mass", "broadening_mev")))
-    k = band.complex_k(field.bias) * scaling.pixel_nm
-    probability = table["probability"].to_numpy(float)
-    chosen = np.flatnonzero(probability >= (min(DOUBT, threshold) if judge else threshold))
-    points, sigma = (
-        table[["row", "column"]].to_numpy(float)[chosen],
-        table["sigma_px"].to_numpy(float)[chosen],
+    table, about, texts = yield from iter_second_look(
+        table,
+        field.maps,
+        band.complex_k(field.bias) * scaling.pixel_nm,
+        field.mask,
+        kind=kind,
+        threshold=threshold,
+        pixel_nm=scaling.pixel_nm,
+        judge=judge,
     )
-    sure = probability[chosen] >= threshold
-    fitted = yield from iter_refit(
-        field.maps, k, field.mask, points, sigma, doubtful=~sure, pixel_nm=scaling.pixel_nm
-    )
-    table = table.copy()
-    changed = dict(zip(("row", "column"), fitted.positions.T, strict=True)) | {"sigma_px": fitted.sigma}
-    if judge:
-        changed["probability"] = verdict(probability[chosen], fitted.evidence)
-    for name, new in changed.items():
-        values = table[name].to_numpy(float).copy()
-        values[chosen] = new
-        table[name] = values
-    table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
-    if 2 * fitted.kept[sure].sum() > sure.sum():
-        remarks.add(
-            f"The refit explains only {int((~fitted.kept[sure]).sum())} of {sure.sum()} impurities; the others keep "
-            "the positions that they had. Check the surface band."
-        )
-    changes = [tile["k_change"] for tile in fitted.about["tiles"]]
-    if changes and abs(change := float(np.median(changes))) > K_CHANGE:
-        remarks.add(
-            f"The waves are {abs(100 * change):.1f} % {'longer' if change < 0 else 'shorter'} than the surface "
-            "band says: the refit allows for it, the search before it did not. Check E₀ and m*."
-        )
-    return table, fitted.about
+    for text in texts:
+        remarks.add(text)
+    return table, about
 
 
 def _physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Area) -> pd.DataFrame:

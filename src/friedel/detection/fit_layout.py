@@ -20,24 +20,29 @@ class Layout:
         1 for constant strengths, 2 for a straight course over energy.
     active : list of str
         Shared parameters that are fitted, the drift's among them.
+    positions : bool
+        Whether positions are fitted; if they are held, so is the drift.
     """
 
-    def __init__(self, n: int, courses: int, active: list[str]) -> None:
+    def __init__(self, n: int, courses: int, active: list[str], *, positions: bool = True) -> None:
+        self.positions = positions
         #: Shared parameters that have a column of their own.
         self.names = [name for name in active if not name.startswith("drift")]
-        self.columns = 4 * n + len(self.names)
-        self.size = 2 * n * (1 + courses) + len(active)
-        rows, halves = [np.arange(4 * n)], [np.arange(4 * n)]
+        first = 2 * n if positions else 0
+        last = first + 2 * n
+        self.columns = last + len(self.names)
+        self.size = first + 2 * n * courses + len(active)
+        rows, halves = [np.arange(last)], [np.arange(last)]
         if courses == 2:
-            rows.append(np.arange(4 * n, 6 * n))
-            halves.append(self.columns + np.arange(2 * n, 4 * n))
-        for row, name in enumerate(active, 2 * n * (1 + courses)):
+            rows.append(np.arange(last, last + 2 * n))
+            halves.append(self.columns + np.arange(first, last))
+        for row, name in enumerate(active, first + 2 * n * courses):
             if name == "drift_row":
                 where = self.columns + np.arange(n)
             elif name == "drift_column":
                 where = self.columns + np.arange(n, 2 * n)
             else:
-                where = np.array([4 * n + self.names.index(name)])
+                where = np.array([last + self.names.index(name)])
             rows.append(np.full(len(where), row))
             halves.append(where)
         at = np.concatenate(rows), np.concatenate(halves)

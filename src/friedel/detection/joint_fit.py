@@ -9,9 +9,8 @@ model does not explain (cores) by their χ².
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+from scipy.spatial import KDTree
 
 from friedel.detection.fit_layout import Layout
 from friedel.detection.normal_equations import FieldModel, Weights, normal_equations
@@ -81,19 +80,22 @@ class JointFit:
         #: Shared parameters that are free, and those of them that the present step fits.
         self.active: list[str] = []
         self.fitted: list[str] = []
+        #: Whether the present step fits the positions.
+        self.free = True
         count = len(self.k0)
-        #: Maps that are looked at; the others are as good, and cost as much.
-        self.chosen = np.arange(count)
+        #: Maps that are looked at, and which of the pixels; the others are as good, and cost as much.
+        self.chosen, self.sieve = np.arange(count), np.ones(len(self.pixels), bool)
         self.noise, self.scale = np.ones(count), np.ones(count)
         self.common = np.ones(count) / np.sqrt(count)
         self.common_share = 0.0
         self.weight = np.ones(len(self.pixels))
         self.gain = np.ones(mask.shape[0])
         self.damping = 1e-3
-        self.normal = np.eye(1)
+        self.normal = self._inverse = self._inverted = np.eye(1)
         #: Whether `normal` is that of the present scatterers: `sigma` and `evidence` need it.
         self.settled = False
         self._cores = np.zeros((0, 3))
+        self._outside = self.sieve
         self.used = np.arange(len(self.pixels))
         self._made_from: tuple[tuple[object, ...], tuple[float, ...]] = (None,) * 4, ()
         self.select()
@@ -139,11 +141,11 @@ class JointFit:
         cores = np.column_stack([self.position, self.core])
         if cores.shape == self._cores.shape and np.abs(cores - self._cores).max(initial=0) < TRIFLE:
             return
-        self._cores = cores
-        near = np.full(len(self.pixels), np.inf)
-        for point, core in zip(self.position, self.core, strict=True):
-            np.minimum(near, np.hypot(*(self.pixels - point).T) - core, out=near)
-        self.used = np.flatnonzero(near > 0)
+        self._cores, self._outside = cores, np.ones(len(self.pixels), bool)
+        tree = KDTree(self.pixels)
+        for inside in tree.query_ball_point(self.position, self.core):
+            self._outside[inside] = False
+        self.used = np.flatnonzero(self._outside & self.sieve)
 
     def nuisance(self) -> np.ndarray:
         """What every map may have besides waves: offsets of the rows and stripes, orthonormal columns (P, Q)."""
@@ -172,7 +174,9 @@ class JointFit:
         left = (data - scale[:, None] * wave) / self.noise[v, None].astype(np.float32)
         size = scale / self.noise[v]
         seen = wave * size[:, None].astype(np.float32)
-        return Weights(pixel, size, nuisance, seen, left, self.common[v], self.common_share)
+        # The error that few maps share is small, and as dear as all else.
+        common_share = self.common_share if len(v) == len(self.k0) else 0.0
+        return Weights(pixel, size, nuisance, seen, left, self.common[v], common_share)
 
     # --- cost and normal equations ---------------------------------------------------------------------------------
 
@@ -185,14 +189,12 @@ class JointFit:
         self._gain_sums = (weights.seen * left).sum(axis=0), (weights.seen**2).sum(axis=0)
         shared = weights.common @ left
         self.residual = left / np.maximum(np.sqrt(self.weight[self.used]), 1e-6).astype(np.float32)
-        self.chi2 = float((left.astype(float) ** 2).sum() - self.common_share * (shared**2).sum())
+        self.chi2 = float((left.astype(float) ** 2).sum() - weights.share * (shared**2).sum())
         tightness, distance = self._priors()
         cost = self.chi2 + float((tightness * distance**2).sum())
         if not slopes:
             return cost, np.zeros((0, 0)), np.zeros(0)
-        layout = Layout(len(self.position), self.courses, self.fitted)
-        if len(self.chosen) < len(self.k0):  # the error that few maps share is small, and as dear as all else
-            weights = replace(weights, share=0.0)
+        layout = Layout(len(self.position), self.courses, self.fitted, positions=self.free)
         normal, gradient = normal_equations(model, layout, weights, self.energy[self.chosen])
         normal[np.diag_indices(layout.size)] += tightness
         return cost, normal, gradient - tightness * distance
@@ -207,9 +209,12 @@ class JointFit:
         return self._maps
 
     def _priors(self) -> tuple[np.ndarray, np.ndarray]:
-        """1/variance and distance from what is known beforehand, for every parameter."""
+        """1/variance and distance from what is known beforehand, for every parameter that the step fits."""
         n = len(self.position)
-        tight, distance = [self.spread**-2.0] * 2, list((self.position - self.start).T)
+        tight: list[np.ndarray] = []
+        distance: list[np.ndarray] = []
+        if self.free:
+            tight, distance = [self.spread**-2.0] * 2, list((self.position - self.start).T)
         for c in range(self.courses):
             value = self.course[:, c] - (self.expected if c == 0 else 0)
             tight += [np.full(n, (STRENGTH_SPREAD if c == 0 else COURSE_SPREAD) ** -2.0)] * 2
@@ -225,26 +230,26 @@ class JointFit:
     ) -> None:
         """One Levenberg-Marquardt step.
 
-        Positions are held if `positions` is False, shared parameters if `shared` is: these cost as much as all others.
+        Shared parameters are held if `shared` is False: these cost as much as all others. If `positions` is False,
+        all but the strengths is held, at a quarter of the cost.
         Without `check` the step is taken whether the cost falls or not, which is for when other maps come next.
         """
-        self.fitted = self.active if shared else []
+        self.free, self.fitted = positions, self.active if shared and positions else []
         self.select()
         cost, normal, gradient = self.evaluate(slopes=True)
         n, before = len(self.position), (self.position, self.course, dict(self.shared))
-        self.normal, self.settled = normal, True
-        free = np.arange(0 if positions else 2 * n, len(gradient))
-        part = normal[np.ix_(free, free)]
+        self.normal, self.settled = normal, positions
+        first = 2 * n if positions else 0
+        last = first + 2 * n * self.courses
         for _ in range(6):
-            damped = part + np.diag(self.damping * np.diag(part))
-            step = np.zeros(len(gradient))
-            step[free] = np.linalg.solve(damped, gradient[free])
-            self.position = before[0] + np.clip(step[: 2 * n].reshape(2, n).T, -longest, longest)
-            change = step[2 * n : 2 * n * (1 + self.courses)].reshape(self.courses, 2, n)
+            step = np.linalg.solve(normal + np.diag(self.damping * np.diag(normal)), gradient)
+            if positions:
+                self.position = before[0] + np.clip(step[:first].reshape(2, n).T, -longest, longest)
+            change = step[first:last].reshape(self.courses, 2, n)
             turn = (change[:, 0] + 1j * change[:, 1]).T
             turn *= np.minimum(1, 0.4 / np.maximum(np.abs(turn[:, :1]), 1e-9))
             self.course = before[1] + turn
-            for name, value in zip(self.fitted, step[2 * n * (1 + self.courses) :], strict=True):
+            for name, value in zip(self.fitted, step[last:], strict=True):
                 self.shared[name] = before[2][name] + value
             if not check:
                 return
@@ -257,13 +262,16 @@ class JointFit:
         self.damping = 1e-2
         self.evaluate(slopes=False)
 
-    def choose(self, maps: np.ndarray) -> None:
-        """Look at these maps only, by index, until others are chosen."""
-        if np.array_equal(maps, self.chosen):
+    def choose(self, maps: np.ndarray, sieve: np.ndarray | None = None) -> None:
+        """Look at these maps only, by index, and at these of the pixels, until others are chosen."""
+        sieve = np.ones(len(self.pixels), bool) if sieve is None else sieve
+        if np.array_equal(maps, self.chosen) and np.array_equal(sieve, self.sieve):
             return
-        self.chosen, self.settled = np.asarray(maps), False
+        self.chosen, self.sieve, self.settled = np.asarray(maps), sieve, False
         self.select()
-        self.evaluate(slopes=False)
+        self.used = np.flatnonzero(self._outside & sieve)
+        if self.course.any():
+            self.evaluate(slopes=False)
 
     def weigh(self) -> None:
         """Robust noise of every map, share of the errors that all voltages have in common, weights of the pixels."""
@@ -359,21 +367,25 @@ class JointFit:
             setattr(self, name, np.delete(getattr(self, name), which, axis=0))
         self.evaluate(slopes=False)
 
+    @property
+    def _covariance(self) -> np.ndarray:
+        """Inverse of the normal matrix, of which evidence and σ are read off."""
+        if self._inverted is not self.normal:
+            self._inverse, self._inverted = np.linalg.inv(self.normal), self.normal
+        return self._inverse
+
     def evidence(self) -> np.ndarray:
         """By how much χ² would rise, to second order, without each scatterer (Wald's test of its strength), (N,).
 
         To be asked for when the fit has `settled`.
         """
         n = len(self.position)
-        covariance = np.linalg.inv(self.normal)
-        out = np.empty(n)
-        for i in range(n):
-            block = 2 * n + i + n * np.arange(2 * self.courses)
-            value = np.stack([self.course[i].real, self.course[i].imag], axis=1).ravel()
-            out[i] = value @ np.linalg.solve(covariance[np.ix_(block, block)], value)
-        return out
+        block = 2 * n + np.arange(n)[:, None] + n * np.arange(2 * self.courses)  # each one's strength
+        covariance = self._covariance[block[:, :, None], block[:, None, :]]
+        value = np.stack([self.course.real, self.course.imag], axis=2).reshape(n, -1, 1)
+        return np.asarray((value * np.linalg.solve(covariance, value)).sum(axis=(1, 2)))
 
     def sigma(self) -> np.ndarray:
         """Standard deviation of the reported positions per axis [px], from the posterior's curvature, shape (n,)."""
-        variance = np.diag(np.linalg.inv(self.normal))[: 2 * len(self.start)].reshape(2, -1)
+        variance = np.diag(self._covariance)[: 2 * len(self.start)].reshape(2, -1)
         return np.sqrt(variance.mean(axis=0))[: self.reported]

@@ -140,7 +140,8 @@ def normal_equations(
         columns = buffer[:, : stop - start]
         for part in model.parts(start, stop):
             for v, waves in enumerate(model.waves(part)):
-                waves.derivative(layout.names, columns[v, part.start - start : part.stop - start])
+                out = columns[v, part.start - start : part.stop - start]
+                waves.derivative(layout.names, out, positions=layout.positions)
         columns *= (w.map[:, None] * w.pixel[start:stop]).astype(np.float32)[:, :, None]
         nuisance = w.nuisance[start:stop]
         for v, one in enumerate(columns):

@@ -20,11 +20,10 @@ from friedel.detection.herringbone import PERIOD_NM, iter_ripple
 from friedel.detection.joint_fit import STRENGTH, JointFit
 from friedel.detection.matched_field import statistic
 from friedel.detection.peaks import local_maxima
+from friedel.detection.schedule import FULL, Schedule
 from friedel.detection.tiles import starts
 from friedel.progress import Progress, share
 
-#: Maps are averaged to at most so many.
-GROUPS = 16
 #: The prior of a position is at least so wide [px]: a network's σ knows the same data, and its outliers are many.
 LEAST_SPREAD = 0.3
 #: A point that would move by more than `FARTHEST` [px], or by more than so many prior widths unless the fit knows its
@@ -37,25 +36,16 @@ DOUBTFUL, EVIDENT = 0.3, 0.1
 #: A point is believed less if fewer than this share of the pixels around its core (out to `AROUND` px) fit the model;
 #: the smallest share that its σ is told of.
 LEAST_FITTING, AROUND, SMALLEST_SHARE = 0.4, 2.5, 0.05
-#: The posterior's curvature takes the model to be true; on simulated fields with every disturbance errors are larger.
-SIGMA_SCALE = 1.15
-#: Scatterers outside are looked for up to this far out [px]; at most so many a round, of at least this significance.
-MARGIN, MOST_HIDDEN, CHANCE = 12, 12, 1e-5
-#: Field [px] that is fitted at once, and the overlap of neighbours: the cost grows with pixels × points².
-TILE, OVERLAP = 128, 24
-#: Maps that each iteration looks at: a quarter of them, another one every time, then half, then all, as σ and evidence
-#: need it.
-MAPS = (4, 4, 4, 4, 4, 8, 8, GROUPS, GROUPS)
+#: Scatterers outside are looked for up to this far out [px], and believed from this significance on.
+MARGIN, CHANCE = 12, 1e-5
+#: Pixels outside all cores that a fit needs to say anything.
+LEAST_PIXELS = 64
 #: Move [px] below which a fit has come to rest.
 REST = 0.004
-#: Iteration after which superfluous scatterers go, and the strength below which a doubtful one is superfluous.
-PRUNE_TURN, FAINT = 6, 0.15
-#: Iterations after which scatterers that nobody reported are looked for, and those after which cores grow.
-HIDDEN_TURNS, GROW_TURNS = (0, 1, 2, 3, 5), (5, 6)
-#: Iterations that fit the shared parameters, too: these cost as much as all others, and settle soon.
-SHARED_TURNS = (3, 4, 5)
-#: Positions are held until here: what is missing beyond the border would drag them away.
-FREE_TURN = 3
+#: Strength below which a doubtful scatterer is superfluous.
+FAINT = 0.15
+#: Turn from which wavevector, drift and gains are known well enough to be fitted.
+SHARED_FROM = 2
 
 
 @dataclass(frozen=True)
@@ -84,7 +74,7 @@ class Refitted:
     about: dict[str, Any]
 
 
-def pool(maps: np.ndarray, k: np.ndarray, groups: int = GROUPS) -> tuple[np.ndarray, np.ndarray]:
+def pool(maps: np.ndarray, k: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Average neighbouring voltages, in the order of k, into at most `groups` maps of equally many."""
     order = np.argsort(np.real(k), kind="stable")
     parts = np.array_split(order, min(groups, len(order)))
@@ -101,6 +91,7 @@ def iter_refit(
     *,
     doubtful: np.ndarray | None = None,
     pixel_nm: float | None = None,
+    schedule: Schedule = FULL,
 ) -> Generator[Progress, None, Refitted]:
     """Fit all positions at once by multiple scattering.
 
@@ -120,11 +111,13 @@ def iter_refit(
         Points that may be none; all are sure if None.
     pixel_nm : float, optional
         Pitch; a herringbone is looked for only where it is known.
+    schedule : Schedule
+        `FULL` places the points, `QUICK` tells who is one.
 
     Yields
     ------
     Progress
-        Several times an iteration.
+        Several times a turn.
 
     Returns
     -------
@@ -135,28 +128,33 @@ def iter_refit(
     expected = np.full(len(points), STRENGTH)
     if doubtful is not None:
         expected[doubtful] = 0.0
-    maps, k = pool(maps, np.asarray(k, complex))
+    maps, k = pool(maps, np.asarray(k, complex), schedule.groups)
     place, spread, kept = points.copy(), given.copy(), np.ones(len(points), bool)
     evidence = np.full(len(points), np.nan)
     about: dict[str, Any] = {"voltage_groups": len(k), "hidden": 0, "tiles": []}
+    tile, overlap = schedule.tile, schedule.overlap
+    if max(mask.shape) <= schedule.whole:
+        tile = schedule.whole
     corners = [
-        (r, c) for r in starts(mask.shape[0], TILE, OVERLAP) for c in starts(mask.shape[1], TILE, OVERLAP)
+        (r, c) for r in starts(mask.shape[0], tile, overlap) for c in starts(mask.shape[1], tile, overlap)
     ]
-    owner = _owners(points, corners, mask.shape)
+    owner = _owners(points, corners, np.minimum(tile, mask.shape))
     for number, corner in enumerate(corners):
         low, high = number / len(corners), (number + 1) / len(corners)
-        at = np.s_[corner[0] : corner[0] + TILE, corner[1] : corner[1] + TILE]
+        at = np.s_[corner[0] : corner[0] + tile, corner[1] : corner[1] + tile]
         end = np.array(corner) + mask[at].shape
         own = owner == number
         # Impurities beyond the tile's border are known here: they are fitted, and belong to another tile.
         inside = ((points > np.array(corner) - MARGIN) & (points < end + MARGIN)).all(axis=1)
         chosen = np.r_[np.flatnonzero(own), np.flatnonzero(inside & ~own)]
-        if not own.any() or mask[at].sum() < 64:
+        if not own.any():
             continue
         width = np.maximum(LEAST_SPREAD, 2 * np.nan_to_num(given[chosen], nan=0.0))
         part = maps[(slice(None), *at)]
         fit = JointFit(part, k, mask[at], points[chosen] - corner, width, expected[chosen])
-        yield from share(_iterate(fit, pixel_nm), low, high)
+        if len(fit.used) < LEAST_PIXELS:
+            continue
+        yield from share(_iterate(fit, schedule, pixel_nm), low, high)
         if not fit.reported:  # the waves need none of them
             evidence[chosen[: own.sum()]], kept[chosen[: own.sum()]] = 0.0, False
             continue
@@ -167,7 +165,7 @@ def iter_refit(
         gone = np.setdiff1d(np.flatnonzero(own), index)
         evidence[gone], kept[gone] = 0.0, False
         for target, value in (
-            (place, fit.position + corner), (spread, SIGMA_SCALE * wider * sigma_px), (evidence, evident),
+            (place, fit.position + corner), (spread, schedule.sigma_scale * wider * sigma_px), (evidence, evident),
         ):  # fmt: skip
             target[index[good]] = value[: fit.reported][mine][good]
         kept[index[good]] = False
@@ -178,45 +176,43 @@ def iter_refit(
     return Refitted(place, spread, kept, evidence, about)
 
 
-def _iterate(fit: JointFit, pixel_nm: float | None) -> Generator[Progress, None, None]:
+def _iterate(fit: JointFit, schedule: Schedule, pixel_nm: float | None) -> Generator[Progress, None, None]:
     """Strengths first, then everything; scatterers outside and the herringbone come in between."""
-    every, turns = np.arange(len(fit.k)), len(MAPS)
-    for turn, count in enumerate(MAPS):
-        apart = max(1, len(every) // count)
-        fit.choose(every[turn % apart :: apart])
-        if turn == 0:
+    turns = len(schedule.turns)
+    for number, turn in enumerate(schedule.turns):
+        fit.choose(*turn.choose(number, len(fit.k), fit.pixels))
+        if number == 0:
             fit.guess_strengths()
         fit.weigh()
-        if turn == 2:
+        if number == SHARED_FROM:
             fit.active = ["k", "im_k"] + (["drift_row", "drift_column"] if len(fit.k) > 2 else [])
         before = fit.position[: fit.reported].copy()
-        # As long as each step looks at other maps, the next one makes good what this one overshoots.
-        check = count > MAPS[0] or apart == 1
-        fit.step(positions=turn >= FREE_TURN, shared=turn in SHARED_TURNS, check=check)
-        yield Progress((turn + 0.7) / turns, f"refit: {len(fit.position)} scatterers")
-        if turn >= 2:
+        everything = len(fit.chosen) == len(fit.k) and turn.sieve == 1
+        fit.step(positions=turn.positions, shared=turn.shared, check=turn.check or everything)
+        yield Progress((number + 0.7) / turns, f"refit: {len(fit.position)} scatterers")
+        if number >= SHARED_FROM:
             fit.adjust_gain()
-        if turn == 4:
+        if turn.shared:
             fit.drop_small_drift()
-        if turn in GROW_TURNS:
+        if turn.grow:
             fit.grow_cores()
-        if turn == PRUNE_TURN:
+        if turn.prune:
             fit.remove(_superfluous(fit, fit.evidence(), early=True))
             if not fit.reported:
                 return
             continue
-        if turn in HIDDEN_TURNS:
-            fit.add_hidden(_hidden(fit, inside=turn > FREE_TURN))
-        if turn == 2 and pixel_nm is not None:
-            work = share(iter_ripple(fit, 2 * np.pi / PERIOD_NM * pixel_nm), 2.7 / turns, 3 / turns)
-            ripple = yield from work
+        if turn.hidden:
+            fit.add_hidden(_hidden(fit, schedule.most_hidden, inside=turn.hidden == "anywhere"))
+        if turn.ripple and pixel_nm is not None:
+            at = (number + 0.7) / turns, (number + 1) / turns
+            ripple = yield from share(iter_ripple(fit, 2 * np.pi / PERIOD_NM * pixel_nm), *at)
             if ripple is not None:
                 found = {"cosine": ripple.cosine, "sine": ripple.sine}
                 around = {"q_row": ripple.q[0], "q_column": ripple.q[1]}
                 fit.shared |= found | around
                 fit.around |= around
                 fit.active += ["cosine", "sine", "q_row", "q_column"]
-        if turn > PRUNE_TURN and fit.settled and np.abs(fit.position[: fit.reported] - before).max() < REST:
+        if everything and fit.settled and np.abs(fit.position[: fit.reported] - before).max() < REST:
             break
     if not fit.settled:
         fit.step()
@@ -241,14 +237,12 @@ def _superfluous(fit: JointFit, evidence: np.ndarray, *, early: bool = False) ->
     return np.flatnonzero(gone)
 
 
-def _hidden(fit: JointFit, *, inside: bool) -> np.ndarray:
-    """Places outside the field, or `inside` too, where the residual's matched field shows a scatterer."""
+def _hidden(fit: JointFit, most: int, *, inside: bool) -> np.ndarray:
+    """At most so many places outside the field, or `inside` too, where the residual's matched field shows a scatterer."""
     rows, columns = fit.mask.shape
     whole = np.full((len(fit.chosen), rows + 2 * MARGIN, columns + 2 * MARGIN), np.nan, np.float32)
     place = fit.pixels[fit.used]
-    near = np.full(len(place), np.inf)
-    for point in fit.position:
-        np.minimum(near, np.hypot(*(place - point).T), out=near)
+    near = KDTree(fit.position).query(place)[0]
     # Ill-fitting pixels close to a point are its core; elsewhere they may be what is looked for.
     usable = (fit.weight[fit.used] > 0.3) | (near > 3)
     at = place[usable].astype(int) + MARGIN
@@ -260,7 +254,7 @@ def _hidden(fit: JointFit, *, inside: bool) -> np.ndarray:
     if not len(peaks):
         return np.zeros((0, 2))
     seen = t[tuple(peaks.T)] > chi2.isf(CHANCE, 2 * len(fit.chosen))
-    peaks = peaks[seen][:MOST_HIDDEN].astype(float) - MARGIN
+    peaks = peaks[seen][:most].astype(float) - MARGIN
     return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > 1.5]).reshape(-1, 2)
 
 
@@ -295,8 +289,7 @@ def _about(fit: JointFit) -> dict[str, Any]:
     }
 
 
-def _owners(points: np.ndarray, corners: list[tuple[int, int]], shape: tuple[int, ...]) -> np.ndarray:
-    """Index of the tile whose centre is nearest to each point."""
-    size = np.minimum(TILE, shape)
+def _owners(points: np.ndarray, corners: list[tuple[int, int]], size: np.ndarray) -> np.ndarray:
+    """Index of the tile of this size whose centre is nearest to each point."""
     centres = np.array(corners) + (size - 1) / 2
     return np.abs(points[:, None] - centres).max(axis=2).argmin(axis=1)

@@ -13,10 +13,9 @@ from scipy.special import expit, logit
 
 #: Candidates at least so probable are fitted along.
 DOUBT = 0.015
-#: Weights: constant, the network's logit, log₁₀ of the evidence, log₁₀ of it beside the typical one. They are those of
-#: an older refit of more iterations; it has been left at that, since the standard scenes were run with them and the
-#: present refit's own, in ``benchmarks/results/refit_verdict.txt``, err no less.
-WEIGHTS = (4.04, 0.69, 0.32, 2.45)
+#: Weights for each kind of refit: constant, the network's logit, log₁₀ of the evidence, log₁₀ of it beside the typical
+#: one. From ``benchmarks/results/verdict-quick.txt`` and ``verdict-full.txt``.
+WEIGHTS = {"quick": (2.09, 0.58, 0.88, 2.16), "full": (4.04, 0.69, 0.32, 2.45)}
 #: A field without impurities has no typical one: so many of this evidence are always added.
 USUAL_EVIDENCE, USUAL_COUNT = 1000.0, 3
 #: Logits are taken no further than this; less evidence than this counts as this much.
@@ -40,7 +39,7 @@ def features(probability: np.ndarray, evidence: np.ndarray) -> np.ndarray:
     return np.stack([np.ones(len(seen)), said, np.log10(seen), np.log10(seen / typical)], axis=1)
 
 
-def verdict(probability: np.ndarray, evidence: np.ndarray) -> np.ndarray:
+def verdict(probability: np.ndarray, evidence: np.ndarray, kind: str = "full") -> np.ndarray:
     """Probability of each impurity after the fit, shape (n,).
 
     Parameters
@@ -49,9 +48,11 @@ def verdict(probability: np.ndarray, evidence: np.ndarray) -> np.ndarray:
         The network's.
     evidence : array, shape (n,)
         Of the fit; NaN where it says nothing, and the probability stays.
+    kind : {"quick", "full"}
+        Which refit.
     """
     probability, evidence = np.asarray(probability, float), np.asarray(evidence, float)
     known = np.isfinite(evidence)
     out = probability.copy()
-    out[known] = expit(features(probability[known], evidence[known]) @ np.array(WEIGHTS))
+    out[known] = expit(features(probability[known], evidence[known]) @ np.array(WEIGHTS[kind]))
     return out

@@ -54,10 +54,10 @@ class Found:
             return self.probability >= self.threshold
 
 
-def by_network(model: str, *, refit: bool = False) -> Callable[[xr.Dataset, Dispersion], Found]:
-    """Return the network of that name as a method, with `refit` its candidates fitted and judged by the waves.
+def by_network(model: str, *, refit: str | None = None) -> Callable[[xr.Dataset, Dispersion], Found]:
+    """Return the network of that name as a method, with the refit that `detect` takes by default or with another one.
 
-    It ranks by S, with `refit` by the probability, which says what the fit found.
+    It ranks by S, or, where the waves have judged, by the probability.
     """
 
     def find(stack: xr.Dataset, dispersion: Dispersion) -> Found:
@@ -67,7 +67,7 @@ def by_network(model: str, *, refit: bool = False) -> Callable[[xr.Dataset, Disp
         table = found.table
         return Found(
             table[["row", "column"]].to_numpy(float),
-            table["probability" if refit else "s"].to_numpy(float),
+            table["probability" if "refit" in found.provenance else "s"].to_numpy(float),
             table["probability"].to_numpy(float),
             table["sigma_nm"].to_numpy(float) / float(np.sqrt(np.prod(pixel_pitch(stack)))),
             found.threshold,
@@ -143,7 +143,8 @@ METHODS: dict[str, Callable[[xr.Dataset, Dispersion], Found]] = {
     "omp-each": by_omp(pooling=False),
     "paper": by_network("paper"),
     "friedel": by_network("friedel"),
-    "friedel+refit": by_network("friedel", refit=True),
+    "friedel-network": by_network("friedel", refit="none"),
+    "friedel+refit": by_network("friedel", refit="full"),
 }
 #: The methods that the default model is to beat.
 PEERS = ("log", "matched-field", "omp", "omp-each")

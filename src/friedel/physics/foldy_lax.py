@@ -222,6 +222,14 @@ class Scattering:
         """Derivative of H₀ from scatterer to scatterer by the way between them, shape (N, N)."""
         return np.complex64(-self.k) * self.table(self.between, 1) * self._off
 
+    @cached_property
+    def inner(self) -> tuple[np.ndarray, np.ndarray]:
+        """`slope` times the change of the way with its end's row and column, shapes (N, N), complex64."""
+        along_rows, along_columns = (
+            (self.slope * toward).astype(np.complex64) for toward in self.between.toward
+        )
+        return along_rows, along_columns
+
 
 class Waves:
     """The waves of N scatterers at one energy in P pixels.
@@ -251,29 +259,32 @@ class Waves:
         turn *= np.complex64(-2 * self._scattering.k)
         return np.ascontiguousarray(turn.real), np.ascontiguousarray(turn.imag)
 
-    def derivative(self, shared: Sequence[str] = (), out: np.ndarray | None = None) -> np.ndarray:
+    def derivative(
+        self, shared: Sequence[str] = (), out: np.ndarray | None = None, *, positions: bool = True
+    ) -> np.ndarray:
         """Derivatives of `density`, shape (P, 4N + shared): rows, columns, Re s, Im s, then `shared` parameters.
 
-        Written into `out` where it is given.
+        Written into `out` where it is given. Without `positions` the first 2N are left out, which is far quicker.
         """
-        n, inner = self._out.shape[1], self._scattering.slope
+        n, first = self._out.shape[1], 0
         if out is None:
-            out = np.empty((len(self._out), 4 * n + len(shared)), np.float32)
-        for axis in (0, 1):
-            part = self._out @ (inner * self._scattering.between.toward[axis]).astype(np.complex64)
+            out = np.empty((len(self._out), (4 if positions else 2) * n + len(shared)), np.float32)
+        for axis in (0, 1) if positions else ():
+            part = self._out @ self._scattering.inner[axis]
             part *= self._out
-            columns = out[:, axis * n : (axis + 1) * n]
+            columns = out[:, first : first + n]
             np.multiply(self._turn[0], self._away.toward[axis], out=columns, casting="same_kind")
             columns += 2 * part.real
+            first += n
         square = self._dressed**2
-        out[:, 2 * n : 3 * n] = square.real
-        np.negative(square.imag, out=out[:, 3 * n : 4 * n])
+        out[:, first : first + n] = square.real
+        np.negative(square.imag, out=out[:, first + n : first + 2 * n])
         if shared:
             between = self._scattering.between
             kinds = list(dict.fromkeys("k" if name == "im_k" else name for name in shared))
             change = self.along([(self._away.by(kind), between.by(kind)) for kind in kinds])
             by = dict(zip(kinds, change.T, strict=True))
-            for column, name in enumerate(shared, 4 * n):
+            for column, name in enumerate(shared, first + 2 * n):
                 out[:, column] = -by["k"].imag if name == "im_k" else by[name].real
         return out
 

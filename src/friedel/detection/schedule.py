@@ -1,0 +1,130 @@
+"""What a refit looks at, and when: a quick one to judge by, and a full one to place by.
+
+A step costs maps × pixels × scatterers². The positions that a network gives are good to a fraction of a wave, so the
+first steps may look at a part of the maps and of the pixels, another part every time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A step, and what comes after it.
+
+    Parameters
+    ----------
+    maps : int
+        Maps to look at, about.
+    sieve : {1, 2, 4}
+        Look at every pixel, every second, every fourth.
+    positions : bool
+        Fit the positions, too; held at first, since what is missing beyond the border would drag them away.
+    shared : bool
+        Fit the shared parameters, too: wavevector, drift, herringbone. They cost as much as all others.
+    check : bool
+        Take no step that makes the fit worse. Where each step looks at other data the next one makes good what this
+        one overshoots.
+    hidden : {"", "outside", "anywhere"}
+        Where scatterers that nobody reported are looked for.
+    ripple : bool
+        Look for a herringbone.
+    grow, prune : bool
+        Leave large cores out; let superfluous scatterers go.
+    """
+
+    maps: int
+    sieve: Literal[1, 2, 4] = 1
+    positions: bool = True
+    shared: bool = False
+    check: bool = False
+    hidden: Literal["", "outside", "anywhere"] = ""
+    ripple: bool = False
+    grow: bool = False
+    prune: bool = False
+
+    def choose(self, number: int, maps: int, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the maps that turn `number` looks at, and which of the `pixels`, (P, 2), bool."""
+        apart = max(1, maps // self.maps)
+        row, column = pixels.T.astype(int)
+        if self.sieve == 1:
+            chosen = np.ones(len(pixels), bool)
+        elif self.sieve == 2:
+            chosen = (row + column + number) % 2 == 0
+        else:  # of every second row every second pixel, in neighbouring ones not the same
+            chosen = ((row + number // 2) % 2 == 0) & ((column + row // 2 + number) % 2 == 0)
+        return np.arange(number % apart, maps, apart), chosen
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All turns of a refit.
+
+    Parameters
+    ----------
+    turns : tuple of Turn
+    groups : int
+        Maps are averaged to at most so many.
+    most_hidden : int
+        Scatterers that nobody reported: at most so many a turn.
+    whole : int
+        Fields of up to so many pixels on a side are fitted at once.
+    tile, overlap : int
+        What larger ones are cut into [px], and the overlap of neighbours: the cost grows with pixels × points².
+    sigma_scale : float
+        The posterior's curvature takes the model to be true; on simulated fields with every disturbance the errors are
+        so many times as large.
+    """
+
+    turns: tuple[Turn, ...]
+    groups: int
+    most_hidden: int
+    whole: int
+    tile: int
+    overlap: int
+    sigma_scale: float
+
+
+_HELD = Turn(4, positions=False, hidden="outside")
+#: Decides who is an impurity, at about the cost of the network itself.
+QUICK = Schedule(
+    turns=(
+        Turn(4, sieve=4, positions=False, hidden="outside"),
+        Turn(4, sieve=4, positions=False, hidden="outside"),
+        Turn(4, sieve=4, ripple=True),
+        Turn(4, sieve=2, shared=True),
+        Turn(4, sieve=2),
+    ),
+    groups=8,
+    most_hidden=16,
+    whole=104,
+    tile=64,
+    overlap=16,
+    sigma_scale=1.05,
+)
+#: Goes on until the positions are as good as the data allow; the last turn is repeated until nothing moves.
+FULL = Schedule(
+    turns=(
+        _HELD,
+        _HELD,
+        Turn(4, positions=False, hidden="outside", ripple=True),
+        Turn(4, shared=True, hidden="outside"),
+        Turn(4, shared=True),
+        Turn(8, shared=True, check=True, hidden="anywhere", grow=True),
+        Turn(8, check=True, grow=True, prune=True),
+        Turn(16, check=True),
+        Turn(16, check=True),
+    ),
+    groups=16,
+    most_hidden=12,
+    whole=128,
+    tile=128,
+    overlap=24,
+    sigma_scale=1.15,
+)
+#: By the name that users give.
+SCHEDULES = {"quick": QUICK, "full": FULL}

@@ -1,0 +1,107 @@
+"""The waves' word on what was found: a table of candidates, fitted together, moved and judged.
+
+Quick and full differ in their `friedel.detection.schedule`. With a network the fit judges, too: candidates that the
+network doubts are fitted along and rise or fall by what the waves need (`friedel.detection.verdict`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from friedel.detection.refit import Refitted, iter_refit
+from friedel.detection.schedule import SCHEDULES
+from friedel.detection.verdict import DOUBT, verdict
+from friedel.progress import Progress
+
+#: A refit that changes the wavevector by more than this share says so.
+K_CHANGE = 0.015
+
+
+def iter_second_look(
+    table: pd.DataFrame,
+    maps: np.ndarray,
+    k: np.ndarray,
+    mask: np.ndarray,
+    *,
+    kind: str,
+    threshold: float,
+    pixel_nm: float,
+    judge: bool,
+) -> Generator[Progress, None, tuple[pd.DataFrame, dict[str, Any], list[str]]]:
+    """Fit the candidates of `table` to the maps by multiple scattering.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `friedel.detection.peaks.candidates` gives it; all positions in pixels of `maps`.
+    maps, k, mask
+        As for `friedel.detection.refit.iter_refit`.
+    kind : {"quick", "full"}
+    threshold : float
+        Probability of an impurity.
+    pixel_nm : float
+        Pitch of `maps`.
+    judge : bool
+        Whether probabilities change, too; then candidates below the threshold are fitted along.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    table : DataFrame
+        Sorted anew. Unchanged if the fit explains less than half of the impurities: what does not understand a field
+        shall not judge it.
+    about : dict
+        For the provenance.
+    remarks : list of str
+        What the user should know.
+    """
+    probability = table["probability"].to_numpy(float)
+    chosen = np.flatnonzero(probability >= (min(DOUBT, threshold) if judge else threshold))
+    sure = probability[chosen] >= threshold
+    fitted = yield from iter_refit(
+        maps,
+        k,
+        mask,
+        table[["row", "column"]].to_numpy(float)[chosen],
+        table["sigma_px"].to_numpy(float)[chosen],
+        doubtful=~sure,
+        pixel_nm=pixel_nm,
+        schedule=SCHEDULES[kind],
+    )
+    about = {"kind": kind, **fitted.about}
+    explained = int((~fitted.kept[sure]).sum())
+    if 2 * explained < sure.sum():
+        about["used"] = False
+        return table, about, [
+            f"The {kind} refit explains only {explained} of {sure.sum()} impurities, and was left out: positions and "
+            "probabilities are those found before. Check the surface band."
+        ]  # fmt: skip
+    about["used"] = True
+    table = table.copy()
+    changed = dict(zip(("row", "column"), fitted.positions.T, strict=True)) | {"sigma_px": fitted.sigma}
+    if judge:
+        changed["probability"] = verdict(probability[chosen], fitted.evidence, kind)
+    for name, new in changed.items():
+        values = table[name].to_numpy(float).copy()
+        values[chosen] = new
+        table[name] = values
+    table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
+    return table, about, _remarks(fitted)
+
+
+def _remarks(fitted: Refitted) -> list[str]:
+    changes = [tile["k_change"] for tile in fitted.about["tiles"]]
+    change = float(np.median(changes)) if changes else 0.0
+    if abs(change) <= K_CHANGE:
+        return []
+    return [
+        f"The waves are {abs(100 * change):.1f} % {'longer' if change < 0 else 'shorter'} than the surface "
+        "band says: the refit allows for it, the search before it did not. Check E₀ and m*."
+    ]

@@ -1,0 +1,72 @@
+"""When the waves are asked, and when their word counts."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from friedel.detection.detector import detect
+from friedel.errors import FriedelWarning, ModelError
+from friedel.evaluation.twin import Setting, make_twin
+from friedel.stack import make_stack
+
+SETTING = Setting(
+    shape=(40, 40), bias_mv=tuple(float(v) for v in range(-230, 21, 25)), impurities=10, noise=0.5, margin_nm=1.5
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return make_twin(SETTING, 4)
+
+
+def test_by_default_the_network_is_checked_quickly(twin):
+    found = detect(twin.stack, dispersion=twin.dispersion)
+    assert found.provenance["refit"]["kind"] == "quick" and found.provenance["refit"]["used"]
+    same = detect(twin.stack, dispersion=twin.dispersion, refit="quick")
+    assert same.table.equals(found.table)
+    alone = detect(twin.stack, dispersion=twin.dispersion, refit="none")
+    assert "refit" not in alone.provenance
+    both = np.isin(found.table["s"], alone.table["s"])  # S is the network's; a point may cross the border
+    assert both.sum() >= len(alone.table) - 2
+    assert not np.isin(found.impurities["row"], alone.table["row"]).any()
+
+
+@pytest.mark.parametrize("options", [{"model": "paper"}, {"method": "matched-field"}, {"method": "omp"}])
+def test_what_knows_no_sigma_stays_as_published(twin, options):
+    assert "refit" not in detect(twin.stack, dispersion=twin.dispersion, **options).provenance
+
+
+@pytest.mark.filterwarnings("ignore::friedel.errors.FriedelWarning")
+def test_without_a_band_or_with_few_waves_the_network_stands_alone(twin):
+    rng = np.random.default_rng(0)
+    noise = make_stack(
+        {"LockinX": rng.normal(size=(5, 30, 30)).astype(np.float32)}, bias_mv=np.arange(5.0), pixel_nm=0.469
+    )
+    assert "refit" not in detect(noise).provenance
+    small = make_twin(replace(SETTING, shape=(14, 14), impurities=3), 2)
+    assert "refit" not in detect(small.stack, dispersion=small.dispersion).provenance
+
+
+def test_a_fit_that_does_not_understand_the_field_does_not_judge(twin, monkeypatch):
+    from friedel.detection import refit
+
+    monkeypatch.setattr(refit, "FARTHEST", 0.0)  # no point is believed that has moved
+    with pytest.warns(FriedelWarning, match="explains only 0 of"):
+        found = detect(twin.stack, dispersion=twin.dispersion)
+    alone = detect(twin.stack, dispersion=twin.dispersion, refit="none")
+    assert found.table.equals(alone.table) and not found.provenance["refit"]["used"]
+
+
+def test_a_field_without_impurities_needs_no_word(twin):
+    empty = make_twin(replace(SETTING, impurities=0), 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FriedelWarning)
+        found = detect(empty.stack, dispersion=empty.dispersion)
+    assert len(found) == 0
+
+
+def test_an_unknown_refit_is_refused(twin):
+    with pytest.raises(ModelError, match="Unknown refit 'often'; known are none, quick, full"):
+        detect(twin.stack, refit="often")
