@@ -136,7 +136,9 @@ def report(table: pd.DataFrame, kind: str, threshold: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kind", choices=tuple(WEIGHTS))
-    parser.add_argument("--part", default="0/1", metavar="I/N", help="do only every N-th field, from the I-th on")
+    parser.add_argument(
+        "--part", default="0/1", metavar="I/N", help="do only every N-th field, from the I-th on"
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--report-only", action="store_true")
     args = parser.parse_args()

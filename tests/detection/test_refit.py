@@ -287,7 +287,9 @@ def test_a_quick_refit_comes_a_good_part_of_the_way():
     twin = make_twin(EXACT, 3)
     truth, optional = twin.truth()
     counts = ~optional & isolated(twin)
-    points = np.vstack([truth + np.random.default_rng(1).normal(0, 0.12, truth.shape), _empty_places(twin, 2)])
+    points = np.vstack(
+        [truth + np.random.default_rng(1).normal(0, 0.12, truth.shape), _empty_places(twin, 2)]
+    )
     doubtful = np.arange(len(points)) >= len(truth)
     doubtful[np.flatnonzero(counts)[:2]] = True
     found = _refit(twin, points, doubtful=doubtful, schedule=QUICK)

@@ -9,14 +9,11 @@ are held: that makes the amplitude a little too small, which the fit then puts r
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import replace
-
 import numpy as np
 
 from friedel.detection.fit_layout import Layout
 from friedel.detection.joint_fit import PRIOR, STRENGTH_SPREAD, JointFit
-from friedel.detection.normal_equations import normal_equations
-from friedel.physics.foldy_lax import Ripple, Ways
+from friedel.physics.foldy_lax import Ripple, by_ripples
 from friedel.progress import Progress
 
 #: Period of the reconstruction of Au(111) [nm] (arXiv 1407.5408).
@@ -43,42 +40,43 @@ def iter_ripple(fit: JointFit, q: float) -> Generator[Progress, None, Ripple | N
     angle = np.arange(DIRECTIONS) * np.pi / DIRECTIONS
     waves_q = q * np.stack([np.sin(angle), np.cos(angle)], axis=1)
     voltages = fit.chosen[np.unique(np.linspace(0, len(fit.chosen) - 1, VOLTAGES).round().astype(int))]
-    layout = Layout(len(fit.position), fit.courses, [])
     n = len(fit.position)
+    layout = Layout(n, fit.courses, [])
     model = fit.model(voltages)
-    weights = fit.compare(model.density(), fit.nuisance(), voltages)
-    energy = fit.energy[voltages]
-    normal, gradient = normal_equations(model, layout, replace(weights, share=0.0), energy)
-    normal += np.diag(np.r_[np.full(2 * n, 10.0), np.full(layout.size - 2 * n, STRENGTH_SPREAD**-2.0)])
-    # Columns of the two amplitudes of every direction, (V, P, 2 D), beside those of everything else.
-    count, pixels = len(voltages), len(model.place)
-    columns = np.empty((count, pixels, layout.columns), np.float32)
-    pairs = np.empty((count, pixels, 2 * DIRECTIONS), np.float32)
+    # Columns of everything else, and from `m` on of the two amplitudes of every direction, (V, P, m + 2 D).
+    m, pixels = layout.columns, len(model.place)
+    columns = np.empty((len(voltages), pixels, m + 2 * DIRECTIONS), np.float32)
+    density = np.empty((len(voltages), pixels), np.float32)
     for part in model.parts():
         maps = list(model.waves(part))
         for v, waves in enumerate(maps):
-            waves.derivative(out=columns[v, part])
-        away = Ways(model.place[part], model.position.astype(np.float32), Ripple())
-        for i, one in enumerate(waves_q):
-            for j, change in enumerate(away.by_amplitudes(one), 2 * i):
-                for v, waves in enumerate(maps):
-                    pairs[v, part, j] = waves.directly(change)
+            density[v, part] = waves.density
+            waves.derivative(out=columns[v, part, :m])
+        stretches = [waves.stretch for waves in maps]
+        columns[:, part, m:] = by_ripples(stretches, model.place[part], model.position, waves_q)
         yield Progress(part.stop / pixels, "looking for a herringbone")
-    cross = np.zeros((2 * layout.columns, 2 * DIRECTIONS))
-    own = np.zeros((2 * DIRECTIONS, 2 * DIRECTIONS))
-    slope = np.zeros(2 * DIRECTIONS)
-    for v, unit in enumerate(weights.unit):
-        scale = (weights.map[v] * weights.pixel).astype(np.float32)[:, None]
-        nuisance = np.column_stack([weights.nuisance, unit])
-        pair, other = pairs[v] * scale, columns[v] * scale
-        pair -= nuisance @ (nuisance.T @ pair)
-        own += pair.T @ pair
-        slope += pair.T @ weights.left[v]
-        product = (other.T @ pair).astype(float)
-        cross += np.concatenate([product, energy[v] * product])
-    cross = layout.expand(cross)
-    slope -= cross.T @ np.linalg.solve(normal, gradient)
-    own -= cross.T @ np.linalg.solve(normal, cross)
+    weights = fit.compare(density, fit.nuisance(), voltages)
+    moments, gradient = np.zeros((2 * m, 2 * m)), np.zeros(2 * m)
+    cross, own, slope = (
+        np.zeros((2 * m, 2 * DIRECTIONS)),
+        np.zeros((2 * DIRECTIONS,) * 2),
+        np.zeros(2 * DIRECTIONS),
+    )
+    for v, one in enumerate(columns):
+        one *= (weights.map[v] * weights.pixel).astype(np.float32)[:, None]
+        nuisance = np.column_stack([weights.nuisance, weights.unit[v]])
+        along, halves = nuisance.T @ one, np.array([1.0, fit.energy[voltages[v]]])
+        square, left = one.T @ one - along.T @ along, weights.left[v] @ one
+        moments += np.kron(np.outer(halves, halves), square[:m, :m])
+        gradient += np.kron(halves, left[:m])
+        cross += np.kron(halves[:, None], square[:m, m:])
+        own += square[m:, m:]
+        slope += left[m:]
+    normal, gradient, cross = layout.expand_square(moments), layout.expand(gradient), layout.expand(cross)
+    normal += np.diag(np.r_[np.full(2 * n, 10.0), np.full(layout.size - 2 * n, STRENGTH_SPREAD**-2.0)])
+    through = np.linalg.solve(normal, np.column_stack([cross, gradient]))
+    slope -= cross.T @ through[:, -1]
+    own -= cross.T @ through[:, :-1]
     gain, amplitude = np.zeros(DIRECTIONS), np.zeros((DIRECTIONS, 2))
     for i in range(DIRECTIONS):
         at = np.s_[2 * i : 2 * i + 2]

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.special import j0, j1, y0, y1
 
 #: Spacing of the radial tables [px]: with straight lines between, waves are exact to 1e-3.
 STEP = 0.02
+#: Tables end at multiples of this [px], so that few differ.
+REACH = 32
 #: Ways shorter than this [px] are raised to it: H₀ diverges at 0.
 NEAREST = 0.3
 #: Ends nearer than this phase [rad] count as one: single precision cannot tell the way between.
@@ -109,11 +111,6 @@ class Ways:
         place -= index
         return index, place
 
-    def by_amplitudes(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Derivative of the length by cosine and sine of a ripple of wavevector `q`."""
-        cosine, sine = _Phases(self.a, self.b, q).means()
-        return self.distance * cosine, self.distance * sine
-
     def by(self, name: str) -> np.ndarray:
         """Derivative of the length by one of the ripple's parameters, kept, since every map asks for it; or the length.
 
@@ -130,6 +127,42 @@ class Ways:
                 ends = by_start * self.a[:, axis, None], by_end * self.b[None, :, axis]
                 self._by[name] = self.distance * (ends[0] + ends[1])
         return self._by[name]
+
+
+def by_ripples(
+    stretches: Sequence[np.ndarray], place: np.ndarray, position: np.ndarray, waves_q: np.ndarray
+) -> np.ndarray:
+    """How maps change with the two amplitudes of ripples along the direct ways, those between scatterers held.
+
+    Parameters
+    ----------
+    stretches : sequence of array, shape (P, N)
+        `Waves.stretch` of each map.
+    place, position : array, shapes (P, 2) and (N, 2)
+        Pixels and scatterers.
+    waves_q : array, shape (D, 2)
+        Wavevectors of the ripples [rad/px].
+
+    Returns
+    -------
+    array, shape (V, P, 2 D)
+        By cosine and by sine of the first ripple, of the second, and so on.
+    """
+    out = np.empty((len(stretches), len(place), 2 * len(waves_q)), np.float32)
+    starts, ends = place.astype(np.float32) @ waves_q.T, position @ waves_q.T
+    for i, (start, end) in enumerate(
+        zip(starts.T.astype(np.float32), ends.T.astype(np.float32), strict=True)
+    ):
+        apart = end - start[:, None]
+        apart[np.abs(apart) < LEAST_PHASE / 10] = np.inf  # ways along the wave fronts: too few to matter
+        np.reciprocal(apart, out=apart)
+        # Means along a way are (sin b − sin a)/(b − a) and (cos a − cos b)/(b − a): sums over scatterers are products.
+        basis = np.stack([np.sin(end), np.cos(end), np.ones_like(end)], axis=1)
+        for v, stretch in enumerate(stretches):
+            sine, cosine, whole = ((stretch * apart) @ basis).T
+            out[v, :, 2 * i] = sine - np.sin(start) * whole
+            out[v, :, 2 * i + 1] = np.cos(start) * whole - cosine
+    return out
 
 
 class _Phases:
@@ -169,16 +202,12 @@ class Hankel:
     """
 
     def __init__(self, k: complex, reach: float) -> None:
-        self._k = k
-        self._r = np.maximum(np.arange(int(reach / STEP) + 3) * STEP, NEAREST)
-        self._tables: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._k = complex(k)
+        self._reach = int(np.ceil((reach + 2 * STEP) / REACH)) * REACH
 
     def __call__(self, ways: Ways, order: int) -> np.ndarray:
         """H_order(kL) for the lengths L of `ways`, complex64."""
-        if order not in self._tables:
-            table = _hankel(order, self._k, self._r)
-            self._tables[order] = table.astype(np.complex64), np.diff(table, append=0).astype(np.complex64)
-        value, rise = self._tables[order]
+        value, rise = _table(order, self._k, self._reach)
         index, fraction = ways.nodes
         out = rise.take(index)
         out *= fraction
@@ -186,10 +215,14 @@ class Hankel:
         return out
 
 
-def _hankel(order: int, k: complex, r: np.ndarray) -> np.ndarray:
+@lru_cache(maxsize=64)  # the steps of a fit ask for the same wavevectors again and again
+def _table(order: int, k: complex, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values at whole steps out to `reach` px, and the rise to the next."""
+    r = np.maximum(np.arange(int(reach / STEP) + 1) * STEP, NEAREST)
     x = k.real * r
     value = j0(x) + 1j * y0(x) if order == 0 else j1(x) + 1j * y1(x)
-    return value * np.exp(-k.imag * r) * np.sqrt(k.real / k)
+    value = value * np.exp(-k.imag * r) * np.sqrt(k.real / k)
+    return value.astype(np.complex64), np.diff(value, append=0).astype(np.complex64)
 
 
 class Scattering:
@@ -288,9 +321,13 @@ class Waves:
                 out[:, column] = -by["k"].imag if name == "im_k" else by[name].real
         return out
 
-    def directly(self, away: np.ndarray) -> np.ndarray:
-        """Change of the density with the ways from pixels to scatterers, (P, N), those in between held, shape (P,)."""
-        return np.asarray(np.einsum("pn,pn->p", self._turn[0], away))
+    @property
+    def stretch(self) -> np.ndarray:
+        """Change of the density with the relative change of each way from pixel to scatterer, shape (P, N).
+
+        Ways between scatterers are held.
+        """
+        return self._turn[0] * self._away.distance
 
     def along(self, ways: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """Complex changes of the density, of which the real part is seen, shape (P, number of ways).
