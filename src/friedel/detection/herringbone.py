@@ -9,6 +9,7 @@ are held: that makes the amplitude a little too small, which the fit then puts r
 from __future__ import annotations
 
 from collections.abc import Generator
+
 import numpy as np
 
 from friedel.detection.fit_layout import Layout

@@ -91,7 +91,8 @@ class JointFit:
         self.weight = np.ones(len(self.pixels))
         self.gain = np.ones(mask.shape[0])
         self.damping = 1e-3
-        self.normal = self._inverse = self._inverted = np.eye(1)
+        self.normal: np.ndarray = np.eye(1)
+        self._inverse = self._inverted = self.normal
         #: Whether `normal` is that of the present scatterers: `sigma` and `evidence` need it.
         self.settled = False
         self._cores = np.zeros((0, 3))

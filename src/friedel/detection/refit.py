@@ -238,7 +238,7 @@ def _superfluous(fit: JointFit, evidence: np.ndarray, *, early: bool = False) ->
 
 
 def _hidden(fit: JointFit, most: int, *, inside: bool) -> np.ndarray:
-    """At most so many places outside the field, or `inside` too, where the residual's matched field shows a scatterer."""
+    """Best places outside the field, or `inside` too, where the residual's matched field shows a scatterer."""
     rows, columns = fit.mask.shape
     whole = np.full((len(fit.chosen), rows + 2 * MARGIN, columns + 2 * MARGIN), np.nan, np.float32)
     place = fit.pixels[fit.used]

@@ -76,7 +76,7 @@ def iter_second_look(
         schedule=SCHEDULES[kind],
     )
     about = {"kind": kind, **fitted.about}
-    explained = int((~fitted.kept[sure]).sum())
+    explained = int((fitted.evidence[sure] > 0).sum())  # neither kept nor dropped
     if 2 * explained < sure.sum():
         about["used"] = False
         return table, about, [
