@@ -1,6 +1,8 @@
 """Time and peak memory of detection, each case in a process of its own, against one numpy pass over the same bytes.
 
-Usage: python benchmarks/detect_speed.py [--large] [--threads 2] [--repeat 5] [--csv OUT]
+Usage: python benchmarks/detect_speed.py [--large] [--scene unlike-60] [--threads 2] [--repeat 5] [--csv OUT]
+
+The field is noise with the waves of an impurity every 160 px², or the first field of a standard scene.
 """
 
 from __future__ import annotations
@@ -20,21 +22,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import xarray as xr
 
-CASES = [("network", "friedel"), ("network", "paper"), ("matched-field", ""), ("omp", ""), ("omp-each", "")]
+CASES = [
+    ("network", "friedel"),
+    ("network alone", "friedel"),
+    ("full refit", "friedel"),
+    ("network", "paper"),
+    ("matched-field", ""),
+    ("omp", ""),
+    ("omp-each", ""),
+]
+#: Minutes each: not for the large field.
+SLOW = ("omp-each", "full refit")
 
 
-def measure(side: int, method: str, model: str, repeat: int) -> dict[str, float]:
-    """Run in the child: a stack of noise and waves in memory, then `detect`."""
-    import warnings
-
+def synthetic(side: int) -> xr.Dataset:
+    """A stack of noise and waves in memory."""
     import numpy as np
 
     import friedel
-    from friedel.evaluation.methods import by_omp
-    from friedel.models.registry import load_model
     from friedel.stack import make_stack
 
-    warnings.simplefilter("ignore")
     rng = np.random.default_rng(0)
     maps = rng.standard_normal((126, side, side), dtype=np.float32)
     bias = np.arange(-230, 21, 2.0)
@@ -46,17 +53,32 @@ def measure(side: int, method: str, model: str, repeat: int) -> dict[str, float]
         part = np.s_[r0 : r0 + 48, c0 : c0 + 48]
         r = np.hypot(rows[part] - row, columns[part] - column) + 1
         maps[(slice(None), *part)] += 3 * np.cos(2 * k[:, None, None] * r + 1) / r
-    stack = make_stack({"LockinX": maps}, bias_mv=bias, pixel_nm=0.469)
-    del maps
-    options = {"dispersion": "au111", "method": method, "device": "cpu"}
-    if model:
-        options["model"] = load_model(model, "cpu")
+    return make_stack({"LockinX": maps}, bias_mv=bias, pixel_nm=0.469)
 
-    def find(field: xr.Dataset) -> int:
+
+def measure(field: str, method: str, model: str, repeat: int) -> dict[str, float]:
+    """Run in the child; `field` is a side [px] or a scene's name."""
+    import warnings
+
+    import friedel
+    from friedel.evaluation.methods import by_omp
+    from friedel.evaluation.scenes import SCENES
+    from friedel.models.registry import load_model
+
+    warnings.simplefilter("ignore")
+    stack = synthetic(int(field)) if field.isdigit() else SCENES[field].twin(0).stack
+    options = {"dispersion": "au111", "device": "cpu"}
+    if model:
+        refit = {"network alone": "none", "full refit": "full"}.get(method)
+        options |= {"model": load_model(model, "cpu"), "refit": refit}
+    else:
+        options |= {"method": method}
+
+    def find(one: xr.Dataset) -> int:
         if method == "omp-each":  # every map fitted, as the benchmark's method of that name
-            found = by_omp(pooling=False)(field, friedel.Dispersion(-520, 0.26))
+            found = by_omp(pooling=False)(one, friedel.Dispersion(-520, 0.26))
             return int(found.accepted.sum())
-        return len(friedel.detect(field, **options))
+        return len(friedel.detect(one, **options))
 
     find(stack.isel(x=slice(0, 40), y=slice(0, 40)))  # imports, caches
     loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -83,17 +105,18 @@ def measure(side: int, method: str, model: str, repeat: int) -> dict[str, float]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="also 512×512×126")
+    parser.add_argument("--scene", action="append", help="a standard scene's first field; can be repeated")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        side, method, model, repeat = args.child
+        field, method, model, repeat = args.child
         import torch
 
         torch.set_num_threads(args.threads)
-        print(json.dumps(measure(int(side), method, model, int(repeat))))
+        print(json.dumps(measure(field, method, model, int(repeat))))
         return
     rows = []
     environment = {
@@ -101,24 +124,26 @@ def main() -> None:
         "OMP_NUM_THREADS": str(args.threads),
         "OPENBLAS_NUM_THREADS": str(args.threads),
     }
-    print(f"{'field':>12} {'method':>15} {'seconds':>8} {'× a pass':>9} {'peak MB':>8} {'points':>7}")
-    for side in [80, 512] if args.large else [80]:
+    print(f"{'field':>12} {'method':>21} {'seconds':>8} {'× a pass':>9} {'peak MB':>8} {'points':>7}")
+    for field in args.scene or (["80", "512"] if args.large else ["80"]):
         for method, model in CASES:
-            if side == 512 and method == "omp-each":
-                continue  # a quarter of an hour
-            repeat = args.repeat if side == 80 else 1
+            if field == "512" and method in SLOW:
+                continue
+            repeat = 1 if field == "512" or (method in SLOW and args.scene) else args.repeat
             command = [sys.executable, __file__, "--threads", str(args.threads)]
-            command += ["--child", str(side), method, model, str(repeat)]
+            command += ["--child", field, method, model, str(repeat)]
             done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-            name = model or method
+            name = f"{model} {'' if method == 'network' else method}".strip()
+            title = f"{field}×{field}×126" if field.isdigit() else field
             if done.returncode:
-                print(f"{side}×{side}×126 {name:>15} failed: {done.stderr.strip().splitlines()[-1]}")
+                print(f"{title:>12} {name:>21} failed: {done.stderr.strip().splitlines()[-1]}")
                 continue
             row = json.loads(done.stdout)
-            rows.append({"side": side, "method": name, "threads": args.threads, **row})
+            rows.append({"field": field, "method": name, "threads": args.threads, **row})
             print(
-                f"{f'{side}×{side}×126':>12} {name:>15} {row['seconds']:8.3f} {row['ratio']:9.0f} "
-                f"{row['peak_MB']:8.0f} {row['points']:7.0f}"
+                f"{title:>12} {name:>21} {row['seconds']:8.3f} {row['ratio']:9.0f} "
+                f"{row['peak_MB']:8.0f} {row['points']:7.0f}",
+                flush=True,
             )
     if args.csv and rows:
         with args.csv.open("w", newline="") as stream:

@@ -23,8 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_names,
         default=["log", "matched-field", "omp", "paper", "friedel"],
         metavar="A,B",
-        help="log, matched-field, omp, omp-each (every map fitted by itself; slow), friedel+refit, or a model's name "
-        "or file (default: log,matched-field,omp,paper,friedel)",
+        help="log, matched-field, omp, omp-each (every map fitted by itself; slow), friedel-network (without the quick "
+        "refit), friedel+refit (with the full one), or a model's name or file "
+        "(default: log,matched-field,omp,paper,friedel)",
     )
     parser.add_argument(
         "--calibration", action="store_true", help="also reliability, coverage of σ, false points"
