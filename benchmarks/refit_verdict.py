@@ -36,6 +36,7 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     from friedel.detection import detector
     from friedel.detection.refit import iter_refit
     from friedel.detection.schedule import SCHEDULES
+    from friedel.detection.second_look import unreported
     from friedel.evaluation.scenes import SCENES
     from friedel.matching import match
     from friedel.models.registry import load_model
@@ -46,7 +47,7 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     field = detector._prepare(
         twin.stack, None, twin.dispersion, model.k_range, model.k_mean, detector._Remarks()
     )
-    table = drain(detector._by_network(field, model, "blend"))[0]
+    table, s, chance, _ = drain(detector._by_network(field, model, "blend"))
     table = table[table["probability"] >= DOUBT]
     probability = table["probability"].to_numpy(float)
     fitted = drain(
@@ -61,7 +62,11 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
             schedule=SCHEDULES[kind],
         )
     )
-    place = field.scaling.to_old(fitted.positions)
+    extra = unreported(fitted, s, chance)
+    probability = np.append(probability, extra["probability"])
+    evidence = np.append(fitted.evidence, fitted.new_evidence)
+    place = field.scaling.to_old(np.concatenate([fitted.positions, fitted.new]))
+    sigma = np.append(fitted.sigma, fitted.new_sigma) * float(np.mean(field.scaling.step))
     truth, optional = twin.truth()
     matched = match(place, truth, one.tolerance_px, optional=optional)
     label = np.zeros(len(place))
@@ -69,13 +74,10 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     label[matched.ignored] = np.nan
     size = np.array(twin.setting.shape)
     label[((place < -0.5) | (place > size - 0.5)).any(axis=1)] = np.nan  # no impurity of this field
-    out = pd.DataFrame(
-        {"scene": scene, "seed": seed, "probability": probability, "evidence": fitted.evidence}
-    )
+    out = pd.DataFrame({"scene": scene, "seed": seed, "probability": probability, "evidence": evidence})
     out["right"], out["missed"] = label, len(matched.missed)
     out["row_over_sigma"] = out["column_over_sigma"] = np.nan
-    sigma = fitted.sigma[matched.found] * float(np.mean(field.scaling.step))
-    error = (place[matched.found] - truth[matched.truth]) / sigma[:, None]
+    error = (place[matched.found] - truth[matched.truth]) / sigma[matched.found, None]
     out.loc[matched.found, ["row_over_sigma", "column_over_sigma"]] = error
     return out
 

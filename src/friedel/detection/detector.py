@@ -162,7 +162,7 @@ def iter_detect(
         knows = judge and "mass" in field.band and bool(np.isfinite(table["sigma_px"]).any())
         refit = "quick" if knows else "none"
     if refit != "none":
-        again = _second_look(field, table, refit, threshold, remarks, judge=judge)
+        again = _second_look(field, found, refit, threshold, remarks, judge=judge)
         table, extra["refit"] = yield from share(again, last, 0.99)
     result = Detections(
         table=_physical(table, field.scaling, stack, area),
@@ -326,18 +326,18 @@ def _by_network(field: _Field, model: Model, mode: str) -> Generator[Progress, N
 
 
 def _second_look(
-    field: _Field, table: pd.DataFrame, kind: str, threshold: float, remarks: _Remarks, *, judge: bool
+    field: _Field, found: _Found, kind: str, threshold: float, remarks: _Remarks, *, judge: bool
 ) -> Generator[Progress, None, tuple[pd.DataFrame, dict[str, Any] | None]]:
     """Fit the candidates by multiple scattering, if there is a band to make waves of."""
     from friedel.detection.second_look import iter_second_look
 
     if "mass" not in field.band:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
-        return table, None
+        return found[0], None
     scaling = field.scaling
     band = Dispersion(*(field.band[name] for name in ("onset_mev", "mass", "broadening_mev")))
     table, about, texts = yield from iter_second_look(
-        table,
+        *found[:3],
         field.maps,
         band.complex_k(field.bias) * scaling.pixel_nm,
         field.mask,

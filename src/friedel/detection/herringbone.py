@@ -16,6 +16,7 @@ from friedel.detection.fit_layout import Layout
 from friedel.detection.joint_fit import PRIOR, STRENGTH_SPREAD, JointFit
 from friedel.physics.foldy_lax import Ripple, by_ripples
 from friedel.progress import Progress
+from friedel.threads import each
 
 #: Period of the reconstruction of Au(111) [nm] (arXiv 1407.5408).
 PERIOD_NM = 6.3
@@ -23,6 +24,8 @@ PERIOD_NM = 6.3
 LEAST_GAIN, LEAST_CONTRAST = 50.0, 4.0
 #: Directions that are tried, and the voltages that are looked at.
 DIRECTIONS, VOLTAGES = 30, 3
+#: Parts of the pixels that are worked on between two reports of the progress.
+AT_ONCE = 16
 
 
 def iter_ripple(fit: JointFit, q: float) -> Generator[Progress, None, Ripple | None]:
@@ -48,14 +51,19 @@ def iter_ripple(fit: JointFit, q: float) -> Generator[Progress, None, Ripple | N
     m, pixels = layout.columns, len(model.place)
     columns = np.empty((len(voltages), pixels, m + 2 * DIRECTIONS), np.float32)
     density = np.empty((len(voltages), pixels), np.float32)
-    for part in model.parts():
+
+    def fill(part: slice) -> None:
         maps = list(model.waves(part))
         for v, waves in enumerate(maps):
             density[v, part] = waves.density
             waves.derivative(out=columns[v, part, :m])
         stretches = [waves.stretch for waves in maps]
         columns[:, part, m:] = by_ripples(stretches, model.place[part], model.position, waves_q)
-        yield Progress(part.stop / pixels, "looking for a herringbone")
+
+    parts = list(model.parts())
+    for first in range(0, len(parts), AT_ONCE):
+        each(fill, parts[first : first + AT_ONCE])
+        yield Progress(parts[first].start / pixels, "looking for a herringbone")
     weights = fit.compare(density, fit.nuisance(), voltages)
     moments, gradient = np.zeros((2 * m, 2 * m)), np.zeros(2 * m)
     cross, own, slope = (

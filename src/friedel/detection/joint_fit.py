@@ -387,6 +387,6 @@ class JointFit:
         return np.asarray((value * np.linalg.solve(covariance, value)).sum(axis=(1, 2)))
 
     def sigma(self) -> np.ndarray:
-        """Standard deviation of the reported positions per axis [px], from the posterior's curvature, shape (n,)."""
+        """Standard deviation of the positions per axis [px], from the posterior's curvature, shape (N,)."""
         variance = np.diag(self._covariance)[: 2 * len(self.start)].reshape(2, -1)
-        return np.sqrt(variance.mean(axis=0))[: self.reported]
+        return np.sqrt(variance.mean(axis=0))

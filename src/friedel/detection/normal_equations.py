@@ -15,6 +15,7 @@ import numpy as np
 
 from friedel.detection.fit_layout import Layout
 from friedel.physics.foldy_lax import PART, Ripple, Scattering, Waves, Ways
+from friedel.threads import each
 
 #: Columns of one block, all maps together, are at most so many numbers: they stay in the processor's last cache.
 BLOCK = 4_000_000
@@ -73,9 +74,12 @@ class FieldModel:
     def density(self) -> np.ndarray:
         """ρ/ρ₀ − 1, shape (V, P), float32."""
         out = np.empty((len(self.scattering), len(self.place)), np.float32)
-        for part in self.parts():
+
+        def fill(part: slice) -> None:
             for v, waves in enumerate(self.waves(part)):
                 out[v, part] = waves.density
+
+        each(fill, self.parts())
         return out
 
 
@@ -138,16 +142,21 @@ def normal_equations(
     for start in range(0, len(model.place), size):
         stop = min(start + size, len(model.place))
         columns = buffer[:, : stop - start]
-        for part in model.parts(start, stop):
+        here, nuisance = np.s_[start:stop], w.nuisance[start:stop]
+
+        def fill(part: slice, start: int = start, columns: np.ndarray = columns) -> None:
             for v, waves in enumerate(model.waves(part)):
                 out = columns[v, part.start - start : part.stop - start]
                 waves.derivative(layout.names, out, positions=layout.positions)
-        columns *= (w.map[:, None] * w.pixel[start:stop]).astype(np.float32)[:, :, None]
-        nuisance = w.nuisance[start:stop]
-        for v, one in enumerate(columns):
-            square[v] += one.T @ one
-            own = np.column_stack([nuisance, unit[v, start:stop], w.left[v, start:stop]])
-            along[v] += own.T @ one
+                out *= (w.map[v] * w.pixel[part]).astype(np.float32)[:, None]
+
+        def multiply(v: int, here: slice = here, columns: np.ndarray = columns, nuisance=nuisance) -> None:
+            square[v] += columns[v].T @ columns[v]
+            own = np.column_stack([nuisance, unit[v, here], w.left[v, here]])
+            along[v] += own.T @ columns[v]
+
+        each(fill, model.parts(start, stop))
+        each(multiply, range(count))
         if w.share:
             mixed = (halves * w.common).astype(np.float32) @ columns.reshape(count, -1)
             mixed = np.concatenate(mixed.reshape(2, stop - start, m), axis=1)

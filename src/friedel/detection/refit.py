@@ -23,6 +23,7 @@ from friedel.detection.peaks import local_maxima
 from friedel.detection.schedule import FULL, Schedule
 from friedel.detection.tiles import starts
 from friedel.progress import Progress, share
+from friedel.threads import one_thread_each
 
 #: The prior of a position is at least so wide [px]: a network's σ knows the same data, and its outliers are many.
 LEAST_SPREAD = 0.3
@@ -63,6 +64,10 @@ class Refitted:
     evidence : array, shape (n,)
         By how much χ² would rise without the point, to second order; 0 for a point that the fit dropped (it stays
         where it was, too), NaN for one that was kept.
+    new : array, shape (m, 2)
+        Scatterers inside the field that were not among the points, and that the waves seem to need [px].
+    new_sigma, new_evidence : array, shape (m,)
+        Theirs.
     about : dict
         For the provenance: what else was fitted.
     """
@@ -71,6 +76,9 @@ class Refitted:
     sigma: np.ndarray
     kept: np.ndarray
     evidence: np.ndarray
+    new: np.ndarray
+    new_sigma: np.ndarray
+    new_evidence: np.ndarray
     about: dict[str, Any]
 
 
@@ -131,6 +139,7 @@ def iter_refit(
     maps, k = pool(maps, np.asarray(k, complex), schedule.groups)
     place, spread, kept = points.copy(), given.copy(), np.ones(len(points), bool)
     evidence = np.full(len(points), np.nan)
+    new: list[np.ndarray] = [np.zeros((0, 4))]
     about: dict[str, Any] = {"voltage_groups": len(k), "hidden": 0, "tiles": []}
     tile, overlap = schedule.tile, schedule.overlap
     if max(mask.shape) <= schedule.whole:
@@ -138,7 +147,8 @@ def iter_refit(
     corners = [
         (r, c) for r in starts(mask.shape[0], tile, overlap) for c in starts(mask.shape[1], tile, overlap)
     ]
-    owner = _owners(points, corners, np.minimum(tile, mask.shape))
+    size = np.minimum(tile, mask.shape)
+    owner = _owners(points, corners, size)
     for number, corner in enumerate(corners):
         low, high = number / len(corners), (number + 1) / len(corners)
         at = np.s_[corner[0] : corner[0] + tile, corner[1] : corner[1] + tile]
@@ -154,26 +164,35 @@ def iter_refit(
         fit = JointFit(part, k, mask[at], points[chosen] - corner, width, expected[chosen])
         if len(fit.used) < LEAST_PIXELS:
             continue
-        yield from share(_iterate(fit, schedule, pixel_nm), low, high)
+        with one_thread_each():
+            yield from share(_iterate(fit, schedule, pixel_nm), low, high)
         if not fit.reported:  # the waves need none of them
             evidence[chosen[: own.sum()]], kept[chosen[: own.sum()]] = 0.0, False
             continue
         evident, sigma_px, left = fit.evidence(), fit.sigma(), fit.number[: fit.reported]
-        good, wider = _explained(fit, width[left], sigma_px)
-        mine = (left < own.sum()) & ~np.isin(np.arange(fit.reported), _superfluous(fit, evident))
+        good, wider = _explained(fit, width[left], sigma_px[: fit.reported])
+        needed = ~np.isin(np.arange(len(fit.number)), _superfluous(fit, evident))
+        mine = (left < own.sum()) & needed[: fit.reported]
         index, good = chosen[left[mine]], good[mine]
         gone = np.setdiff1d(np.flatnonzero(own), index)
         evidence[gone], kept[gone] = 0.0, False
         for target, value in (
-            (place, fit.position + corner), (spread, schedule.sigma_scale * wider * sigma_px), (evidence, evident),
+            (place, fit.position + corner), (spread, schedule.sigma_scale * sigma_px), (evidence, evident),
         ):  # fmt: skip
             target[index[good]] = value[: fit.reported][mine][good]
+        spread[index[good]] *= wider[mine][good]
         kept[index[good]] = False
+        there = fit.position + corner
+        needed &= (fit.number < 0) & ((there > -0.5) & (there < np.array(mask.shape) - 0.5)).all(axis=1)
+        needed &= _owners(there, corners, size) == number
+        new.append(np.column_stack([there, schedule.sigma_scale * sigma_px, evident])[needed])
         about["hidden"] += len(fit.position) - fit.reported
         about["tiles"].append(_about(fit))
     about["kept"] = int(kept.sum())
     about["dropped"] = int((evidence == 0).sum())
-    return Refitted(place, spread, kept, evidence, about)
+    unseen = np.concatenate(new)
+    about["new"] = len(unseen)
+    return Refitted(place, spread, kept, evidence, unseen[:, :2], unseen[:, 2], unseen[:, 3], about)
 
 
 def _iterate(fit: JointFit, schedule: Schedule, pixel_nm: float | None) -> Generator[Progress, None, None]:
@@ -202,7 +221,7 @@ def _iterate(fit: JointFit, schedule: Schedule, pixel_nm: float | None) -> Gener
                 return
             continue
         if turn.hidden:
-            fit.add_hidden(_hidden(fit, schedule.most_hidden, inside=turn.hidden == "anywhere"))
+            fit.add_hidden(_hidden(fit, schedule.most_hidden, turn.hidden))
         if turn.ripple and pixel_nm is not None:
             at = (number + 0.7) / turns, (number + 1) / turns
             ripple = yield from share(iter_ripple(fit, 2 * np.pi / PERIOD_NM * pixel_nm), *at)
@@ -237,8 +256,8 @@ def _superfluous(fit: JointFit, evidence: np.ndarray, *, early: bool = False) ->
     return np.flatnonzero(gone)
 
 
-def _hidden(fit: JointFit, most: int, *, inside: bool) -> np.ndarray:
-    """Best places outside the field, or `inside` too, where the residual's matched field shows a scatterer."""
+def _hidden(fit: JointFit, most: int, where: str) -> np.ndarray:
+    """Best places outside the field, or anywhere, at which the residual's matched field shows a scatterer."""
     rows, columns = fit.mask.shape
     whole = np.full((len(fit.chosen), rows + 2 * MARGIN, columns + 2 * MARGIN), np.nan, np.float32)
     place = fit.pixels[fit.used]
@@ -248,7 +267,7 @@ def _hidden(fit: JointFit, most: int, *, inside: bool) -> np.ndarray:
     at = place[usable].astype(int) + MARGIN
     whole[:, at[:, 0], at[:, 1]] = np.clip(fit.residual[:, usable], -4, 4)
     t = statistic(whole, fit.k[fit.chosen].real)
-    if not inside:
+    if where == "outside":
         t[MARGIN:-MARGIN, MARGIN:-MARGIN] = np.nan
     peaks = local_maxima(t, min_distance=3)
     if not len(peaks):

@@ -96,6 +96,7 @@ QUICK = Schedule(
         Turn(4, sieve=4, positions=False, hidden="outside"),
         Turn(4, sieve=4, positions=False, hidden="outside"),
         Turn(4, sieve=4, ripple=True),
+        Turn(4, sieve=2, hidden="anywhere"),
         Turn(4, sieve=4, shared=True),
         Turn(4, sieve=2),
     ),

@@ -23,6 +23,8 @@ K_CHANGE = 0.015
 
 def iter_second_look(
     table: pd.DataFrame,
+    s: np.ndarray,
+    probability: np.ndarray,
     maps: np.ndarray,
     k: np.ndarray,
     mask: np.ndarray,
@@ -38,6 +40,8 @@ def iter_second_look(
     ----------
     table : DataFrame
         As `friedel.detection.peaks.candidates` gives it; all positions in pixels of `maps`.
+    s, probability : array, shape (rows, columns)
+        Of every pixel, for what the fit finds itself.
     maps, k, mask
         As for `friedel.detection.refit.iter_refit`.
     kind : {"quick", "full"}
@@ -62,9 +66,9 @@ def iter_second_look(
     remarks : list of str
         What the user should know.
     """
-    probability = table["probability"].to_numpy(float)
-    chosen = np.flatnonzero(probability >= (min(DOUBT, threshold) if judge else threshold))
-    sure = probability[chosen] >= threshold
+    said = table["probability"].to_numpy(float)
+    chosen = np.flatnonzero(said >= (min(DOUBT, threshold) if judge else threshold))
+    sure = said[chosen] >= threshold
     fitted = yield from iter_refit(
         maps,
         k,
@@ -84,16 +88,33 @@ def iter_second_look(
             "probabilities are those found before. Check the surface band."
         ]  # fmt: skip
     about["used"] = True
-    table = table.copy()
-    changed = dict(zip(("row", "column"), fitted.positions.T, strict=True)) | {"sigma_px": fitted.sigma}
+    seen = table.iloc[chosen].assign(
+        row=fitted.positions[:, 0], column=fitted.positions[:, 1], sigma_px=fitted.sigma
+    )
     if judge:
-        changed["probability"] = verdict(probability[chosen], fitted.evidence, kind)
-    for name, new in changed.items():
-        values = table[name].to_numpy(float).copy()
-        values[chosen] = new
-        table[name] = values
+        seen = pd.concat([seen, unreported(fitted, s, probability)], ignore_index=True)
+        evidence = np.concatenate([fitted.evidence, fitted.new_evidence])
+        seen["probability"] = verdict(seen["probability"].to_numpy(float), evidence, kind)
+    table = pd.concat([seen, table.drop(table.index[chosen])], ignore_index=True)
     table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
     return table, about, _remarks(fitted)
+
+
+def unreported(fitted: Refitted, s: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
+    """What the waves need and the network did not list: a table with the network's S and probability at these pixels.
+
+    The network doubts them the more: mostly they are the weaker one of a close pair.
+    """
+    at = tuple(np.clip(fitted.new.round().astype(int), 0, np.array(s.shape) - 1).T)
+    return pd.DataFrame(
+        {
+            "row": fitted.new[:, 0],
+            "column": fitted.new[:, 1],
+            "s": s[at].astype(float),
+            "probability": np.nan_to_num(probability[at].astype(float)),
+            "sigma_px": fitted.new_sigma,
+        }
+    )
 
 
 def _remarks(fitted: Refitted) -> list[str]:

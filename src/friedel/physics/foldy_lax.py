@@ -30,7 +30,7 @@ NEAREST = 0.3
 #: Ends nearer than this phase [rad] count as one: single precision cannot tell the way between.
 LEAST_PHASE = 1e-2
 #: Values P × N that are worked on at a time.
-PART = 16_000
+PART = 32_000
 #: Parameters that all ways share: relative change of k, of Im k, and the herringbone's.
 SHARED = ("k", "im_k", "cosine", "sine", "q_row", "q_column")
 
