@@ -298,6 +298,19 @@ def test_a_quick_refit_comes_a_good_part_of_the_way():
     assert found.evidence[len(truth) :].max() < 0.1 * found.evidence[: len(truth)][counts].min()
 
 
+@pytest.mark.parametrize("schedule", [QUICK, FULL])
+def test_what_nobody_reported_is_found_by_its_waves(schedule):
+    twin = make_twin(EXACT, 3)
+    truth, optional = twin.truth()
+    one = np.flatnonzero(~optional & isolated(twin))[0]
+    found = _refit(twin, np.delete(truth, one, axis=0), schedule=schedule)
+    away = np.hypot(*(found.new - truth[one]).T)
+    assert away.min() < 0.5 and found.new_evidence[away.argmin()] > 100
+    assert (found.new_evidence[away > 1] < 0.1 * found.new_evidence[away.argmin()]).all()
+    assert found.new_sigma.shape == (len(found.new),) and found.about["new"] == len(found.new)
+    assert ((found.new > -0.5) & (found.new < 35.5)).all()
+
+
 def _empty_places(twin: Twin, count: int) -> np.ndarray:
     """Places far from every scatterer, and from each other."""
     grid = np.argwhere(np.ones(twin.setting.shape, bool)).astype(float)

@@ -4,10 +4,12 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from friedel.detection.detector import detect
 from friedel.errors import FriedelWarning, ModelError
+from friedel.evaluation.bound import isolated
 from friedel.evaluation.twin import Setting, make_twin
 from friedel.stack import make_stack
 
@@ -65,6 +67,30 @@ def test_a_field_without_impurities_needs_no_word(twin):
         warnings.simplefilter("error", FriedelWarning)
         found = detect(empty.stack, dispersion=empty.dispersion)
     assert len(found) == 0
+
+
+def test_what_the_network_did_not_list_is_judged_too(twin):
+    """Take the network's word for one impurity away: the waves bring it back, on its S and probability."""
+    from friedel.detection.second_look import iter_second_look
+    from friedel.progress import drain
+    from friedel.stack import didv, normalise
+
+    truth, optional = twin.truth()
+    one = int(np.flatnonzero(~optional & isolated(twin))[0])
+    rest = np.delete(truth, one, axis=0)
+    columns = {"row": rest[:, 0], "column": rest[:, 1], "s": 5.0, "probability": 0.99, "sigma_px": 0.1}
+    maps = normalise(didv(twin.stack).to_numpy())
+    low = np.full(maps.shape[1:], 0.002)
+    work = iter_second_look(
+        pd.DataFrame(columns), np.full(low.shape, -4.0), low, maps, twin.k, np.ones(low.shape, bool),
+        kind="full", threshold=0.5, pixel_nm=SETTING.pixel_nm, judge=True,
+    )  # fmt: skip
+    table, about, _ = drain(work)
+    place = table[["row", "column"]].to_numpy()
+    found = np.hypot(*(place - truth[one]).T).argmin()
+    assert np.hypot(*(place[found] - truth[one])) < 0.3
+    assert table["s"][found] == -4.0 and table["probability"][found] > 0.01
+    assert about["new"] >= 1 and len(table) == len(rest) + about["new"]
 
 
 def test_an_unknown_refit_is_refused(twin):
