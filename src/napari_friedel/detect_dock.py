@@ -88,8 +88,8 @@ class DetectDock(Dock):
         self.refit = _combo(REFITS, setting("detection", "refit", "auto"))
         self.refit.setToolTip(
             "Fits all candidates once more, together, by waves that scatter many times. Quick: doubtful ones are "
-            "decided by what the waves need, half a second for 80×80 pixels. Full: several times more precise, too, "
-            "some ten seconds"
+            "decided by what the waves need, about a second for 80×80 pixels. Full: better positions, too, "
+            "several seconds"
         )
         more.rows.addRow("Method", self.method)
         more.rows.addRow("Tiles", self.tiles)

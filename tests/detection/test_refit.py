@@ -224,6 +224,16 @@ def test_evidence_is_what_chi2_rises_by():
     assert fit.evaluate(slopes=False)[0] - before == pytest.approx(evidence, rel=0.25, abs=1.0)
 
 
+def _three_steps(maps: np.ndarray, k: np.ndarray, points: np.ndarray, *choice: np.ndarray) -> JointFit:
+    fit = JointFit(maps, k, np.ones(maps.shape[1:], bool), points, np.full(len(points), 0.3))
+    fit.choose(*choice)
+    fit.guess_strengths()
+    for turn in range(3):
+        fit.weigh()
+        fit.step(positions=turn > 0, check=turn > 1)
+    return fit
+
+
 def test_maps_that_are_not_chosen_do_not_count():
     twin = make_twin(EXACT, 3)
     maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
@@ -231,15 +241,7 @@ def test_maps_that_are_not_chosen_do_not_count():
     half = np.arange(0, len(k), 2)
     spoilt = maps.copy()
     spoilt[np.setdiff1d(np.arange(len(k)), half)] = np.random.default_rng(0).normal(size=maps.shape[1:])
-    fits = [
-        JointFit(m, k, np.ones(m.shape[1:], bool), truth, np.full(len(truth), 0.3)) for m in (maps, spoilt)
-    ]
-    for fit in fits:
-        fit.choose(half)
-        fit.guess_strengths()
-        for turn in range(3):
-            fit.weigh()
-            fit.step(positions=turn > 0, check=turn > 1)
+    fits = [_three_steps(one, k, truth, half) for one in (maps, spoilt)]
     assert np.allclose(fits[0].position, fits[1].position)
     assert _errors(fits[0].position, truth) < 0.1
     for fit in fits:
@@ -257,15 +259,7 @@ def test_pixels_that_are_not_chosen_do_not_count():
     half = pixels.sum(axis=1) % 2 == 0
     spoilt = maps.copy()
     spoilt[:, ~half.reshape(maps.shape[1:])] = 5.0
-    fits = [
-        JointFit(m, k, np.ones(m.shape[1:], bool), truth, np.full(len(truth), 0.3)) for m in (maps, spoilt)
-    ]
-    for fit in fits:
-        fit.choose(every, half)
-        fit.guess_strengths()
-        for turn in range(3):
-            fit.weigh()
-            fit.step(positions=turn > 0, check=turn > 1)
+    fits = [_three_steps(one, k, truth, every, half) for one in (maps, spoilt)]
     assert np.allclose(fits[0].position, fits[1].position)
     assert _errors(fits[0].position, truth) < 0.1
 

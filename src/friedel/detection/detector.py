@@ -96,8 +96,8 @@ def iter_detect(
     refit : {"none", "quick", "full"}, optional
         Whether what was found is fitted once more, all together, by waves that scatter many times
         (`friedel.detection.second_look`). With a network the fit also judges: candidates below the threshold that the
-        waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes half a
-        second for 80×80 px; "full" takes some ten seconds and places the impurities several times more precisely. By
+        waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes about twice
+        as long as the network; "full" takes three to seven seconds for 80×80 px and places the points better still. By
         default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
         a known band, and none otherwise.
 

@@ -6,7 +6,7 @@ first steps may look at a part of the maps and of the pixels, another part every
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -89,12 +89,13 @@ class Schedule:
     sigma_scale: float
 
 
+#: Strengths first, and what lies outside.
 _HELD = Turn(4, positions=False, hidden="outside")
-#: Decides who is an impurity, at about the cost of the network itself.
+#: Decides who is an impurity, at about twice the cost of the network itself.
 QUICK = Schedule(
     turns=(
-        Turn(4, sieve=4, positions=False, hidden="outside"),
-        Turn(4, sieve=4, positions=False, hidden="outside"),
+        replace(_HELD, sieve=4),
+        replace(_HELD, sieve=4),
         Turn(4, sieve=4, ripple=True),
         Turn(4, sieve=2, hidden="anywhere"),
         Turn(4, sieve=4, shared=True),
@@ -107,12 +108,12 @@ QUICK = Schedule(
     overlap=16,
     sigma_scale=1.05,
 )
-#: Goes on until the positions are as good as the data allow; the last turn is repeated until nothing moves.
+#: Goes on until the positions are nearly as good as the data allow; the last turn is left out where nothing moves.
 FULL = Schedule(
     turns=(
         _HELD,
         _HELD,
-        Turn(4, positions=False, hidden="outside", ripple=True),
+        replace(_HELD, ripple=True),
         Turn(4, shared=True, hidden="outside"),
         Turn(4, shared=True),
         Turn(8, shared=True, check=True, hidden="anywhere", grow=True),
