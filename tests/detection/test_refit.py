@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from friedel.detection import refit
-from friedel.detection.joint_fit import STRENGTH, JointFit
+from friedel.detection.joint_fit import JointFit
 from friedel.detection.refit import iter_refit, pool
 from friedel.detection.schedule import FULL, QUICK
 from friedel.detection.verdict import DOUBT, verdict
@@ -209,8 +209,8 @@ def test_evidence_is_what_chi2_rises_by():
     truth, _ = twin.truth()
     maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
     points = np.vstack([truth, _empty_places(twin, 1)])
-    expected = np.append(np.full(len(truth), STRENGTH), 0.0)
-    fit = JointFit(maps, k, np.ones(maps.shape[1:], bool), points, np.full(len(points), 0.3), expected)
+    sure = np.arange(len(points)) < len(truth)
+    fit = JointFit(maps, k, np.ones(maps.shape[1:], bool), points, np.full(len(points), 0.3), sure)
     fit.core[-1] = 0.0  # the same pixels with and without it
     fit.guess_strengths()
     for turn in range(8):

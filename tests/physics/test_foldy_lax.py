@@ -102,3 +102,16 @@ def test_changes_by_ripples_along_the_direct_ways_alone(scene):
                 found[:, 2 * i + j] - expected
             )  # a few ways along the wave fronts are left out
             assert np.percentile(difference, 97) < 0.01 * np.abs(expected).max(), name
+
+
+def test_a_further_weak_scatterer_changes_the_map_by_its_dressed_wave_squared(scene):
+    place, points, strength = scene
+    further, weak = np.array([[3.3, -7.1], [12.2, 9.4]]), 1e-3 * np.array([1.0, 1j])
+    waves = _waves(place, points, strength)
+    away = Ways(place.astype(np.float32), further.astype(np.float32), RIPPLE)
+    reached = waves.reaching(away, Ways(points, further, RIPPLE))
+    for one, s, wave in zip(further, weak, reached.T, strict=True):
+        with_it = _waves(place, np.vstack([points, one]), np.append(strength, s)).density
+        change = (with_it - waves.density) / 1e-3
+        expected = (s / 1e-3 * wave**2).real
+        assert np.abs(change - expected).max() < 0.02 * np.abs(expected).max()

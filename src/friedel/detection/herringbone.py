@@ -13,7 +13,8 @@ from collections.abc import Generator
 import numpy as np
 
 from friedel.detection.fit_layout import Layout
-from friedel.detection.joint_fit import PRIOR, STRENGTH_SPREAD, JointFit
+from friedel.detection.joint_fit import PRIOR, JointFit
+from friedel.detection.strength_prior import STRENGTH_SPREAD
 from friedel.physics.foldy_lax import Ripple, by_ripples
 from friedel.progress import Progress
 from friedel.threads import each

@@ -14,6 +14,7 @@ from scipy.spatial import KDTree
 
 from friedel.detection.fit_layout import Layout
 from friedel.detection.normal_equations import FieldModel, Weights, normal_equations
+from friedel.detection.strength_prior import StrengthPrior
 from friedel.physics.foldy_lax import Hankel, Ripple, Ways
 
 #: Pixels nearer than this to a point [px] are left out. A core that reaches further shows: in a ring of `RING` px more
@@ -24,8 +25,6 @@ PRIOR = {
     "k": 0.01, "im_k": 0.005, "cosine": 0.05, "sine": 0.05,
     "q_row": 0.03, "q_column": 0.03, "drift_row": 0.7, "drift_column": 0.7,
 }  # fmt: skip
-#: A strength: where it lies, by how much it may differ, and its change from the middle to the end of the energies.
-STRENGTH, STRENGTH_SPREAD, COURSE_SPREAD = -0.4, 0.5, 0.3
 #: Standard deviation of the position of a scatterer that nobody reported [px].
 HIDDEN_SPREAD = 2.0
 #: Student's degrees of freedom of the pixels' weights; beyond OUTLIER × the expected χ² a pixel counts for nothing.
@@ -48,8 +47,8 @@ class JointFit:
         Where scatterers were found [px].
     spread : array, shape (n,)
         Standard deviation of these positions per axis [px], the prior.
-    expected : array, shape (n,), optional
-        Where the prior of each strength lies: `STRENGTH` for impurities, 0 for what may be none.
+    sure : array of bool, shape (n,), optional
+        Points that are impurities, others may be none; all are, if None.
     """
 
     def __init__(
@@ -59,7 +58,7 @@ class JointFit:
         mask: np.ndarray,
         points: np.ndarray,
         spread: np.ndarray,
-        expected: np.ndarray | None = None,
+        sure: np.ndarray | None = None,
     ) -> None:
         self.mask, self.k0 = mask, np.asarray(k, dtype=complex)
         self.pixels = np.argwhere(mask).astype(float)
@@ -68,13 +67,13 @@ class JointFit:
         self.number = np.arange(len(points))
         self.position, self.start = np.array(points, float), np.array(points, float)
         self.spread = np.asarray(spread, float)
-        self.expected = np.full(len(points), STRENGTH) if expected is None else np.asarray(expected, float)
         self.core = np.full(len(points), CORE)
         middle, half = self.k0.real.mean(), max(float(np.ptp(self.k0.real)) / 2, 1e-9)
         self.energy = (self.k0.real - middle) / half
         self.courses = 2 if len(k) > 2 else 1
         self.basis = np.stack([self.energy**c for c in range(self.courses)], axis=1)
         self.course = np.zeros((len(points), self.courses), complex)
+        self.prior = StrengthPrior(np.ones(len(points), bool) if sure is None else sure, self.courses)
         self.shared = dict.fromkeys(PRIOR, 0.0)
         self.around = dict(self.shared)  # where the priors of the shared parameters lie
         #: Shared parameters that are free, and those of them that the present step fits.
@@ -107,6 +106,11 @@ class JointFit:
     def reported(self) -> int:
         """How many of the given points are still fitted."""
         return int((self.number >= 0).sum())
+
+    @property
+    def sure(self) -> np.ndarray:
+        """Which scatterers are surely impurities, shape (N,)."""
+        return self.prior.sure
 
     @property
     def ripple(self) -> Ripple:
@@ -184,14 +188,14 @@ class JointFit:
     def evaluate(self, *, slopes: bool) -> tuple[float, np.ndarray, np.ndarray]:
         """Cost (χ² and priors), and with `slopes` the normal matrix and the gradient, else empty ones."""
         model = self.model()
-        weights = self.compare(self._density(model), self.nuisance())
+        self.weights = weights = self.compare(self._density(model), self.nuisance())
         left = weights.left
         self.scale[self.chosen] = weights.map * self.noise[self.chosen]
         self._gain_sums = (weights.seen * left).sum(axis=0), (weights.seen**2).sum(axis=0)
         shared = weights.common @ left
         self.residual = left / np.maximum(np.sqrt(self.weight[self.used]), 1e-6).astype(np.float32)
         self.chi2 = float((left.astype(float) ** 2).sum() - weights.share * (shared**2).sum())
-        tightness, distance = self._priors()
+        tightness, distance = self.priors()
         cost = self.chi2 + float((tightness * distance**2).sum())
         if not slopes:
             return cost, np.zeros((0, 0)), np.zeros(0)
@@ -209,17 +213,14 @@ class JointFit:
             self._maps, self._made_from = model.density(), (arrays, shared)
         return self._maps
 
-    def _priors(self) -> tuple[np.ndarray, np.ndarray]:
+    def priors(self) -> tuple[np.ndarray, np.ndarray]:
         """1/variance and distance from what is known beforehand, for every parameter that the step fits."""
-        n = len(self.position)
         tight: list[np.ndarray] = []
         distance: list[np.ndarray] = []
         if self.free:
             tight, distance = [self.spread**-2.0] * 2, list((self.position - self.start).T)
-        for c in range(self.courses):
-            value = self.course[:, c] - (self.expected if c == 0 else 0)
-            tight += [np.full(n, (STRENGTH_SPREAD if c == 0 else COURSE_SPREAD) ** -2.0)] * 2
-            distance += [value.real, value.imag]
+        for terms, values in zip((tight, distance), self.prior.terms(self.course), strict=True):
+            terms.append(values)
         tight.append(np.array([PRIOR[name] ** -2.0 for name in self.fitted]))
         distance.append(np.array([self.shared[name] - self.around[name] for name in self.fitted]))
         return np.concatenate(tight), np.concatenate(distance)
@@ -296,6 +297,10 @@ class JointFit:
         self.weight = np.ones(len(self.pixels))
         self.weight[self.used] = np.where(ratio > OUTLIER, 0.02, weight)
 
+    def learn_strengths(self) -> None:
+        """Expect of scatterers of one kind what its sure impurities have in common."""
+        self.prior.learn(self.course, self.number < 0)
+
     def grow_cores(self) -> None:
         """Leave out what belongs to large cores: robust weights alone let their rims pull at the positions."""
         place, strange = self.pixels[self.used], self._strange[self.used]
@@ -356,7 +361,7 @@ class JointFit:
         self.course = np.vstack([self.course, np.zeros((len(places), self.courses))])
         self.core = np.append(self.core, np.full(len(places), CORE))
         self.spread = np.append(self.spread, np.full(len(places), HIDDEN_SPREAD))
-        self.expected = np.append(self.expected, np.zeros(len(places)))
+        self.prior.add(len(places))
         self.number = np.append(self.number, np.full(len(places), -1))
 
     def remove(self, which: np.ndarray) -> None:
@@ -364,8 +369,9 @@ class JointFit:
         if not len(which):
             return
         self.settled = False
-        for name in ("position", "start", "course", "core", "spread", "expected", "number"):
+        for name in ("position", "start", "course", "core", "spread", "number"):
             setattr(self, name, np.delete(getattr(self, name), which, axis=0))
+        self.prior.remove(which)
         self.evaluate(slopes=False)
 
     @property

@@ -14,12 +14,10 @@ from typing import Any
 
 import numpy as np
 from scipy.spatial import KDTree
-from scipy.stats import chi2
 
 from friedel.detection.herringbone import PERIOD_NM, iter_ripple
-from friedel.detection.joint_fit import STRENGTH, JointFit
-from friedel.detection.matched_field import statistic
-from friedel.detection.peaks import local_maxima
+from friedel.detection.hidden import MARGIN, by_fit, by_residual
+from friedel.detection.joint_fit import JointFit
 from friedel.detection.schedule import FULL, Schedule
 from friedel.detection.tiles import starts
 from friedel.progress import Progress, share
@@ -37,8 +35,6 @@ DOUBTFUL, EVIDENT = 0.3, 0.1
 #: A point is believed less if fewer than this share of the pixels around its core (out to `AROUND` px) fit the model;
 #: the smallest share that its σ is told of.
 LEAST_FITTING, AROUND, SMALLEST_SHARE = 0.4, 2.5, 0.05
-#: Scatterers outside are looked for up to this far out [px], and believed from this significance on.
-MARGIN, CHANCE = 12, 1e-5
 #: Pixels outside all cores that a fit needs to say anything.
 LEAST_PIXELS = 64
 #: Move [px] below which a fit has come to rest.
@@ -133,9 +129,7 @@ def iter_refit(
     """
     points = np.asarray(points, float).reshape(-1, 2)
     given = np.full(len(points), np.nan) if sigma is None else np.asarray(sigma, float)
-    expected = np.full(len(points), STRENGTH)
-    if doubtful is not None:
-        expected[doubtful] = 0.0
+    sure = np.ones(len(points), bool) if doubtful is None else ~np.asarray(doubtful, bool)
     maps, k = pool(maps, np.asarray(k, complex), schedule.groups)
     place, spread, kept = points.copy(), given.copy(), np.ones(len(points), bool)
     evidence = np.full(len(points), np.nan)
@@ -161,7 +155,7 @@ def iter_refit(
             continue
         width = np.maximum(LEAST_SPREAD, 2 * np.nan_to_num(given[chosen], nan=0.0))
         part = maps[(slice(None), *at)]
-        fit = JointFit(part, k, mask[at], points[chosen] - corner, width, expected[chosen])
+        fit = JointFit(part, k, mask[at], points[chosen] - corner, width, sure[chosen])
         if len(fit.used) < LEAST_PIXELS:
             continue
         with one_thread_each():
@@ -205,6 +199,8 @@ def _iterate(fit: JointFit, schedule: Schedule, pixel_nm: float | None) -> Gener
         fit.weigh()
         if number == SHARED_FROM:
             fit.active = ["k", "im_k"] + (["drift_row", "drift_column"] if len(fit.k) > 2 else [])
+        if turn.learn:
+            fit.learn_strengths()
         before = fit.position[: fit.reported].copy()
         everything = len(fit.chosen) == len(fit.k) and turn.sieve == 1
         fit.step(positions=turn.positions, shared=turn.shared, check=turn.check or everything)
@@ -221,7 +217,8 @@ def _iterate(fit: JointFit, schedule: Schedule, pixel_nm: float | None) -> Gener
                 return
             continue
         if turn.hidden:
-            fit.add_hidden(_hidden(fit, schedule.most_hidden, turn.hidden))
+            search = by_fit if schedule.thorough else by_residual
+            fit.add_hidden(search(fit, schedule.most_hidden, turn.hidden))
         if turn.ripple and pixel_nm is not None:
             at = (number + 0.7) / turns, (number + 1) / turns
             ripple = yield from share(iter_ripple(fit, 2 * np.pi / PERIOD_NM * pixel_nm), *at)
@@ -243,7 +240,7 @@ def _superfluous(fit: JointFit, evidence: np.ndarray, *, early: bool = False) ->
     `early`, two that are both evident may still part.
     """
     inside = ((fit.position > -0.5) & (fit.position < np.array(fit.mask.shape) - 0.5)).all(axis=1)
-    sure, reported = fit.expected != 0, fit.number >= 0
+    sure, reported = fit.sure, fit.number >= 0
     gone = ~sure & (inside | reported) & (np.abs(fit.course[:, 0]) < FAINT)
     evident = float(EVIDENT * np.median(evidence[sure])) if sure.any() else np.inf
     weight = evidence * np.where(sure, 1, np.where(reported, DOUBTFUL, 0))
@@ -254,27 +251,6 @@ def _superfluous(fit: JointFit, evidence: np.ndarray, *, early: bool = False) ->
         apart = np.hypot(*(fit.position[pair[0]] - fit.position[pair[1]]))
         gone[less] = not early or apart < CLOSEST / 2 or weight[less] < evident
     return np.flatnonzero(gone)
-
-
-def _hidden(fit: JointFit, most: int, where: str) -> np.ndarray:
-    """Best places outside the field, or anywhere, at which the residual's matched field shows a scatterer."""
-    rows, columns = fit.mask.shape
-    whole = np.full((len(fit.chosen), rows + 2 * MARGIN, columns + 2 * MARGIN), np.nan, np.float32)
-    place = fit.pixels[fit.used]
-    near = KDTree(fit.position).query(place)[0]
-    # Ill-fitting pixels close to a point are its core; elsewhere they may be what is looked for.
-    usable = (fit.weight[fit.used] > 0.3) | (near > 3)
-    at = place[usable].astype(int) + MARGIN
-    whole[:, at[:, 0], at[:, 1]] = np.clip(fit.residual[:, usable], -4, 4)
-    t = statistic(whole, fit.k[fit.chosen].real)
-    if where == "outside":
-        t[MARGIN:-MARGIN, MARGIN:-MARGIN] = np.nan
-    peaks = local_maxima(t, min_distance=3)
-    if not len(peaks):
-        return np.zeros((0, 2))
-    seen = t[tuple(peaks.T)] > chi2.isf(CHANCE, 2 * len(fit.chosen))
-    peaks = peaks[seen][:most].astype(float) - MARGIN
-    return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > 1.5]).reshape(-1, 2)
 
 
 def _explained(fit: JointFit, width: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -33,6 +33,8 @@ class Turn:
         Where scatterers that nobody reported are looked for.
     ripple : bool
         Look for a herringbone.
+    learn : bool
+        Expect of hidden scatterers, too, what sure impurities have in common.
     grow, prune : bool
         Leave large cores out; let superfluous scatterers go.
     """
@@ -44,6 +46,7 @@ class Turn:
     check: bool = False
     hidden: Literal["", "outside", "anywhere"] = ""
     ripple: bool = False
+    learn: bool = False
     grow: bool = False
     prune: bool = False
 
@@ -78,6 +81,8 @@ class Schedule:
     sigma_scale : float
         The posterior's curvature takes the model to be true; on simulated fields with every disturbance the errors are
         so many times as large.
+    thorough : bool
+        Look for what nobody reported by what the whole fit would gain, not by what is left over map by map.
     """
 
     turns: tuple[Turn, ...]
@@ -87,6 +92,7 @@ class Schedule:
     tile: int
     overlap: int
     sigma_scale: float
+    thorough: bool = False
 
 
 #: Strengths first, and what lies outside.
@@ -115,18 +121,22 @@ FULL = Schedule(
         _HELD,
         replace(_HELD, ripple=True),
         Turn(4, shared=True, hidden="outside"),
-        Turn(4, shared=True),
-        Turn(8, shared=True, check=True, hidden="anywhere", grow=True),
-        Turn(8, check=True, grow=True, prune=True),
-        Turn(16, check=True),
-        Turn(16, check=True),
+        Turn(4, shared=True, learn=True, hidden="outside"),
+        Turn(8, shared=True, learn=True, check=True, hidden="outside"),
+        Turn(8, shared=True, learn=True, check=True, hidden="outside"),
+        Turn(8, shared=True, learn=True, check=True, hidden="anywhere", grow=True),
+        Turn(8, learn=True, check=True, hidden="outside", grow=True),
+        Turn(8, learn=True, check=True, grow=True, prune=True),
+        Turn(16, learn=True, check=True),
+        Turn(16, learn=True, check=True),
     ),
     groups=16,
-    most_hidden=12,
+    most_hidden=40,
     whole=128,
     tile=128,
     overlap=24,
     sigma_scale=1.15,
+    thorough=True,
 )
 #: By the name that users give.
 SCHEDULES = {"quick": QUICK, "full": FULL}

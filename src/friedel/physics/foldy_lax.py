@@ -321,6 +321,23 @@ class Waves:
                 out[:, column] = -by["k"].imag if name == "im_k" else by[name].real
         return out
 
+    def reaching(self, away: Ways, between: Ways) -> np.ndarray:
+        """Dressed waves y of M further points, complex, shape (P, M).
+
+        With one of them a scatterer of small strength s, the density changes by Re s y².
+
+        Parameters
+        ----------
+        away, between : Ways
+            From the pixels and from the scatterers to the points.
+        """
+        table = Hankel(
+            self._scattering.k, float(max(away.length.max(initial=0), between.length.max(initial=0)))
+        )
+        wave = table(away, 0)
+        wave += self._out @ table(between, 0)
+        return wave
+
     @property
     def stretch(self) -> np.ndarray:
         """Change of the density with the relative change of each way from pixel to scatterer, shape (P, N).
