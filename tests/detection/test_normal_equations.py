@@ -85,3 +85,20 @@ def test_a_strength_has_a_course_and_a_drift_moves_everything():
     assert (out[8:12] == halves[14:18]).all()  # the strengths' courses, from the second half
     assert (out[12:14] == halves[8:10]).all()  # k and cosine
     assert out[14] == halves[10:12].sum() and out[15] == halves[12:14].sum()
+
+
+def test_kept_waves_are_the_same_waves(case, monkeypatch):
+    model, weights = case
+    layout = Layout(6, 2, ACTIVE)
+    sums = []
+    for kept in (module.KEPT, 0):
+        monkeypatch.setattr(module, "KEPT", kept)
+        strength = np.array([one.strength for one in model.scattering])
+        k = np.array([one.k for one in model.scattering])
+        again = FieldModel(model.place, model.position, strength, k, model.ripple, model.drift)
+        assert again.density() is again.density() and again.density() is not model.density()
+        first = next(iter(again.parts()))
+        assert (again.waves(first) is again.waves(first)) == (kept > 0)
+        sums.append(normal_equations(again, layout, weights, ENERGY))
+    for kept, made in zip(*sums, strict=True):
+        assert np.array_equal(kept, made)

@@ -134,12 +134,17 @@ class JointFit:
         return self.basis @ self.course.T
 
     def model(self, voltages: np.ndarray | None = None) -> FieldModel:
-        """The model of the chosen maps, or of others."""
+        """The model of the chosen maps, or of others; that of the last call if nothing has changed since."""
         v = self.chosen if voltages is None else voltages
-        way = self.energy[v, None] * self.drift
-        return FieldModel(
-            self.pixels[self.used], self.position, self.strength[v], self.k[v], self.ripple, way
-        )
+        # Arrays are replaced, never changed in place: the same object is the same value.
+        arrays, shared = (self.position, self.course, self.used, v), tuple(self.shared.values())
+        made_from, around = self._made_from
+        if shared != around or any(a is not b for a, b in zip(arrays, made_from, strict=True)):
+            way = self.energy[v, None] * self.drift
+            place, strength = self.pixels[self.used], self.strength[v]
+            self._model = FieldModel(place, self.position, strength, self.k[v], self.ripple, way)
+            self._made_from = arrays, shared
+        return self._model
 
     def select(self) -> None:
         """Choose the pixels outside all cores; anew only if points have come or have moved by more than a trifle."""
@@ -188,7 +193,7 @@ class JointFit:
     def evaluate(self, *, slopes: bool) -> tuple[float, np.ndarray, np.ndarray]:
         """Cost (χ² and priors), and with `slopes` the normal matrix and the gradient, else empty ones."""
         model = self.model()
-        self.weights = weights = self.compare(self._density(model), self.nuisance())
+        self.weights = weights = self.compare(model.density(), self.nuisance())
         left = weights.left
         self.scale[self.chosen] = weights.map * self.noise[self.chosen]
         self._gain_sums = (weights.seen * left).sum(axis=0), (weights.seen**2).sum(axis=0)
@@ -203,15 +208,6 @@ class JointFit:
         normal, gradient = normal_equations(model, layout, weights, self.energy[self.chosen])
         normal[np.diag_indices(layout.size)] += tightness
         return cost, normal, gradient - tightness * distance
-
-    def _density(self, model: FieldModel) -> np.ndarray:
-        """Maps of the model; those of the last call if nothing has changed since, as after a step that was good."""
-        # Arrays are replaced, never changed in place: the same object is the same value.
-        arrays, shared = (self.position, self.course, self.used, self.chosen), tuple(self.shared.values())
-        made_from, around = self._made_from
-        if shared != around or any(a is not b for a, b in zip(arrays, made_from, strict=True)):
-            self._maps, self._made_from = model.density(), (arrays, shared)
-        return self._maps
 
     def priors(self) -> tuple[np.ndarray, np.ndarray]:
         """1/variance and distance from what is known beforehand, for every parameter that the step fits."""

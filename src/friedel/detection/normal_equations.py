@@ -8,7 +8,7 @@ is taken away. Columns are made block by block and never kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ from friedel.threads import each
 
 #: Columns of one block, all maps together, are at most so many numbers: they stay in the processor's last cache.
 BLOCK = 4_000_000
+#: Waves of a model are kept, for the slopes, if they are at most so many numbers, all maps together.
+KEPT = 2_000_000
 
 
 class FieldModel:
@@ -55,6 +57,9 @@ class FieldModel:
         reach = float(np.hypot(*np.ptp(everything, axis=0))) + float(np.abs(drift).max(initial=0))
         reach *= 1 + ripple.amplitude
         self.scattering = [Scattering(self.between, k[v], strength[v], reach) for v in range(len(k))]
+        self._keeps = len(k) * len(place) * len(position) <= KEPT
+        self._kept: dict[tuple[int, int], list[Waves]] = {}
+        self._density: np.ndarray | None = None
 
     def parts(self, start: int = 0, stop: int | None = None) -> Iterator[slice]:
         """Slices of pixels that are quickly worked on."""
@@ -63,8 +68,16 @@ class FieldModel:
         for first in range(start, stop, step):
             yield slice(first, min(first + step, stop))
 
-    def waves(self, part: slice) -> Iterator[Waves]:
+    def waves(self, part: slice) -> Iterable[Waves]:
         """The waves of every map in a part of the pixels."""
+        if not self._keeps:
+            return self._made(part)
+        at = part.start, part.stop
+        if at not in self._kept:
+            self._kept[at] = list(self._made(part))
+        return self._kept[at]
+
+    def _made(self, part: slice) -> Iterator[Waves]:
         still = not self.drift.any()
         away = Ways(self.place[part], self.position.astype(np.float32), self.ripple) if still else None
         for v, scattering in enumerate(self.scattering):
@@ -72,15 +85,17 @@ class FieldModel:
             yield Waves(away or Ways(self.place[part], moved, self.ripple), scattering)
 
     def density(self) -> np.ndarray:
-        """ρ/ρ₀ − 1, shape (V, P), float32."""
-        out = np.empty((len(self.scattering), len(self.place)), np.float32)
+        """ρ/ρ₀ − 1, shape (V, P), float32; made once."""
+        if self._density is None:
+            out = np.empty((len(self.scattering), len(self.place)), np.float32)
 
-        def fill(part: slice) -> None:
-            for v, waves in enumerate(self.waves(part)):
-                out[v, part] = waves.density
+            def fill(part: slice) -> None:
+                for v, waves in enumerate(self.waves(part)):
+                    out[v, part] = waves.density
 
-        each(fill, self.parts())
-        return out
+            each(fill, self.parts())
+            self._density = out
+        return self._density
 
 
 @dataclass(frozen=True)
