@@ -9,20 +9,10 @@ from scipy.stats import chi2
 from friedel.detection.hidden import ScoreTest, by_fit, by_residual, gain
 from friedel.detection.joint_fit import JointFit
 from friedel.detection.refit import pool
-from friedel.evaluation.twin import Setting, make_twin
+from friedel.evaluation.twin import make_twin
 from friedel.stack import didv, normalise
 
-EXACT = Setting(
-    shape=(36, 36),
-    bias_mv=tuple(float(v) for v in range(-230, 21, 25)),
-    impurities=8,
-    noise=0.3,
-    jitter_pm=0.0,
-    rows=0.0,
-    herringbone=False,
-    cores="replaced",
-    margin_nm=1.5,
-)
+from .exact import EXACT
 
 
 def _outside(places, size=36):

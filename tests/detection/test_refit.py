@@ -12,25 +12,14 @@ from friedel.detection.refit import iter_refit, pool
 from friedel.detection.schedule import FULL, QUICK
 from friedel.detection.verdict import DOUBT, verdict
 from friedel.evaluation.bound import isolated, position_bound
-from friedel.evaluation.twin import Setting, Twin, make_twin
+from friedel.evaluation.twin import Twin, make_twin
 from friedel.evaluation.waves import complex_wavevector
 from friedel.matching import match
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import drain
 from friedel.stack import didv, normalise
 
-#: No disturbance: what is left is the model, exactly, and white noise.
-EXACT = Setting(
-    shape=(36, 36),
-    bias_mv=tuple(float(v) for v in range(-230, 21, 25)),
-    impurities=8,
-    noise=0.3,
-    jitter_pm=0.0,
-    rows=0.0,
-    herringbone=False,
-    cores="replaced",
-    margin_nm=1.5,
-)
+from .exact import EXACT
 
 
 def _refit(twin: Twin, points: np.ndarray, **options):

@@ -24,7 +24,7 @@ from friedel.detection.fit_layout import Layout
 from friedel.detection.joint_fit import JointFit
 from friedel.detection.matched_field import statistic
 from friedel.detection.peaks import local_maxima
-from friedel.detection.strength_prior import COURSE_SPREAD, STRENGTH_SPREAD
+from friedel.detection.strength_prior import StrengthPrior
 from friedel.physics.foldy_lax import Waves, Ways
 from friedel.threads import each
 
@@ -34,8 +34,10 @@ Where = Literal["outside", "anywhere"]
 MARGIN, FAR = 12, 16
 #: And believed from this significance on.
 CHANCE, CHANCE_BY_FIT = 1e-5, 0.03
-#: `by_fit` looks at places this far apart [px], not nearer than `NEAR` to a scatterer; the half wave is 3 to 6 px.
-PITCH, NEAR = 2.0, 1.5
+#: Not nearer than this to a scatterer [px].
+NEAR = 1.5
+#: `by_fit` looks at places this far apart [px]; the half wave is 3 to 6 px.
+PITCH = 2.0
 #: It looks at so many pixels of so many maps, and compares so many times the wanted number of places with each other.
 PIXELS, MAPS, AMONG = 1200, 4, 3
 #: Places that are worked on at a time.
@@ -66,7 +68,7 @@ def by_residual(fit: JointFit, most: int, where: Where) -> np.ndarray:
         return np.zeros((0, 2))
     seen = t[tuple(peaks.T)] > chi2.isf(CHANCE, 2 * len(fit.chosen))
     peaks = peaks[seen][:most].astype(float) - MARGIN
-    return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > 1.5]).reshape(-1, 2)
+    return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > NEAR]).reshape(-1, 2)
 
 
 def by_fit(fit: JointFit, most: int, where: Where) -> np.ndarray:
@@ -91,7 +93,13 @@ def _usable(fit: JointFit) -> np.ndarray:
 
 
 class ScoreTest:
-    """The score test in the chosen maps and pixels of a fit, all of whose parameters may adapt themselves."""
+    """The score test in the chosen maps and pixels of a fit, all of whose parameters may adapt themselves.
+
+    Parameters
+    ----------
+    fit : JointFit
+        Evaluated at its present parameters.
+    """
 
     def __init__(self, fit: JointFit) -> None:
         self.fit, self.model, self.weights = fit, fit.model(), fit.weights
@@ -149,7 +157,12 @@ class ScoreTest:
     def adapted(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """g, (n, size), and the matrix, (n, size, n, size), of one more scatterer at each of n places.
 
-        Its size is that of a strength: real and imaginary part of every course.
+        The size is that of a strength: real and imaginary part of every course.
+
+        Parameters
+        ----------
+        places : array, shape (n, 2)
+            Row and column [px].
         """
         fit, n, width = self.fit, len(places), 2 * self.fit.courses
         slope = np.zeros((fit.courses, 2 * n))
@@ -171,8 +184,8 @@ class ScoreTest:
         expanded = self.layout.expand(along.reshape(size, -1).T).astype(np.float32)
         share = solve_triangular(self.root, expanded, lower=True, overwrite_b=True)
         matrix = (square.reshape(size, size) - share.T @ share).astype(float)
-        tight = np.repeat([STRENGTH_SPREAD**-2.0, COURSE_SPREAD**-2.0][: fit.courses], 2 * n)
-        matrix[np.diag_indices(size)] += tight
+        unknown = StrengthPrior(np.zeros(n, bool), fit.courses)
+        matrix[np.diag_indices(size)] += unknown.terms(np.zeros((n, fit.courses)))[0]
         order = np.arange(size).reshape(width, n).T  # course, part, place → place, course and part
         g = (slope.ravel() - share.T @ self.pull)[order]
         return g, matrix[order[:, :, None, None], order]
