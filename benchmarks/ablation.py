@@ -26,7 +26,7 @@ from friedel.detection.detector import detect
 from friedel.evaluation.scenes import scene
 from friedel.matching import match
 from friedel.models.registry import Model, load_model
-from friedel.models.wave import WaveNet
+from friedel.models.wave import Sight, WaveNet
 from friedel.physics.dispersion import Dispersion
 from friedel.training.wave_recipe import WaveRecipe, recipe
 
@@ -48,12 +48,12 @@ class _Blind(torch.nn.Module):
 class _SelfOnly(WaveNet):
     """Attention switched off: every voltage keeps its own values."""
 
-    def features(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def features(self, sight: Sight) -> torch.Tensor:
         last = self.encoder[-1]
         with torch.no_grad():  # equal queries make the weights uniform
             last.weight[: self.config.d_q] = 0
             last.bias[: self.config.d_q] = 0
-        return super().features(maps, k, mask)
+        return super().features(sight)
 
 
 def _no_matched_field(made: WaveRecipe) -> torch.nn.Module:

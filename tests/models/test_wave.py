@@ -121,7 +121,7 @@ def test_two_views_make_a_half_turn_of_the_field_a_half_turn_of_the_answer():
     with torch.no_grad():
         there = network(maps * mask[:, None], k, mask)
         turned = network((maps * mask[:, None]).flip(-2, -1), k, mask.flip(-2, -1))
-        once = network.look(maps * mask[:, None], k, mask)
+        once = network.look(network.sight(maps * mask[:, None], k, mask))
     torch.testing.assert_close(turned.s.flip(-2, -1), there.s, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(-turned.offset.flip(-2, -1), there.offset, atol=1e-4, rtol=1e-4)
     assert (once.s - there.s).abs().max() > 1e-2  # one look alone does not have that symmetry

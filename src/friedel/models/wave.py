@@ -151,6 +151,21 @@ def _correlate(
     return torch.fft.irfft2(product, s=shape)[..., : size[0], : size[1]]
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What the network looks at: maps, (B, G, H, W), their matched fields, (B, G, R, 2, H, W), k, (B, G), and mask."""
+
+    maps: torch.Tensor
+    waves: torch.Tensor
+    k: torch.Tensor
+    mask: torch.Tensor
+
+    def turned(self) -> Sight:
+        """The same, turned by half: outgoing waves look alike from both sides, so that the matched fields turn along."""
+        maps, waves, mask = (x.flip(-2, -1) for x in (self.maps, self.waves, self.mask))
+        return Sight(maps, waves, self.k, mask)
+
+
 class WaveNet(nn.Module):
     """The `friedel` network.
 
@@ -177,16 +192,19 @@ class WaveNet(nn.Module):
         with torch.no_grad():  # one pixel in some hundred holds an impurity
             self.project.bias.copy_(torch.tensor([-4.0, 0.0, 0.0, -1.0]))  # type: ignore[union-attr]
 
-    def features(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """From maps to what the head sees, (B, 2·d_v + 4·R + 2, H, W)."""
-        c = self.config
-        maps, k = pool_voltages(maps, k, c.groups)
+    def sight(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> Sight:
+        """Pool the voltages, normalise, and add the matched fields."""
+        maps, k = pool_voltages(maps, k, self.config.groups)
         known = mask[:, None]
         count = known.sum(dim=(-2, -1), keepdim=True).clamp_min(1)
         maps = (maps - (maps * known).sum(dim=(-2, -1), keepdim=True) / count) * known
         maps = maps * torch.rsqrt((maps**2).sum(dim=(-2, -1), keepdim=True) / count + 1e-12)
+        return Sight(maps, self.matched_field(maps, k, mask), k, mask)
+
+    def features(self, sight: Sight) -> torch.Tensor:
+        """What the head sees, (B, 2·d_v + 4·R + 2, H, W)."""
+        c, maps, waves, k, known = self.config, sight.maps, sight.waves, sight.k, sight.mask[:, None]
         b, g, h, w = maps.shape
-        waves = self.matched_field(maps, k, mask)  # (B, G, R, 2, H, W)
         common = maps.mean(dim=1, keepdim=True)
         planes = torch.cat(
             [
@@ -202,15 +220,18 @@ class WaveNet(nn.Module):
         qkv = self.encoder(planes.flatten(0, 1)).permute(0, 2, 3, 1).reshape(b, g, h * w, -1)
         q, key, value = qkv.transpose(1, 2).reshape(b * h * w, g, -1).split([c.d_q, c.d_q, c.d_v], dim=2)
         # ⟨Q_i K_j⟩ pixel by pixel; 1/√d keeps the exponent of order one.
-        weight = torch.softmax(q @ key.transpose(1, 2) / math.sqrt(c.d_q), dim=-1)
+        score = q @ key.transpose(1, 2) / math.sqrt(c.d_q)  # (pixels, G, G)
+        # A CPU takes rows of a dozen numbers one by one, many pixels side by side at once: they go last, or are kept
+        # inside of what is broadcast.
+        weight = torch.softmax(score.permute(1, 2, 0).contiguous(), dim=1).permute(2, 0, 1).contiguous()
         attended = weight @ value  # (pixels, G, d_v)
         mean = attended.mean(dim=1)
-        spread = torch.sqrt((attended - mean[:, None]).square().mean(dim=1) + 1e-6)
+        spread = torch.sqrt((attended.transpose(0, 1) - mean).square().mean(dim=0) + 1e-6)
         mean, spread = (x.view(b, h, w, c.d_v).permute(0, 3, 1, 2) for x in (mean, spread))
         coherent = waves.sum(dim=1) / math.sqrt(g)  # (B, R, 2, H, W)
         energy = waves.square().mean(dim=(1, 3))  # (B, R, H, W)
         follow = (waves[:, 1:] * waves[:, :-1]).sum(dim=3).mean(dim=1) if g > 1 else torch.zeros_like(energy)
-        few = torch.full_like(mask, 1 / math.sqrt(g))[:, None]
+        few = torch.full_like(known, 1 / math.sqrt(g))
         return torch.cat(
             [mean, spread, coherent.flatten(1, 2) * 0.4, energy * 0.3, follow * 0.3, known, few], dim=1
         )
@@ -229,12 +250,12 @@ class WaveNet(nn.Module):
         Output
             S (the logit of the probability), offset within ±1.5 px, log σ.
         """
-        maps, k = pool_voltages(maps, k, self.config.groups)
-        output = self.look(maps, k, mask)
+        sight = self.sight(maps, k, mask)
+        output = self.look(sight)
         if self.training or self.config.views == 1:
             return output
         # What the network says of a place depends a little on the way it looks at it; the mean of two looks errs less.
-        turned = self.look(maps.flip(-2, -1), k, mask.flip(-2, -1))
+        turned = self.look(sight.turned())
         assert output.offset is not None and turned.offset is not None
         assert output.log_sigma is not None and turned.log_sigma is not None
         return Output(
@@ -243,9 +264,9 @@ class WaveNet(nn.Module):
             (output.log_sigma + turned.log_sigma.flip(-2, -1)) / 2,
         )
 
-    def look(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> Output:
+    def look(self, sight: Sight) -> Output:
         """One look at the field as it is; see `forward`."""
-        out = self.project(self.head(self.mix(self.features(maps, k, mask))))
+        out = self.project(self.head(self.mix(self.features(sight))))
         s, offset, log_sigma = out[:, 0], 1.5 * torch.tanh(out[:, 1:3]), out[:, 3].clamp(-4, 1)
         return Output(s, offset, log_sigma)
 
