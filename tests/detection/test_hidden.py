@@ -79,7 +79,7 @@ def test_what_the_score_promises_the_fit_gains(twin, one):
     fit.add_hidden(place)
     fit.core[-1] = 0.0  # the same pixels with and without it
     fit.spread[-1] = 1e-3  # and at this place
-    for _ in range(8):
+    for _ in range(24):  # the longest way takes 12, by the rounding of the processor
         fit.step()
     assert promised > 20
     assert before - fit.evaluate(slopes=False)[0] == pytest.approx(promised, rel=0.1, abs=8.0)

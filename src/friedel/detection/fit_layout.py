@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_array
 
 
 class Layout:
@@ -32,26 +31,29 @@ class Layout:
         last = first + 2 * n
         self.columns = last + len(self.names)
         self.size = first + 2 * n * courses + len(active)
-        rows, halves = [np.arange(last)], [np.arange(last)]
+        self._from = np.zeros(self.size, np.intp)  # which column of the halves a parameter has
+        self._sums: list[tuple[int, slice]] = []  # and those that have the sum of many
+        self._from[:last] = np.arange(last)
         if courses == 2:
-            rows.append(np.arange(last, last + 2 * n))
-            halves.append(self.columns + np.arange(first, last))
+            self._from[last : last + 2 * n] = self.columns + np.arange(first, last)
         for row, name in enumerate(active, first + 2 * n * courses):
-            if name == "drift_row":
-                where = self.columns + np.arange(n)
-            elif name == "drift_column":
-                where = self.columns + np.arange(n, 2 * n)
+            if name in self.names:
+                self._from[row] = last + self.names.index(name)
             else:
-                where = np.array([last + self.names.index(name)])
-            rows.append(np.full(len(where), row))
-            halves.append(where)
-        at = np.concatenate(rows), np.concatenate(halves)
-        self._matrix = csr_array((np.ones(len(at[0])), at), shape=(self.size, 2 * self.columns))
+                start = self.columns + (n if name == "drift_column" else 0)
+                self._sums.append((row, slice(start, start + n)))
 
     def expand(self, halves: np.ndarray) -> np.ndarray:
         """Turn the first axis, of length 2 × columns."""
-        return np.asarray(self._matrix @ halves)
+        out = halves.take(self._from, axis=0)
+        for row, where in self._sums:
+            out[row] = halves[where].sum(axis=0)
+        return out
 
     def expand_square(self, halves: np.ndarray) -> np.ndarray:
         """Turn both axes of a symmetric matrix."""
-        return self.expand(self.expand(halves).T)
+        half = self.expand(halves)
+        out = half.take(self._from, axis=1)
+        for column, where in self._sums:
+            out[:, column] = half[:, where].sum(axis=1)
+        return out

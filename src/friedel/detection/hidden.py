@@ -23,6 +23,7 @@ from scipy.stats import chi2
 from friedel.detection.fit_layout import Layout
 from friedel.detection.joint_fit import JointFit
 from friedel.detection.matched_field import statistic
+from friedel.detection.normal_equations import moments_over_energy
 from friedel.detection.peaks import local_maxima
 from friedel.detection.strength_prior import StrengthPrior
 from friedel.physics.foldy_lax import Waves, Ways
@@ -123,7 +124,7 @@ class ScoreTest:
         each(fill, range(count))
         self.energy = fit.energy[fit.chosen]
         halves = np.stack([np.ones(count), self.energy])
-        moments = np.einsum("av,bv,vij->aibj", halves, halves, square, optimize=True).reshape(2 * m, 2 * m)
+        moments = moments_over_energy(square, self.energy)
         tightness, distance = fit.priors()
         normal = self.layout.expand_square(moments) + np.diag(tightness)
         gradient = self.layout.expand((halves @ slope).ravel()) - tightness * distance

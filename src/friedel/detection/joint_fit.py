@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import KDTree
 
+from friedel.detection import positive
 from friedel.detection.fit_layout import Layout
 from friedel.detection.normal_equations import FieldModel, Weights, normal_equations
 from friedel.detection.strength_prior import StrengthPrior
@@ -62,6 +63,7 @@ class JointFit:
     ) -> None:
         self.mask, self.k0 = mask, np.asarray(k, dtype=complex)
         self.pixels = np.argwhere(mask).astype(float)
+        self._tree = KDTree(self.pixels)
         self.data = maps[:, mask].astype(np.float32)
         #: Index of each scatterer among the given points, −1 for those that nobody reported; these come last.
         self.number = np.arange(len(points))
@@ -152,8 +154,7 @@ class JointFit:
         if cores.shape == self._cores.shape and np.abs(cores - self._cores).max(initial=0) < TRIFLE:
             return
         self._cores, self._outside = cores, np.ones(len(self.pixels), bool)
-        tree = KDTree(self.pixels)
-        for inside in tree.query_ball_point(self.position, self.core):
+        for inside in self._tree.query_ball_point(self.position, self.core):
             self._outside[inside] = False
         self.used = np.flatnonzero(self._outside & self.sieve)
 
@@ -240,7 +241,7 @@ class JointFit:
         first = 2 * n if positions else 0
         last = first + 2 * n * self.courses
         for _ in range(6):
-            step = np.linalg.solve(normal + np.diag(self.damping * np.diag(normal)), gradient)
+            step = positive.solve(normal + np.diag(self.damping * np.diag(normal)), gradient)
             if positions:
                 self.position = before[0] + np.clip(step[:first].reshape(2, n).T, -longest, longest)
             change = step[first:last].reshape(self.courses, 2, n)
@@ -332,7 +333,7 @@ class JointFit:
         """Strengths from single scattering, with a scale that makes the typical one 0.6."""
         ways = Ways(self.pixels[self.used].astype(np.float32), self.position.astype(np.float32), Ripple())
         reach = float(ways.length.max(initial=0)) + 1
-        wave = [Hankel(k, reach)(ways, 0) ** 2 for k in self.k[self.chosen]]  # of each scatterer alone
+        wave = [Hankel(k, reach)(ways)[0] ** 2 for k in self.k[self.chosen]]  # of each scatterer alone
         n = len(self.position)
         amplitude = np.zeros((len(wave), n), complex)
         for v, one in enumerate(wave):
@@ -374,7 +375,7 @@ class JointFit:
     def _covariance(self) -> np.ndarray:
         """Inverse of the normal matrix, of which evidence and σ are read off."""
         if self._inverted is not self.normal:
-            self._inverse, self._inverted = np.linalg.inv(self.normal), self.normal
+            self._inverse, self._inverted = positive.inverse(self.normal), self.normal
         return self._inverse
 
     def evidence(self) -> np.ndarray:

@@ -56,7 +56,13 @@ class FieldModel:
         everything = np.concatenate([place, position])
         reach = float(np.hypot(*np.ptp(everything, axis=0))) + float(np.abs(drift).max(initial=0))
         reach *= 1 + ripple.amplitude
-        self.scattering = [Scattering(self.between, k[v], strength[v], reach) for v in range(len(k))]
+        made: dict[int, Scattering] = {}
+
+        def make(v: int) -> None:
+            made[v] = Scattering(self.between, k[v], strength[v], reach)
+
+        each(make, range(len(k)))
+        self.scattering = [made[v] for v in range(len(k))]
         self._keeps = len(k) * len(place) * len(position) <= KEPT
         self._kept: dict[tuple[int, int], list[Waves]] = {}
         self._density: np.ndarray | None = None
@@ -132,6 +138,15 @@ class Weights:
         return self.seen / np.sqrt((self.seen**2).sum(axis=1, keepdims=True) + 1e-9)
 
 
+def moments_over_energy(square: np.ndarray, energy: np.ndarray) -> np.ndarray:
+    """Σ_v of the maps' CᵀC, (V, m, m), once plain and once times the energy on either side, (2 m, 2 m)."""
+    m = square.shape[1]
+    plain, once, twice = np.tensordot(np.stack([energy**0, energy, energy**2]), square, axes=1)
+    out = np.empty((2, m, 2, m))
+    out[0, :, 0], out[0, :, 1], out[1, :, 0], out[1, :, 1] = plain, once, once, twice
+    return out.reshape(2 * m, 2 * m)
+
+
 def normal_equations(
     model: FieldModel, layout: Layout, weights: Weights, energy: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -178,7 +193,7 @@ def normal_equations(
             together += mixed.T @ mixed
             seen += np.column_stack([nuisance, unit[:, start:stop].T, common[start:stop]]).T @ mixed
     square -= along[:, :-1].transpose(0, 2, 1) @ along[:, :-1]
-    moments = np.einsum("av,bv,vij->aibj", halves, halves, square, optimize=True).reshape(2 * m, 2 * m)
+    moments = moments_over_energy(square, energy)
     slope = (halves @ along[:, -1].astype(float)).ravel()
     if w.share:
         rows, units, shared = seen[: w.nuisance.shape[1]], seen[w.nuisance.shape[1] : -1], seen[-1]

@@ -227,7 +227,7 @@ def _iterate(fit: JointFit, schedule: Schedule, pixel_nm: float | None) -> Gener
                 around = {"q_row": ripple.q[0], "q_column": ripple.q[1]}
                 fit.shared |= found | around
                 fit.around |= around
-                fit.active += ["cosine", "sine", "q_row", "q_column"]
+                fit.active += [*found, *(around if schedule.thorough else ())]
         if everything and fit.settled and np.abs(fit.position[: fit.reported] - before).max() < REST:
             break
     if not fit.settled:

@@ -82,7 +82,8 @@ class Schedule:
         The posterior's curvature takes the model to be true; on simulated fields with every disturbance the errors are
         so many times as large.
     thorough : bool
-        Look for what nobody reported by what the whole fit would gain, not by what is left over map by map.
+        Look for what nobody reported by what the whole fit would gain, not by what is left over map by map; and fit
+        the herringbone's wavevector, too, which the search for it gives to a degree or so.
     """
 
     turns: tuple[Turn, ...]
@@ -103,7 +104,7 @@ QUICK = Schedule(
         replace(_HELD, sieve=4),
         replace(_HELD, sieve=4),
         Turn(4, sieve=4, ripple=True),
-        Turn(4, sieve=2, hidden="anywhere"),
+        Turn(4, sieve=4, hidden="anywhere"),
         Turn(4, sieve=4, shared=True),
         Turn(4, sieve=2),
     ),

@@ -161,7 +161,7 @@ class Sight:
     mask: torch.Tensor
 
     def turned(self) -> Sight:
-        """The same, turned by half: outgoing waves look alike from both sides, so that the matched fields turn along."""
+        """The same, turned by half; the matched fields of outgoing waves, which look alike all around, turn along."""
         maps, waves, mask = (x.flip(-2, -1) for x in (self.maps, self.waves, self.mask))
         return Sight(maps, waves, self.k, mask)
 
@@ -221,8 +221,7 @@ class WaveNet(nn.Module):
         q, key, value = qkv.transpose(1, 2).reshape(b * h * w, g, -1).split([c.d_q, c.d_q, c.d_v], dim=2)
         # ⟨Q_i K_j⟩ pixel by pixel; 1/√d keeps the exponent of order one.
         score = q @ key.transpose(1, 2) / math.sqrt(c.d_q)  # (pixels, G, G)
-        # A CPU takes rows of a dozen numbers one by one, many pixels side by side at once: they go last, or are kept
-        # inside of what is broadcast.
+        # Sums over a dozen voltages are quick on a CPU if they run over the first axes, with the pixels side by side.
         weight = torch.softmax(score.permute(1, 2, 0).contiguous(), dim=1).permute(2, 0, 1).contiguous()
         attended = weight @ value  # (pixels, G, d_v)
         mean = attended.mean(dim=1)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from scipy.special import j0, j1, y0, y1
+from scipy.special import j0, y0
 
 #: Spacing of the radial tables [px]: with straight lines between, waves are exact to 1e-3.
 STEP = 0.02
@@ -105,10 +105,11 @@ class Ways:
 
     @cached_property
     def nodes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where the lengths lie in a radial table: whole steps and the rest."""
+        """Where the lengths lie in a radial table: whole steps and the rest [px]."""
         place = (self.length * (1 / STEP)).astype(np.float32, copy=False)
         index = place.astype(np.intp)
         place -= index
+        place *= STEP
         return index, place
 
     def by(self, name: str) -> np.ndarray:
@@ -196,7 +197,7 @@ class _Phases:
 
 
 class Hankel:
-    """H₀(kr) and H₁(kr) on a radial grid, interpolated linearly.
+    """H₀(kr) on a radial grid, interpolated linearly, and its slope, that of the lines between.
 
     The imaginary part of k is taken as damping, and in the amplitude's √(1/k): exact to first order in Im k / Re k.
     """
@@ -205,24 +206,21 @@ class Hankel:
         self._k = complex(k)
         self._reach = int(np.ceil((reach + 2 * STEP) / REACH)) * REACH
 
-    def __call__(self, ways: Ways, order: int) -> np.ndarray:
-        """H_order(kL) for the lengths L of `ways`, complex64."""
-        value, rise = _table(order, self._k, self._reach)
-        index, fraction = ways.nodes
-        out = rise.take(index)
-        out *= fraction
-        out += value.take(index)
-        return out
+    def __call__(self, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
+        """H₀(kL) for the lengths L of `ways`, and its derivative by L, complex64."""
+        value, slope = _table(self._k, self._reach)
+        index, rest = ways.nodes
+        out, along = value.take(index), slope.take(index)
+        out += along * rest
+        return out, along
 
 
 @lru_cache(maxsize=64)  # the steps of a fit ask for the same wavevectors again and again
-def _table(order: int, k: complex, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values at whole steps out to `reach` px, and the rise to the next."""
+def _table(k: complex, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """H₀ at whole steps out to `reach` px, and its slope on the way to the next."""
     r = np.maximum(np.arange(int(reach / STEP) + 1) * STEP, NEAREST)
-    x = k.real * r
-    value = j0(x) + 1j * y0(x) if order == 0 else j1(x) + 1j * y1(x)
-    value = value * np.exp(-k.imag * r) * np.sqrt(k.real / k)
-    return value.astype(np.complex64), np.diff(value, append=0).astype(np.complex64)
+    value = (j0(k.real * r) + 1j * y0(k.real * r)) * np.exp(-k.imag * r) * np.sqrt(k.real / k)
+    return value.astype(np.complex64), (np.diff(value, append=0) / STEP).astype(np.complex64)
 
 
 class Scattering:
@@ -244,22 +242,20 @@ class Scattering:
         self.between, self.k = between, k
         self.strength = strength.astype(np.complex64)
         self.table = Hankel(k, max(reach, float(between.length.max(initial=0))) + 1)
-        self._off = (1 - np.eye(len(strength))).astype(np.float32)
-        matrix = self.table(between, 0) * self._off * -self.strength
+        off = (1 - np.eye(len(strength))).astype(np.float32)
+        wave, slope = self.table(between)
+        #: Derivative of H₀ from scatterer to scatterer by the way between them, shape (N, N).
+        self.slope = slope * off
+        matrix = wave * off * -self.strength
         matrix[np.diag_indices(len(strength))] += 1
         #: Wᵀ, by which the waves of all scatterers become dressed ones.
         self.dressing = np.ascontiguousarray(np.linalg.inv(matrix).T)
 
     @cached_property
-    def slope(self) -> np.ndarray:
-        """Derivative of H₀ from scatterer to scatterer by the way between them, shape (N, N)."""
-        return np.complex64(-self.k) * self.table(self.between, 1) * self._off
-
-    @cached_property
     def inner(self) -> tuple[np.ndarray, np.ndarray]:
-        """`slope` times the change of the way with its end's row and column, shapes (N, N), complex64."""
+        """Half of `slope` times the change of the way with its end's row and column, shapes (N, N), complex64."""
         along_rows, along_columns = (
-            (self.slope * toward).astype(np.complex64) for toward in self.between.toward
+            (self.slope / 2 * toward).astype(np.complex64) for toward in self.between.toward
         )
         return along_rows, along_columns
 
@@ -278,19 +274,16 @@ class Waves:
 
     def __init__(self, away: Ways, scattering: Scattering) -> None:
         self._away, self._scattering = away, scattering
-        wave = scattering.table(away, 0)
+        wave, self._slope = scattering.table(away)
         self._dressed = wave @ scattering.dressing
-        self._out = self._dressed * scattering.strength
+        self._twice = self._dressed * (2 * scattering.strength)  # 2 g
         #: ρ/ρ₀ − 1, shape (P,).
-        self.density = np.einsum("pn,pn->p", self._out, wave).real
+        self.density = _row_by_row(self._twice, wave).real / 2
 
     @cached_property
-    def _turn(self) -> tuple[np.ndarray, np.ndarray]:
-        """2 g ∂h/∂L of every pixel and scatterer, real and imaginary part."""
-        turn = self._scattering.table(self._away, 1)
-        turn *= self._out
-        turn *= np.complex64(-2 * self._scattering.k)
-        return np.ascontiguousarray(turn.real), np.ascontiguousarray(turn.imag)
+    def _turn(self) -> np.ndarray:
+        """2 g ∂h/∂L of every pixel and scatterer."""
+        return self._twice * self._slope
 
     def derivative(
         self, shared: Sequence[str] = (), out: np.ndarray | None = None, *, positions: bool = True
@@ -299,15 +292,15 @@ class Waves:
 
         Written into `out` where it is given. Without `positions` the first 2N are left out, which is far quicker.
         """
-        n, first = self._out.shape[1], 0
+        n, first = self._twice.shape[1], 0
         if out is None:
-            out = np.empty((len(self._out), (4 if positions else 2) * n + len(shared)), np.float32)
+            out = np.empty((len(self._twice), (4 if positions else 2) * n + len(shared)), np.float32)
         for axis in (0, 1) if positions else ():
-            part = self._out @ self._scattering.inner[axis]
-            part *= self._out
+            part = self._twice @ self._scattering.inner[axis]
+            part *= self._twice
             columns = out[:, first : first + n]
-            np.multiply(self._turn[0], self._away.toward[axis], out=columns, casting="same_kind")
-            columns += 2 * part.real
+            np.multiply(self._turn.real, self._away.toward[axis], out=columns, casting="same_kind")
+            columns += part.real
             first += n
         square = self._dressed**2
         out[:, first : first + n] = square.real
@@ -334,8 +327,8 @@ class Waves:
         table = Hankel(
             self._scattering.k, float(max(away.length.max(initial=0), between.length.max(initial=0)))
         )
-        wave = table(away, 0)
-        wave += self._out @ table(between, 0)
+        wave = table(away)[0]
+        wave += self._twice @ (table(between)[0] / 2)
         return wave
 
     @property
@@ -344,7 +337,7 @@ class Waves:
 
         Ways between scatterers are held.
         """
-        return self._turn[0] * self._away.distance
+        return self._turn.real * self._away.distance
 
     def along(self, ways: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """Complex changes of the density, of which the real part is seen, shape (P, number of ways).
@@ -354,14 +347,15 @@ class Waves:
         ways : sequence of (away, between)
             Each a change of all ways, shapes (P, N) and (N, N).
         """
-        n = self._out.shape[1]
-        slope = self._scattering.slope
-        inner = np.concatenate([slope * between for _, between in ways], axis=1).astype(
-            np.complex64, copy=False
-        )
-        change = np.einsum("pin,pn->pi", (self._out @ inner).reshape(-1, len(ways), n), self._out)
-        for i, (away, _) in enumerate(ways):
-            away = away.astype(np.float32, copy=False)
-            real, imag = (np.einsum("pn,pn->p", part, away) for part in self._turn)
-            change[:, i] += real + 1j * imag
+        change = np.empty((len(self._twice), len(ways)), np.complex64)
+        for i, (away, between) in enumerate(ways):
+            part = self._twice @ (self._scattering.slope / 4 * between).astype(np.complex64)
+            part *= self._twice
+            part += self._turn * away.astype(np.float32, copy=False)
+            change[:, i] = part.sum(axis=1)
         return change
+
+
+def _row_by_row(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Σ_n a_pn b_pn."""
+    return np.matmul(a[:, None, :], b[:, :, None])[:, 0, 0]

@@ -1,0 +1,39 @@
+"""Symmetric positive matrices of some hundred rows, solved and inverted by Cholesky's way: a third of the usual time.
+
+Rounding may make a matrix of single precision sums slightly indefinite; then the usual way is taken.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import lapack
+
+from friedel.threads import one_thread_each
+
+
+def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solution x of A x = b, in the shape of b.
+
+    Parameters
+    ----------
+    matrix : array, shape (n, n)
+    right : array, shape (n,) or (n, m)
+    """
+    with one_thread_each():
+        _, x, info = lapack.dposv(
+            matrix.T, right
+        )  # in LAPACK's order of memory the transpose needs no copy to turn it
+    return np.asarray(x).reshape(right.shape) if info == 0 else np.linalg.solve(matrix, right)
+
+
+def inverse(matrix: np.ndarray) -> np.ndarray:
+    """A⁻¹, shape (n, n)."""
+    with one_thread_each():
+        factor, info = lapack.dpotrf(matrix.T, clean=True)
+        if info == 0:
+            upper, info = lapack.dpotri(factor)
+    if info != 0:
+        return np.linalg.inv(matrix)
+    out = upper + upper.T
+    np.einsum("ii->i", out)[:] /= 2
+    return np.asarray(out)
