@@ -104,7 +104,7 @@ QUICK = Schedule(
         replace(_HELD, sieve=4),
         replace(_HELD, sieve=4),
         Turn(4, sieve=4, ripple=True),
-        Turn(4, sieve=4, hidden="anywhere"),
+        Turn(4, sieve=2, hidden="anywhere"),
         Turn(4, sieve=4, shared=True),
         Turn(4, sieve=2),
     ),
