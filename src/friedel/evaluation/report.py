@@ -199,7 +199,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     figure = Figure(figsize=(10, 1.6 + 0.5 * len(names)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    colours = ["#999999", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2"]
+    colours = ["#999999", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#000000"]
     for m, method in enumerate(methods):
         colour, shift = colours[m % len(colours)], (m - (len(methods) - 1) / 2) * 0.13
         part = shown[shown["method"] == method].set_index("scene")
