@@ -9,6 +9,7 @@ from friedel.physics.foldy_lax import Ripple, Scattering, Waves, Ways
 from friedel.progress import drain
 from friedel.stack import normalise
 
+#: Side of the field [px], wavevector [rad/px] and relative amplitude of the herringbone.
 SIZE, Q, AMPLITUDE = 64, 0.47, 0.045
 K = np.linspace(0.66, 0.9, 8) + 0.01j
 

@@ -96,8 +96,8 @@ def iter_detect(
     refit : {"none", "quick", "full"}, optional
         Whether what was found is fitted once more, all together, by waves that scatter many times
         (`friedel.detection.second_look`). With a network the fit also judges: candidates below the threshold that the
-        waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes about twice
-        as long as the network; "full" takes five to twenty seconds for 80×80 px and places the points better still. By
+        waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes up to twice
+        as long as the network; "full" takes five to eleven seconds for 80×80 px and places the points better still. By
         default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
         a known band, and none otherwise.
 

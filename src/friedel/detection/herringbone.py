@@ -51,7 +51,7 @@ def iter_ripple(fit: JointFit, q: float) -> Generator[Progress, None, Ripple | N
     n = len(fit.position)
     layout = Layout(n, fit.courses, [], positions=False)
     model = fit.model(voltages)
-    # Columns of everything else, and from `m` on of the two amplitudes of every direction, (V, P, m + 2 D).
+    # Columns of all strengths, and from `m` on of the two amplitudes of every direction, (V, P, m + 2 D).
     m, pixels = layout.columns, len(model.place)
     columns = np.empty((len(voltages), pixels, m + 2 * DIRECTIONS), np.float32)
     density = np.empty((len(voltages), pixels), np.float32)

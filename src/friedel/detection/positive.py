@@ -19,10 +19,8 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     matrix : array, shape (n, n)
     right : array, shape (n,) or (n, m)
     """
-    with one_thread_each():
-        _, x, info = lapack.dposv(
-            matrix.T, right
-        )  # in LAPACK's order of memory the transpose needs no copy to turn it
+    with one_thread_each():  # scipy has a BLAS of its own, whose threads would go on spinning beside numpy's
+        _, x, info = lapack.dposv(matrix.T, right)  # the transpose is the matrix in LAPACK's order of memory
     return np.asarray(x).reshape(right.shape) if info == 0 else np.linalg.solve(matrix, right)
 
 
