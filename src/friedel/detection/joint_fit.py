@@ -50,6 +50,8 @@ class JointFit:
         Standard deviation of these positions per axis [px], the prior.
     sure : array of bool, shape (n,), optional
         Points that are impurities, others may be none; all are, if None.
+    blur : array, shape (bias,), optional
+        Standard deviation of the wavevectors that each map is the mean of [rad/px]; 0 if None.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class JointFit:
         points: np.ndarray,
         spread: np.ndarray,
         sure: np.ndarray | None = None,
+        blur: np.ndarray | None = None,
     ) -> None:
         self.mask, self.k0 = mask, np.asarray(k, dtype=complex)
+        self.blur = np.zeros(len(k)) if blur is None else np.asarray(blur, float)
         self.pixels = np.argwhere(mask).astype(float)
         self._tree = KDTree(self.pixels)
         self.data = maps[:, mask].astype(np.float32)
@@ -87,6 +91,8 @@ class JointFit:
         #: Maps that are looked at, and which of the pixels; the others are as good, and cost as much.
         self.chosen, self.sieve = np.arange(count), np.ones(len(self.pixels), bool)
         self.noise, self.scale = np.ones(count), np.ones(count)
+        #: Whether errors that all maps have in common count; small beside the rest, they are as dear as it.
+        self.sharing = True
         self.common = np.ones(count) / np.sqrt(count)
         self.common_share = 0.0
         self.weight = np.ones(len(self.pixels))
@@ -144,7 +150,9 @@ class JointFit:
         if shared != around or any(a is not b for a, b in zip(arrays, made_from, strict=True)):
             way = self.energy[v, None] * self.drift
             place, strength = self.pixels[self.used], self.strength[v]
-            self._model = FieldModel(place, self.position, strength, self.k[v], self.ripple, way)
+            self._model = FieldModel(
+                place, self.position, strength, self.k[v], self.ripple, way, self.blur[v]
+            )
             self._made_from = arrays, shared
         return self._model
 
@@ -185,8 +193,8 @@ class JointFit:
         left = (data - scale[:, None] * wave) / self.noise[v, None].astype(np.float32)
         size = scale / self.noise[v]
         seen = wave * size[:, None].astype(np.float32)
-        # The error that few maps share is small, and as dear as all else.
-        common_share = self.common_share if len(v) == len(self.k0) else 0.0
+        # Of few maps, they are small.
+        common_share = self.common_share if self.sharing and len(v) == len(self.k0) else 0.0
         return Weights(pixel, size, nuisance, seen, left, self.common[v], common_share)
 
     # --- cost and normal equations ---------------------------------------------------------------------------------
@@ -333,7 +341,8 @@ class JointFit:
         """Strengths from single scattering, with a scale that makes the typical one 0.6."""
         ways = Ways(self.pixels[self.used].astype(np.float32), self.position.astype(np.float32), Ripple())
         reach = float(ways.length.max(initial=0)) + 1
-        wave = [Hankel(k, reach)(ways)[0] ** 2 for k in self.k[self.chosen]]  # of each scatterer alone
+        tables = [Hankel(self.k[v], reach, self.blur[v]) for v in self.chosen]
+        wave = [table(ways)[0] ** 2 for table in tables]  # of each scatterer alone
         n = len(self.position)
         amplitude = np.zeros((len(wave), n), complex)
         for v, one in enumerate(wave):

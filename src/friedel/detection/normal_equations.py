@@ -38,6 +38,8 @@ class FieldModel:
     ripple : friedel.physics.foldy_lax.Ripple
     drift : array, shape (V, 2)
         By how much the scatterers have moved in each map [px].
+    blur : array, shape (V,)
+        Standard deviation of the wavevectors that each map is the mean of [rad/px].
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class FieldModel:
         k: np.ndarray,
         ripple: Ripple,
         drift: np.ndarray,
+        blur: np.ndarray,
     ) -> None:
         self.place = place.astype(np.float32)  # single precision is enough for ways, and twice as fast
         self.position, self.ripple, self.drift = position, ripple, drift
@@ -59,7 +62,7 @@ class FieldModel:
         made: dict[int, Scattering] = {}
 
         def make(v: int) -> None:
-            made[v] = Scattering(self.between, k[v], strength[v], reach)
+            made[v] = Scattering(self.between, k[v], strength[v], reach, blur[v])
 
         each(make, range(len(k)))
         self.scattering = [made[v] for v in range(len(k))]

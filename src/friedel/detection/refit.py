@@ -41,6 +41,9 @@ LEAST_PIXELS = 64
 REST = 0.004
 #: Strength below which a doubtful scatterer is superfluous.
 FAINT = 0.15
+#: Groups of voltages are made narrower than this [rad/px], if need be, by twice as many of them: four half waves off, a
+#: map over so wide a range of wavevectors still has three quarters of its amplitude.
+WIDEST = 0.08
 #: Turn from which wavevector, drift and gains are known well enough to be fitted.
 SHARED_FROM = 2
 
@@ -78,12 +81,25 @@ class Refitted:
     about: dict[str, Any]
 
 
-def pool(maps: np.ndarray, k: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """Average neighbouring voltages, in the order of k, into at most `groups` maps of equally many."""
+def pool(maps: np.ndarray, k: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Average neighbouring voltages, in the order of k, into at most `groups` maps of equally many.
+
+    Into up to twice as many, if groups were wider than `WIDEST` otherwise.
+
+    Returns
+    -------
+    maps : array, shape (groups, rows, columns)
+    k : array of complex, shape (groups,)
+        Their mean wavevectors.
+    blur : array, shape (groups,)
+        Standard deviation of the wavevectors of each: far from a scatterer its waves wash out in the mean.
+    """
     order = np.argsort(np.real(k), kind="stable")
-    parts = np.array_split(order, min(groups, len(order)))
+    wanted = int(np.clip(np.ceil(np.ptp(np.real(k)) / WIDEST), groups, 2 * groups))
+    parts = np.array_split(order, min(wanted, len(order)))
     pooled = np.stack([maps[part].mean(axis=0) for part in parts]).astype(np.float32)
-    return pooled, np.array([k[part].mean() for part in parts])
+    mean, blur = np.array([(k[part].mean(), k[part].real.std()) for part in parts]).T
+    return pooled, mean, blur.real
 
 
 def iter_refit(
@@ -130,7 +146,7 @@ def iter_refit(
     points = np.asarray(points, float).reshape(-1, 2)
     given = np.full(len(points), np.nan) if sigma is None else np.asarray(sigma, float)
     sure = np.ones(len(points), bool) if doubtful is None else ~np.asarray(doubtful, bool)
-    maps, k = pool(maps, np.asarray(k, complex), schedule.groups)
+    maps, k, blur = pool(maps, np.asarray(k, complex), schedule.groups)
     place, spread, kept = points.copy(), given.copy(), np.ones(len(points), bool)
     evidence = np.full(len(points), np.nan)
     new: list[np.ndarray] = [np.zeros((0, 4))]
@@ -155,9 +171,10 @@ def iter_refit(
             continue
         width = np.maximum(LEAST_SPREAD, 2 * np.nan_to_num(given[chosen], nan=0.0))
         part = maps[(slice(None), *at)]
-        fit = JointFit(part, k, mask[at], points[chosen] - corner, width, sure[chosen])
+        fit = JointFit(part, k, mask[at], points[chosen] - corner, width, sure[chosen], blur)
         if len(fit.used) < LEAST_PIXELS:
             continue
+        fit.sharing = schedule.thorough
         with one_thread_each():
             yield from share(_iterate(fit, schedule, pixel_nm), low, high)
         if not fit.reported:  # the waves need none of them

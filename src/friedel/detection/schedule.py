@@ -52,7 +52,7 @@ class Turn:
 
     def choose(self, number: int, maps: int, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Indices of the maps that turn `number` looks at, and which of the `pixels`, (P, 2), bool."""
-        apart = max(1, maps // self.maps)
+        apart = max(1, round(maps / self.maps))
         row, column = pixels.T.astype(int)
         if self.sieve == 1:
             chosen = np.ones(len(pixels), bool)
@@ -71,7 +71,8 @@ class Schedule:
     ----------
     turns : tuple of Turn
     groups : int
-        Maps are averaged to at most so many.
+        Maps are averaged to at most so many; to twice as many where the wavevectors lie so far apart that the waves
+        would wash out (`friedel.detection.refit.pool`).
     most_hidden : int
         Scatterers that nobody reported: at most so many a turn.
     whole : int
@@ -82,8 +83,9 @@ class Schedule:
         The posterior's curvature takes the model to be true; on simulated fields with every disturbance the errors are
         so many times as large.
     thorough : bool
-        Look for what nobody reported by what the whole fit would gain, not by what is left over map by map; and fit
-        the herringbone's wavevector, too, which the search for it gives to a degree or so.
+        Look for what nobody reported by what the whole fit would gain, not by what is left over map by map; fit the
+        herringbone's wavevector, too, which the search for it gives to a degree or so; and weigh down what errors all
+        voltages have in common.
     """
 
     turns: tuple[Turn, ...]
@@ -101,14 +103,14 @@ _HELD = Turn(4, positions=False, hidden="outside")
 #: Decides who is an impurity, at about twice the cost of the network itself.
 QUICK = Schedule(
     turns=(
-        replace(_HELD, sieve=4),
-        replace(_HELD, sieve=4),
+        replace(_HELD, maps=2, sieve=4),
+        replace(_HELD, maps=2, sieve=4),
         Turn(4, sieve=4, ripple=True),
-        Turn(4, sieve=2, hidden="anywhere"),
+        Turn(4, sieve=4, hidden="anywhere"),
         Turn(4, sieve=4, shared=True),
         Turn(4, sieve=2),
     ),
-    groups=8,
+    groups=4,
     most_hidden=16,
     whole=104,
     tile=64,

@@ -200,15 +200,26 @@ class Hankel:
     """H₀(kr) on a radial grid, interpolated linearly, and its slope, that of the lines between.
 
     The imaginary part of k is taken as damping, and in the amplitude's √(1/k): exact to first order in Im k / Re k.
+
+    Parameters
+    ----------
+    k : complex
+        Wavevector [rad/px].
+    reach : float
+        Longest way [px].
+    blur : float
+        Standard deviation b of the wavevectors whose mean map is meant [rad/px]. The mean of e^{ik(L + L')} over them
+        is smaller by exp(−b² (L + L')²/2); a factor exp(−b² L²) for each wave is the same where L = L', and exact to
+        b² (L − L')²/2 elsewhere.
     """
 
-    def __init__(self, k: complex, reach: float) -> None:
-        self._k = complex(k)
+    def __init__(self, k: complex, reach: float, blur: float = 0.0) -> None:
+        self._k, self._blur = complex(k), float(blur)
         self._reach = int(np.ceil((reach + 2 * STEP) / REACH)) * REACH
 
     def __call__(self, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
         """H₀(kL) for the lengths L of `ways`, and its derivative by L, complex64."""
-        value, slope = _table(self._k, self._reach)
+        value, slope = _table(self._k, self._reach, self._blur)
         index, rest = ways.nodes
         out, along = value.take(index), slope.take(index)
         out += along * rest
@@ -216,10 +227,11 @@ class Hankel:
 
 
 @lru_cache(maxsize=64)  # the steps of a fit ask for the same wavevectors again and again
-def _table(k: complex, reach: int) -> tuple[np.ndarray, np.ndarray]:
+def _table(k: complex, reach: int, blur: float) -> tuple[np.ndarray, np.ndarray]:
     """H₀ at whole steps out to `reach` px, and its slope on the way to the next."""
     r = np.maximum(np.arange(int(reach / STEP) + 1) * STEP, NEAREST)
-    value = (j0(k.real * r) + 1j * y0(k.real * r)) * np.exp(-k.imag * r) * np.sqrt(k.real / k)
+    damped = np.exp(-k.imag * r - (blur * r) ** 2) * np.sqrt(k.real / k)
+    value = (j0(k.real * r) + 1j * y0(k.real * r)) * damped
     return value.astype(np.complex64), (np.diff(value, append=0) / STEP).astype(np.complex64)
 
 
@@ -236,12 +248,16 @@ class Scattering:
         s_i = (e^{2iδ_i} − 1)/2.
     reach : float
         Longest way from a pixel to a scatterer [px].
+    blur : float
+        Standard deviation of the wavevectors that a mean map holds, as for `Hankel` [rad/px].
     """
 
-    def __init__(self, between: Ways, k: complex, strength: np.ndarray, reach: float) -> None:
-        self.between, self.k = between, k
+    def __init__(
+        self, between: Ways, k: complex, strength: np.ndarray, reach: float, blur: float = 0.0
+    ) -> None:
+        self.between, self.k, self.blur = between, k, blur
         self.strength = strength.astype(np.complex64)
-        self.table = Hankel(k, max(reach, float(between.length.max(initial=0))) + 1)
+        self.table = Hankel(k, max(reach, float(between.length.max(initial=0))) + 1, blur)
         off = (1 - np.eye(len(strength))).astype(np.float32)
         wave, slope = self.table(between)
         #: Derivative of H₀ from scatterer to scatterer by the way between them, shape (N, N).
@@ -324,9 +340,8 @@ class Waves:
         away, between : Ways
             From the pixels and from the scatterers to the points.
         """
-        table = Hankel(
-            self._scattering.k, float(max(away.length.max(initial=0), between.length.max(initial=0)))
-        )
+        reach = float(max(away.length.max(initial=0), between.length.max(initial=0)))
+        table = Hankel(self._scattering.k, reach, self._scattering.blur)
         wave = table(away)[0]
         wave += self._twice @ (table(between)[0] / 2)
         return wave
