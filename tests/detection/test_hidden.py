@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
+from friedel.detection.groups import average
 from friedel.detection.hidden import ScoreTest, by_fit, by_residual, gain
 from friedel.detection.joint_fit import JointFit
-from friedel.detection.refit import pool
 from friedel.evaluation.twin import make_twin
 from friedel.stack import didv, normalise
 
@@ -20,7 +20,7 @@ def _outside(places, size=36):
 
 
 def _fit(twin, points, turns=5):
-    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
+    maps, k, *_ = average(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
     fit = JointFit(maps, k, np.ones(maps.shape[1:], bool), points, np.full(len(points), 0.3))
     fit.guess_strengths()
     for turn in range(turns):

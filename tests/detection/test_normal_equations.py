@@ -22,7 +22,7 @@ def case():
     strength = (0.7 * np.exp(2j * rng.uniform(0, np.pi, (4, 6))) - 1) / 2
     k = np.linspace(0.65, 0.9, 4) + 0.01j
     way = ENERGY[:, None] * np.array([0.2, -0.1])
-    model = FieldModel(place, position, strength, k, Ripple(0.02, 0.01, (0.3, 0.2)), way)
+    model = FieldModel(place, position, strength, k, Ripple(0.02, 0.01, (0.3, 0.2)), way, np.full(4, 0.01))
     nuisance = np.linalg.qr(rng.normal(size=(len(place), 5)))[0].astype(np.float32)
     pixel = rng.uniform(0.5, 1, len(place)).astype(np.float32)
     seen = model.density() * pixel
@@ -95,7 +95,7 @@ def test_kept_waves_are_the_same_waves(case, monkeypatch):
         monkeypatch.setattr(module, "KEPT", kept)
         strength = np.array([one.strength for one in model.scattering])
         k = np.array([one.k for one in model.scattering])
-        again = FieldModel(model.place, model.position, strength, k, model.ripple, model.drift)
+        again = FieldModel(model.place, model.position, strength, k, model.ripple, model.drift, np.full(4, 0.01))
         assert again.density() is again.density() and again.density() is not model.density()
         first = next(iter(again.parts()))
         assert (again.waves(first) is again.waves(first)) == (kept > 0)

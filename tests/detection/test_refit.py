@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from friedel.detection import refit
+from friedel.detection.groups import average
 from friedel.detection.joint_fit import JointFit
-from friedel.detection.refit import iter_refit, pool
+from friedel.detection.refit import iter_refit
 from friedel.detection.schedule import FULL, QUICK
 from friedel.detection.verdict import DOUBT, verdict
 from friedel.evaluation.bound import isolated, position_bound
@@ -196,7 +197,7 @@ def test_evidence_is_what_chi2_rises_by():
     """To second order; so for a weak scatterer, whose loss the others cannot make good."""
     twin = make_twin(EXACT, 3)
     truth, _ = twin.truth()
-    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
+    maps, k, *_ = average(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
     points = np.vstack([truth, _empty_places(twin, 1)])
     sure = np.arange(len(points)) < len(truth)
     fit = JointFit(maps, k, np.ones(maps.shape[1:], bool), points, np.full(len(points), 0.3), sure)
@@ -225,7 +226,7 @@ def _three_steps(maps: np.ndarray, k: np.ndarray, points: np.ndarray, *choice: n
 
 def test_maps_that_are_not_chosen_do_not_count():
     twin = make_twin(EXACT, 3)
-    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
+    maps, k, *_ = average(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
     truth, _ = twin.truth()
     half = np.arange(0, len(k), 2)
     spoilt = maps.copy()
@@ -241,7 +242,7 @@ def test_maps_that_are_not_chosen_do_not_count():
 
 def test_pixels_that_are_not_chosen_do_not_count():
     twin = make_twin(EXACT, 3)
-    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
+    maps, k, *_ = average(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
     truth, _ = twin.truth()
     every = np.arange(len(k))
     pixels = np.argwhere(np.ones(maps.shape[1:], bool))
@@ -255,7 +256,7 @@ def test_pixels_that_are_not_chosen_do_not_count():
 
 def test_a_step_of_strengths_leaves_the_positions():
     twin = make_twin(EXACT, 3)
-    maps, k = pool(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
+    maps, k, *_ = average(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
     truth, _ = twin.truth()
     fit = JointFit(maps, k, np.ones(maps.shape[1:], bool), truth, np.full(len(truth), 0.3))
     fit.guess_strengths()
@@ -264,6 +265,18 @@ def test_a_step_of_strengths_leaves_the_positions():
     fit.step(positions=False)
     assert (fit.position == truth).all() and fit.evaluate(slopes=False)[0] < before
     assert np.abs(fit.course - strengths).max() > 0.01 and not fit.settled
+
+
+def test_positions_of_a_drifting_field_are_those_half_way_in_time():
+    """Not half-way in k, which grows as √E: that would be 0.03 px off along the drift."""
+    bias = tuple(float(v) for v in range(-230, 21, 5))
+    twin = make_twin(replace(EXACT, bias_mv=bias, drift_px=1.3, noise=0.2), 3)
+    truth, optional = twin.truth()
+    found = _refit(twin, truth)
+    way = np.array(found.about["tiles"][0]["drift_px"])
+    assert 0.58 < np.hypot(*way) < 0.65  # to the last average of maps
+    along = (found.positions - truth)[~optional & isolated(twin)] @ (way / np.hypot(*way))
+    assert abs(along.mean()) < 0.005
 
 
 def test_a_quick_refit_comes_a_good_part_of_the_way():
@@ -320,14 +333,6 @@ def test_nothing_to_refit():
     maps = np.zeros((3, 16, 16), np.float32)
     found = drain(iter_refit(maps, np.array([0.7, 0.8, 0.9]), np.ones((16, 16), bool), np.zeros((0, 2))))
     assert found.positions.shape == (0, 2) and found.about["kept"] == 0
-
-
-def test_pool_keeps_the_order_of_k():
-    k = np.array([0.9, 0.7, 0.8, 0.6])
-    maps = k[:, None, None] * np.ones((4, 2, 2))
-    pooled, groups = pool(maps, k, 2)
-    assert groups == pytest.approx([0.65, 0.85])
-    assert pooled[:, 0, 0] == pytest.approx([0.65, 0.85])
 
 
 def test_damping_is_that_of_the_complex_band():

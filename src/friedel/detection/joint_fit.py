@@ -52,6 +52,8 @@ class JointFit:
         Points that are impurities, others may be none; all are, if None.
     blur : array, shape (bias,), optional
         Standard deviation of the wavevectors that each map is the mean of [rad/px]; 0 if None.
+    time : array, shape (bias,), optional
+        When each map was taken, from about −1 to 1, in the order of k; at equal intervals if None.
     """
 
     def __init__(
@@ -63,9 +65,11 @@ class JointFit:
         spread: np.ndarray,
         sure: np.ndarray | None = None,
         blur: np.ndarray | None = None,
+        time: np.ndarray | None = None,
     ) -> None:
         self.mask, self.k0 = mask, np.asarray(k, dtype=complex)
         self.blur = np.zeros(len(k)) if blur is None else np.asarray(blur, float)
+        self.time = _even_times(self.k0) if time is None else np.asarray(time, float)
         self.pixels = np.argwhere(mask).astype(float)
         self._tree = KDTree(self.pixels)
         self.data = maps[:, mask].astype(np.float32)
@@ -148,7 +152,7 @@ class JointFit:
         arrays, shared = (self.position, self.course, self.used, v), tuple(self.shared.values())
         made_from, around = self._made_from
         if shared != around or any(a is not b for a, b in zip(arrays, made_from, strict=True)):
-            way = self.energy[v, None] * self.drift
+            way = self.time[v, None] * self.drift
             place, strength = self.pixels[self.used], self.strength[v]
             self._model = FieldModel(
                 place, self.position, strength, self.k[v], self.ripple, way, self.blur[v]
@@ -402,3 +406,9 @@ class JointFit:
         """Standard deviation of the positions per axis [px], from the posterior's curvature, shape (N,)."""
         variance = np.diag(self._covariance)[: 2 * len(self.start)].reshape(2, -1)
         return np.sqrt(variance.mean(axis=0))
+
+
+def _even_times(k: np.ndarray) -> np.ndarray:
+    """From −1 to 1 in the order of k; a single map is half-way."""
+    rank = np.argsort(np.argsort(np.real(k), kind="stable"), kind="stable")
+    return 2 * rank / max(len(k) - 1, 1) - (len(k) > 1)

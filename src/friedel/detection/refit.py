@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import KDTree
 
+from friedel.detection.groups import average
 from friedel.detection.herringbone import PERIOD_NM, iter_ripple
 from friedel.detection.hidden import MARGIN, by_fit, by_residual
 from friedel.detection.joint_fit import JointFit
@@ -41,9 +42,6 @@ LEAST_PIXELS = 64
 REST = 0.004
 #: Strength below which a doubtful scatterer is superfluous.
 FAINT = 0.15
-#: Groups of voltages are made narrower than this [rad/px], if need be, by twice as many of them: four half waves off, a
-#: map over so wide a range of wavevectors still has three quarters of its amplitude.
-WIDEST = 0.08
 #: Turn from which wavevector, drift and gains are known well enough to be fitted.
 SHARED_FROM = 2
 
@@ -79,27 +77,6 @@ class Refitted:
     new_sigma: np.ndarray
     new_evidence: np.ndarray
     about: dict[str, Any]
-
-
-def pool(maps: np.ndarray, k: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Average neighbouring voltages, in the order of k, into at most `groups` maps of equally many.
-
-    Into up to twice as many, if groups were wider than `WIDEST` otherwise.
-
-    Returns
-    -------
-    maps : array, shape (groups, rows, columns)
-    k : array of complex, shape (groups,)
-        Their mean wavevectors.
-    blur : array, shape (groups,)
-        Standard deviation of the wavevectors of each: far from a scatterer its waves wash out in the mean.
-    """
-    order = np.argsort(np.real(k), kind="stable")
-    wanted = int(np.clip(np.ceil(np.ptp(np.real(k)) / WIDEST), groups, 2 * groups))
-    parts = np.array_split(order, min(wanted, len(order)))
-    pooled = np.stack([maps[part].mean(axis=0) for part in parts]).astype(np.float32)
-    mean, blur = np.array([(k[part].mean(), k[part].real.std()) for part in parts]).T
-    return pooled, mean, blur.real
 
 
 def iter_refit(
@@ -146,7 +123,7 @@ def iter_refit(
     points = np.asarray(points, float).reshape(-1, 2)
     given = np.full(len(points), np.nan) if sigma is None else np.asarray(sigma, float)
     sure = np.ones(len(points), bool) if doubtful is None else ~np.asarray(doubtful, bool)
-    maps, k, blur = pool(maps, np.asarray(k, complex), schedule.groups)
+    maps, k, blur, time = average(maps, np.asarray(k, complex), schedule.groups)
     place, spread, kept = points.copy(), given.copy(), np.ones(len(points), bool)
     evidence = np.full(len(points), np.nan)
     new: list[np.ndarray] = [np.zeros((0, 4))]
@@ -171,7 +148,7 @@ def iter_refit(
             continue
         width = np.maximum(LEAST_SPREAD, 2 * np.nan_to_num(given[chosen], nan=0.0))
         part = maps[(slice(None), *at)]
-        fit = JointFit(part, k, mask[at], points[chosen] - corner, width, sure[chosen], blur)
+        fit = JointFit(part, k, mask[at], points[chosen] - corner, width, sure[chosen], blur, time)
         if len(fit.used) < LEAST_PIXELS:
             continue
         fit.sharing = schedule.thorough

@@ -72,7 +72,7 @@ class Schedule:
     turns : tuple of Turn
     groups : int
         Maps are averaged to at most so many; to twice as many where the wavevectors lie so far apart that the waves
-        would wash out (`friedel.detection.refit.pool`).
+        would wash out (`friedel.detection.groups`).
     most_hidden : int
         Scatterers that nobody reported: at most so many a turn.
     whole : int
