@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from friedel.detection.groups import WIDEST, average
 from friedel.physics.foldy_lax import Ripple, Scattering, Waves, Ways

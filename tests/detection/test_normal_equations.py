@@ -95,7 +95,9 @@ def test_kept_waves_are_the_same_waves(case, monkeypatch):
         monkeypatch.setattr(module, "KEPT", kept)
         strength = np.array([one.strength for one in model.scattering])
         k = np.array([one.k for one in model.scattering])
-        again = FieldModel(model.place, model.position, strength, k, model.ripple, model.drift, np.full(4, 0.01))
+        again = FieldModel(
+            model.place, model.position, strength, k, model.ripple, model.drift, np.full(4, 0.01)
+        )
         assert again.density() is again.density() and again.density() is not model.density()
         first = next(iter(again.parts()))
         assert (again.waves(first) is again.waves(first)) == (kept > 0)

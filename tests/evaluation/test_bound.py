@@ -125,7 +125,9 @@ def test_jitter_is_noise_that_voltages_share():
 def test_offsets_of_the_rows_are_noise_of_known_covariance():
     """The same information by generalised least squares with the full covariance of all pixels."""
     bias = (-230.0,)
-    twin = make_twin(Setting(shape=(20, 22), bias_mv=bias, impurities=3, margin_nm=0.5, rows=0.4, noise=0.5), 2)
+    twin = make_twin(
+        Setting(shape=(20, 22), bias_mv=bias, impurities=3, margin_nm=0.5, rows=0.4, noise=0.5), 2
+    )
     points, strength = twin.scatterers.position, np.full(len(twin.scatterers.position), 0.4j - 0.3)
     place, away, between = _parts(points, twin.setting.shape)
     found = _information(place, points, away, between, strength, _row_offsets(twin, place))
@@ -141,7 +143,9 @@ def test_offsets_of_the_rows_are_noise_of_known_covariance():
     slopes = _slopes(place, points, away, between, K, strength, none)[1]
     weight = np.linalg.inv(covariance)
     explained = weight @ nuisance @ np.linalg.solve(nuisance.T @ weight @ nuisance, nuisance.T @ weight)
-    np.testing.assert_allclose(found, slopes.T @ (weight - explained) @ slopes, rtol=1e-3, atol=1e-3 * found.max())
+    np.testing.assert_allclose(
+        found, slopes.T @ (weight - explained) @ slopes, rtol=1e-3, atol=1e-3 * found.max()
+    )
     assert (np.diag(found) < np.diag(plain)).all()
 
 

@@ -8,9 +8,9 @@ import numpy as np
 class Layout:
     """From the columns of single maps (positions, strengths there, shared) to the parameters of the fit.
 
-    Map v adds its columns C_v as they are, and once more times its energy e_v: a strength is s + e_v s', and a scatterer
-    drifts by t_v times the way to the last map, whose derivative is taken with e_v for the time t_v: they differ by a
-    few hundredths, which steps do not mind. Sums over maps therefore come in two halves, Σ_v C_v and Σ_v e_v C_v.
+    Map v adds its columns C_v as they are, and once more times its energy e_v: a strength is s + e_v s', a scatterer
+    drifts by t_v times the way to the last map. The drift's derivative is taken with e_v for the time t_v: they differ
+    by a few hundredths, which steps do not mind. Sums over maps therefore come in two halves, Σ_v C_v and Σ_v e_v C_v.
 
     Parameters
     ----------

@@ -12,15 +12,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import KDTree
 
-from friedel.detection import positive
+from friedel.detection import cores, positive
 from friedel.detection.fit_layout import Layout
 from friedel.detection.normal_equations import FieldModel, Weights, normal_equations
 from friedel.detection.strength_prior import StrengthPrior
 from friedel.physics.foldy_lax import Hankel, Ripple, Ways
 
-#: Pixels nearer than this to a point [px] are left out. A core that reaches further shows: in a ring of `RING` px more
-#: than `CORE_SHARE` of the pixels have a χ² of more than `CORE_CHI2` × the usual; up to `LARGEST_CORE`, and a rim.
-CORE, RING, CORE_SHARE, CORE_CHI2, LARGEST_CORE, RIM = 1.5, 0.6, 0.3, 2.2, 3.3, 0.2
+#: Pixels nearer than this to a point [px] are left out, and more where a core reaches further.
+CORE = 1.5
 #: Shared parameters and what is known of them beforehand (standard deviations; relative, relative, -, -, rad/px, px).
 PRIOR = {
     "k": 0.01, "im_k": 0.005, "cosine": 0.05, "sine": 0.05,
@@ -100,6 +99,7 @@ class JointFit:
         self.common = np.ones(count) / np.sqrt(count)
         self.common_share = 0.0
         self.weight = np.ones(len(self.pixels))
+        self._misfit = np.full(len(self.pixels), np.nan)
         self.gain = np.ones(mask.shape[0])
         self.damping = 1e-3
         self.normal: np.ndarray = np.eye(1)
@@ -162,10 +162,10 @@ class JointFit:
 
     def select(self) -> None:
         """Choose the pixels outside all cores; anew only if points have come or have moved by more than a trifle."""
-        cores = np.column_stack([self.position, self.core])
-        if cores.shape == self._cores.shape and np.abs(cores - self._cores).max(initial=0) < TRIFLE:
+        discs = np.column_stack([self.position, self.core])
+        if discs.shape == self._cores.shape and np.abs(discs - self._cores).max(initial=0) < TRIFLE:
             return
-        self._cores, self._outside = cores, np.ones(len(self.pixels), bool)
+        self._cores, self._outside = discs, np.ones(len(self.pixels), bool)
         for inside in self._tree.query_ball_point(self.position, self.core):
             self._outside[inside] = False
         self.used = np.flatnonzero(self._outside & self.sieve)
@@ -301,8 +301,8 @@ class JointFit:
         chi2 = (left**2).sum(axis=0) - self.common_share * shared**2
         ratio = chi2 / max(float(np.median(chi2)), 1e-9)
         weight = np.minimum(1, (STUDENT + count) / (STUDENT + count * ratio))
-        self._strange = np.zeros(len(self.pixels), bool)
-        self._strange[self.used] = ratio > CORE_CHI2
+        self._misfit = np.full(len(self.pixels), np.nan)
+        self._misfit[self.used] = ratio
         self.weight = np.ones(len(self.pixels))
         self.weight[self.used] = np.where(ratio > OUTLIER, 0.02, weight)
 
@@ -312,21 +312,10 @@ class JointFit:
 
     def grow_cores(self) -> None:
         """Leave out what belongs to large cores: robust weights alone let their rims pull at the positions."""
-        place, strange = self.pixels[self.used], self._strange[self.used]
-        for i, point in enumerate(self.position):
-            r = np.hypot(*(place - point).T)
-            around = (r > LARGEST_CORE) & (r < 2 * LARGEST_CORE)
-            # What is strange further out, too, is more than a core.
-            if not around.any() or strange[around].mean() > CORE_SHARE / 2:
-                continue
-            first = self.core[i]
-            while self.core[i] < LARGEST_CORE:
-                ring = (r > self.core[i]) & (r <= self.core[i] + RING)
-                if ring.sum() < 3 or strange[ring].mean() <= CORE_SHARE:
-                    break
-                self.core[i] += 0.3
-            if self.core[i] > first:
-                self.core[i] += RIM
+        used = self.used[np.isfinite(self._misfit[self.used])]
+        self.core = cores.grown(
+            self.position, self.core, self.pixels[used], self._misfit[used], len(self.chosen)
+        )
 
     def drop_small_drift(self) -> None:
         """Leave the drift out for good if there is hardly any: a map whose points stay put is far quicker made."""

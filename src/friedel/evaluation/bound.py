@@ -8,12 +8,12 @@ H₀² of every scatterer},
 
 summed over voltages. The tip's height jitters: a pixel's whole spectrum ρ is multiplied by 1 + j, which is noise,
 too, of covariance τ² ρ ρᵀ over the voltages of that pixel. Its part of J is taken away (Woodbury's identity, with P_v
-as for white noise, which leaves J too large and the bound, if anything, too low). Rows have offsets: normally distributed
-nuisances of known covariance, so many more observations of them; only the half that each map has for itself counts.
-The derivative is that of the full multiple-scattering map, written out: with g = T h, ∂ρ/∂r_a = 2 Re g_a (∂h_a +
-Σ_j ∂H_aj g_j). The voltages count as independent: an estimator that uses the slow course of the phase over energy may
-do better. White noise, jitter and rows count; drift, tip changes and the herringbone do not, so that the bound is low
-for a field that has them. Core pixels are left out: they follow no law.
+as for white noise, which leaves J too large and the bound, if anything, too low). The rows' offsets are nuisances of
+known covariance, that is, observed once more; only the half that each map has for itself counts. The derivative is
+that of the full multiple-scattering map, written out: with g = T h, ∂ρ/∂r_a = 2 Re g_a (∂h_a + Σ_j ∂H_aj g_j). The
+voltages count as independent: an estimator that uses the slow course of the phase over energy may do better. White
+noise, jitter and rows count; drift, tip changes and the herringbone do not, so that the bound is low for a field that
+has them. Core pixels are left out: they follow no law.
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ def position_bound(twin: Twin, border_px: float = 1.0, voltages: int = 24) -> np
     common = np.zeros((len(place), 2 * len(points)))
     power = np.zeros(len(place))
     for v in chosen:
-        spectrum, slopes = _slopes(
-            place, points, away, between, twin.k[v], twin.strength[v], offsets
-        )
+        spectrum, slopes = _slopes(place, points, away, between, twin.k[v], twin.strength[v], offsets)
         weight = count / len(chosen) / twin.noise[v] ** 2
         information += weight * slopes.T @ slopes
         jitter = JITTER * twin.setting.jitter_pm * spectrum
@@ -102,7 +100,7 @@ def _usable(twin: Twin) -> np.ndarray:
 
 
 def _row_offsets(twin: Twin, place: np.ndarray) -> np.ndarray:
-    """Columns of the rows' offsets over the noise: in the P pixels, and in what is known beforehand, (P + rows, rows)."""
+    """Columns of the rows' offsets over the noise: in the pixels, and in what is known of them, (P + rows, rows)."""
     count, size = twin.setting.shape[0], twin.setting.rows / twin.setting.noise
     if not size:
         return np.zeros((len(place), 0))
@@ -137,7 +135,9 @@ def _slopes(
         )
         own = -np.complex64(k) * h1 * toward.astype(np.float32)
         others = radial * (points[:, None, axis] - points[None, :, axis]) / apart
-        derivative[: len(place), axis * n : (axis + 1) * n] = (2 * g * (own + g @ others.T.astype(np.complex64))).real
+        derivative[: len(place), axis * n : (axis + 1) * n] = (
+            2 * g * (own + g @ others.T.astype(np.complex64))
+        ).real
     square = h**2
     nuisance = np.zeros((len(offsets), 1 + 2 * n + offsets.shape[1]))
     nuisance[: len(place), 0] = 1

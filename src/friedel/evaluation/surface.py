@@ -83,7 +83,7 @@ def measure(
 
 
 def row_covariance(rows: int) -> np.ndarray:
-    """Covariance of that half of the rows' offsets which each map has for itself, unit variance in all, (rows, rows)."""
+    """Covariance of that half of the rows' offsets that each map has for itself; of both, the variance is 1."""
     apart = np.abs(np.subtract.outer(np.arange(rows), np.arange(rows)))
     return np.asarray(ROW_MEMORY**apart / 2)
 
