@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from friedel.detection.groups import WIDEST, average
+from friedel.detection.groups import WIDEST, average, even_times
 from friedel.physics.foldy_lax import Ripple, Scattering, Waves, Ways
 
 
@@ -30,6 +30,11 @@ def test_nothing_is_lost_and_time_is_that_of_the_series(count, groups, data):
     assert np.average(found.time, weights=sizes) == pytest.approx(0, abs=1e-9)
     assert (np.diff(found.time) > 0).all() and found.time[-1] == (1 if len(found.k) > 1 else 0)
     assert (found.blur >= 0).all()
+
+
+def test_single_maps_are_taken_one_after_the_other():
+    assert even_times(np.array([0.9, 0.7, 0.8])) == pytest.approx([1, -1, 0])
+    assert even_times(np.array([0.9])) == pytest.approx([0])
 
 
 def test_a_wide_range_of_wavevectors_has_more_groups():

@@ -51,3 +51,9 @@ def average(maps: np.ndarray, k: np.ndarray, groups: int) -> Groups:
     rank = np.array([part.mean() for part in np.array_split(np.arange(len(order)), len(parts))])
     rank -= (len(order) - 1) / 2
     return Groups(mean, wavevector, blur.real, rank / max(rank.max(), 1e-9))
+
+
+def even_times(k: np.ndarray) -> np.ndarray:
+    """When maps of these wavevectors are taken at equal intervals: from −1 to 1; a single one is half-way."""
+    rank = np.argsort(np.argsort(np.real(k), kind="stable"), kind="stable")
+    return np.asarray(2 * rank / max(len(k) - 1, 1) - (len(k) > 1))

@@ -14,6 +14,7 @@ from scipy.spatial import KDTree
 
 from friedel.detection import cores, positive
 from friedel.detection.fit_layout import Layout
+from friedel.detection.groups import even_times
 from friedel.detection.normal_equations import FieldModel, Weights, normal_equations
 from friedel.detection.strength_prior import StrengthPrior
 from friedel.physics.foldy_lax import Hankel, Ripple, Ways
@@ -68,7 +69,7 @@ class JointFit:
     ) -> None:
         self.mask, self.k0 = mask, np.asarray(k, dtype=complex)
         self.blur = np.zeros(len(k)) if blur is None else np.asarray(blur, float)
-        self.time = _even_times(self.k0) if time is None else np.asarray(time, float)
+        self.time = even_times(self.k0) if time is None else np.asarray(time, float)
         self.pixels = np.argwhere(mask).astype(float)
         self._tree = KDTree(self.pixels)
         self.data = maps[:, mask].astype(np.float32)
@@ -395,9 +396,3 @@ class JointFit:
         """Standard deviation of the positions per axis [px], from the posterior's curvature, shape (N,)."""
         variance = np.diag(self._covariance)[: 2 * len(self.start)].reshape(2, -1)
         return np.sqrt(variance.mean(axis=0))
-
-
-def _even_times(k: np.ndarray) -> np.ndarray:
-    """From −1 to 1 in the order of k; a single map is half-way."""
-    rank = np.argsort(np.argsort(np.real(k), kind="stable"), kind="stable")
-    return 2 * rank / max(len(k) - 1, 1) - (len(k) > 1)
