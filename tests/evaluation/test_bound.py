@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from friedel.evaluation.bound import JITTER, _row_offsets, _slopes, isolated, position_bound
-from friedel.evaluation.surface import pixels, row_covariance
-from friedel.evaluation.twin import TYPICAL_RMS, Setting, make_twin
+from friedel.evaluation.bound import JITTER, _slopes, isolated, position_bound
+from friedel.evaluation.surface import pixels
+from friedel.evaluation.twin import Setting, make_twin
 from friedel.evaluation.waves import Places, distances, scattered
 
 K = 0.78 + 0.01j
@@ -19,9 +19,8 @@ def _parts(points, shape=(40, 40), core=1.0):
     return place, Places(distances(place, points)), distances(points, points)
 
 
-def _information(place, points, away, between, strength, offsets=None):
-    offsets = np.zeros((len(place), 0)) if offsets is None else offsets
-    slopes = _slopes(place, points, away, between, K, strength, offsets)[1]
+def _information(place, points, away, between, strength):
+    slopes = _slopes(place, points, away, between, K, strength)[1]
     return slopes.T @ slopes
 
 
@@ -95,7 +94,6 @@ def test_without_jitter_a_twins_bound_scales_with_its_noise():
             margin_nm=2.0,
             noise=noise,
             jitter_pm=0,
-            rows=0,
         )
         for noise in (0.4, 0.8)
     ]
@@ -120,40 +118,6 @@ def test_jitter_is_noise_that_voltages_share():
     # However large, it hides one combination of the voltages only: a quarter of what four tell, or little more.
     assert (huge[inner] / none[inner]).max() < 2.0
     np.testing.assert_allclose(huge[inner], bound(noise=0.2, jitter_pm=1e5)[inner], rtol=1e-3)
-
-
-def test_offsets_of_the_rows_are_noise_of_known_covariance():
-    """The same information by generalised least squares with the full covariance of all pixels."""
-    bias = (-230.0,)
-    twin = make_twin(
-        Setting(shape=(20, 22), bias_mv=bias, impurities=3, margin_nm=0.5, rows=0.4, noise=0.5), 2
-    )
-    points, strength = twin.scatterers.position, np.full(len(twin.scatterers.position), 0.4j - 0.3)
-    place, away, between = _parts(points, twin.setting.shape)
-    found = _information(place, points, away, between, strength, _row_offsets(twin, place))
-    none = np.zeros((len(place), 0))
-    plain = _information(place, points, away, between, strength, none)
-    row = place[:, 0].astype(int)
-    covariance = np.eye(len(place)) + 0.8**2 * row_covariance(20)[np.ix_(row, row)]
-    from scipy.special import hankel1
-
-    h = hankel1(0, K * distances(place, points))
-    nuisance = np.concatenate([np.ones((len(place), 1)), (h**2).real, (h**2).imag], axis=1)
-    # The derivatives themselves differ from those without nuisances by nuisances only.
-    slopes = _slopes(place, points, away, between, K, strength, none)[1]
-    weight = np.linalg.inv(covariance)
-    explained = weight @ nuisance @ np.linalg.solve(nuisance.T @ weight @ nuisance, nuisance.T @ weight)
-    np.testing.assert_allclose(
-        found, slopes.T @ (weight - explained) @ slopes, rtol=1e-3, atol=1e-3 * found.max()
-    )
-    assert (np.diag(found) < np.diag(plain)).all()
-
-
-def test_the_twins_rows_are_what_the_bound_believes():
-    still = Setting(shape=(40, 8), bias_mv=tuple(range(300)), impurities=0, noise=0.0, jitter_pm=0.0)
-    maps = make_twin(replace(still, rows=1.0, herringbone=False), 3).stack["LockinX"].to_numpy()[..., 0]
-    own = (maps[::2] - maps[1::2]) / TYPICAL_RMS / np.sqrt(2)  # without the half that all maps share
-    np.testing.assert_allclose(np.cov(own.T)[:6, :6], row_covariance(40)[:6, :6], atol=0.2)
 
 
 def test_the_twin_jitters_by_what_the_bound_believes():

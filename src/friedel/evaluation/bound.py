@@ -8,12 +8,11 @@ H₀² of every scatterer},
 
 summed over voltages. The tip's height jitters: a pixel's whole spectrum ρ is multiplied by 1 + j, which is noise,
 too, of covariance τ² ρ ρᵀ over the voltages of that pixel. Its part of J is taken away (Woodbury's identity, with P_v
-as for white noise, which leaves J too large and the bound, if anything, too low). The rows' offsets are nuisances of
-known covariance, that is, observed once more; only the half that each map has for itself counts. The derivative is
-that of the full multiple-scattering map, written out: with g = T h, ∂ρ/∂r_a = 2 Re g_a (∂h_a + Σ_j ∂H_aj g_j). The
-voltages count as independent: an estimator that uses the slow course of the phase over energy may do better. White
-noise, jitter and rows count; drift, tip changes and the herringbone do not, so that the bound is low for a field that
-has them. Core pixels are left out: they follow no law.
+as for white noise, which leaves J too large and the bound, if anything, too low). The derivative is that of the full
+multiple-scattering map, written out: with g = T h, ∂ρ/∂r_a = 2 Re g_a (∂h_a + Σ_j ∂H_aj g_j). The voltages count as
+independent: an estimator that uses the slow course of the phase over energy may do better. White noise and jitter
+count; rows, drift, tip changes and the herringbone do not, so that the bound is low for a field that has them. Core
+pixels are left out: they follow no law.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from scipy.linalg import qr
 from scipy.spatial import KDTree
 from scipy.special import hankel1
 
-from friedel.evaluation.surface import nearest, pixels, row_covariance
+from friedel.evaluation.surface import nearest, pixels
 from friedel.evaluation.twin import REPLACED_NM, Twin
 from friedel.evaluation.waves import Places, Radial, distances, t_matrix
 
@@ -61,15 +60,14 @@ def position_bound(twin: Twin, border_px: float = 1.0, voltages: int = 24) -> np
     count = len(twin.k)
     chosen = np.unique(np.linspace(0, count - 1, min(voltages, count)).round().astype(int))
     away, between = Places(distances(place, points)), distances(points, points)
-    offsets = _row_offsets(twin, place)
     common = np.zeros((len(place), 2 * len(points)))
     power = np.zeros(len(place))
     for v in chosen:
-        spectrum, slopes = _slopes(place, points, away, between, twin.k[v], twin.strength[v], offsets)
+        spectrum, slopes = _slopes(place, points, away, between, twin.k[v], twin.strength[v])
         weight = count / len(chosen) / twin.noise[v] ** 2
         information += weight * slopes.T @ slopes
         jitter = JITTER * twin.setting.jitter_pm * spectrum
-        common += weight * jitter[:, None] * slopes[: len(place)]
+        common += weight * jitter[:, None] * slopes
         power += weight * jitter**2
     information -= common.T @ (common / (1 + power)[:, None])
     variance = np.diag(np.linalg.inv(information))
@@ -99,28 +97,10 @@ def _usable(twin: Twin) -> np.ndarray:
     return usable
 
 
-def _row_offsets(twin: Twin, place: np.ndarray) -> np.ndarray:
-    """Columns of the rows' offsets over the noise: in the pixels, and in what is known of them, (P + rows, rows)."""
-    count, size = twin.setting.shape[0], twin.setting.rows / twin.setting.noise
-    if not size:
-        return np.zeros((len(place), 0))
-    known = np.linalg.inv(np.linalg.cholesky(size**2 * row_covariance(count)))
-    return np.vstack([np.eye(count)[place[:, 0].astype(int)], known])
-
-
 def _slopes(
-    place: np.ndarray,
-    points: np.ndarray,
-    away: Places,
-    between: np.ndarray,
-    k: complex,
-    strength: np.ndarray,
-    offsets: np.ndarray,
+    place: np.ndarray, points: np.ndarray, away: Places, between: np.ndarray, k: complex, strength: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """ρ/ρ₀ of one map, (P,), and its derivative without the nuisances, PD.
-
-    Shape (P + rows, 2N): all scatterers' rows first, then their columns; after the pixels what is known of `offsets`.
-    """
+    """ρ/ρ₀ of one map, (P,), and its derivative without the nuisances, PD: all rows first, then columns, (P, 2N)."""
     n = len(points)
     table = Radial(k, away.reach)
     h, h1 = table(away), table(away, order=1)
@@ -128,21 +108,16 @@ def _slopes(
     g = h @ matrix.astype(np.complex64)
     apart = between + np.eye(n)
     radial = -k * hankel1(1, k * apart) * (1 - np.eye(n))
-    derivative = np.zeros((len(offsets), 2 * n))
+    derivative = np.empty((len(place), 2 * n))
     for axis in range(2):
         toward = (points[:, axis] - place[:, axis, None]) / np.maximum(
             np.hypot(*_differences(place, points)), 0.1
         )
         own = -np.complex64(k) * h1 * toward.astype(np.float32)
         others = radial * (points[:, None, axis] - points[None, :, axis]) / apart
-        derivative[: len(place), axis * n : (axis + 1) * n] = (
-            2 * g * (own + g @ others.T.astype(np.complex64))
-        ).real
+        derivative[:, axis * n : (axis + 1) * n] = (2 * g * (own + g @ others.T.astype(np.complex64))).real
     square = h**2
-    nuisance = np.zeros((len(offsets), 1 + 2 * n + offsets.shape[1]))
-    nuisance[: len(place), 0] = 1
-    nuisance[: len(place), 1 : n + 1], nuisance[: len(place), n + 1 : 2 * n + 1] = square.real, square.imag
-    nuisance[:, 2 * n + 1 :] = offsets
+    nuisance = np.concatenate([np.ones((len(place), 1)), square.real, square.imag], axis=1).astype(float)
     basis = qr(nuisance, mode="economic", overwrite_a=True, check_finite=False)[0]
     derivative -= basis @ (basis.T @ derivative)
     density = 1 + np.einsum("pn,pn->p", g, h).real.astype(float)

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from friedel.evaluation.twin import Setting
 
 
-#: Correlation of neighbouring rows' offsets.
-ROW_MEMORY = 0.7
-
-
 def pixels(shape: tuple[int, int]) -> np.ndarray:
     """(row, column) of every pixel, shape (rows × columns, 2)."""
     return np.stack(list(np.mgrid[: shape[0], : shape[1]]), -1).reshape(-1, 2).astype(float)
@@ -73,19 +69,13 @@ def measure(
     step = (step[:-1] + step[-1]) / np.sqrt(2)  # half of it shared by all maps
     offsets[:, 0] = step[:, 0]
     for r in range(1, rows):
-        offsets[:, r] = ROW_MEMORY * offsets[:, r - 1] + np.sqrt(1 - ROW_MEMORY**2) * step[:, r]
+        offsets[:, r] = 0.7 * offsets[:, r - 1] + np.sqrt(1 - 0.49) * step[:, r]
     maps = maps + setting.rows * rms[:, None, None] * offsets[..., None]
     if setting.tip_change:
         row = int(random.integers(rows // 5, rows - rows // 5))
         gain, jump = random.uniform(0.7, 1.3), random.choice([-1.0, 1.0]) * random.uniform(0.5, 1.5)
         maps[:, row:] = (maps[:, row:] - 1) * gain + 1 + jump * rms[:, None, None]
     return maps + setting.noise * rms[:, None, None] * random.normal(size=maps.shape)
-
-
-def row_covariance(rows: int) -> np.ndarray:
-    """Covariance of that half of the rows' offsets that each map has for itself; of both, the variance is 1."""
-    apart = np.abs(np.subtract.outer(np.arange(rows), np.arange(rows)))
-    return np.asarray(ROW_MEMORY**apart / 2)
 
 
 def bound_state(setting: Setting, points: np.ndarray, random: np.random.Generator) -> np.ndarray:
