@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 DOUBT = 0.015
 #: Weights for each kind of refit: constant, the network's logit, log₁₀ of the evidence, log₁₀ of it beside the typical
 #: one. Those of the quick one are the fit in ``benchmarks/results/verdict-quick.txt``; those of the full one come from
-#: an older refit of more iterations on the same fields, and err there 12 times, its own 10 times
+#: an older refit of more iterations on the same fields, and err there 15 times, its own 11 times
 #: (``verdict-full.txt``).
 WEIGHTS = {"quick": (1.42, 0.58, 1.28, 2.1), "full": (4.04, 0.69, 0.32, 2.45)}
 #: A field without impurities has no typical one: so many of this evidence are always added.
