@@ -10,10 +10,10 @@ POINTS = np.array([[10.2, 11.0], [30.0, 42.7], [45.5, 20.1]])
 MAPS = 8
 
 
-def _misfit(radius: float, strength: float, seed: int = 0, quiet: float = 1.0) -> np.ndarray:
+def _misfit(radius: float, strength: float, seed: int = 0) -> np.ndarray:
     """χ² over its median where the first point's core adds `strength` σ to every map."""
     rng = np.random.default_rng(seed)
-    left = np.sqrt(quiet) * rng.normal(size=(MAPS, len(PIXELS)))
+    left = rng.normal(size=(MAPS, len(PIXELS)))
     inside = np.hypot(*(PIXELS - POINTS[0]).T) < radius
     left[:, inside] += strength * rng.choice([-1, 1], size=int(inside.sum()))
     chi2 = (left**2).sum(axis=0)
