@@ -36,7 +36,7 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     from friedel.detection import detector
     from friedel.detection.refit import iter_refit
     from friedel.detection.schedule import SCHEDULES
-    from friedel.detection.second_look import unreported
+    from friedel.detection.second_look import believed, unreported
     from friedel.evaluation.scenes import SCENES
     from friedel.matching import match
     from friedel.models.registry import load_model
@@ -56,7 +56,7 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
             twin.dispersion.complex_k(field.bias) * field.scaling.pixel_nm,
             field.mask,
             table[["row", "column"]].to_numpy(float),
-            table["sigma_px"].to_numpy(float),
+            believed(table, field.mask.shape),
             doubtful=probability < model.threshold,
             pixel_nm=field.scaling.pixel_nm,
             schedule=SCHEDULES[kind],

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from friedel.detection.detector import detect
+from friedel.detection.second_look import BEYOND, believed
 from friedel.errors import FriedelWarning, ModelError
 from friedel.evaluation.bound import isolated
 from friedel.evaluation.twin import Setting, make_twin
@@ -96,3 +97,51 @@ def test_what_the_network_did_not_list_is_judged_too(twin):
 def test_an_unknown_refit_is_refused(twin):
     with pytest.raises(ModelError, match="Unknown refit 'often'; known are none, quick, full"):
         detect(twin.stack, refit="often")
+
+
+@pytest.mark.parametrize("seed", [8, 10])
+def test_what_lies_beyond_the_border_may_go_back_there(seed):
+    """A network puts on the border what lies beyond; the fit follows the waves out. (By σ alone: 0.9 px off.)"""
+    from friedel.detection.second_look import iter_second_look
+    from friedel.progress import drain
+    from friedel.stack import didv, normalise
+
+    twin = make_twin(replace(SETTING, noise=0.8), seed)
+    everything = twin.scatterers.position
+    size = np.array(SETTING.shape)
+    beyond = -np.minimum(everything + 0.5, size - 0.5 - everything).min(axis=1)
+    apart = np.hypot(*(everything[:, None] - everything).transpose(2, 0, 1)) + 99 * np.eye(len(everything))
+    one = int(np.flatnonzero((beyond > 1) & (beyond < 1.5) & (apart.min(axis=1) > 3))[0])
+    reported = np.vstack([everything[beyond < 0], np.clip(everything[one], -0.4, size - 0.6)])
+    chance = np.r_[np.full(len(reported) - 1, 0.99), 0.7]
+    table = pd.DataFrame(
+        {
+            "row": reported[:, 0],
+            "column": reported[:, 1],
+            "s": chance,
+            "probability": chance,
+            "sigma_px": 0.15,
+        }
+    )
+    maps = normalise(didv(twin.stack).to_numpy())
+    low = np.full(maps.shape[1:], 0.002)
+    work = iter_second_look(
+        table, low, low, maps, twin.k, np.ones(low.shape, bool),
+        kind="quick", threshold=0.5, pixel_nm=SETTING.pixel_nm, judge=True,
+    )  # fmt: skip
+    fitted = drain(work)[0]
+    place = fitted[fitted["s"] == 0.7][["row", "column"]].to_numpy()[0]
+    assert np.hypot(*(place - everything[one])) < 0.5
+
+
+def test_only_a_doubtful_point_on_the_border_is_given_room():
+    table = pd.DataFrame(
+        {
+            "row": [20.0, 20.0, 0.2, 39.0, 0.2, 0.2],
+            "column": [20.0, 1.0, 20.0, 39.0, 20.0, 20.0],
+            "probability": [0.3, 0.3, 0.3, 0.94, 0.96, 0.3],
+            "sigma_px": [0.1, 0.1, 0.1, 0.2, 0.1, np.nan],
+        }
+    )
+    assert believed(table, (40, 40)) == pytest.approx([0.1, 0.1, BEYOND, BEYOND, 0.1, BEYOND])
+    assert len(believed(table[:0], (40, 40))) == 0

@@ -17,6 +17,9 @@ from friedel.detection.schedule import SCHEDULES
 from friedel.detection.verdict import DOUBT, verdict
 from friedel.progress import Progress
 
+#: A network sees no further than the border, and puts there what lies beyond: a candidate within `BORDER` [px] of it,
+#: less probable than `SURELY`, may be so far off per axis (`BEYOND` [px]), whatever the network's σ says.
+BORDER, BEYOND, SURELY = 1.0, 0.75, 0.95
 #: A refit that changes the wavevector by more than this share says so.
 K_CHANGE = 0.015
 
@@ -74,7 +77,7 @@ def iter_second_look(
         k,
         mask,
         table[["row", "column"]].to_numpy(float)[chosen],
-        table["sigma_px"].to_numpy(float)[chosen],
+        believed(table.iloc[chosen], mask.shape),
         doubtful=~sure,
         pixel_nm=pixel_nm,
         schedule=SCHEDULES[kind],
@@ -88,9 +91,9 @@ def iter_second_look(
             "probabilities are those found before. Check the surface band."
         ]  # fmt: skip
     about["used"] = True
-    seen = table.iloc[chosen].assign(
-        row=fitted.positions[:, 0], column=fitted.positions[:, 1], sigma_px=fitted.sigma
-    )
+    seen = table.iloc[chosen]
+    sigma = np.where(fitted.kept, seen["sigma_px"], fitted.sigma)
+    seen = seen.assign(row=fitted.positions[:, 0], column=fitted.positions[:, 1], sigma_px=sigma)
     if judge:
         seen = pd.concat([seen, unreported(fitted, s, probability)], ignore_index=True)
         evidence = np.concatenate([fitted.evidence, fitted.new_evidence])
@@ -98,6 +101,23 @@ def iter_second_look(
     table = pd.concat([seen, table.drop(table.index[chosen])], ignore_index=True)
     table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
     return table, about, _remarks(fitted)
+
+
+def believed(table: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:
+    """Standard deviation of the positions per axis with which the fit begins, shape (n,) [px].
+
+    Parameters
+    ----------
+    table : DataFrame
+        Candidates: row, column, probability and sigma_px, NaN where unknown.
+    shape : (int, int)
+        Rows and columns of the maps.
+    """
+    place = table[["row", "column"]].to_numpy(float)
+    inside = np.minimum(place + 0.5, np.array(shape) - 0.5 - place).min(axis=1, initial=np.inf)
+    open_ended = (inside < BORDER) & (table["probability"].to_numpy(float) < SURELY)
+    sigma = table["sigma_px"].to_numpy(float)
+    return np.where(open_ended, np.fmax(sigma, BEYOND), sigma)
 
 
 def unreported(fitted: Refitted, s: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
