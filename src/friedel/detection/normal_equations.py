@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 
 from friedel.detection.fit_layout import Layout
 from friedel.physics.foldy_lax import PART, Ripple, Scattering, Waves, Ways
@@ -140,6 +142,11 @@ class Weights:
         """Direction of each map, (V, P): what a change of its scale does."""
         return self.seen / np.sqrt((self.seen**2).sum(axis=1, keepdims=True) + 1e-9)
 
+    @cached_property
+    def few(self) -> sparse.csr_matrix:
+        """The nuisances, (Q, P), without their zeros: an offset lives in its own row only."""
+        return sparse.csr_matrix(self.nuisance.T)
+
 
 def moments_over_energy(square: np.ndarray, energy: np.ndarray) -> np.ndarray:
     """Σ_v of the maps' CᵀC, (V, m, m), once plain and once times the energy on either side, (2 m, 2 m)."""
@@ -175,7 +182,7 @@ def normal_equations(
     for start in range(0, len(model.place), size):
         stop = min(start + size, len(model.place))
         columns = buffer[:, : stop - start]
-        here, nuisance = np.s_[start:stop], w.nuisance[start:stop]
+        here, few = np.s_[start:stop], w.few[:, start:stop]
 
         def fill(part: slice, start: int = start, columns: np.ndarray = columns) -> None:
             for v, waves in enumerate(model.waves(part)):
@@ -183,10 +190,10 @@ def normal_equations(
                 waves.derivative(layout.names, out, positions=layout.positions)
                 out *= (w.map[v] * w.pixel[part]).astype(np.float32)[:, None]
 
-        def multiply(v: int, here: slice = here, columns: np.ndarray = columns, nuisance=nuisance) -> None:
+        def multiply(v: int, here: slice = here, columns: np.ndarray = columns, few=few) -> None:
             square[v] += columns[v].T @ columns[v]
-            own = np.column_stack([nuisance, unit[v, here], w.left[v, here]])
-            along[v] += own.T @ columns[v]
+            along[v, :-2] += few @ columns[v]
+            along[v, -2:] += np.stack([unit[v, here], w.left[v, here]]) @ columns[v]
 
         each(fill, model.parts(start, stop))
         each(multiply, range(count))
@@ -194,7 +201,8 @@ def normal_equations(
             mixed = (halves * w.common).astype(np.float32) @ columns.reshape(count, -1)
             mixed = np.concatenate(mixed.reshape(2, stop - start, m), axis=1)
             together += mixed.T @ mixed
-            seen += np.column_stack([nuisance, unit[:, start:stop].T, common[start:stop]]).T @ mixed
+            seen[: w.nuisance.shape[1]] += few @ mixed
+            seen[w.nuisance.shape[1] :] += np.vstack([unit[:, here], common[here].T]) @ mixed
     square -= along[:, :-1].transpose(0, 2, 1) @ along[:, :-1]
     moments = moments_over_energy(square, energy)
     slope = (halves @ along[:, -1].astype(float)).ravel()
