@@ -56,7 +56,7 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
             twin.dispersion.complex_k(field.bias) * field.scaling.pixel_nm,
             field.mask,
             table[["row", "column"]].to_numpy(float),
-            believed(table, field.mask.shape),
+            believed(table, field.mask.shape, SCHEDULES[kind]),
             doubtful=probability < model.threshold,
             pixel_nm=field.scaling.pixel_nm,
             schedule=SCHEDULES[kind],

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from friedel.detection.detector import detect
+from friedel.detection.schedule import FULL, QUICK
 from friedel.detection.second_look import BEYOND, believed
 from friedel.errors import FriedelWarning, ModelError
 from friedel.evaluation.bound import isolated
@@ -143,5 +144,6 @@ def test_only_a_doubtful_point_on_the_border_is_given_room():
             "sigma_px": [0.1, 0.1, 0.1, 0.2, 0.1, np.nan],
         }
     )
-    assert believed(table, (40, 40)) == pytest.approx([0.1, 0.1, BEYOND, BEYOND, 0.1, BEYOND])
-    assert len(believed(table[:0], (40, 40))) == 0
+    assert believed(table, (40, 40), QUICK) == pytest.approx([0.1, 0.1, BEYOND, BEYOND, 0.1, BEYOND])
+    assert len(believed(table[:0], (40, 40), QUICK)) == 0
+    assert np.array_equal(believed(table, (40, 40), FULL), table["sigma_px"], equal_nan=True)

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from friedel.detection.refit import Refitted, iter_refit
-from friedel.detection.schedule import SCHEDULES
+from friedel.detection.schedule import SCHEDULES, Schedule
 from friedel.detection.verdict import DOUBT, verdict
 from friedel.progress import Progress
 
 #: A network sees no further than the border, and puts there what lies beyond: a candidate within `BORDER` [px] of it,
-#: less probable than `SURELY`, may be so far off per axis (`BEYOND` [px]), whatever the network's σ says.
+#: less probable than `SURELY`, may be so far off per axis (`BEYOND` [px]) in a quick fit, whatever its σ says.
 BORDER, BEYOND, SURELY = 1.0, 0.75, 0.95
 #: A refit that changes the wavevector by more than this share says so.
 K_CHANGE = 0.015
@@ -72,15 +72,16 @@ def iter_second_look(
     said = table["probability"].to_numpy(float)
     chosen = np.flatnonzero(said >= (min(DOUBT, threshold) if judge else threshold))
     sure = said[chosen] >= threshold
+    schedule = SCHEDULES[kind]
     fitted = yield from iter_refit(
         maps,
         k,
         mask,
         table[["row", "column"]].to_numpy(float)[chosen],
-        believed(table.iloc[chosen], mask.shape),
+        believed(table.iloc[chosen], mask.shape, schedule),
         doubtful=~sure,
         pixel_nm=pixel_nm,
-        schedule=SCHEDULES[kind],
+        schedule=schedule,
     )
     about = {"kind": kind, **fitted.about}
     explained = int((fitted.evidence[sure] > 0).sum())  # neither kept nor dropped
@@ -103,8 +104,10 @@ def iter_second_look(
     return table, about, _remarks(fitted)
 
 
-def believed(table: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:
+def believed(table: pd.DataFrame, shape: tuple[int, ...], schedule: Schedule) -> np.ndarray:
     """Standard deviation of the positions per axis with which the fit begins, shape (n,) [px].
+
+    A thorough fit takes the network's: it looks beyond the border for itself.
 
     Parameters
     ----------
@@ -112,11 +115,14 @@ def believed(table: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:
         Candidates: row, column, probability and sigma_px, NaN where unknown.
     shape : (int, int)
         Rows and columns of the maps.
+    schedule : Schedule
     """
+    sigma = table["sigma_px"].to_numpy(float)
+    if schedule.thorough:
+        return sigma
     place = table[["row", "column"]].to_numpy(float)
     inside = np.minimum(place + 0.5, np.array(shape) - 0.5 - place).min(axis=1, initial=np.inf)
     open_ended = (inside < BORDER) & (table["probability"].to_numpy(float) < SURELY)
-    sigma = table["sigma_px"].to_numpy(float)
     return np.where(open_ended, np.fmax(sigma, BEYOND), sigma)
 
 
