@@ -64,7 +64,7 @@ def iter_ripple(fit: JointFit, q: float) -> Generator[Progress, None, Ripple | N
         stretches = [waves.stretch for waves in maps]
         columns[:, part, m:] = by_ripples(stretches, model.place[part], model.position, waves_q)
 
-    parts = list(model.parts())
+    parts = model.parts()
     for first in range(0, len(parts), AT_ONCE):
         each(fill, parts[first : first + AT_ONCE])
         yield Progress(parts[first].start / pixels, "looking for a herringbone")

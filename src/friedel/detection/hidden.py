@@ -64,11 +64,8 @@ def by_residual(fit: JointFit, most: int, where: Where) -> np.ndarray:
     t = statistic(whole, fit.k[fit.chosen].real)
     if where == "outside":
         t[MARGIN:-MARGIN, MARGIN:-MARGIN] = np.nan
-    peaks = local_maxima(t, min_distance=3)
-    if not len(peaks):
-        return np.zeros((0, 2))
-    seen = t[tuple(peaks.T)] > chi2.isf(CHANCE, 2 * len(fit.chosen))
-    peaks = peaks[seen][:most].astype(float) - MARGIN
+    least = float(chi2.isf(CHANCE, 2 * len(fit.chosen)))
+    peaks = local_maxima(t, min_distance=3, floor=least)[:most].astype(float) - MARGIN
     return np.array([p for p in peaks if np.hypot(*(fit.position - p).T).min() > NEAR]).reshape(-1, 2)
 
 

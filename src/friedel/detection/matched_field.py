@@ -24,6 +24,7 @@ from scipy.stats import chi2
 from friedel.errors import PhysicsError
 from friedel.progress import Progress, drain
 from friedel.stack import normalise
+from friedel.threads import cores, each
 
 #: A template reaches this far [px]: beyond it little energy is left and the wave has lost its coherence.
 REACH = 48
@@ -122,7 +123,7 @@ def iter_statistic(
     noise: np.ndarray | None = None,
     reach: int = REACH,
 ) -> Generator[Progress, None, np.ndarray]:
-    """Compute T at every pixel; see `statistic`."""
+    """Compute T at every pixel; see `statistic`. As many maps at a time as there are cores."""
     template = template or Template()
     maps = np.asarray(maps, dtype=np.float32)
     count, rows, columns = maps.shape
@@ -147,7 +148,10 @@ def iter_statistic(
 
     mask_spectrum = fft.rfft2(weight, s=shape)
     total = np.zeros((rows, columns), dtype=np.float32)
-    for index in range(count):
+    at_once = cores()
+    some = np.empty((at_once, rows, columns), dtype=np.float32)
+
+    def fill(index: int) -> None:
         wave = template(quarter, float(k[index]))
         map_spectrum = fft.rfft2(np.where(known, maps[index], 0), s=shape)
         y_c = correlate(map_spectrum, spectrum(wave.real))
@@ -159,8 +163,15 @@ def iter_statistic(
         # Where almost no acquired pixel lies within reach the fit is void.
         fair = determinant > 0.01 * determinant.max()
         explained = g_ss * y_c**2 - 2 * g_cs * y_c * y_s + g_cc * y_s**2
-        total += np.where(fair, explained / np.where(fair, determinant, 1), 0) / noise[index] ** 2
-        yield Progress((index + 1) / count, "matched field")
+        some[index % at_once] = (
+            np.where(fair, explained / np.where(fair, determinant, 1), 0) / noise[index] ** 2
+        )
+
+    for first in range(0, count, at_once):
+        after = min(first + at_once, count)
+        each(fill, range(first, after))
+        total += some[: after - first].sum(axis=0)
+        yield Progress(after / count, "matched field")
     return total
 
 

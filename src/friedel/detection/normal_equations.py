@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
 from friedel.detection.fit_layout import Layout
 from friedel.physics.foldy_lax import PART, Ripple, Scattering, Waves, Ways
-from friedel.threads import each
+from friedel.threads import cores, each
 
 #: Columns of one block, all maps together, are at most so many numbers: they stay in the processor's last cache.
 BLOCK = 4_000_000
@@ -72,12 +73,12 @@ class FieldModel:
         self._kept: dict[tuple[int, int], list[Waves]] = {}
         self._density: np.ndarray | None = None
 
-    def parts(self, start: int = 0, stop: int | None = None) -> Iterator[slice]:
-        """Slices of pixels that are quickly worked on."""
-        stop = len(self.place) if stop is None else stop
-        step = max(16, PART // max(1, len(self.position)))
-        for first in range(start, stop, step):
-            yield slice(first, min(first + step, stop))
+    def parts(self) -> list[slice]:
+        """Slices of pixels that are quickly worked on, equally many on every core."""
+        largest = max(16, PART // max(1, len(self.position)))
+        count = -(-len(self.place) // (largest * cores())) * cores()
+        ends = np.linspace(0, len(self.place), count + 1).round().astype(int).tolist()
+        return [slice(first, last) for first, last in pairwise(ends) if last > first]
 
     def waves(self, part: slice) -> Iterable[Waves]:
         """The waves of every map in a part of the pixels."""
@@ -148,6 +149,17 @@ class Weights:
         return sparse.csr_matrix(self.nuisance.T)
 
 
+def _blocks(parts: list[slice], size: int) -> list[list[slice]]:
+    """Neighbouring parts together, up to `size` pixels or a single part."""
+    blocks: list[list[slice]] = []
+    for part in parts:
+        if blocks and part.stop - blocks[-1][0].start <= size:
+            blocks[-1].append(part)
+        else:
+            blocks.append([part])
+    return blocks
+
+
 def moments_over_energy(square: np.ndarray, energy: np.ndarray) -> np.ndarray:
     """Σ_v of the maps' CᵀC, (V, m, m), once plain and once times the energy on either side, (2 m, 2 m)."""
     m = square.shape[1]
@@ -177,10 +189,10 @@ def normal_equations(
     together = np.zeros((2 * m, 2 * m))
     seen = np.zeros((w.nuisance.shape[1] + count + 1, 2 * m))
     unit, common = w.unit, (w.common @ w.left)[:, None]
-    size = max(64, BLOCK // (count * m))
-    buffer = np.empty((count, min(size, len(model.place)), m), np.float32)
-    for start in range(0, len(model.place), size):
-        stop = min(start + size, len(model.place))
+    blocks = _blocks(model.parts(), BLOCK // (count * m))
+    buffer = np.empty((count, max((b[-1].stop - b[0].start for b in blocks), default=0), m), np.float32)
+    for block in blocks:
+        start, stop = block[0].start, block[-1].stop
         columns = buffer[:, : stop - start]
         here, few = np.s_[start:stop], w.few[:, start:stop]
 
@@ -195,7 +207,7 @@ def normal_equations(
             along[v, :-2] += few @ columns[v]
             along[v, -2:] += np.stack([unit[v, here], w.left[v, here]]) @ columns[v]
 
-        each(fill, model.parts(start, stop))
+        each(fill, block)
         each(multiply, range(count))
         if w.share:
             mixed = (halves * w.common).astype(np.float32) @ columns.reshape(count, -1)

@@ -149,20 +149,22 @@ def by_ripples(
     array, shape (V, P, 2 D)
         By cosine and by sine of the first ripple, of the second, and so on.
     """
-    out = np.empty((len(stretches), len(place), 2 * len(waves_q)), np.float32)
-    starts, ends = place.astype(np.float32) @ waves_q.T, position @ waves_q.T
-    for i, (start, end) in enumerate(
-        zip(starts.T.astype(np.float32), ends.T.astype(np.float32), strict=True)
-    ):
-        apart = end - start[:, None]
+    start = (place.astype(np.float32) @ waves_q.T).astype(np.float32)  # (P, D)
+    end = (position @ waves_q.T).astype(np.float32).T  # (D, N)
+    # Means along a way are (sin b − sin a)/(b − a) and (cos a − cos b)/(b − a): sums over scatterers are products.
+    basis = np.stack([np.sin(end), np.cos(end), np.ones_like(end)], axis=2)
+    stretch = np.stack(stretches)
+    each_by = np.empty_like(stretch)
+    sums = np.empty((len(stretch), len(place), len(end), 3), np.float32)
+    for i in range(len(end)):
+        apart = end[i] - start[:, i, None]
         apart[np.abs(apart) < LEAST_PHASE / 10] = np.inf  # ways along the wave fronts: too few to matter
-        np.reciprocal(apart, out=apart)
-        # Means along a way are (sin b − sin a)/(b − a) and (cos a − cos b)/(b − a): sums over scatterers are products.
-        basis = np.stack([np.sin(end), np.cos(end), np.ones_like(end)], axis=1)
-        for v, stretch in enumerate(stretches):
-            sine, cosine, whole = ((stretch * apart) @ basis).T
-            out[v, :, 2 * i] = sine - np.sin(start) * whole
-            out[v, :, 2 * i + 1] = np.cos(start) * whole - cosine
+        np.divide(stretch, apart, out=each_by)
+        np.matmul(each_by, basis[i], out=sums[:, :, i])
+    sine, cosine, whole = np.moveaxis(sums, 3, 0)
+    out = np.empty((len(stretch), len(place), 2 * len(end)), np.float32)
+    out[..., ::2] = sine - np.sin(start) * whole
+    out[..., 1::2] = np.cos(start) * whole - cosine
     return out
 
 
