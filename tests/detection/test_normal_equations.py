@@ -9,6 +9,7 @@ from friedel.detection import normal_equations as module
 from friedel.detection.fit_layout import Layout
 from friedel.detection.normal_equations import FieldModel, Weights, normal_equations
 from friedel.physics.foldy_lax import Ripple
+from friedel.threads import cores
 
 ENERGY = np.array([-1.0, -0.2, 0.5, 1.0])
 ACTIVE = ["k", "cosine", "drift_row", "drift_column"]
@@ -49,9 +50,12 @@ def _written_out(model, weights, layout):
 
 
 @pytest.mark.parametrize("courses", [1, 2])
-@pytest.mark.parametrize("block", [4_000_000, 3000])
-def test_sums_are_those_of_the_columns(case, courses, block, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK", block)  # in one block, and in several
+@pytest.mark.parametrize("block, part", [(4_000_000, 32_000), (4_000_000, 300), (10_000, 300), (1, 300)])
+def test_sums_are_those_of_the_columns(case, courses, block, part, monkeypatch):
+    monkeypatch.setattr(
+        module, "BLOCK", block
+    )  # in one block, and in several, of several parts or a single one
+    monkeypatch.setattr(module, "PART", part)
     model, weights = case
     layout = Layout(6, courses, ACTIVE)
     jacobian, together = _written_out(model, weights, layout)
@@ -62,6 +66,17 @@ def test_sums_are_those_of_the_columns(case, courses, block, monkeypatch):
     assert found == pytest.approx(normal, abs=2e-4 * np.abs(normal).max())
     assert slope == pytest.approx(gradient, abs=2e-4 * np.abs(gradient).max())
     assert (np.linalg.eigvalsh(found) > -1e-4 * np.abs(found).max()).all()
+
+
+def test_parts_hold_every_pixel_once_and_are_equally_large(case, monkeypatch):
+    model, _ = case
+    for part in (32_000, 1000, 1):
+        monkeypatch.setattr(module, "PART", part)
+        sizes = [one.stop - one.start for one in model.parts()]
+        place = np.concatenate([np.arange(len(model.place))[one] for one in model.parts()])
+        assert np.array_equal(place, np.arange(len(model.place)))
+        assert max(sizes) - min(sizes) <= 1 and max(sizes) <= max(16, part // 6)
+        assert len(sizes) % cores() == 0
 
 
 @pytest.mark.parametrize("courses", [1, 2])
