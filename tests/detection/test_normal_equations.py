@@ -52,9 +52,8 @@ def _written_out(model, weights, layout):
 @pytest.mark.parametrize("courses", [1, 2])
 @pytest.mark.parametrize("block, part", [(4_000_000, 32_000), (4_000_000, 300), (10_000, 300), (1, 300)])
 def test_sums_are_those_of_the_columns(case, courses, block, part, monkeypatch):
-    monkeypatch.setattr(
-        module, "BLOCK", block
-    )  # in one block, and in several, of several parts or a single one
+    # In one block, and in several, of several parts or a single one.
+    monkeypatch.setattr(module, "BLOCK", block)
     monkeypatch.setattr(module, "PART", part)
     model, weights = case
     layout = Layout(6, courses, ACTIVE)

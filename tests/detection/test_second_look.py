@@ -9,11 +9,12 @@ import pytest
 
 from friedel.detection.detector import detect
 from friedel.detection.schedule import FULL, QUICK
-from friedel.detection.second_look import BEYOND, believed
+from friedel.detection.second_look import BEYOND, believed, iter_second_look
 from friedel.errors import FriedelWarning, ModelError
 from friedel.evaluation.bound import isolated
 from friedel.evaluation.twin import Setting, make_twin
-from friedel.stack import make_stack
+from friedel.progress import drain
+from friedel.stack import didv, make_stack, normalise
 
 SETTING = Setting(
     shape=(40, 40), bias_mv=tuple(float(v) for v in range(-230, 21, 25)), impurities=10, noise=0.5, margin_nm=1.5
@@ -71,23 +72,24 @@ def test_a_field_without_impurities_needs_no_word(twin):
     assert len(found) == 0
 
 
+def _second_look(table, twin, kind):
+    """Table after the fit, and what it tells of itself; the network says S = −4 and 0.002 of every other pixel."""
+    maps = normalise(didv(twin.stack).to_numpy())
+    s, low = np.full(maps.shape[1:], -4.0), np.full(maps.shape[1:], 0.002)
+    work = iter_second_look(
+        table, s, low, maps, twin.k, np.ones(low.shape, bool),
+        kind=kind, threshold=0.5, pixel_nm=SETTING.pixel_nm, judge=True,
+    )  # fmt: skip
+    return drain(work)[:2]
+
+
 def test_what_the_network_did_not_list_is_judged_too(twin):
     """Take the network's word for one impurity away: the waves bring it back, on its S and probability."""
-    from friedel.detection.second_look import iter_second_look
-    from friedel.progress import drain
-    from friedel.stack import didv, normalise
-
     truth, optional = twin.truth()
     one = int(np.flatnonzero(~optional & isolated(twin))[0])
     rest = np.delete(truth, one, axis=0)
     columns = {"row": rest[:, 0], "column": rest[:, 1], "s": 5.0, "probability": 0.99, "sigma_px": 0.1}
-    maps = normalise(didv(twin.stack).to_numpy())
-    low = np.full(maps.shape[1:], 0.002)
-    work = iter_second_look(
-        pd.DataFrame(columns), np.full(low.shape, -4.0), low, maps, twin.k, np.ones(low.shape, bool),
-        kind="full", threshold=0.5, pixel_nm=SETTING.pixel_nm, judge=True,
-    )  # fmt: skip
-    table, about, _ = drain(work)
+    table, about = _second_look(pd.DataFrame(columns), twin, "full")
     place = table[["row", "column"]].to_numpy()
     found = np.hypot(*(place - truth[one]).T).argmin()
     assert np.hypot(*(place[found] - truth[one])) < 0.3
@@ -102,11 +104,7 @@ def test_an_unknown_refit_is_refused(twin):
 
 @pytest.mark.parametrize("seed", [8, 10])
 def test_what_lies_beyond_the_border_may_go_back_there(seed):
-    """A network puts on the border what lies beyond; the fit follows the waves out. (By σ alone: 0.9 px off.)"""
-    from friedel.detection.second_look import iter_second_look
-    from friedel.progress import drain
-    from friedel.stack import didv, normalise
-
+    """A network puts on the border what lies beyond; the fit follows the waves out. (By σ alone 0.9 px off or more.)"""
     twin = make_twin(replace(SETTING, noise=0.8), seed)
     everything = twin.scatterers.position
     size = np.array(SETTING.shape)
@@ -124,13 +122,7 @@ def test_what_lies_beyond_the_border_may_go_back_there(seed):
             "sigma_px": 0.15,
         }
     )
-    maps = normalise(didv(twin.stack).to_numpy())
-    low = np.full(maps.shape[1:], 0.002)
-    work = iter_second_look(
-        table, low, low, maps, twin.k, np.ones(low.shape, bool),
-        kind="quick", threshold=0.5, pixel_nm=SETTING.pixel_nm, judge=True,
-    )  # fmt: skip
-    fitted = drain(work)[0]
+    fitted, _ = _second_look(table, twin, "quick")
     place = fitted[fitted["s"] == 0.7][["row", "column"]].to_numpy()[0]
     assert np.hypot(*(place - everything[one])) < 0.5
 

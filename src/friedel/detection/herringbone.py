@@ -72,10 +72,12 @@ def iter_ripple(fit: JointFit, q: float) -> Generator[Progress, None, Ripple | N
     width = columns.shape[2]
     square, left = np.empty((len(columns), width, width), np.float32), np.empty((len(columns), width))
 
+    unit = weights.unit
+
     def multiply(v: int) -> None:
         one = columns[v]
         one *= (weights.map[v] * weights.pixel).astype(np.float32)[:, None]
-        along = np.column_stack([weights.nuisance, weights.unit[v]]).T @ one
+        along = np.vstack([weights.sparse_nuisance @ one, unit[v] @ one])
         square[v], left[v] = one.T @ one - along.T @ along, weights.left[v] @ one
 
     each(multiply, range(len(columns)))

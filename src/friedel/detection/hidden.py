@@ -145,8 +145,7 @@ class ScoreTest:
         each(fill, range(0, len(places), BLOCK))
         seen[free] = gains
         least = float(chi2.isf(CHANCE_BY_FIT, 2 * fit.courses))
-        peaks = local_maxima(seen, min_distance=2)
-        peaks = peaks[seen[tuple(peaks.T)] > least][: AMONG * most]
+        peaks = local_maxima(seen, min_distance=2, floor=least)[: AMONG * most]
         places = grid[tuple(peaks.T)]
         if not len(places):
             return places

@@ -144,7 +144,7 @@ class Weights:
         return self.seen / np.sqrt((self.seen**2).sum(axis=1, keepdims=True) + 1e-9)
 
     @cached_property
-    def few(self) -> sparse.csr_matrix:
+    def sparse_nuisance(self) -> sparse.csr_matrix:
         """The nuisances, (Q, P), without their zeros: an offset lives in its own row only."""
         return sparse.csr_matrix(self.nuisance.T)
 
@@ -188,13 +188,13 @@ def normal_equations(
     along = np.zeros((count, w.nuisance.shape[1] + 2, m), np.float32)  # N_vᵀ C_v, and what is left times C_v
     together = np.zeros((2 * m, 2 * m))
     seen = np.zeros((w.nuisance.shape[1] + count + 1, 2 * m))
-    unit, common = w.unit, (w.common @ w.left)[:, None]
+    unit, common = w.unit, w.common @ w.left
     blocks = _blocks(model.parts(), BLOCK // (count * m))
     buffer = np.empty((count, max((b[-1].stop - b[0].start for b in blocks), default=0), m), np.float32)
     for block in blocks:
         start, stop = block[0].start, block[-1].stop
         columns = buffer[:, : stop - start]
-        here, few = np.s_[start:stop], w.few[:, start:stop]
+        here, nuisance = np.s_[start:stop], w.sparse_nuisance[:, start:stop]
 
         def fill(part: slice, start: int = start, columns: np.ndarray = columns) -> None:
             for v, waves in enumerate(model.waves(part)):
@@ -202,9 +202,9 @@ def normal_equations(
                 waves.derivative(layout.names, out, positions=layout.positions)
                 out *= (w.map[v] * w.pixel[part]).astype(np.float32)[:, None]
 
-        def multiply(v: int, here: slice = here, columns: np.ndarray = columns, few=few) -> None:
+        def multiply(v: int, here: slice = here, columns: np.ndarray = columns, nuisance=nuisance) -> None:
             square[v] += columns[v].T @ columns[v]
-            along[v, :-2] += few @ columns[v]
+            along[v, :-2] += nuisance @ columns[v]
             along[v, -2:] += np.stack([unit[v, here], w.left[v, here]]) @ columns[v]
 
         each(fill, block)
@@ -213,8 +213,8 @@ def normal_equations(
             mixed = (halves * w.common).astype(np.float32) @ columns.reshape(count, -1)
             mixed = np.concatenate(mixed.reshape(2, stop - start, m), axis=1)
             together += mixed.T @ mixed
-            seen[: w.nuisance.shape[1]] += few @ mixed
-            seen[w.nuisance.shape[1] :] += np.vstack([unit[:, here], common[here].T]) @ mixed
+            seen[: w.nuisance.shape[1]] += nuisance @ mixed
+            seen[w.nuisance.shape[1] :] += np.vstack([unit[:, here], common[here]]) @ mixed
     square -= along[:, :-1].transpose(0, 2, 1) @ along[:, :-1]
     moments = moments_over_energy(square, energy)
     slope = (halves @ along[:, -1].astype(float)).ravel()
@@ -226,5 +226,5 @@ def normal_equations(
         together -= rows.T @ rows + cross + cross.T
         together += own.T @ (unit @ unit.T).astype(float) @ own
         moments -= w.share * together
-        slope -= w.share * (shared - own.T @ (unit @ common[:, 0]).astype(float))
+        slope -= w.share * (shared - own.T @ (unit @ common).astype(float))
     return layout.expand_square(moments), layout.expand(slope)

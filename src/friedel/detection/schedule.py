@@ -84,8 +84,8 @@ class Schedule:
         so many times as large.
     thorough : bool
         Look for what nobody reported by what the whole fit would gain, not by what is left over map by map; fit the
-        herringbone's wavevector, too, which the search for it gives to a degree or so; and weigh down what errors all
-        voltages have in common.
+        herringbone's wavevector, too, which the search for it gives to a degree or so; weigh down what errors all
+        voltages have in common; and believe the network's σ at the border, too (`friedel.detection.second_look`).
     """
 
     turns: tuple[Turn, ...]
@@ -100,7 +100,7 @@ class Schedule:
 
 #: Strengths first, and what lies outside.
 _HELD = Turn(4, positions=False, hidden="outside")
-#: Decides who is an impurity, at about twice the cost of the network itself.
+#: Decides who is an impurity, at about the cost of the network itself.
 QUICK = Schedule(
     turns=(
         replace(_HELD, maps=2, sieve=4),

@@ -154,13 +154,13 @@ def by_ripples(
     # Means along a way are (sin b − sin a)/(b − a) and (cos a − cos b)/(b − a): sums over scatterers are products.
     basis = np.stack([np.sin(end), np.cos(end), np.ones_like(end)], axis=2)
     stretch = np.stack(stretches)
-    each_by = np.empty_like(stretch)
+    ratio = np.empty_like(stretch)
     sums = np.empty((len(stretch), len(place), len(end), 3), np.float32)
     for i in range(len(end)):
         apart = end[i] - start[:, i, None]
         apart[np.abs(apart) < LEAST_PHASE / 10] = np.inf  # ways along the wave fronts: too few to matter
-        np.divide(stretch, apart, out=each_by)
-        np.matmul(each_by, basis[i], out=sums[:, :, i])
+        np.divide(stretch, apart, out=ratio)
+        np.matmul(ratio, basis[i], out=sums[:, :, i])
     sine, cosine, whole = np.moveaxis(sums, 3, 0)
     out = np.empty((len(stretch), len(place), 2 * len(end)), np.float32)
     out[..., ::2] = sine - np.sin(start) * whole
