@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import chi2
 
 from friedel.detection.groups import average
-from friedel.detection.hidden import ScoreTest, by_fit, by_residual, gain
+from friedel.detection.hidden import ODDS, ScoreTest, by_fit, by_residual, odds
 from friedel.detection.joint_fit import JointFit
+from friedel.detection.strength_prior import StrengthPrior
 from friedel.evaluation.twin import make_twin
 from friedel.stack import didv, normalise
 
@@ -17,6 +18,13 @@ from .exact import EXACT
 
 def _outside(places, size=36):
     return ((places < -0.5) | (places > size - 0.5)).any(axis=1)
+
+
+def _gain(g, matrix):
+    """By how much χ² falls with each alone, of whose strength nothing is known."""
+    tight, _ = StrengthPrior(np.zeros(1, bool), 2).terms(np.zeros((1, 2)))
+    every = np.arange(len(g))
+    return (g * np.linalg.solve(matrix[every, :, every] + np.diag(tight), g[..., None])[..., 0]).sum(axis=1)
 
 
 def _fit(twin, points, turns=5):
@@ -74,7 +82,7 @@ def test_what_the_score_promises_the_fit_gains(twin, one):
     points = twin.scatterers.position
     place = points[one : one + 1]
     fit = _fit(twin, np.delete(points, one, axis=0), turns=12)
-    promised = float(gain(*ScoreTest(fit).adapted(place))[0])
+    promised = float(_gain(*ScoreTest(fit).adapted(place))[0])
     before = fit.evaluate(slopes=False)[0]
     fit.add_hidden(place)
     fit.core[-1] = 0.0  # the same pixels with and without it
@@ -92,7 +100,52 @@ def test_where_nothing_is_missing_the_gains_are_those_of_chance():
     fit = _fit(twin, points, turns=8)
     places = np.random.default_rng(0).uniform(-10, 46, (150, 2))
     places = places[np.hypot(*(places[:, None] - points).transpose(2, 0, 1)).min(axis=1) > 2]
-    gains = gain(*ScoreTest(fit).adapted(places))
+    seen = ScoreTest(fit).adapted(places)
+    gains = _gain(*seen)
     assert gains.min() >= 0
     assert gains.mean() < 4.5
     assert (gains > chi2.isf(0.001, 4)).mean() < 0.03
+    assert (odds(*seen, fit.prior) > ODDS).mean() < 0.02
+
+
+def _one_kind(strength, courses=1):
+    """What a field of a dozen like impurities teaches."""
+    prior = StrengthPrior(np.ones(12, bool), courses)
+    prior.learn(np.full((12, courses), strength), np.zeros(12, bool))
+    return prior
+
+
+def _alone(matrix):
+    """As of a single place."""
+    return matrix[None, :, None, :]
+
+
+@pytest.mark.parametrize("prior", [StrengthPrior(np.zeros(1, bool), 1), _one_kind(-0.3 + 0.2j)])
+def test_the_odds_are_those_of_the_likelihood_averaged_over_strengths(prior):
+    matrix, g = np.array([[60.0, 20.0], [20.0, 40.0]]), np.array([-12.0, 5.0])
+    axis = np.linspace(-3, 3, 1501)
+    s = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)
+    log = s @ g - np.einsum("...i,ij,...j", s, matrix, s) / 2
+    weight = np.exp(-(((s - prior.typical[0]) / prior.typical_spread[0]) ** 2).sum(axis=-1) / 2)
+    expected = 2 * np.log((np.exp(log) * weight).sum() / weight.sum())
+    assert odds(g[None], _alone(matrix), prior)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_weak_wave_is_none_where_all_impurities_are_strong():
+    any_kind, strong = StrengthPrior(np.zeros(1, bool), 1), _one_kind(-0.5 + 0j)
+    matrix = 400 * np.eye(2)
+    for s, likely in ((0.25, False), (-0.5, True)):
+        seen = (matrix @ [s, 0.0])[None], _alone(matrix)
+        assert odds(*seen, any_kind)[0] > ODDS
+        assert (odds(*seen, strong)[0] > odds(*seen, any_kind)[0]) == likely
+    assert odds((matrix @ [0.25, 0.0])[None], _alone(matrix), strong)[0] < 0
+
+
+def test_the_more_data_the_more_must_chi2_fall():
+    prior, gain = StrengthPrior(np.zeros(1, bool), 1), 12.0
+    small, large = (
+        odds(np.array([[np.sqrt(gain * size), 0.0]]), _alone(size * np.eye(2)), prior)[0]
+        for size in (1e2, 1e4)
+    )
+    assert small > large
+    assert small - large == pytest.approx(2 * np.log(100), abs=1.0)

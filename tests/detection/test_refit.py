@@ -140,6 +140,18 @@ def test_two_points_on_one_impurity_do_not_stay_together():
     assert np.hypot(*(found.positions[2] - truth[2])) < 0.1
 
 
+def test_what_is_hardly_evident_goes_before_it_drags_its_neighbour():
+    fit = SimpleNamespace(
+        position=np.array([[5.0, 5], [6.2, 5], [12, 12], [-4, 5]]), mask=np.ones((20, 20), bool), courses=2,
+        sure=np.array([True, False, False, False]), number=np.array([0, 1, 2, -1]), course=np.full((4, 2), 0.3 + 0j),
+    )  # fmt: skip
+    evidence = np.array([300.0, 9, 40, 9])
+    assert refit._superfluous(fit, evidence, early=True).tolist() == [
+        1
+    ]  # what is beyond the border, nobody judges
+    assert not refit._superfluous(fit, evidence).size  # the end leaves it to the verdict
+
+
 def test_doubtful_points_stand_or_fall_by_the_waves():
     twin = make_twin(EXACT, 3)
     truth, optional = twin.truth()

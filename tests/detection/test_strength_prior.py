@@ -77,3 +77,8 @@ def test_scatterers_come_and_go():
     assert not prior.sure[-2:].any() and (prior.usual[-2:] == 0).all()
     prior.remove(np.array([0, 15, 16]))
     assert np.array_equal(prior.usual, before[1:]) and np.array_equal(prior.sure, SURE[1:])
+
+
+def test_of_no_scatterer_nothing_is_expected():
+    tightness, distance = StrengthPrior(np.zeros(0, bool), 2).terms(np.zeros((0, 2), complex))
+    assert tightness.shape == distance.shape == (0,)

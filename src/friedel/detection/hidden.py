@@ -1,14 +1,15 @@
 """Scatterers that nobody reported: where the maps need one more.
 
-Two ways. `by_residual` looks map by map at what a fit leaves over; it is quick. `by_fit` asks by how much χ² would
-fall, to second order, if one more scatterer were added at a place and everything else adapted itself (Rao's score
-test): with s = Σ_c s_c e^c the courses of its strength, D the change of all maps by them, J that by all parameters
-fitted so far, both without nuisance,
+Two ways. `by_residual` looks map by map at what a fit leaves over; it is quick. `by_fit` asks, to second order, by how
+much χ² would fall if a scatterer of strength s were added at a place and everything else adapted itself (Rao's score
+test): with D the change of all maps by the courses of s, J that by all parameters fitted so far, both without nuisance,
 
-    gain = gᵀ (DᵀD + Λ − DᵀJ N⁻¹ JᵀD)⁻¹ g,      g = Dᵀ·left − DᵀJ N⁻¹ Jᵀ·left,      N = JᵀJ + priors.
+    2 gᵀs − sᵀMs,      M = DᵀD − DᵀJ N⁻¹ JᵀD,      g = Dᵀ·left − DᵀJ N⁻¹ Jᵀ·left,      N = JᵀJ + priors.
 
 What is coherent over the voltages adds up, waves go by way of all other scatterers, and an impurity beyond the border
-shows even where its neighbours have moved to make up for it.
+shows even where its neighbours have moved to make up for it. A place is believed by the odds of a scatterer there: the
+likelihood averaged over the strengths that the field's impurities have, against that of none (a Bayes factor). The more
+data speak, the more χ² must fall; and a weak wave is none where all impurities are strong.
 """
 
 from __future__ import annotations
@@ -33,14 +34,15 @@ Where = Literal["outside", "anywhere"]
 
 #: Scatterers outside are looked for up to this far out [px]: from residuals, and by the fit.
 MARGIN, FAR = 12, 16
-#: And believed from this significance on.
-CHANCE, CHANCE_BY_FIT = 1e-5, 0.03
+#: Believed from this significance on, or from these odds on (twice their logarithm): places are many, scatterers few.
+CHANCE, ODDS = 1e-5, 5.0
 #: Not nearer than this to a scatterer [px].
 NEAR = 1.5
 #: `by_fit` looks at places this far apart [px]; the half wave is 3 to 6 px.
 PITCH = 2.0
-#: It looks at so many pixels of so many maps, and compares so many times the wanted number of places with each other.
-PIXELS, MAPS, AMONG = 1200, 4, 3
+#: It looks at the turn's maps, at so many pixels a map (more maps: later turns, for what is faint, look at more), and
+#: compares so many times the wanted number of places with each other.
+PIXELS, AMONG = 400, 3
 #: Places that are worked on at a time.
 BLOCK = 64
 
@@ -72,11 +74,11 @@ def by_residual(fit: JointFit, most: int, where: Where) -> np.ndarray:
 def by_fit(fit: JointFit, most: int, where: Where) -> np.ndarray:
     """Places where one more scatterer would lower χ² most, all else adapting itself; as `by_residual`."""
     maps, sieve = fit.chosen, fit.sieve
-    few = maps[:: max(1, len(maps) // MAPS)]
     part = np.zeros(len(sieve), bool)
     usable = fit.used[_usable(fit)]
-    part[np.random.default_rng(0).permutation(usable)[:PIXELS]] = True
-    fit.choose(few, part)
+    # Others in every search: what one overlooks the next may see.
+    part[np.random.default_rng(len(fit.position)).permutation(usable)[: PIXELS * len(maps)]] = True
+    fit.choose(maps, part)
     fit.evaluate(slopes=False)  # at the present parameters, even if these maps and pixels were chosen before
     try:
         return ScoreTest(fit).best(most, where)
@@ -137,24 +139,23 @@ class ScoreTest:
         if where == "outside":
             free &= ~((grid > -0.5) & (grid < np.array(fit.mask.shape) - 0.5)).all(axis=2)
         places = grid[free]
-        gains, seen = np.empty(len(places)), np.full(free.shape, np.nan)
+        found, seen = np.empty(len(places)), np.full(free.shape, np.nan)
 
         def fill(start: int) -> None:
-            gains[start : start + BLOCK] = gain(*self.adapted(places[start : start + BLOCK]))
+            found[start : start + BLOCK] = odds(*self.adapted(places[start : start + BLOCK]), fit.prior)
 
         each(fill, range(0, len(places), BLOCK))
-        seen[free] = gains
-        least = float(chi2.isf(CHANCE_BY_FIT, 2 * fit.courses))
-        peaks = local_maxima(seen, min_distance=2, floor=least)[: AMONG * most]
+        seen[free] = found
+        peaks = local_maxima(seen, min_distance=2, floor=ODDS)[: AMONG * most]
         places = grid[tuple(peaks.T)]
         if not len(places):
             return places
-        return places[_one_by_one(*self.adapted(places), most, least)]
+        return places[_one_by_one(*self.adapted(places), fit.prior, most)]
 
     def adapted(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """g, (n, size), and the matrix, (n, size, n, size), of one more scatterer at each of n places.
+        """g, (n, size), and DᵀD − DᵀJ N⁻¹ JᵀD, (n, size, n, size), of one more scatterer at each of n places.
 
-        The size is that of a strength: real and imaginary part of every course.
+        The size is that of a strength: real and imaginary part of every course, in this order.
 
         Parameters
         ----------
@@ -181,33 +182,55 @@ class ScoreTest:
         expanded = self.layout.expand(along.reshape(size, -1).T).astype(np.float32)
         share = solve_triangular(self.root, expanded, lower=True, overwrite_b=True)
         matrix = (square.reshape(size, size) - share.T @ share).astype(float)
-        unknown = StrengthPrior(np.zeros(n, bool), fit.courses)
-        matrix[np.diag_indices(size)] += unknown.terms(np.zeros((n, fit.courses)))[0]
         order = np.arange(size).reshape(width, n).T  # course, part, place → place, course and part
         g = (slope.ravel() - share.T @ self.pull)[order]
         return g, matrix[order[:, :, None, None], order]
 
 
-def gain(g: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """By how much χ² falls with each alone, shape (n,), of what `ScoreTest.adapted` returns."""
-    own = np.arange(len(g))
-    return np.asarray((g * np.linalg.solve(matrix[own, :, own, :], g[..., None])[..., 0]).sum(axis=1))
+def odds(g: np.ndarray, matrix: np.ndarray, prior: StrengthPrior) -> np.ndarray:
+    """Twice the logarithm of the odds of each scatterer alone against none, shape (n,).
+
+    The likelihood exp(gᵀs − sᵀMs/2) averaged over the strengths that the field's impurities have: normal distributions
+    give it in closed form.
+
+    Parameters
+    ----------
+    g, matrix
+        As `ScoreTest.adapted` gives them.
+    prior : StrengthPrior
+        What it has learnt is expected.
+    """
+    own = matrix[(every := np.arange(len(g))), :, every]
+    usual, tight = _expected(prior)
+    left = g - own @ usual
+    posterior = own + np.diag(tight)
+    gained = g @ usual + left @ usual + _quadratic(left, posterior)
+    return np.asarray(gained - np.linalg.slogdet(posterior)[1] + np.log(tight).sum())
 
 
-def _one_by_one(g: np.ndarray, matrix: np.ndarray, most: int, least: float) -> list[int]:
-    """The best one, then the best one beside it, and so on, as long as χ² falls by more than `least`."""
+def _quadratic(g: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """gᵀ M⁻¹ g of each, shape (n,)."""
+    return np.asarray((g * np.linalg.solve(matrix, g[..., None])[..., 0]).sum(axis=1))
+
+
+def _expected(prior: StrengthPrior) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of a strength that nobody has seen yet, and 1/variance, shapes (size,)."""
+    return prior.typical.ravel(), prior.typical_spread.ravel() ** -2.0
+
+
+def _one_by_one(g: np.ndarray, matrix: np.ndarray, prior: StrengthPrior, most: int) -> list[int]:
+    """The best one, then the best one beside it, and so on, as long as the odds are for it."""
     chosen: list[int] = []
-    width = g.shape[1]
+    usual, tight = _expected(prior)
     while len(chosen) < min(most, len(g)):
-        gains = gain(g, matrix)
-        gains[chosen] = 0
-        best = int(gains.argmax())
-        if gains[best] <= least:
+        likely = odds(g, matrix, prior)
+        likely[chosen] = -np.inf
+        best = int(likely.argmax())
+        if likely[best] <= ODDS:
             break
         chosen.append(best)
         # The others with this one in the fit.
-        taken = matrix[:, :, best, :] @ np.linalg.inv(matrix[best, :, best, :])
-        g = g - taken @ g[best]
+        taken = matrix[:, :, best, :] @ np.linalg.inv(matrix[best, :, best, :] + np.diag(tight))
+        g = g - taken @ (g[best] + tight * usual)
         matrix = matrix - np.einsum("iab,bjc->iajc", taken, matrix[best])
-        matrix[chosen, :, chosen, :] += np.eye(width)  # those are done with
     return chosen

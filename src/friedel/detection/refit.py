@@ -40,8 +40,9 @@ LEAST_FITTING, AROUND, SMALLEST_SHARE = 0.4, 2.5, 0.05
 LEAST_PIXELS = 64
 #: Move [px] below which a fit has come to rest.
 REST = 0.004
-#: Strength below which a doubtful scatterer is superfluous.
-FAINT = 0.15
+#: Strength below which a doubtful scatterer is superfluous; evidence below which it is in the middle of a fit, for each
+#: course of a strength: beside an impurity it takes a part of the wave, and drags both.
+FAINT, DOUBTED = 0.15, 7.5
 #: Turn from which wavevector, drift and gains are known well enough to be fitted.
 SHARED_FROM = 2
 
@@ -231,11 +232,14 @@ def _iterate(fit: JointFit, schedule: Schedule, pixel_nm: float | None) -> Gener
 def _superfluous(fit: JointFit, evidence: np.ndarray, *, early: bool = False) -> np.ndarray:
     """What is too weak and was not sure to be there, and of two scatterers closer than atoms sit the less evident one.
 
-    `early`, two that are both evident may still part.
+    `early`, two that are both evident may still part, and what is hardly evident shall not drag the others.
     """
     inside = ((fit.position > -0.5) & (fit.position < np.array(fit.mask.shape) - 0.5)).all(axis=1)
     sure, reported = fit.sure, fit.number >= 0
-    gone = ~sure & (inside | reported) & (np.abs(fit.course[:, 0]) < FAINT)
+    weak = np.abs(fit.course[:, 0]) < FAINT
+    if early:
+        weak |= evidence < DOUBTED * fit.courses
+    gone = ~sure & (inside | reported) & weak
     evident = float(EVIDENT * np.median(evidence[sure])) if sure.any() else np.inf
     weight = evidence * np.where(sure, 1, np.where(reported, DOUBTFUL, 0))
     for pair in KDTree(fit.position).query_pairs(CLOSEST):

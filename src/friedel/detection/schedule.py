@@ -122,11 +122,11 @@ FULL = Schedule(
     turns=(
         _HELD,
         _HELD,
-        replace(_HELD, ripple=True),
+        replace(_HELD, ripple=True, hidden=""),
         Turn(4, shared=True, hidden="outside"),
         Turn(4, shared=True, learn=True, hidden="outside"),
         Turn(8, shared=True, learn=True, check=True, hidden="outside"),
-        Turn(8, shared=True, learn=True, check=True, hidden="outside"),
+        Turn(8, shared=True, learn=True, check=True),
         Turn(8, shared=True, learn=True, check=True, hidden="anywhere", grow=True),
         Turn(8, learn=True, check=True, hidden="outside", grow=True),
         Turn(8, learn=True, check=True, grow=True, prune=True),

@@ -25,6 +25,8 @@ class StrengthPrior:
     ----------
     usual, spread : array, shape (N, courses, 2)
         Means and standard deviations of real and imaginary part.
+    typical, typical_spread : array, shape (courses, 2)
+        Those of an impurity of this field that nobody has seen yet.
     """
 
     def __init__(self, sure: np.ndarray, courses: int) -> None:
@@ -33,6 +35,8 @@ class StrengthPrior:
         self.usual[self.sure, 0, 0] = STRENGTH
         spread = np.array([STRENGTH_SPREAD, COURSE_SPREAD])[:courses, None]
         self.spread = np.broadcast_to(spread, self.usual.shape).copy()
+        self.typical = np.zeros((courses, 2))
+        self.typical_spread = np.broadcast_to(spread, self.typical.shape)
 
     def terms(self, course: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """1/variance and distance from the prior, shape (2 N courses,): real parts, then imaginary ones, by course.
@@ -42,8 +46,7 @@ class StrengthPrior:
         course : array of complex, shape (N, courses)
         """
         away = _parts(course) - self.usual
-        n = len(away)
-        return self.spread.reshape(n, -1).T.ravel() ** -2.0, away.reshape(n, -1).T.ravel()
+        return _by_course(self.spread) ** -2.0, _by_course(away)
 
     def learn(self, course: np.ndarray, hidden: np.ndarray) -> None:
         """Expect of one kind what its sure impurities have in common: known strengths make places known better.
@@ -64,9 +67,10 @@ class StrengthPrior:
         spread = 1.4826 * np.median(np.abs(value[self.sure] - typical), axis=0)
         fresh = StrengthPrior(self.sure, course.shape[1])
         kin = (self.sure | hidden) & (np.hypot(*(value - typical)[:, 0].T) < KIN)
-        fresh.usual[kin] = typical
-        fresh.spread[kin] = np.clip(spread, LEAST_KIN_SPREAD, fresh.spread[kin])
+        spread = np.clip(spread, LEAST_KIN_SPREAD, fresh.typical_spread)
+        fresh.usual[kin], fresh.spread[kin] = typical, spread
         self.usual, self.spread = fresh.usual, fresh.spread
+        self.typical, self.typical_spread = typical, spread
 
     def add(self, count: int) -> None:
         """So many more, of which nothing is known."""
@@ -78,6 +82,11 @@ class StrengthPrior:
         """Without these."""
         self.sure = np.delete(self.sure, which)
         self.usual, self.spread = np.delete(self.usual, which, axis=0), np.delete(self.spread, which, axis=0)
+
+
+def _by_course(parts: np.ndarray) -> np.ndarray:
+    """All real parts, then all imaginary ones, course by course; of no scatterer none."""
+    return np.moveaxis(parts, 0, -1).ravel()
 
 
 def _parts(course: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ DOUBT = 0.015
 #: one. Those of the quick one are the fit in ``benchmarks/results/verdict-quick.txt``; those of the full one come from
 #: an older refit of more iterations on the same fields, and err there 15 times, its own 11 times
 #: (``verdict-full.txt``).
-WEIGHTS = {"quick": (1.51, 0.58, 1.25, 1.99), "full": (4.04, 0.69, 0.32, 2.45)}
+WEIGHTS = {"quick": (1.51, 0.58, 1.25, 1.99), "full": (1.99, 0.32, 1.2, 2.13)}
 #: A field without impurities has no typical one: so many of this evidence are always added.
 USUAL_EVIDENCE, USUAL_COUNT = 1000.0, 3
 #: Logits are taken no further than this; less evidence than this counts as this much.
