@@ -146,9 +146,8 @@ def test_what_is_hardly_evident_goes_before_it_drags_its_neighbour():
         sure=np.array([True, False, False, False]), number=np.array([0, 1, 2, -1]), course=np.full((4, 2), 0.3 + 0j),
     )  # fmt: skip
     evidence = np.array([300.0, 9, 40, 9])
-    assert refit._superfluous(fit, evidence, early=True).tolist() == [
-        1
-    ]  # what is beyond the border, nobody judges
+    # What is beyond the border, nobody judges.
+    assert refit._superfluous(fit, evidence, early=True).tolist() == [1]
     assert not refit._superfluous(fit, evidence).size  # the end leaves it to the verdict
 
 
