@@ -200,17 +200,14 @@ def odds(g: np.ndarray, matrix: np.ndarray, prior: StrengthPrior) -> np.ndarray:
     prior : StrengthPrior
         What it has learnt is expected.
     """
-    own = matrix[(every := np.arange(len(g))), :, every]
+    every = np.arange(len(g))
+    own = matrix[every, :, every]
     usual, tight = _expected(prior)
     left = g - own @ usual
     posterior = own + np.diag(tight)
-    gained = g @ usual + left @ usual + _quadratic(left, posterior)
+    best = np.linalg.solve(posterior, left[..., None])[..., 0]  # strengths beside the usual one
+    gained = (g + left) @ usual + (left * best).sum(axis=1)
     return np.asarray(gained - np.linalg.slogdet(posterior)[1] + np.log(tight).sum())
-
-
-def _quadratic(g: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """gᵀ M⁻¹ g of each, shape (n,)."""
-    return np.asarray((g * np.linalg.solve(matrix, g[..., None])[..., 0]).sum(axis=1))
 
 
 def _expected(prior: StrengthPrior) -> tuple[np.ndarray, np.ndarray]:
