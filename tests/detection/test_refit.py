@@ -265,6 +265,25 @@ def test_pixels_that_are_not_chosen_do_not_count():
     assert _errors(fits[0].position, truth) < 0.1
 
 
+def test_a_pixel_that_comes_out_of_a_core_is_weighed_before_it_counts():
+    """Its core's signal would push the point away, the point would cover it again, and so on for ever."""
+    twin = make_twin(EXACT, 3)
+    maps, k, *_ = average(normalise(didv(twin.stack).to_numpy()), twin.k, 16)
+    truth, _ = twin.truth()
+    away = np.argwhere(np.ones(maps.shape[1:], bool))[:, None] - truth
+    gap = np.sort(np.hypot(*away.transpose(2, 0, 1)), axis=1)
+    pixel = int(np.flatnonzero((gap[:, 0] > 1.3) & (gap[:, 0] < 1.4) & (gap[:, 1] > 3))[0])
+    spoilt = maps.copy()
+    spoilt[:, pixel // maps.shape[2], pixel % maps.shape[2]] = 5.0
+    fit = _three_steps(spoilt, k, truth, np.arange(len(k)))
+    assert pixel not in fit.used and fit.weight[pixel] == 1
+    moved, near = fit.position.copy(), np.hypot(*away[pixel].T).argmin()
+    moved[near] -= 0.4 * away[pixel, near] / np.hypot(*away[pixel, near])
+    fit.position = moved
+    fit.weigh()
+    assert pixel in fit.used and fit.weight[pixel] < 0.1
+
+
 def test_a_step_of_strengths_leaves_the_positions():
     twin = make_twin(EXACT, 3)
     maps, k, *_ = average(normalise(didv(twin.stack).to_numpy()), twin.k, 16)

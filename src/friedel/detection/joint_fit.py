@@ -97,8 +97,7 @@ class JointFit:
         self.noise, self.scale = np.ones(count), np.ones(count)
         #: Whether errors that all maps have in common count; small beside the rest, they are as dear as it.
         self.sharing = True
-        self.common = np.ones(count) / np.sqrt(count)
-        self.common_share = 0.0
+        self.common, self.common_share = np.ones(count) / np.sqrt(count), 0.0
         self.weight = np.ones(len(self.pixels))
         self._misfit = np.full(len(self.pixels), np.nan)
         self.gain = np.ones(mask.shape[0])
@@ -287,7 +286,10 @@ class JointFit:
 
     def weigh(self) -> None:
         """Robust noise of every map, share of the errors that all voltages have in common, weights of the pixels."""
-        v = self.chosen
+        before, v = self.used, self.chosen
+        self.select()
+        if self.used is not before:  # what comes out of a core is not believed unseen
+            self.evaluate(slopes=False)
         left = self.residual * self.noise[v, None]
         self.noise[v] = np.maximum(1.4826 * np.median(np.abs(left), axis=1), 1e-3)
         left /= self.noise[v, None]

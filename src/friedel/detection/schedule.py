@@ -132,6 +132,7 @@ FULL = Schedule(
         Turn(8, learn=True, check=True, grow=True, prune=True),
         Turn(16, learn=True, check=True),
         Turn(16, learn=True, check=True),
+        Turn(16, learn=True, check=True),
     ),
     groups=16,
     most_hidden=40,
