@@ -1,56 +1,46 @@
 """How far the cores reach: near an impurity the maps follow no universal law, and pull at whatever fits them.
 
-A core is left out up to a radius. One that reaches further shows in the rings beyond: there χ² is on average larger
-than in the surroundings, by more than chance makes it. The mean of a ring sees weak cores that single pixels do not.
+Its nearest surroundings are also where its waves are strongest. So a core is left out as far as it reaches and no
+further: up to the radius within which the χ² of the pixels is in excess of what waves leave over. A pixel belongs to
+the nearest point, or a large core would make its neighbours' grow, too.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import KDTree
 
-#: A ring is so wide, and the radius grows by so much at a time, up to the largest [px].
-RING, STEP, LARGEST = 0.6, 0.3, 3.3
-#: A ring belongs to the core if its mean χ² is larger than the usual by this share and so many standard deviations.
-#: A pixel counts for no more than `TOP` × the usual.
-SHARE, DEVIATIONS, TOP = 0.2, 3.0, 10.0
-#: Pixels of a ring that tell.
-LEAST = 3
+#: No core is smaller, none larger [px].
+LEAST, LARGEST = 0.9, 3.6
+#: A pixel speaks for a core if its χ² is so many times the usual, and for no more than `TOP` pixels that do not.
+EXCESS, TOP = 1.6, 4.0
+#: A core ends so far beyond its last pixel [px]: the point moves a little yet.
+RIM = 0.1
 
 
-def grown(
-    points: np.ndarray, radius: np.ndarray, place: np.ndarray, misfit: np.ndarray, maps: int
-) -> np.ndarray:
-    """Radius of each core, as large as before or larger, shape (n,) [px].
+def fitted(points: np.ndarray, place: np.ndarray, misfit: np.ndarray) -> np.ndarray:
+    """Radius of each core, shape (n,) [px].
 
     Parameters
     ----------
     points : array, shape (n, 2)
         Scatterers.
-    radius : array, shape (n,)
-        Up to which their cores are left out so far [px].
     place : array, shape (P, 2)
-        Pixels that are not left out.
+        Pixels further than `LEAST` from all points.
     misfit : array, shape (P,)
         χ² of each, over the median of all.
-    maps : int
-        Of how many maps: χ² spreads by √(2/maps).
     """
-    out = np.array(radius, float)
-    misfit = np.minimum(misfit, TOP)
-    for i, point in enumerate(points):
-        r = np.hypot(*(place - point).T)
-        around = (r > LARGEST) & (r < 2 * LARGEST)
-        if not around.any():
-            continue
+    out = np.full(len(points), LEAST)
+    tree = KDTree(place)
+    away, owner = KDTree(points).query(place)
+    for i in np.unique(owner[away < LARGEST]):
+        around = np.array(tree.query_ball_point(points[i], 2 * LARGEST))
+        around = around[np.hypot(*(place[around] - points[i]).T) > LARGEST]
         # The median: a large core spoils the fit of its surroundings, too.
-        usual = max(1.0, float(np.median(misfit[around])))
-        while out[i] < LARGEST:
-            ring = (r > out[i]) & (r <= out[i] + RING)
-            count = int(ring.sum())
-            if count < LEAST:
-                break
-            chance = DEVIATIONS * np.sqrt(2 / (maps * count))
-            if misfit[ring].mean() <= usual * (1 + SHARE + chance):
-                break
-            out[i] += STEP
+        usual = max(1.0, float(np.median(misfit[around]))) if len(around) else 1.0
+        own = np.flatnonzero((owner == i) & (away < LARGEST))
+        own = own[np.argsort(away[own])]
+        excess = np.cumsum(np.minimum(misfit[own] / usual - EXCESS, TOP))
+        if excess.max() > 0:
+            out[i] = away[own[excess.argmax()]] + RIM
     return out

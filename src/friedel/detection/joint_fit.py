@@ -19,7 +19,7 @@ from friedel.detection.normal_equations import FieldModel, Weights, normal_equat
 from friedel.detection.strength_prior import StrengthPrior
 from friedel.physics.foldy_lax import Hankel, Ripple, Ways
 
-#: Pixels nearer than this to a point [px] are left out, and more where a core reaches further.
+#: Pixels nearer than this to a point [px] are left out until its core is fitted.
 CORE = 1.5
 #: Shared parameters and what is known of them beforehand (standard deviations; relative, relative, -, -, rad/px, px).
 PRIOR = {
@@ -28,8 +28,8 @@ PRIOR = {
 }  # fmt: skip
 #: Standard deviation of the position of a scatterer that nobody reported [px].
 HIDDEN_SPREAD = 2.0
-#: Student's degrees of freedom of the pixels' weights; beyond OUTLIER × the expected χ² a pixel counts for nothing.
-STUDENT, OUTLIER = 8.0, 6.0
+#: Student's degrees of freedom of the pixels' weights; beyond OUTLIER × the expected χ² a pixel counts for LOST only.
+STUDENT, OUTLIER, LOST = 8.0, 6.0, 0.02
 #: Drift smaller than this [px] is none; cores that move by less leave out the same pixels.
 LEAST_DRIFT, TRIFLE = 0.05, 0.05
 
@@ -99,9 +99,7 @@ class JointFit:
         self.sharing = True
         self.common, self.common_share = np.ones(count) / np.sqrt(count), 0.0
         self.weight = np.ones(len(self.pixels))
-        self._misfit = np.full(len(self.pixels), np.nan)
-        self.gain = np.ones(mask.shape[0])
-        self.damping = 1e-3
+        self.gain, self.damping = np.ones(mask.shape[0]), 1e-3
         self.normal: np.ndarray = np.eye(1)
         self._inverse = self._inverted = self.normal
         #: Whether `normal` is that of the present scatterers: `sigma` and `evidence` need it.
@@ -210,8 +208,8 @@ class JointFit:
         left = weights.left
         self.scale[self.chosen] = weights.map * self.noise[self.chosen]
         self._gain_sums = (weights.seen * left).sum(axis=0), (weights.seen**2).sum(axis=0)
-        shared = weights.common @ left
         self.residual = left / np.maximum(np.sqrt(self.weight[self.used]), 1e-6).astype(np.float32)
+        shared = weights.common @ left
         self.chi2 = float((left.astype(float) ** 2).sum() - weights.share * (shared**2).sum())
         tightness, distance = self.priors()
         cost = self.chi2 + float((tightness * distance**2).sum())
@@ -224,10 +222,9 @@ class JointFit:
 
     def priors(self) -> tuple[np.ndarray, np.ndarray]:
         """1/variance and distance from what is known beforehand, for every parameter that the step fits."""
-        tight: list[np.ndarray] = []
-        distance: list[np.ndarray] = []
-        if self.free:
-            tight, distance = [self.spread**-2.0] * 2, list((self.position - self.start).T)
+        tight, distance = [self.spread**-2.0] * 2, list((self.position - self.start).T)
+        if not self.free:
+            tight, distance = [], []
         for terms, values in zip((tight, distance), self.prior.terms(self.course), strict=True):
             terms.append(values)
         tight.append(np.array([PRIOR[name] ** -2.0 for name in self.fitted]))
@@ -304,21 +301,24 @@ class JointFit:
         chi2 = (left**2).sum(axis=0) - self.common_share * shared**2
         ratio = chi2 / max(float(np.median(chi2)), 1e-9)
         weight = np.minimum(1, (STUDENT + count) / (STUDENT + count * ratio))
-        self._misfit = np.full(len(self.pixels), np.nan)
-        self._misfit[self.used] = ratio
         self.weight = np.ones(len(self.pixels))
-        self.weight[self.used] = np.where(ratio > OUTLIER, 0.02, weight)
+        self.weight[self.used] = np.where(ratio > OUTLIER, LOST, weight)
 
     def learn_strengths(self) -> None:
         """Expect of scatterers of one kind what its sure impurities have in common."""
         self.prior.learn(self.course, self.number < 0)
 
-    def grow_cores(self) -> None:
-        """Leave out what belongs to large cores: robust weights alone let their rims pull at the positions."""
-        used = self.used[np.isfinite(self._misfit[self.used])]
-        self.core = cores.grown(
-            self.position, self.core, self.pixels[used], self._misfit[used], len(self.chosen)
-        )
+    def fit_cores(self) -> None:
+        """Leave out what belongs to cores, and no more: robust weights alone let their rims pull at the positions."""
+        unseen = ~self._outside
+        self.weight = np.where(unseen, LOST, self.weight)  # they shall not pull at scales and offsets
+        self.core = np.full(len(self.core), cores.LEAST)
+        self.select()
+        self.evaluate(slopes=False)
+        left, shared = self.residual, self.common[self.chosen] @ self.residual
+        chi2 = (left**2).sum(axis=0) - self.common_share * shared**2
+        usual = max(float(np.median(chi2[~unseen[self.used]])), 1e-9)
+        self.core = cores.fitted(self.position, self.pixels[self.used], chi2 / usual)
 
     def drop_small_drift(self) -> None:
         """Leave the drift out for good if there is hardly any: a map whose points stay put is far quicker made."""

@@ -204,8 +204,8 @@ def _iterate(fit: JointFit, schedule: Schedule, pixel_nm: float | None) -> Gener
             fit.adjust_gain()
         if turn.shared:
             fit.drop_small_drift()
-        if turn.grow:
-            fit.grow_cores()
+        if turn.cores:
+            fit.fit_cores()
         if turn.prune:
             fit.remove(_superfluous(fit, fit.evidence(), early=True))
             if not fit.reported:

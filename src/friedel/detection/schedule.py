@@ -35,8 +35,8 @@ class Turn:
         Look for a herringbone.
     learn : bool
         Expect of hidden scatterers, too, what sure impurities have in common.
-    grow, prune : bool
-        Leave large cores out; let superfluous scatterers go.
+    cores, prune : bool
+        Leave cores out as far as they reach; let superfluous scatterers go.
     """
 
     maps: int
@@ -47,7 +47,7 @@ class Turn:
     hidden: Literal["", "outside", "anywhere"] = ""
     ripple: bool = False
     learn: bool = False
-    grow: bool = False
+    cores: bool = False
     prune: bool = False
 
     def choose(self, number: int, maps: int, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,9 +127,9 @@ FULL = Schedule(
         Turn(4, shared=True, learn=True, hidden="outside"),
         Turn(8, shared=True, learn=True, check=True, hidden="outside"),
         Turn(8, shared=True, learn=True, check=True),
-        Turn(8, shared=True, learn=True, check=True, hidden="anywhere", grow=True),
-        Turn(8, learn=True, check=True, hidden="outside", grow=True),
-        Turn(8, learn=True, check=True, grow=True, prune=True),
+        Turn(8, shared=True, learn=True, check=True, hidden="anywhere", cores=True),
+        Turn(8, learn=True, check=True, hidden="outside", cores=True),
+        Turn(8, learn=True, check=True, cores=True, prune=True),
         Turn(16, learn=True, check=True),
         Turn(16, learn=True, check=True),
         Turn(16, learn=True, check=True),
