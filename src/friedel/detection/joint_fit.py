@@ -208,8 +208,8 @@ class JointFit:
         left = weights.left
         self.scale[self.chosen] = weights.map * self.noise[self.chosen]
         self._gain_sums = (weights.seen * left).sum(axis=0), (weights.seen**2).sum(axis=0)
-        self.residual = left / np.maximum(np.sqrt(self.weight[self.used]), 1e-6).astype(np.float32)
         shared = weights.common @ left
+        self.residual = left / np.maximum(np.sqrt(self.weight[self.used]), 1e-6).astype(np.float32)
         self.chi2 = float((left.astype(float) ** 2).sum() - weights.share * (shared**2).sum())
         tightness, distance = self.priors()
         cost = self.chi2 + float((tightness * distance**2).sum())
@@ -311,7 +311,7 @@ class JointFit:
     def fit_cores(self) -> None:
         """Leave out what belongs to cores, and no more: robust weights alone let their rims pull at the positions."""
         unseen = ~self._outside
-        self.weight = np.where(unseen, LOST, self.weight)  # they shall not pull at scales and offsets
+        self.weight = np.where(unseen, LOST, self.weight)  # cores shall not pull at scales and offsets
         self.core = np.full(len(self.core), cores.LEAST)
         self.select()
         self.evaluate(slopes=False)
