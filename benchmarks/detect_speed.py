@@ -1,6 +1,7 @@
 """Time and peak memory of detection, each case in a process of its own, against one numpy pass over the same bytes.
 
-Usage: python benchmarks/detect_speed.py [--large] [--scene unlike-60] [--threads 2] [--repeat 5] [--csv OUT]
+Usage: python benchmarks/detect_speed.py [--large] [--scene unlike-60] [--threads 2] [--device cpu] [--repeat 5]
+       [--csv OUT]
 
 The field is noise with the waves of an impurity every 160 px², or the first field of a standard scene.
 """
@@ -56,7 +57,7 @@ def synthetic(side: int) -> xr.Dataset:
     return make_stack({"LockinX": maps}, bias_mv=bias, pixel_nm=0.469)
 
 
-def measure(field: str, method: str, model: str, repeat: int) -> dict[str, float]:
+def measure(field: str, method: str, model: str, device: str, repeat: int) -> dict[str, float]:
     """Run in the child; `field` is a side [px] or a scene's name."""
     import warnings
 
@@ -67,10 +68,10 @@ def measure(field: str, method: str, model: str, repeat: int) -> dict[str, float
 
     warnings.simplefilter("ignore")
     stack = synthetic(int(field)) if field.isdigit() else SCENES[field].twin(0).stack
-    options = {"dispersion": "au111", "device": "cpu"}
+    options = {"dispersion": "au111", "device": device}
     if model:
         refit = {"network alone": "none", "full refit": "full"}.get(method)
-        options |= {"model": load_model(model, "cpu"), "refit": refit}
+        options |= {"model": load_model(model, device), "refit": refit}
     else:
         options |= {"method": method}
 
@@ -107,6 +108,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="also 512×512×126")
     parser.add_argument("--scene", action="append", help="a standard scene's first field; can be repeated")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="of the network; the refit runs on the CPU")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
@@ -116,7 +118,7 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(args.threads)
-        print(json.dumps(measure(field, method, model, int(repeat))))
+        print(json.dumps(measure(field, method, model, args.device, int(repeat))))
         return
     rows = []
     environment = {
@@ -130,7 +132,7 @@ def main() -> None:
             if field == "512" and method in SLOW:
                 continue
             repeat = 1 if field == "512" or (method in SLOW and args.scene) else args.repeat
-            command = [sys.executable, __file__, "--threads", str(args.threads)]
+            command = [sys.executable, __file__, "--threads", str(args.threads), "--device", args.device]
             command += ["--child", field, method, model, str(repeat)]
             done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
             name = f"{model} {'' if method == 'network' else method}".strip()

@@ -229,6 +229,18 @@ def test_corrected_points_are_learned(model, stack):
     assert corrected > without + 0.4
 
 
+def test_corrected_points_may_be_arrays(model, stack, tmp_path):
+    """They are kept as plain numbers: a saved state can be read again, the model written."""
+    settings = {"added": np.array([[5, 6]]), "removed": np.array([[20.5, 20.5]], dtype=np.float32)}
+    assert config(**settings).added == ((5.0, 6.0),)
+    tuned = tuner(model, stack, **settings)
+    drain(tuned.run())
+    tuned.save_state(tmp_path / "state")
+    assert tuner(model, stack, **settings).restore(tmp_path / "state").step == 4
+    best = tuned.best()
+    save_model(tmp_path / "m", best.network, best.header)
+
+
 def test_corrected_points_outside_the_area_count_for_nothing(model, stack):
     run = FineTuner(model, stack, config(added=((1.0, 1.0),)), dispersion="au111", area=((8, 32), (8, 32)))
     assert run.corrections is None

@@ -77,7 +77,7 @@ class FineTuner:
     ) -> None:
         self.config = config or FineTuneConfig()
         self.device = resolve_device(self.config.device)
-        self.parent = model if isinstance(model, Model) else load_model(model, self.device)
+        self.parent = load_model(model, self.device)  # a `Model` is moved there
         sample = model_sample(self.parent, stack, dispersion, channel=channel, area=area)
         self.recipe = sample_recipe(
             self.parent,

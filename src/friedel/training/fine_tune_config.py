@@ -32,7 +32,7 @@ class FineTuneConfig:
     seed : int
     device : str
     added, removed : tuple of (row, column)
-        Points of the stack [px] that the user says are impurities, or are none.
+        Points of the stack [px] that the user says are impurities, or are none; any sequence or array of pairs.
     correction_weight : float
         Weight of the corrected points' loss.
     check_every : int
@@ -76,6 +76,12 @@ class FineTuneConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ModelError(f"Fine-tuning: {name} must be 0 or greater, not {value}.")
+        for name in (
+            "added",
+            "removed",
+        ):  # arrays, too; plain numbers are what a checkpoint and a model file hold
+            points = tuple((float(row), float(column)) for row, column in getattr(self, name))
+            object.__setattr__(self, name, points)
 
     @property
     def steps(self) -> int:

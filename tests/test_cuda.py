@@ -1,0 +1,82 @@
+"""On a CUDA device everything gives what it gives on the CPU. Skipped where there is none."""
+
+import numpy as np
+import pytest
+import torch
+
+import friedel
+from friedel.evaluation.scenes import SCENES
+from friedel.matching import match
+from friedel.models.calibration import logit
+from friedel.models.registry import load_model
+from friedel.progress import drain
+from friedel.training.fine_tune import FineTuneConfig, FineTuner
+from friedel.training.loop import iter_train
+from friedel.training.recipes import get_recipe
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+
+
+@pytest.fixture(scope="module")
+def stack():
+    return SCENES["unlike-60"].twin(0).stack
+
+
+def log_odds(name, s):
+    return logit(torch.from_numpy(s.astype(float)), load_model(name, "cpu").header["calibration"]).numpy()
+
+
+@pytest.mark.parametrize("name", ["friedel", "paper"])
+def test_s_is_the_same(name, stack):
+    cpu, cuda = (
+        friedel.detect(stack, model=name, dispersion="au111", device=device, refit="none")
+        for device in ("cpu", "cuda")
+    )
+    assert cuda.provenance["device"].startswith("cuda")
+    assert np.nanmax(np.abs(log_odds(name, cpu.s) - log_odds(name, cuda.s))) < 0.05
+    a, b = (found.positions for found in (cpu, cuda))
+    assert abs(len(a) - len(b)) <= 1  # one may lie on the threshold
+    assert len(match(a, b, 0.02).found) >= len(a) - 1
+
+
+def test_the_refitted_points_are_the_same(stack):
+    a, b = (friedel.detect(stack, dispersion="au111", device=device).positions for device in ("cpu", "cuda"))
+    assert abs(len(a) - len(b)) <= 1
+    assert len(match(a, b, 0.05).found) >= len(a) - 1
+
+
+@pytest.mark.parametrize("name", ["friedel", "paper"])
+def test_training_goes_on_after_an_interruption(name, tmp_path, monkeypatch):
+    settings = {"output": tmp_path / "m", "steps": 40, "device": "cuda", "parent": name}
+    recipe = get_recipe(name)
+    monkeypatch.setattr(type(recipe), "calibrate", lambda *_: {})  # takes minutes
+    work = iter_train(recipe, **settings)
+    first = [next(work).values["loss"] for _ in range(20)]
+    work.close()
+    rest = []
+    work = iter_train(recipe, **settings, resume=True)
+    path = drain(work, lambda step: rest.append(step.values.get("loss")))
+    assert len(rest) == 21 and rest.pop() is None  # the last is the calibration
+    assert np.isfinite(first + rest).all()
+    assert load_model(path, "cpu").header["device"] == "cuda"
+
+
+@pytest.mark.parametrize("name", ["friedel", "paper"])
+def test_fine_tuning_follows_the_one_on_the_cpu(name, stack, tmp_path):
+    """The same patches, the same steps; a model from the CPU is moved; a saved state goes on."""
+    truth = np.asarray(SCENES["unlike-60"].twin(0).truth()[0])
+    curves = {}
+    for device in ("cpu", "cuda"):
+        config = FineTuneConfig(
+            epochs=1, steps_per_epoch=8, check_every=4, device=device, added=truth[:2], removed=truth[2:3] + 3
+        )
+        tuner = FineTuner(load_model(name, "cpu"), stack, config, dispersion="au111", reference=truth)
+        steps = []
+        drain(tuner.run(), lambda step, steps=steps: steps.append(step.values))
+        curves[device] = [(v["L0"], v["L_reg"], v["L_points"]) for v in steps if "L_reg" in v]
+        tuner.save_state(tmp_path / device)
+    np.testing.assert_allclose(curves["cuda"], curves["cpu"], rtol=0.05, atol=0.02)
+    again = FineTuner(load_model(name, "cpu"), stack, config, dispersion="au111", reference=truth)
+    assert again.restore(tmp_path / "cuda").step == 8
+    tuned = again.best()
+    assert len(friedel.detect(stack, model=tuned, dispersion="au111", device="cpu")) > 0
