@@ -100,6 +100,8 @@ def iter_run(
     """
     import torch
 
+    from friedel.models.model import full_precision
+
     rows, columns = mask.shape
     size = (min(cut.size, rows), min(cut.size, columns))
     corners = [
@@ -120,7 +122,7 @@ def iter_run(
             tile = np.ascontiguousarray(maps[(slice(None), *at)])
             if cut.own_scale:
                 tile = np.nan_to_num(normalise(np.where(known, tile, np.nan)))
-            with torch.inference_mode():
+            with torch.inference_mode(), full_precision():
                 out = model.network(
                     torch.from_numpy(tile)[None].to(model.device),
                     k_tensor,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,19 @@ def resolve_device(device: Any = "auto") -> torch.device:
     if missing:
         raise ModelError(f"The device {device!r} does not exist on this machine; use auto or cpu.")
     return chosen
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep CUDA's convolutions at float32's 24 bits inside the block: by default cuDNN may round to 11 (TF32)."""
+    import torch
+
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def build_network(architecture: str, config: Mapping[str, Any]) -> torch.nn.Module:

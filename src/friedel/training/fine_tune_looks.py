@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from friedel.errors import FriedelWarning
 from friedel.matching import match
-from friedel.models.registry import Model
+from friedel.models.model import Model, full_precision
 from friedel.training.calibrate import peaks
 from friedel.training.fine_tune_config import FineTuneConfig
 from friedel.training.fine_tune_patches import SamplePatches
@@ -72,6 +72,7 @@ class Examiner:
         return simulated, [self.patches.draw(generator) for _ in range(number)]
 
     @torch.no_grad()
+    @full_precision()
     def look(self, network: nn.Module) -> dict[str, Any]:
         """Held-out losses, peaks and agreement of a network; with `config.preview` S over the field, too."""
         training = network.training
