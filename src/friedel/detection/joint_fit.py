@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import KDTree
 
-from friedel.detection import cores, positive
+from friedel.detection import cores, positive, robust
 from friedel.detection.fit_layout import Layout
 from friedel.detection.groups import even_times
 from friedel.detection.normal_equations import FieldModel, Weights, normal_equations
@@ -28,8 +28,6 @@ PRIOR = {
 }  # fmt: skip
 #: Standard deviation of the position of a scatterer that nobody reported [px].
 HIDDEN_SPREAD = 2.0
-#: Student's degrees of freedom of the pixels' weights; beyond OUTLIER × the expected χ² a pixel counts for LOST only.
-STUDENT, OUTLIER, LOST = 8.0, 6.0, 0.02
 #: Drift smaller than this [px] is none; cores that move by less leave out the same pixels.
 LEAST_DRIFT, TRIFLE = 0.05, 0.05
 
@@ -288,21 +286,15 @@ class JointFit:
         if self.used is not before:  # what comes out of a core is not believed unseen
             self.evaluate(slopes=False)
         left = self.residual * self.noise[v, None]
-        self.noise[v] = np.maximum(1.4826 * np.median(np.abs(left), axis=1), 1e-3)
+        self.noise[v] = np.maximum(robust.deviation(left), 1e-3)
         left /= self.noise[v, None]
-        count = len(left)
         common = np.abs(self.scale[v] / self.noise[v])
         common /= max(float(np.linalg.norm(common)), 1e-12)
-        shared = common @ left
-        if count > 1:
+        if len(left) > 1:
             self.common[v] = common
-            spread = 1.4826 * np.median(np.abs(shared))
-            self.common_share = max(0.0, 1 - 1 / max(spread**2, 1.0))
-        chi2 = (left**2).sum(axis=0) - self.common_share * shared**2
-        ratio = chi2 / max(float(np.median(chi2)), 1e-9)
-        weight = np.minimum(1, (STUDENT + count) / (STUDENT + count * ratio))
+            self.common_share = max(0.0, 1 - 1 / max(float(robust.deviation(common @ left)) ** 2, 1.0))
         self.weight = np.ones(len(self.pixels))
-        self.weight[self.used] = np.where(ratio > OUTLIER, LOST, weight)
+        self.weight[self.used] = robust.weights(robust.misfit(left, common, self.common_share), len(left))
 
     def learn_strengths(self) -> None:
         """Expect of scatterers of one kind what its sure impurities have in common."""
@@ -311,12 +303,11 @@ class JointFit:
     def fit_cores(self) -> None:
         """Leave out what belongs to cores, and no more: robust weights alone let their rims pull at the positions."""
         unseen = ~self._outside
-        self.weight = np.where(unseen, LOST, self.weight)  # cores shall not pull at scales and offsets
+        self.weight = np.where(unseen, robust.LOST, self.weight)  # cores shall not pull at scales and offsets
         self.core = np.full(len(self.core), cores.LEAST)
         self.select()
         self.evaluate(slopes=False)
-        left, shared = self.residual, self.common[self.chosen] @ self.residual
-        chi2 = (left**2).sum(axis=0) - self.common_share * shared**2
+        chi2 = robust.misfit(self.residual, self.common[self.chosen], self.common_share)
         usual = max(float(np.median(chi2[~unseen[self.used]])), 1e-9)
         self.core = cores.fitted(self.position, self.pixels[self.used], chi2 / usual)
 
