@@ -141,7 +141,9 @@ def main() -> None:
                 print(f"{title:>12} {name:>21} failed: {done.stderr.strip().splitlines()[-1]}")
                 continue
             row = json.loads(done.stdout)
-            rows.append({"field": field, "method": name, "threads": args.threads, **row})
+            rows.append(
+                {"field": field, "method": name, "device": args.device, "threads": args.threads, **row}
+            )
             print(
                 f"{title:>12} {name:>21} {row['seconds']:8.3f} {row['ratio']:9.0f} "
                 f"{row['peak_MB']:8.0f} {row['points']:7.0f}",

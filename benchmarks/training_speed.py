@@ -13,7 +13,7 @@ import time
 
 import torch
 
-from friedel.models.registry import resolve_device
+from friedel.models.model import mixed_precision, resolve_device
 from friedel.training.recipes import get_recipe
 
 
@@ -29,9 +29,7 @@ def measure(name: str, steps: int, device: torch.device) -> tuple[float, float, 
         batch = recipe.batch(rng, device)
         batches.append(time.perf_counter() - start)
         start = time.perf_counter()
-        with torch.autocast(
-            "cuda", dtype=torch.bfloat16, enabled=device.type == "cuda"
-        ):  # as the training loop does
+        with mixed_precision(device):  # as the training loop does
             loss, _ = recipe.loss(network, batch)
         optimizer.zero_grad()
         loss.backward()

@@ -259,10 +259,8 @@ class FineTuneDock(Dock):
         found = tuning.unfinished()
         if found is None:
             raise ModelError("There is no fine-tuning to resume.")
-        settings = {**found["settings"]}
-        for name in ("added", "removed"):
-            settings[name] = tuple(tuple(p) for p in settings.get(name, ()))
-        self._begin(self._new_session(settings, found["model"], Dispersion(**found["dispersion"]), True))
+        band = Dispersion(**found["dispersion"])
+        self._begin(self._new_session({**found["settings"]}, found["model"], band, True))
 
     def _begin(self, session: Session) -> None:
         self.session = session

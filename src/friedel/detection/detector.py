@@ -97,7 +97,7 @@ def iter_detect(
         Whether what was found is fitted once more, all together, by waves that scatter many times
         (`friedel.detection.second_look`). With a network the fit also judges: candidates below the threshold that the
         waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes up to twice
-        as long as the network; "full" takes half a minute for 80×80 px and places the points better still. By
+        as long as the network; "full" takes ten to forty seconds for 80×80 px and places the points better still. By
         default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
         a known band, and none otherwise.
 

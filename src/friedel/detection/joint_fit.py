@@ -97,7 +97,8 @@ class JointFit:
         self.sharing = True
         self.common, self.common_share = np.ones(count) / np.sqrt(count), 0.0
         self.weight = np.ones(len(self.pixels))
-        self.gain, self.damping = np.ones(mask.shape[0]), 1e-3
+        self.gain = np.ones(mask.shape[0])
+        self.damping = 1e-3
         self.normal: np.ndarray = np.eye(1)
         self._inverse = self._inverted = self.normal
         #: Whether `normal` is that of the present scatterers: `sigma` and `evidence` need it.
@@ -220,9 +221,10 @@ class JointFit:
 
     def priors(self) -> tuple[np.ndarray, np.ndarray]:
         """1/variance and distance from what is known beforehand, for every parameter that the step fits."""
-        tight, distance = [self.spread**-2.0] * 2, list((self.position - self.start).T)
-        if not self.free:
-            tight, distance = [], []
+        tight: list[np.ndarray] = []
+        distance: list[np.ndarray] = []
+        if self.free:
+            tight, distance = [self.spread**-2.0] * 2, list((self.position - self.start).T)
         for terms, values in zip((tight, distance), self.prior.terms(self.course), strict=True):
             terms.append(values)
         tight.append(np.array([PRIOR[name] ** -2.0 for name in self.fitted]))

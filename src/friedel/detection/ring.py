@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter1d, map_coordinates, median_filter
 from scipy.optimize import minimize
 
 from friedel.detection.band_fit import sharpen
+from friedel.detection.robust import deviation
 from friedel.errors import PhysicsError
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
 from friedel.stack import didv, normalise, pixel_pitch
@@ -121,7 +122,7 @@ def fit_dispersion(stack: xr.Dataset, channel: str | None = None) -> RingFit:
     if len(chosen) < 2 or len(q) < 12:
         return _nothing(bias, q, np.zeros((len(bias), len(q))), 0.0)
     ridge = _ridge(profiles, q)
-    spread = 1.4826 * np.median(np.abs(ridge - np.median(ridge))) + 1e-9
+    spread = float(deviation((ridge - np.median(ridge)).ravel())) + 1e-9
     energy = bias[chosen]
     start, height = _search(ridge, q, energy, resolution)
     contrast, height = height, height / spread

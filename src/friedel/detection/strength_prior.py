@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from friedel.detection.robust import deviation
+
 #: A strength: where it lies, by how much it may differ, and its change from the middle to the end of the energies.
 STRENGTH, STRENGTH_SPREAD, COURSE_SPREAD = -0.4, 0.5, 0.3
 #: From so many sure impurities on, those whose strength differs from the typical one by less than `KIN` are taken for
@@ -64,7 +66,7 @@ class StrengthPrior:
             return
         value = _parts(course)
         typical = np.median(value[self.sure], axis=0)
-        spread = 1.4826 * np.median(np.abs(value[self.sure] - typical), axis=0)
+        spread = deviation(np.moveaxis(value[self.sure] - typical, 0, -1))
         fresh = StrengthPrior(self.sure, course.shape[1])
         kin = (self.sure | hidden) & (np.hypot(*(value - typical)[:, 0].T) < KIN)
         spread = np.clip(spread, LEAST_KIN_SPREAD, fresh.typical_spread)

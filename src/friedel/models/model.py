@@ -131,6 +131,13 @@ def full_precision() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Compute in bfloat16 where that is safe inside the block, on CUDA only: what every training step does."""
+    import torch
+
+    return torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.type == "cuda")
+
+
 def build_network(architecture: str, config: Mapping[str, Any]) -> torch.nn.Module:
     """Build an untrained network.
 

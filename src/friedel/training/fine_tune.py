@@ -26,6 +26,7 @@ from torch import Tensor, nn
 import friedel
 from friedel.errors import ModelError
 from friedel.models.calibration import linear_logit
+from friedel.models.model import mixed_precision
 from friedel.models.registry import Model, load_model, resolve_device
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress, drain
@@ -157,7 +158,7 @@ class FineTuner:
     def _train_step(self) -> dict[str, Any]:
         config, recipe = self.config, self.recipe
         rate = config.learning_rate * min(1.0, (self.step + 1) / 10)
-        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
+        with mixed_precision(self.device):
             l0, _ = recipe.loss(self.network, recipe.batch(self.generator, self.device))
             # Drawn whatever α is, so that runs of one seed see the same simulated patches.
             maps, k, mask = self.patches.draw(self.generator)

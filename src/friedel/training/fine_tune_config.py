@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from friedel.errors import ModelError
+from friedel.matching import as_points
 
 Points = tuple[tuple[float, float], ...]
 
@@ -76,12 +77,10 @@ class FineTuneConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ModelError(f"Fine-tuning: {name} must be 0 or greater, not {value}.")
-        for name in (
-            "added",
-            "removed",
-        ):  # arrays, too; plain numbers are what a checkpoint and a model file hold
-            points = tuple((float(row), float(column)) for row, column in getattr(self, name))
-            object.__setattr__(self, name, points)
+        for name in ("added", "removed"):
+            # Plain numbers are what a checkpoint and a model file can hold.
+            pairs = as_points(getattr(self, name), f"{name} points").tolist()
+            object.__setattr__(self, name, tuple((row, column) for row, column in pairs))
 
     @property
     def steps(self) -> int:

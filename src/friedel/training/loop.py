@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import friedel
 from friedel.errors import ModelError
+from friedel.models.model import mixed_precision
 from friedel.models.registry import SUFFIX, Model, load_model, resolve_device, save_model
 from friedel.progress import Progress
 from friedel.training.checkpoint import MovingParts, reading_checkpoint, write_checkpoint
@@ -168,7 +169,7 @@ def iter_train(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             batch = recipe.batch(generator, place)
-            with torch.autocast("cuda", dtype=torch.bfloat16, enabled=place.type == "cuda"):
+            with mixed_precision(place):
                 loss, values = recipe.loss(network, batch)
             if not torch.isfinite(loss):
                 raise ModelError(
