@@ -19,7 +19,7 @@ from friedel.detection.groups import average
 from friedel.detection.herringbone import PERIOD_NM, iter_ripple
 from friedel.detection.hidden import MARGIN, by_fit, by_residual
 from friedel.detection.joint_fit import JointFit
-from friedel.detection.schedule import FULL, Schedule
+from friedel.detection.schedule import FULL, LIGHT, Schedule, Turn
 from friedel.detection.tiles import starts
 from friedel.progress import Progress, share
 from friedel.threads import one_thread_each
@@ -43,6 +43,8 @@ REST = 0.004
 #: Strength below which a doubtful scatterer is superfluous; evidence below which it is in the middle of a fit, for each
 #: course of a strength: beside an impurity it takes a part of the wave, and drags both.
 FAINT, DOUBTED = 0.15, 7.5
+#: Evidence below which a scatterer beyond the border has no say in the finish.
+FAR_DOUBTED = 30.0
 #: Turn from which wavevector, drift and gains are known well enough to be fitted.
 SHARED_FROM = 2
 
@@ -161,21 +163,24 @@ def iter_refit(
         evident, sigma_px, left = fit.evidence(), fit.sigma(), fit.number[: fit.reported]
         good, wider = _explained(fit, width[left], sigma_px[: fit.reported])
         needed = ~np.isin(np.arange(len(fit.number)), _superfluous(fit, evident))
-        mine = (left < own.sum()) & needed[: fit.reported]
+        about["hidden"] += len(fit.position) - fit.reported
+        nobodys, reported = fit.number < 0, fit.reported
+        with one_thread_each():
+            there, sigma_px = _finish(fit, schedule.finish, needed, evident, sigma_px)
+        there += corner
+        mine = (left < own.sum()) & needed[:reported]
         index, good = chosen[left[mine]], good[mine]
         gone = np.setdiff1d(np.flatnonzero(own), index)
         evidence[gone], kept[gone] = 0.0, False
         for target, value in (
-            (place, fit.position + corner), (spread, schedule.sigma_scale * sigma_px), (evidence, evident),
+            (place, there), (spread, schedule.sigma_scale * sigma_px), (evidence, evident),
         ):  # fmt: skip
-            target[index[good]] = value[: fit.reported][mine][good]
+            target[index[good]] = value[:reported][mine][good]
         spread[index[good]] *= wider[mine][good]
         kept[index[good]] = False
-        there = fit.position + corner
-        needed &= (fit.number < 0) & ((there > -0.5) & (there < np.array(mask.shape) - 0.5)).all(axis=1)
+        needed &= nobodys & ((there > -0.5) & (there < np.array(mask.shape) - 0.5)).all(axis=1)
         needed &= _owners(there, corners, size) == number
         new.append(np.column_stack([there, schedule.sigma_scale * sigma_px, evident])[needed])
-        about["hidden"] += len(fit.position) - fit.reported
         about["tiles"].append(_about(fit))
     about["kept"] = int(kept.sum())
     about["dropped"] = int((evidence == 0).sum())
@@ -227,6 +232,32 @@ def _iterate(fit: JointFit, schedule: Schedule, pixel_nm: float | None) -> Gener
             break
     if not fit.settled:
         fit.step()
+
+
+def _finish(
+    fit: JointFit, turn: Turn | None, needed: np.ndarray, evidence: np.ndarray, sigma: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and their σ after a last turn, (N, 2) and (N,), without what is not needed; as they are if it is dear.
+
+    Who is an impurity has been judged: what is faint beyond the border has no say any more, which makes the turn light.
+    """
+    position, sigma = fit.position.copy(), sigma.copy()
+    inside = ((position > -0.5) & (position < np.array(fit.mask.shape) - 0.5)).all(axis=1)
+    counts = needed & ((fit.number >= 0) | inside | (evidence > FAR_DOUBTED))
+    if turn is None or not (fit.number[counts] >= 0).any():
+        return position, sigma
+    maps, sieve = turn.choose(0, len(fit.k), fit.pixels)
+    if float(len(maps)) * int(sieve.sum()) * int(counts.sum()) ** 2 > LIGHT:
+        return position, sigma
+    fit.remove(np.flatnonzero(~counts))
+    fit.sharing = True
+    if fit.ripple.amplitude:
+        fit.active = [*dict.fromkeys([*fit.active, "q_row", "q_column"])]
+    fit.choose(maps, sieve)
+    fit.weigh()
+    fit.step(shared=turn.shared, check=turn.check)
+    position[counts], sigma[counts] = fit.position, fit.sigma()
+    return position, sigma
 
 
 def _superfluous(fit: JointFit, evidence: np.ndarray, *, early: bool = False) -> np.ndarray:

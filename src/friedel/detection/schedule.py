@@ -86,6 +86,8 @@ class Schedule:
         Look for what nobody reported by what the whole fit would gain, not by what is left over map by map; fit the
         herringbone's wavevector, too, which the search for it gives to a degree or so; weigh down what errors all
         voltages have in common; and believe the network's σ at the border, too (`friedel.detection.second_look`).
+    finish : Turn, optional
+        Places what has been judged once more, as thoroughly, where that is `LIGHT` work.
     """
 
     turns: tuple[Turn, ...]
@@ -96,11 +98,15 @@ class Schedule:
     overlap: int
     sigma_scale: float
     thorough: bool = False
+    finish: Turn | None = None
 
 
+#: Maps × pixels × scatterers² that a turn may cost and still be light work: a quarter of a second on two slow cores.
+#: Some twenty impurities in 80×80 px.
+LIGHT = 6e7
 #: Strengths first, and what lies outside.
 _HELD = Turn(4, positions=False, hidden="outside")
-#: Decides who is an impurity, at about the cost of the network itself.
+#: Decides who is an impurity, at about the cost of the network itself; where there are few it places them, too.
 QUICK = Schedule(
     turns=(
         replace(_HELD, maps=2, sieve=4),
@@ -116,6 +122,7 @@ QUICK = Schedule(
     tile=64,
     overlap=16,
     sigma_scale=1.05,
+    finish=Turn(8, shared=True),
 )
 #: Goes on until the positions are nearly as good as the data allow; the last turn is left out where nothing moves.
 FULL = Schedule(
