@@ -78,7 +78,8 @@ def test_inpainting_is_harmonic():
 
 
 def test_scenes_are_those_that_are_promised():
-    assert {"like-60", "unlike-60", "unlike-120", "noise", "drift", "empty", "cu111", "ag111"} <= set(SCENES)
+    assert {"like-60", "unlike-60", "unlike-120", "noise", "isolated"} <= set(SCENES)
+    assert {"drift", "empty", "cu111", "ag111"} <= set(SCENES)
     assert SCENES["cu111"].setting.shape == (256, 256)
     assert len(SCENES["ag111"].setting.bias_mv) == 5
     assert "empty" + NO_CORES not in SCENES

@@ -56,7 +56,7 @@ _BASE: dict[str, tuple[str, Setting]] = {
     "unlike-120": ("120 unlike", Setting(impurities=120)),
     "noise": ("30, noise 3 × rms", Setting(impurities=30, noise=3.0)),
     # The noise of a field of 60, beside the waves of 10.
-    "isolated": ("10, the noise of 60", Setting(impurities=10, noise=2.0)),
+    "isolated": ("10 unlike, the noise of 60", Setting(impurities=10, noise=2.0)),
     "drift": (
         "50, 1.3 px drift, tip change, strong rows",
         Setting(impurities=50, drift_px=1.3, tip_change=True, rows=0.6),
