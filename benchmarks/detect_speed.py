@@ -131,7 +131,7 @@ def main() -> None:
         for method, model in CASES:
             if field == "512" and method in SLOW:
                 continue
-            repeat = 1 if field == "512" or (method in SLOW and args.scene) else args.repeat
+            repeat = 1 if field == "512" or (method == "full refit" and args.scene) else args.repeat
             command = [sys.executable, __file__, "--threads", str(args.threads), "--device", args.device]
             command += ["--child", field, method, model, str(repeat)]
             done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
