@@ -341,7 +341,8 @@ def test_where_there_are_few_a_quick_refit_places_them_nearly_as_well_as_can_be(
     truth, counts, bound, (finished, judged) = sparse
     least = np.sqrt((bound[counts] ** 2).mean())
     with_finish, without = (_errors(one.positions[counts], truth[counts]) for one in (finished, judged))
-    assert with_finish < 1.8 * least  # one field: 1.4 times over many (`friedel benchmark`)
+    # One field; the median of ten with ten impurities is 1.13 (`friedel benchmark`).
+    assert with_finish < 1.8 * least
     assert with_finish < 0.7 * without
     assert (finished.sigma < judged.sigma).all()
 

@@ -178,7 +178,7 @@ def iter_refit(
             target[index[good]] = value[:reported][mine][good]
         spread[index[good]] *= wider[mine][good]
         kept[index[good]] = False
-        needed &= nobodys & ((there > -0.5) & (there < np.array(mask.shape) - 0.5)).all(axis=1)
+        needed &= nobodys & _inside(there, mask)
         needed &= _owners(there, corners, size) == number
         new.append(np.column_stack([there, schedule.sigma_scale * sigma_px, evident])[needed])
         about["tiles"].append(_about(fit))
@@ -242,12 +242,11 @@ def _finish(
     Who is an impurity has been judged: what is faint beyond the border has no say any more, which makes the turn light.
     """
     position, sigma = fit.position.copy(), sigma.copy()
-    inside = ((position > -0.5) & (position < np.array(fit.mask.shape) - 0.5)).all(axis=1)
-    counts = needed & ((fit.number >= 0) | inside | (evidence > FAR_DOUBTED))
+    counts = needed & ((fit.number >= 0) | _inside(position, fit.mask) | (evidence > FAR_DOUBTED))
     if turn is None or not (fit.number[counts] >= 0).any():
         return position, sigma
     maps, sieve = turn.choose(0, len(fit.k), fit.pixels)
-    if float(len(maps)) * int(sieve.sum()) * int(counts.sum()) ** 2 > LIGHT:
+    if len(maps) * int(sieve.sum()) * int(counts.sum()) ** 2 > LIGHT:
         return position, sigma
     fit.remove(np.flatnonzero(~counts))
     fit.sharing = True
@@ -265,7 +264,7 @@ def _superfluous(fit: JointFit, evidence: np.ndarray, *, early: bool = False) ->
 
     `early`, two that are both evident may still part, and what is hardly evident shall not drag the others.
     """
-    inside = ((fit.position > -0.5) & (fit.position < np.array(fit.mask.shape) - 0.5)).all(axis=1)
+    inside = _inside(fit.position, fit.mask)
     sure, reported = fit.sure, fit.number >= 0
     weak = np.abs(fit.course[:, 0]) < FAINT
     if early:
@@ -311,6 +310,11 @@ def _about(fit: JointFit) -> dict[str, Any]:
         "common_share": float(fit.common_share),
         "unexplained_pixels": float((fit.weight[fit.used] < 0.3).mean()),
     }
+
+
+def _inside(points: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Which of the points, (n, 2) [px], lie in the field of this mask, shape (n,)."""
+    return np.asarray(((points > -0.5) & (points < np.array(mask.shape) - 0.5)).all(axis=1))
 
 
 def _owners(points: np.ndarray, corners: list[tuple[int, int]], size: np.ndarray) -> np.ndarray:
