@@ -281,14 +281,20 @@ def normalise(maps: np.ndarray) -> np.ndarray:
     """
     maps = np.asarray(maps, dtype=np.float32)
     known = np.isfinite(maps)
+    everywhere = bool(known.all())
     count = np.maximum(known.sum(axis=(-2, -1), keepdims=True), 1)
-    mean = np.where(known, maps, 0).sum(axis=(-2, -1), keepdims=True, dtype=np.float64) / count
-    centred = np.where(known, maps - mean, np.nan)
-    square = np.where(known, centred.astype(np.float64) ** 2, 0).sum(axis=(-2, -1), keepdims=True) / count
-    scale = np.sqrt(square)
+    filled = maps if everywhere else np.where(known, maps, 0)
+    mean = filled.sum(axis=(-2, -1), keepdims=True, dtype=np.float64) / count
+    centred = filled - mean
+    if not everywhere:
+        centred[~known] = 0
+    scale = np.sqrt(np.einsum("...ij,...ij->...", centred, centred)[..., None, None] / count)
     # A spread below float32's resolution of the mean is rounding, not signal.
     flat = scale <= 1e-6 * np.abs(mean)
-    return (centred / np.where(flat | (scale == 0), np.inf, scale)).astype(np.float32)
+    centred /= np.where(flat | (scale == 0), np.inf, scale)
+    if not everywhere:
+        centred[~known] = np.nan
+    return centred.astype(np.float32)
 
 
 def tip_position(stack: xr.Dataset, x_nm: Any, y_nm: Any) -> tuple[np.ndarray, np.ndarray]:

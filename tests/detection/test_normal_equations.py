@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from friedel.detection import normal_equations as module
 from friedel.detection.fit_layout import Layout
@@ -33,7 +34,15 @@ def case():
     unit = seen / np.linalg.norm(seen, axis=1, keepdims=True)
     left -= (left * unit).sum(axis=1, keepdims=True) * unit
     common = rng.uniform(0.3, 0.7, 4)
-    weights = Weights(pixel, rng.uniform(1, 2, 4), nuisance, seen, left, common / np.linalg.norm(common), 0.6)
+    weights = Weights(
+        pixel,
+        rng.uniform(1, 2, 4),
+        sparse.csr_array(nuisance),
+        seen,
+        left,
+        common / np.linalg.norm(common),
+        0.6,
+    )
     return model, weights
 
 
@@ -42,7 +51,7 @@ def _written_out(model, weights, layout):
     jacobian = []
     for v, waves in enumerate(model.waves(slice(None))):
         columns = waves.derivative(layout.names).astype(float) * (weights.pixel * weights.map[v])[:, None]
-        basis = np.column_stack([weights.nuisance, weights.unit[v]]).astype(float)
+        basis = np.column_stack([weights.nuisance.toarray(), weights.unit[v]]).astype(float)
         columns -= basis @ (basis.T @ columns)
         jacobian.append(layout.expand(np.concatenate([columns.T, ENERGY[v] * columns.T])).T)
     jacobian = np.array(jacobian)

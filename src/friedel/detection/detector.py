@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 import friedel
+from friedel.allocator import keep_freed_memory
 from friedel.detection import classical
 from friedel.detection.peaks import candidates
 from friedel.detection.ring import fit_dispersion
@@ -133,6 +134,7 @@ def iter_detect(
     area = area or whole
     remarks = _Remarks()
     band = resolve(dispersion)
+    keep_freed_memory()
     yield Progress(0.0, "reading")
 
     network: Model | None = None

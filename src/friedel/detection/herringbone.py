@@ -77,7 +77,7 @@ def iter_ripple(fit: JointFit, q: float) -> Generator[Progress, None, Ripple | N
     def multiply(v: int) -> None:
         one = columns[v]
         one *= (weights.map[v] * weights.pixel).astype(np.float32)[:, None]
-        along = np.vstack([weights.sparse_nuisance @ one, unit[v] @ one])
+        along = np.vstack([weights.nuisance.T @ one, unit[v] @ one])
         square[v], left[v] = one.T @ one - along.T @ along, weights.left[v] @ one
 
     each(multiply, range(len(columns)))

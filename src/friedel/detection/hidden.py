@@ -109,7 +109,7 @@ class ScoreTest:
         self.factor = (w.map[:, None] * w.pixel).astype(np.float32)
         self.waves: list[Waves] = list(self.model.waves(slice(None)))
         #: Rows' offsets, stripes and the scale of each map, orthonormal; what a map changes by is taken without.
-        self.nuisance = [np.column_stack([w.nuisance, unit]) for unit in w.unit]
+        self.nuisance = [np.column_stack([w.nuisance.toarray(), unit]) for unit in w.unit]
         self.columns = np.empty((count, len(self.model.place), m), np.float32)
         square, slope = np.empty((count, m, m)), np.empty((count, m))
 

@@ -10,14 +10,16 @@ model does not explain (cores) by their χ².
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 from scipy.spatial import KDTree
 
 from friedel.detection import cores, positive, robust
 from friedel.detection.fit_layout import Layout
 from friedel.detection.groups import even_times
-from friedel.detection.normal_equations import FieldModel, Weights, normal_equations
+from friedel.detection.normal_equations import FieldModel, Weights, normal_equations, offsets_and_stripes
 from friedel.detection.strength_prior import StrengthPrior
 from friedel.physics.foldy_lax import Hankel, Ripple, Ways
+from friedel.threads import each
 
 #: Pixels nearer than this to a point [px] are left out until its core is fitted.
 CORE = 1.5
@@ -167,20 +169,14 @@ class JointFit:
             self._outside[inside] = False
         self.used = np.flatnonzero(self._outside & self.sieve)
 
-    def nuisance(self) -> np.ndarray:
+    def nuisance(self) -> sparse.csr_array:
         """What every map may have besides waves: offsets of the rows and stripes, orthonormal columns (P, Q)."""
-        rows = self.pixels[self.used, 0].astype(int)
-        root = np.sqrt(self.weight[self.used])
-        out = np.zeros((len(rows), len(self.mask)), np.float32)
-        out[np.arange(len(rows)), rows] = root / np.sqrt(np.bincount(rows, root**2, len(self.mask)))[rows]
-        if self.ripple.amplitude == 0:
-            return out
-        phase = self.pixels[self.used] @ np.asarray(self.ripple.q)
-        waves = (root * np.stack([np.cos(phase), np.sin(phase)])).astype(np.float32).T
-        return np.hstack([out, np.linalg.qr(waves - out @ (out.T @ waves))[0]])
+        place, ripple = self.pixels[self.used], self.ripple
+        phase = place @ np.asarray(ripple.q) if ripple.amplitude else None
+        return offsets_and_stripes(place[:, 0].astype(int), self.weight[self.used], phase)
 
     def compare(
-        self, density: np.ndarray, nuisance: np.ndarray, voltages: np.ndarray | None = None
+        self, density: np.ndarray, nuisance: sparse.csr_array, voltages: np.ndarray | None = None
     ) -> Weights:
         """Scale maps of the model, (V, P), to the data, and weigh what is left."""
         v = self.chosen if voltages is None else voltages
@@ -188,7 +184,7 @@ class JointFit:
         pixel = root * self.gain[self.pixels[self.used, 0].astype(int)].astype(np.float32)
         wave, data = density * pixel, self.data[np.ix_(v, self.used)] * root
         for maps in (wave, data):
-            maps -= (maps @ nuisance) @ nuisance.T
+            maps -= (nuisance @ (nuisance.T @ maps.T)).T
         power = np.einsum("vp,vp->v", wave, wave) + 1e-9
         scale = np.einsum("vp,vp->v", wave, data) / power
         left = (data - scale[:, None] * wave) / self.noise[v, None].astype(np.float32)
@@ -330,17 +326,20 @@ class JointFit:
         """Strengths from single scattering, with a scale that makes the typical one 0.6."""
         ways = Ways(self.pixels[self.used].astype(np.float32), self.position.astype(np.float32), Ripple())
         reach = float(ways.length.max(initial=0)) + 1
-        tables = [Hankel(self.k[v], reach, self.blur[v]) for v in self.chosen]
-        wave = [table(ways)[0] ** 2 for table in tables]  # of each scatterer alone
         n = len(self.position)
-        amplitude = np.zeros((len(wave), n), complex)
-        for v, one in enumerate(wave):
-            columns = np.concatenate([one.real, -one.imag, np.ones((len(one), 1))], axis=1)
-            data = self.data[self.chosen[v], self.used]
+        amplitude = np.zeros((len(self.chosen), n), complex)
+
+        def fill(index: int) -> None:
+            v = self.chosen[index]
+            one = Hankel(self.k[v], reach, self.blur[v])(ways)[0] ** 2  # of each scatterer alone
+            columns = np.concatenate([one.real, -one.imag, np.ones((len(one), 1), np.float32)], axis=1)
+            data = self.data[v, self.used]
             normal = (columns.T @ columns).astype(float)
             normal += np.diag(np.r_[np.full(2 * n, 2.0 * max(float(np.var(data)), 1e-6)), 1e-6])
             fit = np.linalg.solve(normal, (columns.T @ data).astype(float))
-            amplitude[v] = fit[:n] + 1j * fit[n : 2 * n]
+            amplitude[index] = fit[:n] + 1j * fit[n : 2 * n]
+
+        each(fill, range(len(amplitude)))
         scale = np.maximum(np.median(np.abs(amplitude), axis=1, keepdims=True), 1e-9) / 0.6
         course = np.linalg.lstsq(self.basis[self.chosen], amplitude / scale, rcond=None)[0].T
         self.course = course * np.minimum(1, 0.9 / np.maximum(np.abs(course[:, :1]), 1e-9))

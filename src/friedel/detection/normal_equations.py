@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -110,6 +109,32 @@ class FieldModel:
         return self._density
 
 
+def offsets_and_stripes(row: np.ndarray, weight: np.ndarray, phase: np.ndarray | None) -> sparse.csr_array:
+    """What every map may have besides waves, as orthonormal columns, (P, Q).
+
+    Parameters
+    ----------
+    row : array of int, shape (P,)
+        Each row has an offset of its own.
+    weight : array, shape (P,)
+        Of each pixel.
+    phase : array, shape (P,), optional
+        Of the stripes [rad]; there are none if None.
+    """
+    count, root = int(row.max(initial=-1)) + 1, np.sqrt(weight)
+    offset = (root / np.sqrt(np.bincount(row, root**2))[row]).astype(np.float32)
+    values, columns = offset[:, None], row[:, None]
+    if phase is not None:
+        waves = (root * np.stack([np.cos(phase), np.sin(phase)])).astype(np.float32)
+        mean = np.stack([np.bincount(row, offset * wave)[row] for wave in waves])
+        stripes = np.linalg.qr((waves - offset * mean).astype(np.float32).T)[0]
+        values = np.hstack([values, stripes])
+        columns = np.hstack([columns, np.broadcast_to([count, count + 1], stripes.shape)])
+        count += 2
+    ends = np.arange(0, values.size + 1, values.shape[1])
+    return sparse.csr_array((values.ravel(), columns.ravel(), ends), shape=(len(row), count))
+
+
 @dataclass(frozen=True)
 class Weights:
     """How the maps of a model are compared with the data; V maps, P pixels.
@@ -120,8 +145,8 @@ class Weights:
         Root of a pixel's weight, times its gain.
     map : array, shape (V,)
         Scale of each map over its noise.
-    nuisance : array, shape (P, Q)
-        Orthonormal: offsets of the rows, stripes.
+    nuisance : sparse array, shape (P, Q)
+        Orthonormal: offsets of the rows, each of which lives in its own row only, and stripes.
     seen : array, shape (V, P)
         Each map of the model over the noise, without nuisance.
     left : array, shape (V, P)
@@ -132,7 +157,7 @@ class Weights:
 
     pixel: np.ndarray
     map: np.ndarray
-    nuisance: np.ndarray
+    nuisance: sparse.csr_array
     seen: np.ndarray
     left: np.ndarray
     common: np.ndarray
@@ -142,11 +167,6 @@ class Weights:
     def unit(self) -> np.ndarray:
         """Direction of each map, (V, P): what a change of its scale does."""
         return self.seen / np.sqrt((self.seen**2).sum(axis=1, keepdims=True) + 1e-9)
-
-    @cached_property
-    def sparse_nuisance(self) -> sparse.csr_matrix:
-        """The nuisances, (Q, P), without their zeros: an offset lives in its own row only."""
-        return sparse.csr_matrix(self.nuisance.T)
 
 
 def _blocks(parts: list[slice], size: int) -> list[list[slice]]:
@@ -163,9 +183,14 @@ def _blocks(parts: list[slice], size: int) -> list[list[slice]]:
 def moments_over_energy(square: np.ndarray, energy: np.ndarray) -> np.ndarray:
     """Σ_v of the maps' CᵀC, (V, m, m), once plain and once times the energy on either side, (2 m, 2 m)."""
     m = square.shape[1]
-    plain, once, twice = np.tensordot(np.stack([energy**0, energy, energy**2]), square, axes=1)
+    powers = np.stack([energy**0, energy, energy**2])
     out = np.empty((2, m, 2, m))
-    out[0, :, 0], out[0, :, 1], out[1, :, 0], out[1, :, 1] = plain, once, once, twice
+
+    def fill(rows: slice) -> None:
+        plain, once, twice = np.tensordot(powers, square[:, rows], axes=1)
+        out[0, rows, 0], out[0, rows, 1], out[1, rows, 0], out[1, rows, 1] = plain, once, once, twice
+
+    each(fill, [slice(core, None, cores()) for core in range(cores())])
     return out.reshape(2 * m, 2 * m)
 
 
@@ -194,7 +219,7 @@ def normal_equations(
     for block in blocks:
         start, stop = block[0].start, block[-1].stop
         columns = buffer[:, : stop - start]
-        here, nuisance = np.s_[start:stop], w.sparse_nuisance[:, start:stop]
+        here, nuisance = np.s_[start:stop], w.nuisance[start:stop].T
 
         def fill(part: slice, start: int = start, columns: np.ndarray = columns) -> None:
             for v, waves in enumerate(model.waves(part)):
@@ -215,7 +240,11 @@ def normal_equations(
             together += mixed.T @ mixed
             seen[: w.nuisance.shape[1]] += nuisance @ mixed
             seen[w.nuisance.shape[1] :] += np.vstack([unit[:, here], common[here]]) @ mixed
-    square -= along[:, :-1].transpose(0, 2, 1) @ along[:, :-1]
+
+    def project(v: int) -> None:
+        square[v] -= along[v, :-1].T @ along[v, :-1]
+
+    each(project, range(count))
     moments = moments_over_energy(square, energy)
     slope = (halves @ along[:, -1].astype(float)).ravel()
     if w.share:

@@ -291,11 +291,11 @@ def _explained(fit: JointFit, width: np.ndarray, sigma: np.ndarray) -> tuple[np.
     move = np.hypot(*(fit.position[:count] - fit.start[:count]).T)
     good = (move <= FARTHEST) & ((move <= MOST_SPREADS * width) | (sigma <= SURE))
     share = np.zeros(count)
-    place = fit.pixels[fit.used]
-    for i in range(count):
-        near = np.hypot(*(place - fit.position[i]).T) < fit.core[i] + AROUND
-        if near.sum() >= 4:
-            share[i] = (fit.weight[fit.used][near] > 0.3).mean()
+    fits = fit.weight[fit.used] > 0.3
+    around = KDTree(fit.pixels[fit.used]).query_ball_point(fit.position[:count], fit.core[:count] + AROUND)
+    for i, near in enumerate(around):
+        if len(near) >= 4:
+            share[i] = fits[near].mean()
     good &= (share >= LEAST_FITTING) | (move <= width)
     return good, 1 / np.sqrt(np.clip(share, SMALLEST_SHARE, 1))
 
