@@ -20,7 +20,7 @@ from .conftest import make_twin
 def untrained():
     header = {
         "architecture": "wave",
-        "config": {"width": 4, "d_q": 2, "d_v": 4, "head": 8, "tile": 48, "overlap": 12},
+        "config": {"width": 4, "d_q": 2, "d_v": 4, "head": 8, "tile": 24, "overlap": 12},
         "k_range": [0.6, 1.0],
     }
     return Model(build_network("wave", header["config"]).eval(), header, "untrained")

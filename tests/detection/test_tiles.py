@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 
-from friedel.detection.tiles import iter_run, layout, starts
+from friedel.detection.tiles import even, iter_run, layout, starts
 from friedel.errors import ModelError
 from friedel.models.base import Output
 from friedel.progress import drain
@@ -47,13 +47,22 @@ def test_tiles_cover_every_pixel_and_stay_inside(length, size, overlap):
     assert all(b - a <= size - overlap for a, b in itertools.pairwise(first))
 
 
+@given(st.integers(1, 600), st.integers(8, 200), st.integers(0, 50))
+def test_even_tiles_are_as_few_and_no_larger_than_they_must(length, largest, overlap):
+    overlap = min(overlap, largest // 2)
+    size, count = even(length, largest, overlap), len(starts(length, largest, overlap))
+    assert size <= min(length, largest)
+    assert len(starts(length, size, overlap)) == count
+    assert count * (size - 1) - (count - 1) * overlap < length  # a pixel less would not do
+
+
 def test_blend_has_no_seams():
     maps = np.random.default_rng(0).standard_normal((2, 70, 90)).astype(np.float32)
     mask = np.ones((70, 90), bool)
     whole = run(model(config={"tile": 200}), maps, mask)
-    cut = model(config={"tile": 32, "overlap": 12})
+    cut = model(config={"tile": 16, "overlap": 8})  # up to twice as large where fewer do
     tiled = run(cut, maps, mask)
-    assert len(cut.network.seen) > 4 and {shape[0] for shape in cut.network.seen} == {(1, 2, 32, 32)}
+    assert len(cut.network.seen) > 4 and {shape[0] for shape in cut.network.seen} == {(1, 2, 29, 29)}
     np.testing.assert_allclose(tiled.s, whole.s, atol=0.02)
     np.testing.assert_allclose(
         tiled.offset, np.array([0.25, -0.25])[:, None, None] * np.ones((1, 70, 90)), atol=1e-5

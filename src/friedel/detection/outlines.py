@@ -7,7 +7,7 @@ import os
 import numpy as np
 import xarray as xr
 
-from friedel.detection.tiles import layout, starts
+from friedel.detection.tiles import cover, layout
 from friedel.errors import PhysicsError
 from friedel.models.registry import Model, find_model, read_header
 from friedel.physics.dispersion import Dispersion, resolve
@@ -61,10 +61,8 @@ def tile_outlines(
         band.k(part["bias"].to_numpy()), pixel_pitch(part), shape, header.k_range, k_mean=header.k_mean
     )
     cut = layout(header, tiles)
-    edges = []
-    for axis, (length, offset) in enumerate(zip(scaling.new_shape, (row_start, column_start), strict=True)):
-        size = min(cut.size, length)
-        first = np.array(starts(length, size, min(cut.overlap, size // 2)), dtype=float) - 0.5
-        scale, origin = scaling.step[axis], scaling.origin[axis]
-        edges.append([(a * scale + origin + offset, (a + size) * scale + origin + offset) for a in first])
-    return [(rows, columns) for rows in edges[0] for columns in edges[1]]
+    size, corners = cover(scaling.new_shape, cut)
+    offset = np.array([row_start, column_start])
+    first = (np.array(corners) - 0.5) * scaling.step + scaling.origin + offset
+    last = first + np.array(size) * scaling.step
+    return [((r0, r1), (c0, c1)) for (r0, c0), (r1, c1) in zip(first.tolist(), last.tolist(), strict=True)]

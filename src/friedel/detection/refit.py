@@ -20,7 +20,7 @@ from friedel.detection.herringbone import PERIOD_NM, iter_ripple
 from friedel.detection.hidden import MARGIN, by_fit, by_residual
 from friedel.detection.joint_fit import JointFit
 from friedel.detection.schedule import FULL, LIGHT, Schedule, Turn
-from friedel.detection.tiles import starts
+from friedel.detection.tiles import even, starts
 from friedel.progress import Progress, share
 from friedel.threads import one_thread_each
 
@@ -131,17 +131,16 @@ def iter_refit(
     evidence = np.full(len(points), np.nan)
     new: list[np.ndarray] = [np.zeros((0, 4))]
     about: dict[str, Any] = {"voltage_groups": len(k), "hidden": 0, "tiles": []}
-    tile, overlap = schedule.tile, schedule.overlap
+    largest, overlap = schedule.tile, schedule.overlap
     if max(mask.shape) <= schedule.whole:
-        tile = schedule.whole
-    corners = [
-        (r, c) for r in starts(mask.shape[0], tile, overlap) for c in starts(mask.shape[1], tile, overlap)
-    ]
-    size = np.minimum(tile, mask.shape)
+        largest = schedule.whole
+    size = np.array([even(length, largest, overlap) for length in mask.shape])
+    rows, columns = (starts(n, m, overlap) for n, m in zip(mask.shape, size.tolist(), strict=True))
+    corners = [(row, column) for row in rows for column in columns]
     owner = _owners(points, corners, size)
     for number, corner in enumerate(corners):
         low, high = number / len(corners), (number + 1) / len(corners)
-        at = np.s_[corner[0] : corner[0] + tile, corner[1] : corner[1] + tile]
+        at = np.s_[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]
         end = np.array(corner) + mask[at].shape
         own = owner == number
         # Impurities beyond the tile's border are known here: they are fitted, and belong to another tile.

@@ -25,8 +25,8 @@ PAPER_PATCH = 20
 class Layout:
     """How a field is cut.
 
-    mode : "blend" or "paper"; size : side of a tile [px]; overlap : of neighbours [px]; own_scale : whether every
-    tile is normalised by itself, as the network's training patches were.
+    mode : "blend" or "paper"; size : side of a tile [px], where `own_scale` is False at least; overlap : of neighbours
+    [px]; own_scale : whether every tile is normalised by itself, as the network's training patches were.
     """
 
     mode: str
@@ -48,7 +48,7 @@ def layout(model: Model, mode: str) -> Layout:
     """Tile sizes from the model's header, with defaults.
 
     A network trained on small patches (``patch`` in its header) sees patches of that size and scale in both modes;
-    another one sees tiles of ``config["tile"]`` pixels, 96 by default.
+    another one sees tiles of ``config["tile"]`` pixels, 96 by default, up to twice as large where fewer of them do.
     """
     if mode not in MODES:
         raise ModelError(f"Tiles are cut in the mode {' or '.join(map(repr, MODES))}, not {mode!r}.")
@@ -71,6 +71,29 @@ def starts(length: int, size: int, overlap: int) -> list[int]:
     if overlap:  # spread evenly
         return [int(v) for v in np.rint(np.linspace(0, length - size, count))]
     return [min(index * step, length - size) for index in range(count)]
+
+
+def even(length: int, largest: int, overlap: int) -> int:
+    """Size of tiles that cover `length` with as few of them as the largest ones would, and waste nothing."""
+    count = len(starts(length, largest, overlap))
+    return min(length, int(np.ceil((length + (count - 1) * overlap) / count)))
+
+
+def cover(shape: tuple[int, int], cut: Layout) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """Size of the tiles of a field and the first row and column of each.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the field.
+    cut : Layout
+    """
+    if cut.mode == "paper" or cut.own_scale:
+        size = min(cut.size, shape[0]), min(cut.size, shape[1])
+    else:  # what overlaps is seen twice: the larger, the less
+        size = even(shape[0], 2 * cut.size, cut.overlap), even(shape[1], 2 * cut.size, cut.overlap)
+    rows, columns = (starts(n, m, min(cut.overlap, m // 2)) for n, m in zip(shape, size, strict=True))
+    return size, [(row, column) for row in rows for column in columns]
 
 
 def iter_run(
@@ -103,12 +126,7 @@ def iter_run(
     from friedel.models.model import full_precision
 
     rows, columns = mask.shape
-    size = (min(cut.size, rows), min(cut.size, columns))
-    corners = [
-        (row, column)
-        for row in starts(rows, size[0], min(cut.overlap, size[0] // 2))
-        for column in starts(columns, size[1], min(cut.overlap, size[1] // 2))
-    ]
+    size, corners = cover((rows, columns), cut)
     window = _window(size, cut)
     weight = np.zeros((rows, columns), dtype=np.float32)
     total: np.ndarray | None = None  # sums of S, then of what else the network gives
