@@ -127,3 +127,18 @@ def test_kept_waves_are_the_same_waves(case, monkeypatch):
         sums.append(normal_equations(again, layout, weights, ENERGY))
     for kept, made in zip(*sums, strict=True):
         assert np.array_equal(kept, made)
+
+
+@pytest.mark.parametrize("stripes", [False, True])
+def test_offsets_and_stripes_are_orthonormal_and_hold_what_a_map_may_have(stripes):
+    rng = np.random.default_rng(7)
+    place = np.argwhere(rng.uniform(size=(12, 15)) < 0.6)
+    row, weight, phase = place[:, 0], rng.uniform(0.02, 1, len(place)), place @ np.array([0.7, 0.4])
+    columns = module.offsets_and_stripes(row, weight, phase if stripes else None).toarray().astype(float)
+    assert columns.T @ columns == pytest.approx(np.eye(columns.shape[1]), abs=1e-5)
+    offsets = rng.normal(size=12)[row]
+    waves = np.cos(phase + 0.3)
+    for content, known in ((offsets, True), (waves, stripes), (offsets + waves, stripes)):
+        seen = np.sqrt(weight) * content
+        left = seen - columns @ (columns.T @ seen)
+        assert (np.linalg.norm(left) < 1e-4 * np.linalg.norm(seen)) == known
