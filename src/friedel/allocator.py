@@ -1,7 +1,7 @@
 """Freed memory that is kept for the next request.
 
-A network asks for blocks of some megabytes and frees them a thousand times a second. glibc gives each back to the
-system, which clears every page of the next one: a tenth of the network's time.
+A network asks for blocks of some megabytes and frees them, layer after layer. glibc gives each back to the system,
+which clears every page of the next one.
 """
 
 from __future__ import annotations

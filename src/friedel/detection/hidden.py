@@ -86,6 +86,11 @@ def by_fit(fit: JointFit, most: int, where: Where) -> np.ndarray:
         fit.choose(maps, sieve)
 
 
+def in_field(points: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Which of the points, (..., 2) [px], lie in the field of this mask, shape (...)."""
+    return np.asarray(((points > -0.5) & (points < np.array(mask.shape) - 0.5)).all(axis=-1))
+
+
 def _usable(fit: JointFit) -> np.ndarray:
     """Which of the used pixels to believe: ill-fitting ones close to a point are its core, elsewhere what is sought."""
     near = KDTree(fit.position).query(fit.pixels[fit.used])[0]
@@ -137,7 +142,7 @@ class ScoreTest:
         grid = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
         free = KDTree(fit.position).query(grid)[0] > NEAR
         if where == "outside":
-            free &= ~((grid > -0.5) & (grid < np.array(fit.mask.shape) - 0.5)).all(axis=2)
+            free &= ~in_field(grid, fit.mask)
         places = grid[free]
         found, seen = np.empty(len(places)), np.full(free.shape, np.nan)
 

@@ -17,10 +17,10 @@ from scipy.spatial import KDTree
 
 from friedel.detection.groups import average
 from friedel.detection.herringbone import PERIOD_NM, iter_ripple
-from friedel.detection.hidden import MARGIN, by_fit, by_residual
+from friedel.detection.hidden import MARGIN, by_fit, by_residual, in_field
 from friedel.detection.joint_fit import JointFit
 from friedel.detection.schedule import FULL, LIGHT, Schedule, Turn
-from friedel.detection.tiles import even, starts
+from friedel.detection.tiles import corners, even
 from friedel.progress import Progress, share
 from friedel.threads import one_thread_each
 
@@ -134,12 +134,11 @@ def iter_refit(
     largest, overlap = schedule.tile, schedule.overlap
     if max(mask.shape) <= schedule.whole:
         largest = schedule.whole
-    size = np.array([even(length, largest, overlap) for length in mask.shape])
-    rows, columns = (starts(n, m, overlap) for n, m in zip(mask.shape, size.tolist(), strict=True))
-    corners = [(row, column) for row in rows for column in columns]
-    owner = _owners(points, corners, size)
-    for number, corner in enumerate(corners):
-        low, high = number / len(corners), (number + 1) / len(corners)
+    tile = even(mask.shape[0], largest, overlap), even(mask.shape[1], largest, overlap)
+    places, size = corners((mask.shape[0], mask.shape[1]), tile, overlap), np.array(tile)
+    owner = _owners(points, places, size)
+    for number, corner in enumerate(places):
+        low, high = number / len(places), (number + 1) / len(places)
         at = np.s_[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]
         end = np.array(corner) + mask[at].shape
         own = owner == number
@@ -177,8 +176,8 @@ def iter_refit(
             target[index[good]] = value[:reported][mine][good]
         spread[index[good]] *= wider[mine][good]
         kept[index[good]] = False
-        needed &= nobodys & _inside(there, mask)
-        needed &= _owners(there, corners, size) == number
+        needed &= nobodys & in_field(there, mask)
+        needed &= _owners(there, places, size) == number
         new.append(np.column_stack([there, schedule.sigma_scale * sigma_px, evident])[needed])
         about["tiles"].append(_about(fit))
     about["kept"] = int(kept.sum())
@@ -241,7 +240,7 @@ def _finish(
     Who is an impurity has been judged: what is faint beyond the border has no say any more, which makes the turn light.
     """
     position, sigma = fit.position.copy(), sigma.copy()
-    counts = needed & ((fit.number >= 0) | _inside(position, fit.mask) | (evidence > FAR_DOUBTED))
+    counts = needed & ((fit.number >= 0) | in_field(position, fit.mask) | (evidence > FAR_DOUBTED))
     if turn is None or not (fit.number[counts] >= 0).any():
         return position, sigma
     maps, sieve = turn.choose(0, len(fit.k), fit.pixels)
@@ -263,7 +262,7 @@ def _superfluous(fit: JointFit, evidence: np.ndarray, *, early: bool = False) ->
 
     `early`, two that are both evident may still part, and what is hardly evident shall not drag the others.
     """
-    inside = _inside(fit.position, fit.mask)
+    inside = in_field(fit.position, fit.mask)
     sure, reported = fit.sure, fit.number >= 0
     weak = np.abs(fit.course[:, 0]) < FAINT
     if early:
@@ -309,11 +308,6 @@ def _about(fit: JointFit) -> dict[str, Any]:
         "common_share": float(fit.common_share),
         "unexplained_pixels": float((fit.weight[fit.used] < 0.3).mean()),
     }
-
-
-def _inside(points: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Which of the points, (n, 2) [px], lie in the field of this mask, shape (n,)."""
-    return np.asarray(((points > -0.5) & (points < np.array(mask.shape) - 0.5)).all(axis=1))
 
 
 def _owners(points: np.ndarray, corners: list[tuple[int, int]], size: np.ndarray) -> np.ndarray:

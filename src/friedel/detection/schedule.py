@@ -78,7 +78,8 @@ class Schedule:
     whole : int
         Fields of up to so many pixels on a side are fitted at once.
     tile, overlap : int
-        What larger ones are cut into at most [px], and the overlap of neighbours: the cost grows with pixels × points².
+        The largest tile that others are cut into [px], and the overlap of neighbours: the cost grows with
+        pixels × points².
     sigma_scale : float
         The posterior's curvature takes the model to be true; on simulated fields with every disturbance the errors are
         so many times as large.

@@ -25,8 +25,9 @@ PAPER_PATCH = 20
 class Layout:
     """How a field is cut.
 
-    mode : "blend" or "paper"; size : side of a tile [px], where `own_scale` is False at least; overlap : of neighbours
-    [px]; own_scale : whether every tile is normalised by itself, as the network's training patches were.
+    mode : "blend" or "paper"; size : side of a tile [px], or half of the largest where `own_scale` is False;
+    overlap : of neighbours [px]; own_scale : whether every tile is normalised by itself, as the network's training
+    patches were.
     """
 
     mode: str
@@ -79,6 +80,15 @@ def even(length: int, largest: int, overlap: int) -> int:
     return min(length, int(np.ceil((length + (count - 1) * overlap) / count)))
 
 
+def corners(shape: tuple[int, int], size: tuple[int, int], overlap: int) -> list[tuple[int, int]]:
+    """First row and column of every tile of `size` that covers a field of this shape, row by row."""
+    return [
+        (row, column)
+        for row in starts(shape[0], size[0], overlap)
+        for column in starts(shape[1], size[1], overlap)
+    ]
+
+
 def cover(shape: tuple[int, int], cut: Layout) -> tuple[tuple[int, int], list[tuple[int, int]]]:
     """Size of the tiles of a field and the first row and column of each.
 
@@ -88,12 +98,11 @@ def cover(shape: tuple[int, int], cut: Layout) -> tuple[tuple[int, int], list[tu
         Rows and columns of the field.
     cut : Layout
     """
-    if cut.mode == "paper" or cut.own_scale:
+    if cut.own_scale:
         size = min(cut.size, shape[0]), min(cut.size, shape[1])
     else:  # what overlaps is seen twice: the larger, the less
         size = even(shape[0], 2 * cut.size, cut.overlap), even(shape[1], 2 * cut.size, cut.overlap)
-    rows, columns = (starts(n, m, min(cut.overlap, m // 2)) for n, m in zip(shape, size, strict=True))
-    return size, [(row, column) for row in rows for column in columns]
+    return size, corners(shape, size, cut.overlap)
 
 
 def iter_run(
@@ -126,13 +135,13 @@ def iter_run(
     from friedel.models.model import full_precision
 
     rows, columns = mask.shape
-    size, corners = cover((rows, columns), cut)
+    size, places = cover((rows, columns), cut)
     window = _window(size, cut)
     weight = np.zeros((rows, columns), dtype=np.float32)
     total: np.ndarray | None = None  # sums of S, then of what else the network gives
     parts = 1
     k_tensor = torch.as_tensor(np.asarray(k), dtype=torch.float32, device=model.device)[None]
-    for number, (row, column) in enumerate(corners):
+    for number, (row, column) in enumerate(places):
         at = np.s_[row : row + size[0], column : column + size[1]]
         known = mask[at]
         if known.any():
@@ -162,7 +171,7 @@ def iter_run(
                 share = window
             total[(slice(None), *at)] += share * found
             weight[at] += share
-        yield Progress((number + 1) / len(corners), f"tile {number + 1} of {len(corners)}")
+        yield Progress((number + 1) / len(places), f"tile {number + 1} of {len(places)}")
     if total is None:
         raise ModelError("Nothing was acquired in this area: there is no pixel to look at.")
     with np.errstate(invalid="ignore", divide="ignore"):
