@@ -81,11 +81,23 @@ def test_train(tmp_path, capsys, monkeypatch):
         "4",
         "--device",
         "cpu",
+        "--workers",
+        "1",
+        "--set",
+        "maps=16",
+        "--set",
+        "learning_rate=1e-3",
     ]
     assert main(command) == 0
     assert capsys.readouterr().out.strip() == str(path)
     header = read_header(path)
-    assert header["seed"] == 4 and header["steps"] == 1 and header["recipe"] == "paper"
+    assert header["training"]["maps_per_step"] == 16 and header["training"]["learning_rate"] == 1e-3
+    assert (
+        header["workers"] == 1
+        and header["seed"] == 4
+        and header["steps"] == 1
+        and header["recipe"] == "paper"
+    )
     assert main(command) == 2
     assert "never overwritten" in capsys.readouterr().err
 
@@ -94,6 +106,16 @@ def test_train(tmp_path, capsys, monkeypatch):
 def test_train_refuses_nonsense(tmp_path, capsys, option, value):
     assert main(["train", "-o", str(tmp_path / "m"), option, value]) == 2
     assert "greater than 0" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_train_refuses_settings_that_are_none(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "-o", str(tmp_path / "m"), "--set", "size"])
+    assert "is not NAME=VALUE" in capsys.readouterr().err
+    assert main(["train", "-o", str(tmp_path / "m"), "--set", "colour=red"]) == 2
+    assert "does not take these settings" in capsys.readouterr().err
+    assert main(["train", "-o", str(tmp_path / "m"), "--workers", "-1"]) == 2
+    assert "0 or more" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_train_resume_without_a_checkpoint(tmp_path, capsys):

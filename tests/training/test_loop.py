@@ -113,6 +113,30 @@ def test_interrupted_and_resumed_is_the_same_training(tmp_path):
     assert not (tmp_path / "parts.checkpoint").exists()
 
 
+def test_with_workers_it_is_determined_by_their_number_and_the_seed(tmp_path):
+    def train(name, workers):
+        work = iter_train(small(), output=tmp_path / name, steps=5, seed=1, device="cpu", workers=workers)
+        return drain(work)
+
+    first, again, more = train("a", 2), train("b", 2), train("c", 1)
+    first, again, more = (weights(path) for path in (first, again, more))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not all(torch.equal(first[key], more[key]) for key in first)
+
+
+def test_a_resumed_training_says_where_it_was_done(tmp_path):
+    settings = {"output": tmp_path / "m", "steps": 1}
+    work = iter_train(small(), **settings, device="cpu")
+    next(work)
+    work.close()
+    content = torch.load(tmp_path / "m.checkpoint", weights_only=True)
+    assert content["machine"]["device"] == "cpu"
+    torch.save(content | {"machine": {"device": "cuda", "workers": 7}}, tmp_path / "m.checkpoint")
+    path = drain(iter_train(small(), **settings, device="cpu", resume=True))  # there is nothing left to do
+    header = load_model(path, "cpu").header
+    assert header["device"] == "cuda" and header["workers"] == 7
+
+
 def test_a_training_from_a_parent_begins_with_its_weights(tmp_path):
     parent = drain(iter_train(small(), output=tmp_path / "parent", steps=2, seed=1, device="cpu"))
 

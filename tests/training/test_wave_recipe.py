@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from friedel.errors import ModelError
 from friedel.models.base import Output
+from friedel.models.registry import load_model
 from friedel.models.wave import WaveConfig
 from friedel.physics.scene import SceneConfig
-from friedel.training.wave_recipe import Target, localisation_loss, make_target, recipe
+from friedel.training.wave_recipe import Target, localisation_loss, make_target, recipe, teaching_loss
 
 
 def _small(**changes):
@@ -75,6 +77,43 @@ def test_batches_are_normalised_where_acquired():
             (batch.maps**2).sum(dim=(-2, -1)) / count, torch.ones(batch.k.shape), atol=1e-3, rtol=0
         )
         assert (batch.maps * (1 - known)).abs().max() == 0
+
+
+def _answer(s, offset, log_sigma):
+    s, offset, log_sigma = (torch.tensor(x, dtype=torch.float32) for x in (s, offset, log_sigma))
+    return Output(s[None, None], offset[None, :, None], log_sigma[None, None])
+
+
+def test_a_teacher_repeated_costs_nothing_and_a_hand_computed_answer_its_price():
+    """Two pixels; the second was not acquired. p = 0.5 taught, q = 0.2 said; σ = 0.5, 0.3 px beside it."""
+    mask = torch.tensor([[[1.0, 0.0]]])
+    teacher = _answer([0.0, 3.0], [[0.2, 0.0], [0.1, 0.0]], [math.log(0.5), 0.0])
+    assert teaching_loss(teacher, teacher, mask).item() == pytest.approx(0, abs=1e-6)
+    told = _answer([math.log(0.2 / 0.8), -9.0], [[0.5, 0.0], [0.1, 0.0]], [math.log(0.5) + 0.1, 5.0])
+    kl = 0.5 * math.log(0.5 / 0.2) + 0.5 * math.log(0.5 / 0.8)
+    position = 0.5 * 0.3**2 / 0.5**2 + 0.1**2
+    expected = kl + 0.2 * 0.5 * position  # the teacher sees half an impurity, which counts as one
+    assert teaching_loss(told, teacher, mask).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_recipe_with_a_teacher_learns_its_answers_too():
+    plain, taught = _small(), _small(teacher="friedel")
+    batch = plain.batch(torch.Generator().manual_seed(3))
+    network = load_model("friedel", "cpu").network
+    with torch.no_grad():
+        without, values = plain.loss(network, batch)
+        loss, more = taught.loss(network, batch)
+    assert "teaching" not in values and more["teaching"] == pytest.approx(0, abs=1e-4)  # it repeats itself
+    assert loss.item() == pytest.approx(without.item() + more["teaching"], rel=1e-5)
+    with torch.no_grad():
+        assert taught.loss(_small().make_network(), batch)[1]["teaching"] > 0.1
+    assert taught.header()["training"]["teacher"] == load_model("friedel", "cpu").sha256
+    with pytest.raises(ModelError, match="no model 'nobody'"):
+        _small(teacher="nobody")
+
+
+def test_the_size_of_the_scenes_is_a_setting():
+    assert recipe(size=32).scene.size == 32 and recipe(size=32).scene.margin == recipe().scene.margin
 
 
 def test_header_says_what_a_weights_file_must_say():

@@ -5,6 +5,19 @@ from __future__ import annotations
 import argparse
 
 
+def _setting(text: str) -> tuple[str, int | float | str]:
+    """Read NAME=VALUE, where the value is a number or a word."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            pass
+    return name, value
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = (
@@ -29,6 +42,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
     parser.add_argument(
+        "--set",
+        dest="settings",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a setting of the recipe, for example learning_rate=1e-3; friedel: size (of its scenes, pixels), "
+        "batch_size, fresh (new scenes a step), pool, average, and teacher, a model whose answers are learned beside "
+        "the truth",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that simulate beside this one, for a GPU that would wait for scenes (default 0)",
+    )
+    parser.add_argument(
         "--checkpoint", metavar="FILE", help="the unfinished training (default OUTPUT.checkpoint)"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the unfinished training")
@@ -47,11 +78,13 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and not value > 0:
             raise ModelError(f"--{name} must be greater than 0, not {value}.")
+    if args.workers < 0:
+        raise ModelError(f"--workers must be 0 or more, not {args.workers}.")
     if args.threads:
         torch.set_num_threads(args.threads)
     minutes = 30.0 if args.minutes is None and args.steps is None else args.minutes
     work = iter_train(
-        get_recipe(args.recipe),
+        get_recipe(args.recipe, **dict(args.settings)),
         output=args.output,
         checkpoint=args.checkpoint,
         seed=args.seed,
@@ -60,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
         steps=args.steps,
         resume=args.resume,
         parent=args.parent,
+        workers=args.workers,
     )
     path = run_with_bar(work, f"training {args.recipe}")
     print(path)

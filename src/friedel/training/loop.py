@@ -19,10 +19,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import friedel
+from friedel.allocator import keep_freed_memory
 from friedel.errors import ModelError
 from friedel.models.model import mixed_precision
 from friedel.models.registry import SUFFIX, Model, load_model, resolve_device, save_model
 from friedel.progress import Progress
+from friedel.training.batches import batches
 from friedel.training.checkpoint import MovingParts, reading_checkpoint, write_checkpoint
 from friedel.training.curve import Curve
 
@@ -62,6 +64,7 @@ class _State:
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
     ancestor: dict[str, str] = field(default_factory=dict)  # name and SHA-256 of the model begun with
+    machine: dict[str, Any] = field(default_factory=dict)  # where the latest step was done
 
 
 def schedule(done: float, warm_up: float = 0.02, end: float = 0.01) -> float:
@@ -82,6 +85,7 @@ def iter_train(
     steps: int | None = None,
     resume: bool = False,
     parent: str | os.PathLike[str] | None = None,
+    workers: int = 0,
     save_every: float = 60.0,
 ) -> Generator[Progress, None, Path]:
     """Train a network and write the model, and its curve beside it (``NAME.curve.csv``).
@@ -102,6 +106,9 @@ def iter_train(
         Continue from `checkpoint`.
     parent : str or path, optional
         A model of the same architecture and sizes whose weights the training begins with, by name or file.
+    workers : int
+        Processes that simulate beside this one; 0: this one simulates, too. Resumed with workers, a training goes on
+        with other scenes than it would have had.
     save_every : float
         Time between checkpoints [s].
 
@@ -132,6 +139,7 @@ def iter_train(
     target.parent.mkdir(parents=True, exist_ok=True)
 
     place = resolve_device(device)
+    keep_freed_memory()
     torch.manual_seed(seed)
     network = recipe.make_network().to(place)
     ancestor = None if parent is None else _inherit(network, parent, recipe)
@@ -157,7 +165,9 @@ def iter_train(
         if state.ancestor:  # also where it was not named again
             owner["begun_with"] = state.ancestor["sha256"]
 
+    here = {"device": place.type, "threads": torch.get_num_threads(), "workers": workers}
     curve = Curve(state.curve)
+    stream = batches(recipe, generator, place, workers)
 
     def done() -> float:
         return state.step / steps if steps is not None else state.seconds / (60 * (minutes or 1e-9))
@@ -168,7 +178,7 @@ def iter_train(
             rate = peak * schedule(done())
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            batch = recipe.batch(generator, place)
+            batch = next(stream)
             with mixed_precision(place):
                 loss, values = recipe.loss(network, batch)
             if not torch.isfinite(loss):
@@ -183,7 +193,7 @@ def iter_train(
                 average.update_parameters(network)
             now = time.monotonic()
             state.seconds, clock = state.seconds + now - clock, now
-            state.step += 1
+            state.step, state.machine = state.step + 1, here
             if now - last_save > save_every:
                 _save(kept, owner, parts, state)
                 last_save = now
@@ -197,6 +207,7 @@ def iter_train(
         _save(kept, owner, parts, state)
         raise
 
+    stream.close()  # the workers' processors are needed for what follows
     _save(kept, owner, parts, state)
     if average is not None:
         network = average.module
@@ -210,8 +221,7 @@ def iter_train(
         "seed": seed,
         "steps": state.step,
         "minutes": round(state.seconds / 60, 2),
-        "device": place.type,
-        "threads": torch.get_num_threads(),
+        **(state.machine or here),
         "version": friedel.__version__,
         "torch": torch.__version__,
         **recipe.header(),
@@ -260,3 +270,4 @@ def _load(path: Path, owner: dict[str, Any], parts: MovingParts, state: _State, 
         state.step, state.seconds = int(content["step"]), float(content["seconds"])
         state.curve = list(content.get("curve", []))
         state.ancestor = dict(content.get("ancestor") or state.ancestor)
+        state.machine = dict(content.get("machine") or {})

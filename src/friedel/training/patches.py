@@ -25,6 +25,10 @@ class Batch(NamedTuple):
     mask: Tensor
     label: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """Move everything to `device`."""
+        return Batch(*(tensor.to(device) for tensor in self))
+
 
 def normalise_maps(maps: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean 0 and root mean square 1 of each map over the acquired pixels, 0 elsewhere; as `friedel.stack.normalise`.

@@ -85,8 +85,7 @@ class PaperRecipe:
         eta = self.scene.noise
         if quieter < 0.5:
             eta = self.least_noise + (self.scene.noise - self.least_noise) * share
-        made = friedel_batch(FriedelConfig(**{**asdict(self.scene), "noise": eta}), k, generator)
-        return Batch(*(tensor.to(device) for tensor in made))
+        return friedel_batch(FriedelConfig(**{**asdict(self.scene), "noise": eta}), k, generator).to(device)
 
     def loss(self, network: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """L₀ of Eq. 2."""

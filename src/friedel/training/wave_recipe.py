@@ -8,13 +8,14 @@ so that no two batches are alike.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
 from torch.nn import functional as F
 
 from friedel.models.base import Output
+from friedel.models.registry import load_model
 from friedel.models.wave import WaveConfig, WaveNet
 from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure, turn
 from friedel.training.patches import normalise_maps
@@ -118,6 +119,30 @@ def localisation_loss(
     }
 
 
+def teaching_loss(output: Output, teacher: Output, mask: torch.Tensor) -> torch.Tensor:
+    """How far an answer is from a teacher's: cross-entropy of p beyond the teacher's own, and the position's error.
+
+    Both are divided by the number of impurities that the teacher sees; positions count as much as the teacher is sure
+    of an impurity there, in units of its σ.
+
+    Parameters
+    ----------
+    output, teacher : Output
+        The teacher's without gradients.
+    mask : Tensor, shape (B, H, W)
+    """
+    p = torch.sigmoid(teacher.s.float())
+    count = (p * mask).sum().clamp_min(1)
+    s, known = output.s.float(), teacher.s.float()
+    # KL(p ‖ q) of two coins, from their logits
+    detection = p * (known - s) + F.softplus(s) - F.softplus(known)
+    assert output.offset is not None and teacher.offset is not None
+    assert output.log_sigma is not None and teacher.log_sigma is not None
+    gap = ((output.offset - teacher.offset) ** 2).sum(dim=1) * torch.exp(-2 * teacher.log_sigma)
+    position = 0.5 * gap + (output.log_sigma - teacher.log_sigma) ** 2
+    return ((detection + 0.2 * p * position.clamp_max(10)) * mask).sum() / count
+
+
 def _concatenate(scenes: list[Scene]) -> Scene:
     n = max(scene.points.shape[1] for scene in scenes)
 
@@ -147,6 +172,8 @@ class WaveRecipe:
         Clean scenes kept.
     fresh : int
         New clean scenes a step.
+    teacher : str
+        A model, by name or file, whose answers are learned beside the truth, see `teaching_loss`; none if empty.
     """
 
     scene: SceneConfig = field(default_factory=lambda: SceneConfig(size=40, margin=12.0))
@@ -158,9 +185,13 @@ class WaveRecipe:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     average: float = 0.998
+    teacher: str = ""
 
     def __post_init__(self) -> None:
         self._pool: deque[Scene] = deque(maxlen=self.pool)
+        # Loaded at once, so that a mistaken name is told before the first step, and only on the CPU: batches may be
+        # made in other processes.
+        self._teacher = load_model(self.teacher, "cpu") if self.teacher else None
 
     def make_network(self) -> WaveNet:
         """Return an untrained network."""
@@ -180,7 +211,15 @@ class WaveRecipe:
 
     def loss(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """Loss of one batch and figures to show."""
-        return localisation_loss(network(batch.maps, batch.k, batch.mask), batch.target)
+        output = network(batch.maps, batch.k, batch.mask)
+        loss, values = localisation_loss(output, batch.target)
+        if self._teacher is None:
+            return loss, values
+        teacher = self._teacher.network.to(batch.maps.device)
+        with torch.no_grad():
+            answer = teacher(batch.maps, batch.k, batch.mask)
+        taught = teaching_loss(output, answer, batch.mask)
+        return loss + taught, {**values, "teaching": taught.item()}
 
     def header(self) -> dict[str, Any]:
         """Header of the trained model."""
@@ -192,6 +231,7 @@ class WaveRecipe:
             "training": {
                 "scene": {**asdict(self.scene), "kind": "multiple scattering"},
                 **{name: getattr(self, name) for name in _KEPT},
+                **({} if self._teacher is None else {"teacher": self._teacher.sha256}),
             },
         }
 
@@ -230,6 +270,7 @@ def _acquired(maps: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     return mask
 
 
-def recipe(**changes: Any) -> WaveRecipe:
-    """Make the recipe of the bundled `friedel` model, with `changes`."""
-    return WaveRecipe(**changes)
+def recipe(size: int | None = None, **changes: Any) -> WaveRecipe:
+    """Make the recipe of the bundled `friedel` model, with `changes`; `size` is that of its scenes [px]."""
+    made = WaveRecipe(**changes)
+    return made if size is None else replace(made, scene=replace(made.scene, size=size))
