@@ -1,7 +1,7 @@
 """Time and peak memory of detection, each case in a process of its own, against one numpy pass over the same bytes.
 
-Usage: python benchmarks/detect_speed.py [--large] [--scene unlike-60] [--threads 2] [--device cpu] [--repeat 5]
-       [--csv OUT]
+Usage: python benchmarks/detect_speed.py [--large] [--scene unlike-60] [--method network] [--threads 2]
+       [--device cpu] [--repeat 5] [--csv OUT]
 
 The field is noise with the waves of an impurity every 160 px², or the first field of a standard scene.
 """
@@ -107,6 +107,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="also 512×512×126")
     parser.add_argument("--scene", action="append", help="a standard scene's first field; can be repeated")
+    parser.add_argument(
+        "--method", action="append", choices=dict.fromkeys(method for method, _ in CASES), help="only this one"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="of the network; the refit runs on the CPU")
     parser.add_argument("--repeat", type=int, default=5)
@@ -129,7 +132,7 @@ def main() -> None:
     print(f"{'field':>12} {'method':>21} {'seconds':>8} {'× a pass':>9} {'peak MB':>8} {'points':>7}")
     for field in args.scene or (["80", "512"] if args.large else ["80"]):
         for method, model in CASES:
-            if field == "512" and method in SLOW:
+            if (field == "512" and method in SLOW) or (args.method and method not in args.method):
                 continue
             repeat = 1 if field == "512" or (method == "full refit" and args.scene) else args.repeat
             command = [sys.executable, __file__, "--threads", str(args.threads), "--device", args.device]
