@@ -1,6 +1,7 @@
 """The friedel network's physics: its matched field, pooling of voltages, indifference to what it should not see."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,6 +114,7 @@ def test_an_untrained_network_believes_in_nothing():
 
 def test_two_views_make_a_half_turn_of_the_field_a_half_turn_of_the_answer():
     network = _network()
+    network.config = replace(network.config, views=2)
     torch.nn.init.normal_(network.head[0].second.weight, std=0.2)
     rng = torch.Generator().manual_seed(3)
     maps, k = torch.randn(1, 5, 24, 32, generator=rng), torch.linspace(0.6, 0.9, 5)[None]
@@ -132,6 +134,6 @@ def test_two_views_make_a_half_turn_of_the_field_a_half_turn_of_the_answer():
 
 def test_weights_of_before_look_once():
     config = config_of(WaveNet(SMALL))
-    assert build(config).config.views == 2
+    assert build(config | {"views": 2}).config.views == 2
     del config["views"]
     assert build(config).config.views == 1

@@ -42,7 +42,7 @@ class WaveConfig:
     d_v: int = 24
     head: int = 64
     dilations: tuple[int, ...] = (1, 2, 4, 8, 4, 2, 1)
-    views: int = 2  # looks at a field when it is not trained: as it is, and turned by half; S is their mean
+    views: int = 1  # looks at a field; 2, when not trained: as it is, and turned by half; S is their mean
     tile: int = 96  # for tiled detection: the field seen at once, at least, and the overlap of neighbours
     overlap: int = 24
 
