@@ -164,21 +164,21 @@ def iter_refit(
         about["hidden"] += len(fit.position) - fit.reported
         nobodys, reported = fit.number < 0, fit.reported
         with one_thread_each():
-            there, sigma_px = _finish(fit, schedule.finish, needed, evident, sigma_px)
+            there, sigma_px = _finish(fit, schedule, needed, evident, schedule.sigma_scale * sigma_px)
         there += corner
         mine = (left < own.sum()) & needed[:reported]
         index, good = chosen[left[mine]], good[mine]
         gone = np.setdiff1d(np.flatnonzero(own), index)
         evidence[gone], kept[gone] = 0.0, False
         for target, value in (
-            (place, there), (spread, schedule.sigma_scale * sigma_px), (evidence, evident),
+            (place, there), (spread, sigma_px), (evidence, evident),
         ):  # fmt: skip
             target[index[good]] = value[:reported][mine][good]
         spread[index[good]] *= wider[mine][good]
         kept[index[good]] = False
         needed &= nobodys & in_field(there, mask)
         needed &= _owners(there, places, size) == number
-        new.append(np.column_stack([there, schedule.sigma_scale * sigma_px, evident])[needed])
+        new.append(np.column_stack([there, sigma_px, evident])[needed])
         about["tiles"].append(_about(fit))
     about["kept"] = int(kept.sum())
     about["dropped"] = int((evidence == 0).sum())
@@ -233,13 +233,13 @@ def _iterate(fit: JointFit, schedule: Schedule, pixel_nm: float | None) -> Gener
 
 
 def _finish(
-    fit: JointFit, turn: Turn | None, needed: np.ndarray, evidence: np.ndarray, sigma: np.ndarray
+    fit: JointFit, schedule: Schedule, needed: np.ndarray, evidence: np.ndarray, sigma: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions and their σ after a last turn, (N, 2) and (N,), without what is not needed; as they are if it is dear.
 
     Who is an impurity has been judged: what is faint beyond the border has no say any more, which makes the turn light.
     """
-    position, sigma = fit.position.copy(), sigma.copy()
+    position, sigma, turn = fit.position.copy(), sigma.copy(), schedule.finish
     counts = needed & ((fit.number >= 0) | in_field(position, fit.mask) | (evidence > FAR_DOUBTED))
     if turn is None or not (fit.number[counts] >= 0).any():
         return position, sigma
@@ -253,7 +253,7 @@ def _finish(
     fit.choose(maps, sieve)
     fit.weigh()
     fit.step(shared=turn.shared, check=turn.check)
-    position[counts], sigma[counts] = fit.position, fit.sigma()
+    position[counts], sigma[counts] = fit.position, schedule.finish_scale * fit.sigma()
     return position, sigma
 
 

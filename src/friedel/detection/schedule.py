@@ -80,9 +80,9 @@ class Schedule:
     tile, overlap : int
         The largest tile that others are cut into [px], and the overlap of neighbours: the cost grows with
         pixels × points².
-    sigma_scale : float
+    sigma_scale, finish_scale : float
         The posterior's curvature takes the model to be true; on simulated fields with every disturbance the errors are
-        so many times as large.
+        so many times as large, before and after `finish`.
     thorough : bool
         Look for what nobody reported by what the whole fit would gain, not by what is left over map by map; fit the
         herringbone's wavevector, too, which the search for it gives to a degree or so; weigh down what errors all
@@ -100,6 +100,7 @@ class Schedule:
     sigma_scale: float
     thorough: bool = False
     finish: Turn | None = None
+    finish_scale: float = 1.15
 
 
 #: Maps × pixels × scatterers² that a turn may cost and still be light work: a quarter of a second on two slow cores.
