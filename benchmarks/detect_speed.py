@@ -67,8 +67,12 @@ def measure(field: str, method: str, model: str, device: str, repeat: int) -> di
     from friedel.models.registry import load_model
 
     warnings.simplefilter("ignore")
-    stack = synthetic(int(field)) if field.isdigit() else SCENES[field].twin(0).stack
-    options = {"dispersion": "au111", "device": device}
+    if field.isdigit():
+        stack, dispersion = synthetic(int(field)), friedel.Dispersion(-520, 0.26)
+    else:
+        twin = SCENES[field].twin(0)
+        stack, dispersion = twin.stack, twin.dispersion
+    options = {"dispersion": dispersion, "device": device}
     if model:
         refit = {"network alone": "none", "full refit": "full"}.get(method)
         options |= {"model": load_model(model, device), "refit": refit}
@@ -77,7 +81,7 @@ def measure(field: str, method: str, model: str, device: str, repeat: int) -> di
 
     def find(one: xr.Dataset) -> int:
         if method == "omp-each":  # every map fitted, as the benchmark's method of that name
-            found = by_omp(pooling=False)(one, friedel.Dispersion(-520, 0.26))
+            found = by_omp(pooling=False)(one, dispersion)
             return int(found.accepted.sum())
         return len(friedel.detect(one, **options))
 
@@ -108,7 +112,10 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="also 512×512×126")
     parser.add_argument("--scene", action="append", help="a standard scene's first field; can be repeated")
     parser.add_argument(
-        "--method", action="append", choices=dict.fromkeys(method for method, _ in CASES), help="only this one"
+        "--method",
+        action="append",
+        choices=dict.fromkeys(method for method, _ in CASES),
+        help="only this one",
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="of the network; the refit runs on the CPU")
