@@ -19,7 +19,7 @@ from friedel.detection.groups import average
 from friedel.detection.herringbone import PERIOD_NM, iter_ripple
 from friedel.detection.hidden import MARGIN, by_fit, by_residual, in_field
 from friedel.detection.joint_fit import JointFit
-from friedel.detection.schedule import FULL, LIGHT, Schedule, Turn
+from friedel.detection.schedule import FULL, LIGHT, Schedule
 from friedel.detection.tiles import corners, even
 from friedel.progress import Progress, share
 from friedel.threads import one_thread_each
