@@ -108,7 +108,7 @@ class Schedule:
 LIGHT = 6e7
 #: Strengths first, and what lies outside.
 _HELD = Turn(4, positions=False, hidden="outside")
-#: Decides who is an impurity, at about the cost of the network itself; where there are few it places them, too.
+#: Decides who is an impurity, at one to three times the cost of the network; where there are few it places them, too.
 QUICK = Schedule(
     turns=(
         replace(_HELD, maps=2, sieve=4),
