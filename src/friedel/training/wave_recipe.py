@@ -24,6 +24,10 @@ from friedel.training.patches import normalise_maps
 K_MEAN = (0.7, 0.9)
 #: Wavevectors [rad/px] to which a stack is rescaled: scenes reach from 0.44 to 1.3, most of them lie in here.
 K_RANGE = (0.5, 1.15)
+#: The scenes that are drawn where nothing else is said.
+SCENE = SceneConfig(size=40, margin=12.0)
+#: Weight of positions beside detection, in what is learned from the truth and from a teacher.
+POSITION_WEIGHT = 0.2
 _KEPT = ("batch_size", "pool", "fresh", "learning_rate", "weight_decay", "average")
 
 
@@ -90,7 +94,7 @@ def make_target(points: torch.Tensor, present: torch.Tensor, mask: torch.Tensor)
 
 
 def localisation_loss(
-    output: Output, target: Target, *, focus: float = 1.0, position_weight: float = 0.2
+    output: Output, target: Target, *, focus: float = 1.0, position_weight: float = POSITION_WEIGHT
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Focal cross-entropy of the probability plus the Gaussian likelihood of the position.
 
@@ -140,7 +144,8 @@ def teaching_loss(output: Output, teacher: Output, mask: torch.Tensor) -> torch.
     assert output.log_sigma is not None and teacher.log_sigma is not None
     gap = ((output.offset - teacher.offset) ** 2).sum(dim=1) * torch.exp(-2 * teacher.log_sigma)
     position = 0.5 * gap + (output.log_sigma - teacher.log_sigma) ** 2
-    return ((detection + 0.2 * p * position.clamp_max(10)) * mask).sum() / count
+    position = position.clamp_max(10)  # a guess far from the teacher's must not outweigh all others
+    return ((detection + POSITION_WEIGHT * p * position) * mask).sum() / count
 
 
 def _concatenate(scenes: list[Scene]) -> Scene:
@@ -176,7 +181,7 @@ class WaveRecipe:
         A model, by name or file, whose answers are learned beside the truth, see `teaching_loss`; none if empty.
     """
 
-    scene: SceneConfig = field(default_factory=lambda: SceneConfig(size=40, margin=12.0))
+    scene: SceneConfig = SCENE
     network: WaveConfig = field(default_factory=WaveConfig)
     batch_size: int = 6
     pool: int = 3000
@@ -272,5 +277,6 @@ def _acquired(maps: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
 
 def recipe(size: int | None = None, **changes: Any) -> WaveRecipe:
     """Make the recipe of the bundled `friedel` model, with `changes`; `size` is that of its scenes [px]."""
-    made = WaveRecipe(**changes)
-    return made if size is None else replace(made, scene=replace(made.scene, size=size))
+    if size is not None:
+        changes["scene"] = replace(changes.get("scene", SCENE), size=size)
+    return WaveRecipe(**changes)
