@@ -112,6 +112,18 @@ def test_train_refuses_settings_that_are_none(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["train", "-o", str(tmp_path / "m"), "--set", "size"])
     assert "is not NAME=VALUE" in capsys.readouterr().err
+    for text, wanted in (
+        ("size=wide", "whole number"), ("batch_size=1.5", "whole number"), ("fresh=0", "whole number"),
+        ("average=none", "a number"), ("learning_rate=-1", "a number"), ("learning_rate=nan", "a number"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit):
+            main(["train", "-o", str(tmp_path / "m"), "--set", text])
+        assert wanted in capsys.readouterr().err
+    for text in ("network=3", "name=mine"):  # the recipe has them, but not for users
+        assert main(["train", "-o", str(tmp_path / "m"), "--set", text]) == 2
+        assert "does not take these settings" in capsys.readouterr().err
+    assert main(["train", "--recipe", "paper", "-o", str(tmp_path / "m"), "--set", "size=40"]) == 2
+    assert "does not take these settings" in capsys.readouterr().err
     assert main(["train", "-o", str(tmp_path / "m"), "--set", "colour=red"]) == 2
     assert "does not take these settings" in capsys.readouterr().err
     assert main(["train", "-o", str(tmp_path / "m"), "--workers", "-1"]) == 2

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+
+
+def _whole(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
+def _number(text: str) -> float:
+    if not (number := float(text)) >= 0:
+        raise ValueError
+    return number
+
+
+#: What `--set` changes, in either recipe, and how its value is read.
+SETTINGS: dict[str, Callable[[str], int | float | str]] = {
+    **dict.fromkeys(("size", "batch_size", "fresh", "pool", "maps"), _whole),
+    **dict.fromkeys(("learning_rate", "weight_decay", "average", "least_noise"), _number),
+    "teacher": str,
+}
 
 
 def _setting(text: str) -> tuple[str, int | float | str]:
-    """Read NAME=VALUE, where the value is a number or a word."""
+    """Read NAME=VALUE; a name that is none is told later, together with the recipe's."""
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    for kind in (int, float):
-        try:
-            return name, kind(value)
-        except ValueError:
-            pass
-    return name, value
+    read = SETTINGS.get(name, str)
+    try:
+        return name, read(value)
+    except ValueError:
+        wanted = "a whole number from 1 up" if read is _whole else "a number from 0 up"
+        raise argparse.ArgumentTypeError(f"{name} must be {wanted}, not {value!r}") from None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +101,11 @@ def run(args: argparse.Namespace) -> int:
             raise ModelError(f"--{name} must be greater than 0, not {value}.")
     if args.workers < 0:
         raise ModelError(f"--workers must be 0 or more, not {args.workers}.")
+    if unknown := [name for name, _ in args.settings if name not in SETTINGS]:
+        raise ModelError(
+            f"The recipe {args.recipe!r} does not take these settings: {', '.join(unknown)}; "
+            f"--set knows {', '.join(SETTINGS)}."
+        )
     if args.threads:
         torch.set_num_threads(args.threads)
     minutes = 30.0 if args.minutes is None and args.steps is None else args.minutes
