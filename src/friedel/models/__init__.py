@@ -1,0 +1,1 @@
+"""The networks, their weights with a checked header, and the registry that finds them."""

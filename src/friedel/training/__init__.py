@@ -1,0 +1,1 @@
+"""Training: recipes, losses, the loop with its checkpoints, calibration."""

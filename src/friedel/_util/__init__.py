@@ -1,0 +1,1 @@
+"""Small tools without physics: writing files, threads, the allocator, names of moved modules."""

@@ -1,0 +1,1 @@
+"""What a stack shows without any model: spectra, radial profiles, Fourier transforms."""

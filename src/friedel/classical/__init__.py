@@ -1,0 +1,1 @@
+"""The classical baselines: the matched field, and the matched field with orthogonal matching pursuit."""

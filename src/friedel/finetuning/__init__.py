@@ -1,0 +1,1 @@
+"""A network retrained on the opened sample, with the confidence regulariser of arXiv 2006.15898."""

@@ -1,0 +1,1 @@
+"""Figures of merit of points: matching, precision and recall, chance, agreement, density."""
