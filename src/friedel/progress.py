@@ -47,7 +47,8 @@ def drain(work: Generator[Progress, None, T], on_progress: Callable[[Progress], 
         try:
             step = next(work)
         except StopIteration as end:
-            return end.value
+            result: T = end.value
+            return result
         if on_progress is not None:
             on_progress(step)
 
@@ -75,5 +76,6 @@ def share(work: Generator[Progress, None, T], start: float, stop: float) -> Gene
         try:
             step = next(work)
         except StopIteration as end:
-            return end.value
+            result: T = end.value
+            return result
         yield Progress(start + (stop - start) * step.fraction, step.message, step.values)

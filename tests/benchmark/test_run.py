@@ -7,9 +7,10 @@ import pytest
 from friedel.benchmark import methods, report, scenes
 from friedel.benchmark.methods import Found
 from friedel.benchmark.reliability import calibrate_runs, reliability, write_calibration
-from friedel.benchmark.run import iter_benchmark, read_runs
+from friedel.benchmark.run import iter_benchmark
 from friedel.benchmark.scenes import Scene
 from friedel.benchmark.settings import Setting
+from friedel.benchmark.store import Store
 from friedel.cli import main
 from friedel.errors import FriedelError
 from friedel.progress import drain
@@ -62,7 +63,7 @@ def test_it_goes_on_where_it_was_stopped(tmp_path):
         next(work)
     next(work)
     work.close()
-    kept = len(read_runs(tmp_path))
+    kept = len(Store(tmp_path).runs())
     assert 1 <= kept < 4
     assert len(_run(tmp_path, ["tiny"])) == 4
     assert len(CALLS) <= 5

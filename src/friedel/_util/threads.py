@@ -39,7 +39,8 @@ def _libraries() -> ThreadpoolController:
 
 def one_thread_each() -> AbstractContextManager[Any]:
     """Hold the BLAS library to one thread for every call, as long as this lasts."""
-    return _libraries().limit(limits=1, user_api="blas")
+    result: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
+    return result
 
 
 def each(work: Callable[[T], object], pieces: Iterable[T]) -> None:

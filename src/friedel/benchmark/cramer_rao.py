@@ -73,7 +73,8 @@ def position_bound(twin: Twin, border_px: float = 1.0, voltages: int = 24) -> np
     variance = np.diag(np.linalg.inv(information))
     wanted = twin.truth(border_px)[0]
     index = KDTree(points).query(wanted)[1]
-    return np.sqrt(variance[: len(points)] + variance[len(points) :])[index]
+    result: np.ndarray = np.sqrt(variance[: len(points)] + variance[len(points) :])[index]
+    return result
 
 
 def isolated(twin: Twin, border_px: float = 1.0) -> np.ndarray:
@@ -82,7 +83,8 @@ def isolated(twin: Twin, border_px: float = 1.0) -> np.ndarray:
     if len(points) < 2:
         return np.ones(len(wanted), bool)
     reach = ISOLATED * np.pi / float(np.mean(twin.k.real))
-    return KDTree(points).query(wanted, k=2)[0][:, 1] > reach
+    result: np.ndarray = KDTree(points).query(wanted, k=2)[0][:, 1] > reach
+    return result
 
 
 def _usable(twin: Twin) -> np.ndarray:

@@ -18,7 +18,8 @@ def nearest(shape: tuple[int, int], points: np.ndarray) -> np.ndarray:
     """Distance of each pixel to its nearest point [px], shape (rows, columns)."""
     if len(points) == 0:
         return np.full(shape, np.inf)
-    return KDTree(points).query(pixels(shape))[0].reshape(shape)
+    result: np.ndarray = KDTree(points).query(pixels(shape))[0].reshape(shape)
+    return result
 
 
 def smooth_in_bias(

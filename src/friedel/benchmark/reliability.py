@@ -189,4 +189,5 @@ def _coverage(run: Run, truth: np.ndarray, optional: np.ndarray) -> np.ndarray:
     place = taken[["row", "column"]].to_numpy(float)
     pairs = match(place, truth, run.tolerance_px, optional=optional)
     error = np.abs(place[pairs.found] - truth[pairs.truth])
-    return (error <= taken["sigma_px"].to_numpy()[pairs.found, None]).ravel()
+    result: np.ndarray = (error <= taken["sigma_px"].to_numpy()[pairs.found, None]).ravel()
+    return result

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from friedel._util.atomic_write import write_beside
-from friedel.benchmark.run import read_runs
 from friedel.benchmark.scenes import NO_CORES, SCENES, half_wavelength
+from friedel.benchmark.store import Store
 from friedel.scoring.intervals import bootstrap
 from friedel.scoring.metrics import Curve, best_cut, evaluate, match, precision_recall
 
@@ -39,25 +40,20 @@ class Run:
 
 def load(folder: str | Path) -> list[Run]:
     """Read all finished runs of a benchmark's folder."""
-    folder = Path(folder)
-    runs = []
-    for row in read_runs(folder).to_dict("records"):
-        points = folder / "points" / f"{row['scene']}-{row['seed']}-{row['method']}.csv"
-        truth = folder / "truth" / f"{row['scene']}-{row['seed']}.csv"
-        if points.exists() and truth.exists():
-            known = pd.read_csv(truth).astype({"optional": bool, "isolated": bool})
-            runs.append(
-                Run(
-                    str(row["scene"]),
-                    int(row["seed"]),
-                    str(row["method"]),
-                    float(row["threshold"]),
-                    float(row["tolerance_px"]),
-                    pd.read_csv(points).astype(float),  # a table without rows has no types of its own
-                    known,
-                )
-            )
-    return runs
+    store = Store(folder)
+    return [
+        Run(
+            str(row["scene"]),
+            int(row["seed"]),
+            str(row["method"]),
+            float(row["threshold"]),
+            float(row["tolerance_px"]),
+            store.points(row["scene"], row["seed"], row["method"]),
+            store.truth(row["scene"], row["seed"]),
+        )
+        for row in store.runs().to_dict("records")
+        if store.has_truth(row["scene"], row["seed"])
+    ]
 
 
 def score_run(run: Run) -> dict[str, float]:
@@ -115,7 +111,7 @@ def summarise(folder: str | Path) -> pd.DataFrame:
     `INSIDE` half wavelengths inside, `over_bound` (the median of their ratio), `false` (points a field), `seconds`,
     `cpu_seconds` (median), `memory_mb`; ``_low`` and ``_high`` are the interval's ends.
     """
-    costs = read_runs(folder).set_index(["scene", "seed", "method"])
+    costs = Store(folder).runs().set_index(["scene", "seed", "method"])
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in load(folder):
         groups.setdefault((run.scene, run.method), []).append(run)
@@ -258,7 +254,7 @@ def _plain(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if np.isfinite(value) else "–"
 
 
-def _cell(row: dict, name: str, digits: int = 3) -> str:
+def _cell(row: dict[str, Any], name: str, digits: int = 3) -> str:
     value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
     if not np.isfinite(value):
         return "–"

@@ -1,8 +1,7 @@
 """Every method on the standard scenes: runs that can be stopped and taken up again.
 
-A run is one (scene, seed, method). Its candidates go into ``points/SCENE-SEED-METHOD.csv``, what it cost into
-one row of ``runs.csv``; the truth with its bound into ``truth/SCENE-SEED.csv``. Files are written beside and
-renamed, and what is there is not done again. All figures are worked out from these files
+A run is one (scene, seed, method). Its candidates, its cost and the truth with its bound go into the tables of a
+`friedel.benchmark.store.Store`; what is there is not done again. All figures are worked out from these tables
 (`friedel.benchmark.report`), so that a new figure needs no new run.
 """
 
@@ -13,23 +12,19 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from friedel._util.atomic_write import write_beside
 from friedel.benchmark.cramer_rao import isolated, position_bound
 from friedel.benchmark.methods import Found, method
 from friedel.benchmark.scenes import Scene, scene
+from friedel.benchmark.store import Store
 from friedel.benchmark.synthetic import Twin
-from friedel.errors import FriedelError
 from friedel.progress import Progress
 
-RUNS = "runs.csv"
 #: Points this close to the field's border may be found or not.
 BORDER_PX = 1.0
-_KEYS = ["scene", "seed", "method"]
 
 
 def iter_benchmark(
@@ -68,45 +63,29 @@ def iter_benchmark(
     FriedelError
         If a scene or method is not known.
     """
-    target = Path(folder)
-    (target / "points").mkdir(parents=True, exist_ok=True)
-    (target / "truth").mkdir(exist_ok=True)
+    store = Store(folder)
     chosen, finders = [scene(name) for name in scenes], {name: method(name) for name in methods}
     # The variant without cores comes right after its field, whose waves are then still at hand.
     fields = sorted(((one, seed) for one in chosen for seed in seeds), key=lambda f: _order(f, list(scenes)))
-    done = _done(target)
+    done = store.done()
     total, count = len(fields) * len(methods), 0
     for one, seed in fields:
         missing = [name for name in methods if (one.name, seed, _file_name(name)) not in done]
         count += len(methods) - len(missing)
-        truth_file = target / "truth" / f"{one.name}-{seed}.csv"
-        if not missing and truth_file.exists():
+        known = store.has_truth(one.name, seed)
+        if not missing and known:
             continue
         yield Progress(count / total, f"{one.name} {seed}: simulating")
         twin = one.twin(seed)
-        if not truth_file.exists():
-            _write(truth_table(twin, bound), truth_file)
+        if not known:
+            store.save_truth(one.name, seed, truth_table(twin, bound))
         for name in missing:
             yield Progress(count / total, f"{one.name} {seed}: {name}")
             found, cost = measure(finders[name], twin)
-            _save(target, one, seed, name, found, cost)
+            _save(store, one, seed, name, found, cost)
             count += 1
         yield Progress(count / total, f"{one.name} {seed}")
-    return read_runs(target)
-
-
-def read_runs(folder: str | Path) -> pd.DataFrame:
-    """``runs.csv`` of a benchmark's folder.
-
-    Raises
-    ------
-    FriedelError
-        If there is none.
-    """
-    path = Path(folder) / RUNS
-    if not path.exists():
-        raise FriedelError(f"{path} does not exist; run `friedel benchmark` first.")
-    return pd.read_csv(path).drop_duplicates(_KEYS, keep="last", ignore_index=True)
+    return store.runs()
 
 
 def truth_table(twin: Twin, bound: bool = True) -> pd.DataFrame:
@@ -183,20 +162,7 @@ def _file_name(name: str) -> str:
     return Path(name).stem if name.endswith(".safetensors") else name
 
 
-def _done(folder: Path) -> set[tuple[str, int, str]]:
-    if not (folder / RUNS).exists():
-        return set()
-    runs = read_runs(folder)
-    return {
-        (one, int(seed), name)
-        for one, seed, name in runs[_KEYS].itertuples(index=False)
-        if (folder / "points" / f"{one}-{seed}-{name}.csv").exists()
-    }
-
-
-def _save(folder: Path, one: Scene, seed: int, name: str, found: Found, cost: dict[str, float]) -> None:
-    """Points first, the row last: a row stands for a finished run."""
-    short = _file_name(name)
+def _save(store: Store, one: Scene, seed: int, name: str, found: Found, cost: dict[str, float]) -> None:
     table = pd.DataFrame(
         {
             "row": found.positions[:, 0],
@@ -206,24 +172,14 @@ def _save(folder: Path, one: Scene, seed: int, name: str, found: Found, cost: di
             "sigma_px": found.sigma_px,
         }
     )
-    _write(table, folder / "points" / f"{one.name}-{seed}-{short}.csv")
-    row: dict[str, Any] = {
+    row = {
         "scene": one.name,
         "seed": seed,
-        "method": short,
+        "method": _file_name(name),
         "threshold": found.threshold,
         "tolerance_px": one.tolerance_px,
         "candidates": len(table),
         "accepted": int(found.accepted.sum()),
         **cost,
     }
-    path = folder / RUNS
-    runs = pd.DataFrame([row])
-    if path.exists():
-        runs = pd.concat([pd.read_csv(path), runs], ignore_index=True)
-    _write(runs, path)
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    with write_beside(path) as beside:
-        table.to_csv(beside, index=False, float_format="%.6g")
+    store.save_run(row, table)

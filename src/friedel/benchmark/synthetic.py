@@ -167,7 +167,8 @@ def _to_border(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     low, high = points + 0.5, np.asarray(shape) - 0.5 - points
     gap = np.minimum(low, high)
     outside = np.hypot(*np.minimum(gap, 0).T)
-    return np.where(outside > 0, -outside, gap.min(1))
+    result: np.ndarray = np.where(outside > 0, -outside, gap.min(1))
+    return result
 
 
 def _scatterers(setting: Setting, random: np.random.Generator) -> Scatterers:

@@ -54,7 +54,8 @@ class Scatterers:
     def strength(self, offset_mev: float) -> np.ndarray:
         """s_i at an energy `offset_mev` above the middle, shape (N,)."""
         delta = self.delta + self.slope * offset_mev * 1e-3
-        return (self.absorption * np.exp(2j * delta) - 1) / 2
+        result: np.ndarray = (self.absorption * np.exp(2j * delta) - 1) / 2
+        return result
 
 
 class Places:
@@ -103,7 +104,8 @@ class Radial:
         value = rise.take(index)
         value *= places.weight[part]
         value += low.take(index)
-        return value
+        result: np.ndarray = value
+        return result
 
 
 def t_matrix(between: np.ndarray, k: complex, strength: np.ndarray) -> np.ndarray:
@@ -167,14 +169,16 @@ class Ripple:
 
     def cosine(self, points: np.ndarray) -> np.ndarray:
         """cos(q·r + φ) at points of shape (..., 2)."""
-        return np.cos(points @ np.asarray(self.wave) + self.phase)
+        result: np.ndarray = np.cos(points @ np.asarray(self.wave) + self.phase)
+        return result
 
     def stretch(self, start: np.ndarray, end: np.ndarray, distance: np.ndarray) -> np.ndarray:
         """Optical length of the ways from `start` (P, 2) to `end` (N, 2), given their lengths (P, N) [px]."""
         a, b = start @ np.asarray(self.wave) + self.phase, end @ np.asarray(self.wave) + self.phase
         middle, half = (a[:, None] + b) / 2, (b - a[:, None]) / 2
         # The mean of cos over the way is cos(middle)·sin(half)/half.
-        return distance * (1 + self.amplitude * np.cos(middle) * np.sinc(half / np.pi))
+        result: np.ndarray = distance * (1 + self.amplitude * np.cos(middle) * np.sinc(half / np.pi))
+        return result
 
 
 def distances(points: np.ndarray, others: np.ndarray, ripple: Ripple | None = None) -> np.ndarray:

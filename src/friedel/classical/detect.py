@@ -112,4 +112,5 @@ def _pooled(
 def _owner(positions: np.ndarray, corners: list[int], size: int) -> np.ndarray:
     """First index of the tile whose centre is nearest."""
     centres = np.array(corners) + (size - 1) / 2
-    return np.array(corners)[np.abs(np.asarray(positions)[:, None] - centres).argmin(axis=1)]
+    result: np.ndarray = np.array(corners)[np.abs(np.asarray(positions)[:, None] - centres).argmin(axis=1)]
+    return result

@@ -61,7 +61,8 @@ class Template:
         if self.kind == "eq3":
             return taper * np.exp(2j * k * r) / (r + self.epsilon) ** 2
         # r is floored where the taper has made the template zero anyway: H₀ diverges at 0.
-        return taper * _hankel_squared(k * np.maximum(r, 0.25))
+        result: np.ndarray = taper * _hankel_squared(k * np.maximum(r, 0.25))
+        return result
 
 
 _X = np.concatenate([np.geomspace(1e-3, 0.5, 400, endpoint=False), np.arange(0.5, 400, 0.01)])
@@ -74,7 +75,8 @@ def _hankel_squared(x: np.ndarray) -> np.ndarray:
     """H₀⁽¹⁾(x)² from a table; about ten times faster than `hankel1`."""
     x = np.asarray(x, dtype=float)
     envelope = np.interp(x, _X, _ENVELOPE.real) + 1j * np.interp(x, _X, _ENVELOPE.imag)
-    return envelope * np.exp(2j * x) / x
+    result: np.ndarray = envelope * np.exp(2j * x) / x
+    return result
 
 
 def pool(
@@ -141,10 +143,12 @@ def iter_statistic(
     def spectrum(values: np.ndarray) -> np.ndarray:
         padded = np.zeros((reach + 2, reach + 2), dtype=np.float32)
         padded[:-1, :-1] = np.where(inside, values, 0)
-        return fft.rfft2(padded[y_index[:, None], x_index[None, :]]).real
+        result: np.ndarray = fft.rfft2(padded[y_index[:, None], x_index[None, :]]).real
+        return result
 
     def correlate(field: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        return fft.irfft2(field * kernel, s=shape)[:rows, :columns]
+        result: np.ndarray = fft.irfft2(field * kernel, s=shape)[:rows, :columns]
+        return result
 
     mask_spectrum = fft.rfft2(weight, s=shape)
     total = np.zeros((rows, columns), dtype=np.float32)
@@ -237,7 +241,8 @@ def significance(t: np.ndarray, dof: int, mask: np.ndarray | None = None) -> np.
         return np.zeros(values.shape, dtype=np.float32)
     scale, effective = null_distribution(values[known], dof)
     tail = chi2.sf(values / scale, effective)
-    return np.exp(-known.sum() * tail).astype(np.float32)
+    result: np.ndarray = np.exp(-known.sum() * tail).astype(np.float32)
+    return result
 
 
 def null_distribution(values: np.ndarray, dof: int) -> tuple[float, float]:

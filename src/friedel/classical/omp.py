@@ -68,7 +68,8 @@ class _Model:
         """Standard deviation of each residual, corrected for what the fit has eaten."""
         pixels = int(self.used.sum())
         freedom = max(pixels - 2 * points - 1, pixels // 4)
-        return np.sqrt((self.residual[:, self.used].astype(float) ** 2).sum(axis=1) / freedom)
+        result: np.ndarray = np.sqrt((self.residual[:, self.used].astype(float) ** 2).sum(axis=1) / freedom)
+        return result
 
     def residual_maps(self) -> np.ndarray:
         """Residual as maps, NaN where not used."""
@@ -121,7 +122,10 @@ def leave_one_out(amplitude: np.ndarray, inverse: np.ndarray, count: int) -> np.
     c, s = amplitude[:count], amplitude[count : 2 * count]
     first, second = np.arange(count), np.arange(count, 2 * count)
     v_cc, v_ss, v_cs = inverse[first, first], inverse[second, second], inverse[first, second]
-    return (v_ss * c**2 - 2 * v_cs * c * s + v_cc * s**2) / np.maximum(v_cc * v_ss - v_cs**2, 1e-30)
+    result: np.ndarray = (v_ss * c**2 - 2 * v_cs * c * s + v_cc * s**2) / np.maximum(
+        v_cc * v_ss - v_cs**2, 1e-30
+    )
+    return result
 
 
 def iter_pursue(
@@ -225,7 +229,8 @@ def _pick(
 
 def _move(points: np.ndarray, step: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Take the step, at most half a pixel; a point may leave the field by `MARGIN`."""
-    return np.clip(points + np.clip(step, -0.5, 0.5), -MARGIN, np.array(shape) - 1 + MARGIN)
+    result: np.ndarray = np.clip(points + np.clip(step, -0.5, 0.5), -MARGIN, np.array(shape) - 1 + MARGIN)
+    return result
 
 
 def _merge(points: np.ndarray) -> np.ndarray:

@@ -29,7 +29,10 @@ def final_figures(table: pd.DataFrame) -> pd.DataFrame:
     """Mean of each training's last epochs: one row a (curve, training)."""
     first = table["epoch"].max() * (1 - LAST)
     late = table[table["epoch"] > first]
-    return late.groupby(["curve", "training"], as_index=False)[[*FIGURES, "recall", "chance", "peaks"]].mean()
+    result: pd.DataFrame = late.groupby(["curve", "training"], as_index=False)[
+        [*FIGURES, "recall", "chance", "peaks"]
+    ].mean()
+    return result
 
 
 def verdicts(table: pd.DataFrame) -> list[str]:

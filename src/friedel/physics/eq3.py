@@ -134,7 +134,8 @@ def labels(positions: Tensor, present: Tensor, size: int) -> Tensor:
     flat = pixel[..., 0] * size + pixel[..., 1]
     weight = present.float() / present.sum(dim=1, keepdim=True).clamp(min=1)
     label = torch.zeros(batch, size * size, device=positions.device)
-    return label.scatter_add_(1, flat, weight).unflatten(1, (size, size))
+    result: Tensor = label.scatter_add_(1, flat, weight).unflatten(1, (size, size))
+    return result
 
 
 def scenes(config: FriedelConfig, k: Tensor, generator: torch.Generator) -> FriedelScenes:

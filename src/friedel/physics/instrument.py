@@ -84,7 +84,8 @@ def tip_change(maps: torch.Tensor, strength: torch.Tensor | float, rng: torch.Ge
     gain = 1 + 0.3 * _column(strength) * torch.randn(b, 1, 1, 1, generator=rng).clamp(-1.5, 1.5)
     mean = maps.mean(dim=(-2, -1), keepdim=True)
     changed = mean + (maps - mean) * gain + _column(strength) * spread(maps) * offset
-    return maps * (1 - after) + changed * after
+    result: torch.Tensor = maps * (1 - after) + changed * after
+    return result
 
 
 def herringbone(
@@ -105,7 +106,8 @@ def herringbone(
     stripes = torch.cos(argument) + 0.5 * torch.cos(2 * argument + phase)
     level, slope = torch.randn(2, b, 1, 1, 1, generator=rng)
     weight = level.sign() * 0.7 + 0.5 * slope * torch.linspace(-1, 1, v).view(1, v, 1, 1)
-    return maps + _column(strength) * spread(maps) * weight * stripes[:, None]
+    result: torch.Tensor = maps + _column(strength) * spread(maps) * weight * stripes[:, None]
+    return result
 
 
 def set_point(maps: torch.Tensor, share: torch.Tensor | float) -> torch.Tensor:

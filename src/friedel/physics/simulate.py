@@ -197,4 +197,5 @@ def _topograph(points: np.ndarray, shape: tuple[int, int], random: np.random.Gen
     height = 2e-13 * random.normal(size=shape) + 1e-13 * rows
     for row, column in points:
         height -= 1e-11 * np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 2)
-    return height
+    result: np.ndarray = height
+    return result

@@ -118,7 +118,8 @@ class Ways:
         A relative change of k is one of all lengths.
         """
         if name == "k":
-            return self.length
+            result: np.ndarray = self.length
+            return result
         if name not in self._by:
             if name in ("cosine", "sine"):
                 self._by[name] = self.distance * (self._cosine if name == "cosine" else self._sine)
@@ -301,7 +302,8 @@ class Waves:
     @cached_property
     def _turn(self) -> np.ndarray:
         """2 g ∂h/∂L of every pixel and scatterer."""
-        return self._twice * self._slope
+        result: np.ndarray = self._twice * self._slope
+        return result
 
     def derivative(
         self, shared: Sequence[str] = (), out: np.ndarray | None = None, *, positions: bool = True
@@ -354,7 +356,8 @@ class Waves:
 
         Ways between scatterers are held.
         """
-        return self._turn.real * self._away.distance
+        result: np.ndarray = self._turn.real * self._away.distance
+        return result
 
     def along(self, ways: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """Complex changes of the density, of which the real part is seen, shape (P, number of ways).
@@ -375,4 +378,5 @@ class Waves:
 
 def _row_by_row(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Σ_n a_pn b_pn."""
-    return np.matmul(a[:, None, :], b[:, :, None])[:, 0, 0]
+    result: np.ndarray = np.matmul(a[:, None, :], b[:, :, None])[:, 0, 0]
+    return result

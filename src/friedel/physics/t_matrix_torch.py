@@ -34,7 +34,8 @@ def _coefficients() -> np.ndarray:
     x = np.concatenate([np.geomspace(SMALLEST_ARGUMENT, 20, 400), np.linspace(20, 400, 100)])
     f = hankel1(0, x) * np.sqrt(np.pi * x / 2) * np.exp(-1j * (x - np.pi / 4))
     powers = (1 / (x + _SHIFT))[:, None] ** np.arange(_DEGREE + 1)
-    return np.linalg.lstsq(powers.astype(complex), f, rcond=None)[0]
+    result: np.ndarray = np.linalg.lstsq(powers.astype(complex), f, rcond=None)[0]
+    return result
 
 
 def hankel0(r: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
@@ -96,7 +97,8 @@ def t_matrix(between: torch.Tensor, k: torch.Tensor, s: torch.Tensor) -> torch.T
     off_diagonal = 1 - torch.eye(n)
     h = hankel0(between[:, None], k[:, :, None, None]) * off_diagonal
     identity = torch.eye(n, dtype=torch.complex64)
-    return torch.linalg.solve(identity - s[..., :, None] * h, torch.diag_embed(s))
+    result: torch.Tensor = torch.linalg.solve(identity - s[..., :, None] * h, torch.diag_embed(s))
+    return result
 
 
 def distances(points: torch.Tensor, others: torch.Tensor, ripple: Ripple | None = None) -> torch.Tensor:

@@ -157,7 +157,8 @@ def _start(image: np.ndarray, known: np.ndarray) -> Mixture:
 def _smooth(values: np.ndarray, known: np.ndarray, width: float) -> np.ndarray:
     """Gaussian smoothing that leaves unknown pixels out."""
     mass = ndimage.gaussian_filter(known.astype(float), width, mode="constant")
-    return ndimage.gaussian_filter(values, width, mode="constant") / np.maximum(mass, 1e-3)
+    result: np.ndarray = ndimage.gaussian_filter(values, width, mode="constant") / np.maximum(mass, 1e-3)
+    return result
 
 
 def _table(

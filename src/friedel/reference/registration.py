@@ -50,7 +50,10 @@ class Shift:
 
     def apply(self, points: Any) -> np.ndarray:
         """Move reference positions, shape (n, 2), into the target's frame."""
-        return np.asarray(points, dtype=float).reshape(-1, 2) + np.array([self.rows, self.columns])
+        result: np.ndarray = np.asarray(points, dtype=float).reshape(-1, 2) + np.array(
+            [self.rows, self.columns]
+        )
+        return result
 
 
 def register(

@@ -37,7 +37,8 @@ def disc_in_field(points: Any, radius: float, shape: tuple[int, int]) -> np.ndar
     high = np.minimum(points[:, 1:] + half, shape[1] - 0.5)
     inside = (rows >= -0.5) & (rows <= shape[0] - 0.5)
     chord = np.where(inside, np.clip(high - low, 0, None), 0)
-    return (chord * radius * np.cos(t) * weight * np.pi / 2).sum(axis=1)
+    result: np.ndarray = (chord * radius * np.cos(t) * weight * np.pi / 2).sum(axis=1)
+    return result
 
 
 def chance_recall(truth: Any, n_found: int, tolerance: float, shape: tuple[int, int]) -> float:
@@ -104,4 +105,5 @@ def covered(found: Any, truth: Any, tolerance: float) -> np.ndarray:
         return np.zeros(len(truth), bool)
     from scipy.spatial import KDTree
 
-    return KDTree(found).query(truth)[0] <= tolerance * (1 + 1e-12)
+    result: np.ndarray = KDTree(found).query(truth)[0] <= tolerance * (1 + 1e-12)
+    return result
