@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +16,11 @@ import xarray as xr
 
 import friedel
 from friedel._util.malloc import keep_freed_memory
-from friedel.candidates.peaks import candidates
+from friedel.candidates.result import Candidates
 from friedel.classical import detect as classical
 from friedel.detections import COLUMNS, Detections
 from friedel.dispersion_fit.fourier_ring import fit_dispersion
-from friedel.errors import FriedelError, FriedelWarning, ModelError, PhysicsError, StackError
+from friedel.errors import FriedelWarning, ModelError, PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion, resolve
 from friedel.progress import Progress, drain, share
 from friedel.resample import Scaling, plan
@@ -33,9 +33,7 @@ METHODS = ("network", "matched-field", "omp")
 REFITS = ("none", "quick", "full")
 
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
-LEAST_WAVES = 4
-#: Candidates less probable than this are not listed.
-FLOOR = 0.01
+MIN_HALF_WAVELENGTHS = 4
 
 
 @dataclass
@@ -146,49 +144,19 @@ def iter_detect(
     else:
         k_range, k_mean = classical.K_RANGE, None
     yield Progress(0.02, "sampling")
-    field = _prepare(crop(stack, area), channel, band, k_range, k_mean, remarks)
-    yield Progress(0.1, "looking for impurities")
+    prepared = _prepare(crop(stack, area), channel, band, k_range, k_mean, remarks)
+    yield Progress(0.1, "detecting impurities")
 
     last = {"none": 0.95, "full": 0.3}.get(refit or "quick", 0.6)
-    if network is not None:
-        found = yield from share(_by_network(field, network, tiles), 0.1, last)
-        threshold = network.threshold if threshold is None else threshold
-    else:
-        work = classical.iter_matched_field if method == "matched-field" else classical.iter_omp
-        found = yield from share(work(field.maps, field.scaling.k, field.mask), 0.1, last)
-        threshold = classical.THRESHOLD if threshold is None else threshold
-    table, s, probability, extra = found
-    # In a field of hardly any waves a fit explains everything, and tells nothing.
-    judge = network is not None and _half_waves(field.scaling) >= LEAST_WAVES
-    if refit is None:
-        knows = judge and "mass" in field.band and bool(np.isfinite(table["sigma_px"]).any())
-        refit = "quick" if knows else "none"
-    if refit != "none":
-        again = _second_look(field, found, refit, threshold, remarks, judge=judge)
-        table, extra["refit"] = yield from share(again, last, 0.99)
-    result = Detections(
-        table=_physical(table, field.scaling, stack, area),
-        threshold=float(threshold),
-        s=field.scaling.back(s),
-        probability=field.scaling.back(probability),
-        area=area,
-        provenance={
-            "version": friedel.__version__,
-            "method": method,
-            **extra,
-            "source": str(stack.attrs.get("source", "")),
-            "channel": field.channel,
-            "derived": field.derived,
-            "dispersion": field.band,
-            "bias_mv": [float(v) for v in field.bias],
-            "k_rad_per_px": [float(field.scaling.k.min()), float(field.scaling.k.max())],
-            "rescale": [float(v) for v in field.scaling.step],
-            "pixel_nm": float(field.scaling.pixel_nm),
-            "area": [list(area[0]), list(area[1])],
-            "threshold": float(threshold),
-            "warnings": list(remarks),
-        },
-    )
+    found = yield from share(_find(prepared, method, network, tiles), 0.1, last)
+    if threshold is not None:
+        found = replace(found, threshold=threshold)
+    kind = refit or _default_refit(prepared, found)
+    about: dict[str, Any] | None = None
+    if kind != "none":
+        fit = _refit(prepared, found, kind, remarks, revise=_revises(prepared, found))
+        found, about = yield from share(fit, last, 0.99)
+    result = _assemble(stack, area, prepared, found, remarks, method=method, refit=about)
     yield Progress(1.0, f"{len(result)} impurities")
     return result
 
@@ -286,10 +254,10 @@ def _remark_on(scaling: Scaling, remarks: _Remarks) -> None:
     for text in scaling.remarks:
         remarks.add(text)
     waves = _half_waves(scaling)
-    if waves < LEAST_WAVES:
+    if waves < MIN_HALF_WAVELENGTHS:
         remarks.add(
             f"The field is only {waves:.1f} half Friedel wavelengths wide: the method was made for fields of "
-            f"{LEAST_WAVES} and more, and these points deserve little trust."
+            f"{MIN_HALF_WAVELENGTHS} and more, and these points deserve little trust."
         )
 
 
@@ -298,59 +266,94 @@ def _half_waves(scaling: Scaling) -> float:
     return min(scaling.new_shape) * float(np.median(scaling.k)) / np.pi
 
 
-_Found = tuple[pd.DataFrame, np.ndarray, np.ndarray, dict[str, Any]]
+def _find(
+    field: _Field, method: str, network: Model | None, tiles: str
+) -> Generator[Progress, None, Candidates]:
+    """Candidates of the chosen method."""
+    arguments = field.maps, field.scaling.k, field.mask
+    if network is not None:
+        from friedel.candidates.network import iter_network
+
+        return (yield from iter_network(*arguments, network, tiles))
+    work = classical.iter_matched_field if method == "matched-field" else classical.iter_omp
+    return (yield from work(*arguments))
 
 
-def _by_network(field: _Field, model: Model, mode: str) -> Generator[Progress, None, _Found]:
-    """Run the network and list the maxima of S."""
-    from friedel.candidates.tiling import iter_run, layout
-
-    cut = layout(model, mode)
-    try:
-        out = yield from iter_run(model, field.maps, field.scaling.k, field.mask, cut)
-    except FriedelError:
-        raise
-    except RuntimeError as error:  # torch's out-of-memory and shape errors
-        raise ModelError(f"The model {model.name!r} failed on this stack: {error}") from error
-    probability = np.asarray(model.probability(out.s), dtype=np.float32)
-    # The scale that makes σ cover its share of the errors, from the model's calibration.
-    sigma = None if out.sigma is None else float(model.header.get("sigma_scale", 1.0)) * out.sigma
-    table = candidates(out.s, probability, offset=out.offset, sigma=sigma, floor=min(FLOOR, model.threshold))
-    extra = {
-        "model": model.name,
-        "model_sha256": model.sha256,
-        "architecture": str(model.header.get("architecture", "")),
-        "k_range": [float(v) for v in model.k_range],
-        "tiles": asdict(cut),
-        "device": str(model.device),
-    }
-    return table, out.s, probability, extra
+def _revises(field: _Field, found: Candidates) -> bool:
+    """Whether the refit may revise probabilities: with fewer half wavelengths the fit is unconstrained."""
+    return found.calibrated and _half_waves(field.scaling) >= MIN_HALF_WAVELENGTHS
 
 
-def _second_look(
-    field: _Field, found: _Found, kind: str, threshold: float, remarks: _Remarks, *, judge: bool
-) -> Generator[Progress, None, tuple[pd.DataFrame, dict[str, Any] | None]]:
+def _default_refit(field: _Field, found: Candidates) -> str:
+    knows = _revises(field, found) and "mass" in field.band and found.knows_sigma
+    return "quick" if knows else "none"
+
+
+def _refit(
+    field: _Field, found: Candidates, kind: str, remarks: _Remarks, *, revise: bool
+) -> Generator[Progress, None, tuple[Candidates, dict[str, Any] | None]]:
     """Fit the candidates by multiple scattering, if there is a band to make waves of."""
     from friedel.detection.second_look import iter_second_look
 
     if "mass" not in field.band:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
-        return found[0], None
+        return found, None
     scaling = field.scaling
     band = Dispersion(*(field.band[name] for name in ("onset_mev", "mass", "broadening_mev")))
     table, about, texts = yield from iter_second_look(
-        *found[:3],
+        found.table,
+        found.s,
+        found.probability,
         field.maps,
         band.complex_k(field.bias) * scaling.pixel_nm,
         field.mask,
         kind=kind,
-        threshold=threshold,
+        threshold=found.threshold,
         pixel_nm=scaling.pixel_nm,
-        judge=judge,
+        judge=revise,
     )
     for text in texts:
         remarks.add(text)
-    return table, about
+    return replace(found, table=table), about
+
+
+def _assemble(
+    stack: xr.Dataset,
+    area: Area,
+    field: _Field,
+    found: Candidates,
+    remarks: _Remarks,
+    *,
+    method: str,
+    refit: dict[str, Any] | None,
+) -> Detections:
+    """The result in pixels of the recorded array and in nm, with its provenance."""
+    scaling = field.scaling
+    fitted = {} if refit is None else {"refit": refit}
+    return Detections(
+        table=_physical(found.table, scaling, stack, area),
+        threshold=float(found.threshold),
+        s=scaling.back(found.s),
+        probability=scaling.back(found.probability),
+        area=area,
+        provenance={
+            "version": friedel.__version__,
+            "method": method,
+            **found.method,
+            **fitted,
+            "source": str(stack.attrs.get("source", "")),
+            "channel": field.channel,
+            "derived": field.derived,
+            "dispersion": field.band,
+            "bias_mv": [float(v) for v in field.bias],
+            "k_rad_per_px": [float(scaling.k.min()), float(scaling.k.max())],
+            "rescale": [float(v) for v in scaling.step],
+            "pixel_nm": float(scaling.pixel_nm),
+            "area": [list(area[0]), list(area[1])],
+            "threshold": float(found.threshold),
+            "warnings": list(remarks),
+        },
+    )
 
 
 def _physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Area) -> pd.DataFrame:

@@ -67,10 +67,10 @@ def test_a_scatterer_beyond_one_corner_reaches_the_opposite_one():
 def test_without_pooling_every_map_is_fitted(twin, hits):
     mask = np.ones(twin.maps.shape[1:], bool)
     maps = normalise(twin.maps)
-    table, _, _, extra = drain(iter_omp(maps, twin.k_px, mask, pooling=False))
+    each = drain(iter_omp(maps, twin.k_px, mask, pooling=False))
     assert (
-        extra["voltage_groups"]
+        each.method["voltage_groups"]
         == len(twin.k_px)
-        > drain(iter_omp(maps, twin.k_px, mask))[3]["voltage_groups"]
+        > drain(iter_omp(maps, twin.k_px, mask)).method["voltage_groups"]
     )
-    assert hits(table[["row", "column"]].to_numpy(), twin.truth, 0.5) == len(twin.truth)
+    assert hits(each.table[["row", "column"]].to_numpy(), twin.truth, 0.5) == len(twin.truth)

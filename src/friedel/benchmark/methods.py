@@ -97,8 +97,8 @@ def matched_field(stack: xr.Dataset, dispersion: Dispersion) -> Found:
     from friedel.classical import detect as classical
 
     maps, mask, scaling = _sampled(stack, dispersion, classical.K_RANGE)
-    _, t, probability, _ = drain(classical.iter_matched_field(maps, scaling.k, mask))
-    table = candidates(t, probability)
+    found = drain(classical.iter_matched_field(maps, scaling.k, mask))
+    table = candidates(found.s, found.probability)
     return Found(
         scaling.to_old(table[["row", "column"]].to_numpy(float).reshape(-1, 2)),
         table["s"].to_numpy(float),
@@ -123,7 +123,7 @@ def by_omp(*, pooling: bool = True) -> Callable[[xr.Dataset, Dispersion], Found]
 
         maps, mask, scaling = _sampled(stack, dispersion, classical.K_RANGE)
         work = classical.iter_omp(maps, scaling.k, mask, least_significance=OMP_SIGNIFICANCE, pooling=pooling)
-        table = drain(work)[0]
+        table = drain(work).table
         return Found(
             scaling.to_old(table[["row", "column"]].to_numpy(float).reshape(-1, 2)),
             table["s"].to_numpy(float),
@@ -146,8 +146,6 @@ METHODS: dict[str, Callable[[xr.Dataset, Dispersion], Found]] = {
     "friedel-network": by_network("friedel", refit="none"),
     "friedel+refit": by_network("friedel", refit="full"),
 }
-#: The methods that the default model is to beat.
-PEERS = ("log", "matched-field", "omp", "omp-each")
 
 
 def method(name: str) -> Callable[[xr.Dataset, Dispersion], Found]:

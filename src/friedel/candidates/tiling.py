@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,55 +130,69 @@ def iter_run(
     Field
         Memory: one tile at a time plus four maps of the field.
     """
-    import torch
-
-    from friedel.models.model import full_precision
-
     rows, columns = mask.shape
     size, places = cover((rows, columns), cut)
     window = _window(size, cut)
     weight = np.zeros((rows, columns), dtype=np.float32)
-    total: np.ndarray | None = None  # sums of S, then of what else the network gives
-    parts = 1
-    k_tensor = torch.as_tensor(np.asarray(k), dtype=torch.float32, device=model.device)[None]
+    total: _Layers | None = None
     for number, (row, column) in enumerate(places):
         at = np.s_[row : row + size[0], column : column + size[1]]
-        known = mask[at]
-        if known.any():
-            # A contiguous copy: a torch view of the field would keep the memory of the whole.
-            tile = np.ascontiguousarray(maps[(slice(None), *at)])
-            if cut.own_scale:
-                tile = np.nan_to_num(normalise(np.where(known, tile, np.nan)))
-            with torch.inference_mode(), full_precision():
-                out = model.network(
-                    torch.from_numpy(tile)[None].to(model.device),
-                    k_tensor,
-                    torch.from_numpy(known.astype(np.float32))[None].to(model.device),
-                )
-            layers = [out.s]
-            if out.offset is not None:
-                layers += [out.offset[:, 0], out.offset[:, 1]]
-            if out.log_sigma is not None:
-                layers.append(out.log_sigma)
-            found = torch.cat(layers).float().cpu().numpy()
-            parts = 1 + 2 * (out.offset is not None) + 10 * (out.log_sigma is not None)
+        if mask[at].any():
+            found = _forward(model, maps[(slice(None), *at)], k, mask[at], own_scale=cut.own_scale)
             if total is None:
-                total = np.zeros((len(found), rows, columns), dtype=np.float32)
+                total = found.zeros((rows, columns))
             if cut.mode == "paper":
                 # Where the last patch was shifted over its neighbour, the neighbour's answer stays.
                 share = (weight[at] == 0).astype(np.float32)
             else:
                 share = window
-            total[(slice(None), *at)] += share * found
+            total.values[(slice(None), *at)] += share * found.values
             weight[at] += share
         yield Progress((number + 1) / len(places), f"tile {number + 1} of {len(places)}")
     if total is None:
-        raise ModelError("Nothing was acquired in this area: there is no pixel to look at.")
+        raise ModelError("Nothing was acquired in this area: it holds no pixel for the network.")
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(weight > 0, total / weight, np.nan)
-    offset = mean[1:3] if parts % 10 == 3 else None
-    sigma = np.exp(mean[-1]) if parts > 10 else None
-    return Field(np.where(mask, mean[0], np.nan), offset, sigma)
+        total = replace(total, values=np.where(weight > 0, total.values / weight, np.nan))
+    sigma = np.exp(total.values[-1]) if total.has_sigma else None
+    return Field(
+        np.where(mask, total.values[0], np.nan), total.values[1:3] if total.has_offset else None, sigma
+    )
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """A network's maps, shape (layers, rows, columns): S, then the two of the offset and ln σ where it has them."""
+
+    values: np.ndarray
+    has_offset: bool
+    has_sigma: bool
+
+    def zeros(self, shape: tuple[int, int]) -> _Layers:
+        return replace(self, values=np.zeros((len(self.values), *shape), dtype=np.float32))
+
+
+def _forward(model: Model, maps: np.ndarray, k: np.ndarray, known: np.ndarray, *, own_scale: bool) -> _Layers:
+    """One forward pass over a tile."""
+    import torch
+
+    from friedel.models.model import full_precision
+
+    # A contiguous copy: a torch view of the field would keep the memory of the whole.
+    tile = np.ascontiguousarray(maps)
+    if own_scale:
+        tile = np.nan_to_num(normalise(np.where(known, tile, np.nan)))
+    with torch.inference_mode(), full_precision():
+        out = model.network(
+            torch.from_numpy(tile)[None].to(model.device),
+            torch.as_tensor(np.asarray(k), dtype=torch.float32, device=model.device)[None],
+            torch.from_numpy(known.astype(np.float32))[None].to(model.device),
+        )
+    layers = [out.s]
+    if out.offset is not None:
+        layers += [out.offset[:, 0], out.offset[:, 1]]
+    if out.log_sigma is not None:
+        layers.append(out.log_sigma)
+    return _Layers(torch.cat(layers).float().cpu().numpy(), out.offset is not None, out.log_sigma is not None)
 
 
 def _window(size: tuple[int, int], cut: Layout) -> np.ndarray:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from friedel.candidates.peaks import candidates
+from friedel.candidates.result import Candidates
 from friedel.candidates.tiling import starts
 from friedel.classical.matched_field import Template, iter_statistic, pool, significance
 from friedel.classical.omp import iter_pursue
@@ -22,12 +22,10 @@ THRESHOLD = 0.95
 #: Field [px] whose scatterers are refitted together, and the overlap of neighbours.
 TILE, OVERLAP = 96, 24
 
-Found = tuple[pd.DataFrame, np.ndarray, np.ndarray, dict[str, Any]]
-
 
 def iter_matched_field(
     maps: np.ndarray, k: np.ndarray, mask: np.ndarray, template: Template | None = None
-) -> Generator[Progress, None, Found]:
+) -> Generator[Progress, None, Candidates]:
     """Maxima of the matched field.
 
     Parameters
@@ -43,11 +41,8 @@ def iter_matched_field(
 
     Returns
     -------
-    table : pandas.DataFrame
-        row, column [px], s (= T), probability (significance over the field), sigma_px (NaN).
-    t, probability : array, shape (rows, columns)
-    extra : dict
-        For the provenance.
+    Candidates
+        `s` is T and `probability` its significance over the field; `sigma_px` is NaN.
     """
     template = template or Template()
     pooled, groups = _pooled(maps, k, mask, template)
@@ -55,7 +50,7 @@ def iter_matched_field(
     t = np.where(mask, t, np.nan)
     probability = np.where(mask, significance(t, 2 * len(groups), mask), np.nan).astype(np.float32)
     table = candidates(t, probability, floor=0.01)
-    return table, t, probability, {"template": template.kind, "voltage_groups": len(groups)}
+    return Candidates(table, t, probability, THRESHOLD, False, _about(template, groups))
 
 
 def iter_omp(
@@ -66,7 +61,7 @@ def iter_omp(
     *,
     least_significance: float = THRESHOLD,
     pooling: bool = True,
-) -> Generator[Progress, None, Found]:
+) -> Generator[Progress, None, Candidates]:
     """Matched field with a joint refit, tile by tile; parameters and result as in `iter_matched_field`.
 
     The table holds the energy each point alone explains (s), its significance and its Cramér-Rao standard deviation.
@@ -98,7 +93,11 @@ def iter_omp(
     table = pd.DataFrame(points, columns=["row", "column", "s", "probability", "sigma_px"])
     table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
     probability = np.where(mask, significance(t, 2 * len(groups), mask), np.nan).astype(np.float32)
-    return table, t, probability, {"template": template.kind, "voltage_groups": len(groups)}
+    return Candidates(table, t, probability, THRESHOLD, False, _about(template, groups))
+
+
+def _about(template: Template, groups: np.ndarray) -> dict[str, object]:
+    return {"template": template.kind, "voltage_groups": len(groups)}
 
 
 def _pooled(

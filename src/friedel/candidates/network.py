@@ -1,0 +1,69 @@
+"""The network's candidates: a forward pass over all tiles, then the maxima of S with their calibrated probability."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from friedel.candidates.peaks import candidates
+from friedel.candidates.result import Candidates
+from friedel.candidates.tiling import iter_run, layout
+from friedel.errors import FriedelError, ModelError
+from friedel.progress import Progress
+
+if TYPE_CHECKING:
+    from friedel.models.registry import Model
+
+#: Candidates less probable than this are not listed.
+FLOOR = 0.01
+
+
+def iter_network(
+    maps: np.ndarray, k: np.ndarray, mask: np.ndarray, model: Model, tiles: str = "blend"
+) -> Generator[Progress, None, Candidates]:
+    """Candidates of a network.
+
+    Parameters
+    ----------
+    maps : array, shape (bias, rows, columns), float32
+        Mean 0, root mean square 1, 0 where not acquired.
+    k : array, shape (bias,)
+        Wavevectors [rad/px], ascending.
+    mask : array of bool, shape (rows, columns)
+    model : Model
+    tiles : {"blend", "paper"}
+        See `friedel.candidates.tiling`.
+
+    Yields
+    ------
+    Progress
+        Once per tile.
+
+    Raises
+    ------
+    ModelError
+        If the network cannot be applied to these maps.
+    """
+    cut = layout(model, tiles)
+    try:
+        out = yield from iter_run(model, maps, k, mask, cut)
+    except FriedelError:
+        raise
+    except RuntimeError as error:  # torch's out-of-memory and shape errors
+        raise ModelError(f"The model {model.name!r} failed on this stack: {error}") from error
+    probability = np.asarray(model.probability(out.s), dtype=np.float32)
+    # The scale with which σ covers its share of the errors, from the model's calibration.
+    sigma = None if out.sigma is None else float(model.header.get("sigma_scale", 1.0)) * out.sigma
+    table = candidates(out.s, probability, offset=out.offset, sigma=sigma, floor=min(FLOOR, model.threshold))
+    method = {
+        "model": model.name,
+        "model_sha256": model.sha256,
+        "architecture": str(model.header.get("architecture", "")),
+        "k_range": [float(v) for v in model.k_range],
+        "tiles": asdict(cut),
+        "device": str(model.device),
+    }
+    return Candidates(table, out.s, probability, model.threshold, True, method)
