@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -133,6 +134,6 @@ def _replaced(table: pd.DataFrame, scene: str, seed: int, new: pd.DataFrame) -> 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    compression = "xz" if path.suffix == ".xz" else None
+    compression: Literal["xz", "infer"] = "xz" if path.suffix == ".xz" else "infer"
     with write_beside(path) as beside:
         table.to_csv(beside, index=False, float_format="%.6g", compression=compression, lineterminator="\n")
