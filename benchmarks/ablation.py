@@ -21,14 +21,14 @@ import numpy as np
 import torch
 import xarray as xr
 
-from friedel.atomic import write_beside
-from friedel.detection.detector import detect
-from friedel.evaluation.scenes import scene
-from friedel.matching import match
+from friedel._util.atomic_write import write_beside
+from friedel.benchmark.scenes import scene
+from friedel.models.friedel_net import Sight, WaveNet
 from friedel.models.registry import Model, load_model
-from friedel.models.wave import Sight, WaveNet
 from friedel.physics.dispersion import Dispersion
-from friedel.training.wave_recipe import WaveRecipe, recipe
+from friedel.pipeline import detect
+from friedel.scoring.matching import match
+from friedel.training.recipe_friedel import WaveRecipe, recipe
 
 SCENES = ("like-60", "unlike-60", "unlike-120", "drift", "cu111", "unlike-60-no-cores")
 

@@ -62,8 +62,8 @@ def measure(field: str, method: str, model: str, device: str, repeat: int) -> di
     import warnings
 
     import friedel
-    from friedel.evaluation.methods import by_omp
-    from friedel.evaluation.scenes import SCENES
+    from friedel.benchmark.methods import by_omp
+    from friedel.benchmark.scenes import SCENES
     from friedel.models.registry import load_model
 
     warnings.simplefilter("ignore")

@@ -17,9 +17,9 @@ import torch
 import xarray as xr
 
 import friedel
+from friedel.finetuning.tuner import FineTuneConfig, FineTuner
 from friedel.physics.dispersion import MATERIALS
 from friedel.progress import drain
-from friedel.training.fine_tune import FineTuneConfig, FineTuner
 
 
 def now() -> np.ndarray:

@@ -29,13 +29,13 @@ import xarray as xr
 from fine_tune_twins import TWINS
 from scipy import stats
 
-from friedel.atomic import write_beside
-from friedel.detection.detector import detect
+from friedel._util.atomic_write import write_beside
 from friedel.errors import FriedelError, FriedelWarning
-from friedel.evaluation.metrics import evaluate
+from friedel.finetuning.tuner import FineTuneConfig, FineTuner
 from friedel.models.registry import Model, load_model
+from friedel.pipeline import detect
 from friedel.progress import drain
-from friedel.training.fine_tune import FineTuneConfig, FineTuner
+from friedel.scoring.metrics import evaluate
 
 RESULTS = Path(__file__).parent / "results"
 FIELDS = (

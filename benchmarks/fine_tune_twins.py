@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-from friedel.physics.sample import simulate
+from friedel.physics.simulate import simulate
 
 
 def _add(

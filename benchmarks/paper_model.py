@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from friedel.detection.matched_field import Template, statistic
+from friedel.classical.matched_field import Template, statistic
 from friedel.models.registry import load_model
-from friedel.physics.friedel import FriedelConfig, FriedelScenes, paper_k, scenes
-from friedel.training.calibrate import best_threshold, hits, peaks
+from friedel.physics.eq3 import FriedelConfig, FriedelScenes, paper_k, scenes
+from friedel.training.calibrate_paper import best_threshold, hits, peaks
 from friedel.training.patches import normalise_maps
 
 RESULTS = Path(__file__).parent / "results" / "paper_model.csv"

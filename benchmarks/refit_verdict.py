@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from friedel.atomic import write_beside
+from friedel._util.atomic_write import write_beside
 from friedel.detection.verdict import DOUBT, WEIGHTS, features
 
 #: Number of the first field; those of the standard scenes are 0 to 9, of the empty ones 0 to 99.
@@ -33,14 +33,14 @@ TIMES = {"quick": 4, "full": 1}
 
 def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     """Every candidate of one field that was fitted: what the network and the fit say, and the truth."""
-    from friedel.detection import detector
+    from friedel import pipeline as detector
+    from friedel.benchmark.scenes import SCENES
     from friedel.detection.refit import iter_refit
     from friedel.detection.schedule import SCHEDULES
     from friedel.detection.second_look import believed, unreported
-    from friedel.evaluation.scenes import SCENES
-    from friedel.matching import match
     from friedel.models.registry import load_model
     from friedel.progress import drain
+    from friedel.scoring.matching import match
 
     one, model = SCENES[scene], load_model("friedel", "cpu")
     twin = one.twin(FIRST_SEED + seed)

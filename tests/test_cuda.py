@@ -5,11 +5,11 @@ import pytest
 import torch
 
 import friedel
-from friedel.evaluation.scenes import SCENES
-from friedel.matching import match
+from friedel.benchmark.scenes import SCENES
+from friedel.finetuning.tuner import FineTuneConfig, FineTuner
 from friedel.models.registry import load_model
 from friedel.progress import drain
-from friedel.training.fine_tune import FineTuneConfig, FineTuner
+from friedel.scoring.matching import match
 from friedel.training.loop import iter_train
 from friedel.training.recipes import get_recipe
 

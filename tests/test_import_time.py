@@ -39,7 +39,7 @@ def test_the_reader_decides_without_torch_or_qt(shared_data) -> None:
 
 
 def test_the_data_model_opens_without_torch() -> None:
-    assert "torch" not in _loaded_by("import friedel.stack, friedel.table, friedel.physics.dispersion")
+    assert "torch" not in _loaded_by("import friedel.stack, friedel.detections, friedel.physics.dispersion")
 
 
 def test_import_time_budget() -> None:

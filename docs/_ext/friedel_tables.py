@@ -61,7 +61,7 @@ class _MarkdownTable(Directive):
 
 
 class Columns(_MarkdownTable):
-    """`friedel.table.COLUMNS`: name and unit."""
+    """`friedel.detections.COLUMNS`: name and unit."""
 
     meaning: ClassVar[dict[str, str]] = {
         "row": "row of the pixel array as recorded; row 0 is the first line, an integer is a pixel's centre",
@@ -76,7 +76,7 @@ class Columns(_MarkdownTable):
     }
 
     def rows(self) -> list[tuple[str, ...]]:
-        from friedel.table import COLUMNS
+        from friedel.detections import COLUMNS
 
         return [
             ("column", "unit", "meaning"),

@@ -19,22 +19,22 @@ except PackageNotFoundError:  # running from a source tree that is not installed
     __version__ = "0+unknown"
 
 _WHERE = {
-    "Detections": "friedel.table",
+    "Detections": "friedel.detections",
     "Dispersion": "friedel.physics.dispersion",
     "Progress": "friedel.progress",
     "StackError": "friedel.errors",
-    "detect": "friedel.detection.detector",
+    "detect": "friedel.pipeline",
     "drain": "friedel.progress",
-    "evaluate": "friedel.evaluation.metrics",
-    "fine_tune": "friedel.training.fine_tune",
-    "fit_dispersion": "friedel.detection.ring",
-    "iter_detect": "friedel.detection.detector",
-    "iter_fine_tune": "friedel.training.fine_tune",
+    "evaluate": "friedel.scoring.metrics",
+    "fine_tune": "friedel.finetuning.tuner",
+    "fit_dispersion": "friedel.dispersion_fit.fourier_ring",
+    "iter_detect": "friedel.pipeline",
+    "iter_fine_tune": "friedel.finetuning.tuner",
     "list_models": "friedel.models.registry",
     "load_model": "friedel.models.registry",
     "make_stack": "friedel.stack",
     "open_stack": "friedel.io",
-    "simulate": "friedel.physics.sample",
+    "simulate": "friedel.physics.simulate",
 }
 
 __all__ = sorted([*_WHERE, "__version__"])

@@ -16,10 +16,10 @@ from qtpy.QtWidgets import (
     QPushButton,
 )
 
+from friedel.analysis.spectra import fourier_map
 from friedel.errors import FriedelError
 from friedel.physics.dispersion import MATERIALS, Dispersion
 from friedel.progress import Progress
-from friedel.spectra import fourier_map
 from friedel.stack import didv, pixel_pitch
 from napari_friedel.jobs import Job, State
 from napari_friedel.plots import Plot, edges, is_dark
@@ -146,7 +146,7 @@ class BandBox(QGroupBox):
             return
 
         def work() -> Generator[Progress, None, Any]:
-            from friedel.detection.ring import fit_dispersion
+            from friedel.dispersion_fit.fourier_ring import fit_dispersion
 
             yield Progress(0.0, "fitting the Fourier ring")
             fit = fit_dispersion(stack, channel=channel)

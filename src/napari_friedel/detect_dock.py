@@ -225,7 +225,7 @@ class DetectDock(Dock):
         show_tiles(self.viewer, stack, tiles, owner)
 
     def _tiles(self, stack: Any) -> list[Any]:
-        from friedel.detection.outlines import tile_outlines
+        from friedel.candidates.tile_outlines import tile_outlines
 
         return tile_outlines(
             stack,
@@ -258,7 +258,7 @@ class DetectDock(Dock):
             if options["method"] == "network":
                 yield from loading_torch()
             yield Progress(0.0, "loading the detector")
-            from friedel.detection.detector import iter_detect
+            from friedel.pipeline import iter_detect
 
             return (yield from iter_detect(stack, **options))
 

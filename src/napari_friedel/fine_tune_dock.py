@@ -16,8 +16,8 @@ from qtpy.QtWidgets import (
 )
 
 from friedel.errors import ModelError, PhysicsError
+from friedel.finetuning.config import FineTuneConfig
 from friedel.physics.dispersion import Dispersion
-from friedel.training.fine_tune_config import FineTuneConfig
 from napari_friedel import results, tuning
 from napari_friedel.band import CUSTOM, BandBox
 from napari_friedel.jobs import Job, State, release_memory
@@ -42,7 +42,7 @@ class FineTuneDock(Dock):
         super().__init__(napari_viewer)
         self.job = Job(self, "fine-tuning")
         self.after_job = Job(self, "detection with the fine-tuned model")
-        #: Settings of `friedel.training.fine_tune.FineTuneConfig` that have no field here, for scripts.
+        #: Settings of `friedel.finetuning.tuner.FineTuneConfig` that have no field here, for scripts.
         self.further_settings: dict[str, Any] = {}
         self.session: Session | None = None
         self._points: dict[str, tuple[list[float], list[float]]] = {}

@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel, QTabWidget
 
-from friedel import spectra
+from friedel.analysis import spectra
 from friedel.errors import FriedelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
 from friedel.stack import didv, pixel_pitch

@@ -14,10 +14,10 @@ import xarray as xr
 from psygnal import Signal
 from scipy.spatial import KDTree
 
-from friedel.density import Density, covered_area, density
+from friedel.detections import COLUMNS, Detections
 from friedel.errors import StackError
+from friedel.scoring.areal_density import Density, covered_area, density
 from friedel.stack import crop, pixel_pitch, tip_position
-from friedel.table import COLUMNS, Detections
 from napari_friedel.layers import KEY, add_layer, info_of, kind_of, map_layer, placement, stack_of
 
 #: Two positions nearer than this are the same impurity when a new run meets old corrections [px].
@@ -51,7 +51,7 @@ def show(viewer: Any, stack_layer: Any, detections: Detections) -> Any:
     viewer : ViewerModel
     stack_layer : napari.layers.Image
         The stack that was searched.
-    detections : friedel.table.Detections
+    detections : friedel.detections.Detections
 
     Returns
     -------
@@ -226,7 +226,7 @@ def table_of(layer: Any) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The columns of `friedel.table.COLUMNS` and `origin`; points made by hand have no probability (NaN).
+        The columns of `friedel.detections.COLUMNS` and `origin`; points made by hand have no probability (NaN).
         ``attrs["provenance"]`` tells threshold and corrections too.
 
     Raises

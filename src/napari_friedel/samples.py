@@ -20,7 +20,7 @@ def _sample(material: str, title: str, **options: object) -> list[LayerData]:
     from napari_friedel.jobs import draw_while
 
     def work() -> xr.Dataset:
-        from friedel.physics.sample import simulate  # loads torch
+        from friedel.physics.simulate import simulate  # loads torch
 
         return simulate(material=material, **options)  # type: ignore[arg-type]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from friedel.table import COLUMNS
+from friedel.detections import COLUMNS
 from napari_friedel.layers import KEY, LayerData, placement
 from napari_friedel.results import point_size, points_style
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from psygnal import Signal
 
-from friedel.atomic import write_beside
+from friedel._util.atomic_write import write_beside
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress
 from napari_friedel import results
@@ -52,7 +52,7 @@ class Session:
     def run(self) -> Generator[Progress, None, Any]:
         """Train, from the start or from where it was stopped; gives the best model so far."""
         yield Progress(0.0, "measuring the sample's noise")
-        from friedel.training.fine_tune import FineTuneConfig, FineTuner
+        from friedel.finetuning.tuner import FineTuneConfig, FineTuner
 
         if self.tuner is None:
             path = autosave_path()
@@ -82,7 +82,7 @@ class Session:
 
     def compare(self, model: Any) -> Generator[Progress, None, tuple[Any, Any]]:
         """Detect with the parent (unless that was done before) and with `model`."""
-        from friedel.detection.detector import iter_detect
+        from friedel.pipeline import iter_detect
 
         options = {"channel": self.channel, "dispersion": self.dispersion, "device": self.settings["device"]}
         before = self.before

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from friedel.cli import main
-from friedel.models.attention import AttentionConfig, AttentionNetwork
+from friedel.models.paper_net import AttentionConfig, AttentionNetwork
 from friedel.models.registry import read_header, save_model
 from friedel.stack import make_stack
 
@@ -67,7 +67,7 @@ def test_train(tmp_path, capsys, monkeypatch):
         "calibration": {"slope": 1.0, "intercept": 0.0},
         "threshold": 0.5,
     }  # measured elsewhere, at length
-    monkeypatch.setattr("friedel.training.calibrate.calibrate_on_scenes", lambda *args, **more: known)
+    monkeypatch.setattr("friedel.training.calibrate_paper.calibrate_on_scenes", lambda *args, **more: known)
     path = tmp_path / "m.safetensors"
     command = [
         "train",

@@ -1,6 +1,6 @@
 """A small field for fits: what the model says, and white noise."""
 
-from friedel.evaluation.twin import Setting
+from friedel.benchmark.synthetic import Setting
 
 #: No disturbance: what is left is the model, exactly, and white noise.
 EXACT = Setting(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from friedel.detection.groups import WIDEST, average, even_times
-from friedel.physics.foldy_lax import Ripple, Scattering, Waves, Ways
+from friedel.physics.t_matrix_jacobian import Ripple, Scattering, Waves, Ways
 
 
 def _flat(k: np.ndarray) -> np.ndarray:

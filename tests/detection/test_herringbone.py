@@ -5,7 +5,7 @@ import pytest
 
 from friedel.detection.herringbone import iter_ripple
 from friedel.detection.joint_fit import JointFit
-from friedel.physics.foldy_lax import Ripple, Scattering, Waves, Ways
+from friedel.physics.t_matrix_jacobian import Ripple, Scattering, Waves, Ways
 from friedel.progress import drain
 from friedel.stack import normalise
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
+from friedel.benchmark.synthetic import make_twin
 from friedel.detection.groups import average
 from friedel.detection.hidden import ODDS, ScoreTest, by_fit, by_residual, odds
 from friedel.detection.joint_fit import JointFit
 from friedel.detection.strength_prior import StrengthPrior
-from friedel.evaluation.twin import make_twin
 from friedel.stack import didv, normalise
 
 from .exact import EXACT

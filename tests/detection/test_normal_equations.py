@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from friedel._util.threads import cores
 from friedel.detection import normal_equations as module
 from friedel.detection.fit_layout import Layout
 from friedel.detection.normal_equations import FieldModel, Weights, normal_equations
-from friedel.physics.foldy_lax import Ripple
-from friedel.threads import cores
+from friedel.physics.t_matrix_jacobian import Ripple
 
 ENERGY = np.array([-1.0, -0.2, 0.5, 1.0])
 ACTIVE = ["k", "cosine", "drift_row", "drift_column"]

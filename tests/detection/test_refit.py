@@ -6,18 +6,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from friedel.benchmark.cramer_rao import isolated, position_bound
+from friedel.benchmark.synthetic import Setting, Twin, make_twin
+from friedel.benchmark.t_matrix_exact import complex_wavevector
 from friedel.detection import refit
 from friedel.detection.groups import average
 from friedel.detection.joint_fit import JointFit
 from friedel.detection.refit import iter_refit
 from friedel.detection.schedule import FULL, QUICK
 from friedel.detection.verdict import DOUBT, verdict
-from friedel.evaluation.bound import isolated, position_bound
-from friedel.evaluation.twin import Setting, Twin, make_twin
-from friedel.evaluation.waves import complex_wavevector
-from friedel.matching import match
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import drain
+from friedel.scoring.matching import match
 from friedel.stack import didv, normalise
 
 from .exact import EXACT
@@ -412,7 +412,7 @@ def test_damping_is_that_of_the_complex_band():
 
 @pytest.fixture(scope="module")
 def detected():
-    from friedel.detection.detector import detect
+    from friedel.pipeline import detect
 
     twin = make_twin(EXACT, 3)
     options = {"dispersion": twin.dispersion, "method": "matched-field"}
@@ -447,7 +447,7 @@ def test_the_classical_methods_keep_their_probabilities(detected):
 
 @pytest.fixture(scope="module")
 def judged():
-    from friedel.detection.detector import detect
+    from friedel.pipeline import detect
 
     twin = make_twin(replace(EXACT, shape=(44, 44), impurities=12), 8)
     plain = detect(twin.stack, dispersion=twin.dispersion, refit="none")
@@ -479,8 +479,8 @@ def test_the_least_probable_candidates_are_not_fitted(judged):
 
 
 def test_in_a_field_of_few_waves_nothing_is_judged():
-    from friedel.detection.detector import detect
     from friedel.errors import FriedelWarning
+    from friedel.pipeline import detect
 
     twin = make_twin(replace(EXACT, shape=(14, 14), impurities=3), 2)
     with pytest.warns(FriedelWarning, match="half Friedel wavelengths wide"):
@@ -491,8 +491,8 @@ def test_in_a_field_of_few_waves_nothing_is_judged():
 
 
 def test_a_wrong_band_is_noticed_and_made_good(detected):
-    from friedel.detection.detector import detect
     from friedel.errors import FriedelWarning
+    from friedel.pipeline import detect
 
     twin, _, right = detected
     wrong = replace(twin.dispersion, mass=1.06 * twin.dispersion.mass)
@@ -505,8 +505,8 @@ def test_a_wrong_band_is_noticed_and_made_good(detected):
 
 @pytest.mark.filterwarnings("ignore:No surface band was given")
 def test_without_a_band_nothing_is_refitted():
-    from friedel.detection.detector import detect
     from friedel.errors import FriedelWarning
+    from friedel.pipeline import detect
 
     twin = make_twin(replace(EXACT, impurities=0, margin_nm=0.0, shape=(24, 24)), 0)
     with pytest.warns(FriedelWarning, match="not refitted"):

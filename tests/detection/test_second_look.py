@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from friedel.detection.detector import detect
+from friedel.benchmark.cramer_rao import isolated
+from friedel.benchmark.synthetic import Setting, make_twin
 from friedel.detection.schedule import FULL, QUICK
 from friedel.detection.second_look import BEYOND, believed, iter_second_look
 from friedel.errors import FriedelWarning, ModelError
-from friedel.evaluation.bound import isolated
-from friedel.evaluation.twin import Setting, make_twin
+from friedel.pipeline import detect
 from friedel.progress import drain
 from friedel.stack import didv, make_stack, normalise
 

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
+from friedel.detections import COLUMNS, Detections
 from friedel.errors import StackError
 from friedel.io import open_stack
 from friedel.io.maps import read_map, write_map
 from friedel.io.points import read_points, write_points
-from friedel.table import COLUMNS, Detections
 
 
 def detections(count: int = 4) -> Detections:

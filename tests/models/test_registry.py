@@ -10,7 +10,7 @@ import torch
 
 from friedel.errors import ModelError
 from friedel.models import registry
-from friedel.models.attention import AttentionConfig, AttentionNetwork
+from friedel.models.paper_net import AttentionConfig, AttentionNetwork
 
 CONFIG = AttentionConfig(width=4, dilations=(1,))
 HEADER = {

@@ -51,9 +51,9 @@ def detector(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
             called.update(options, stack=stack)
             return (yield from work(stack, **options))
 
-        module = types.ModuleType("friedel.detection.detector")
+        module = types.ModuleType("friedel.pipeline")
         module.iter_detect = iter_detect  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "friedel.detection.detector", module)
+        monkeypatch.setitem(sys.modules, "friedel.pipeline", module)
         return called
 
     return install

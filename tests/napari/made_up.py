@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from friedel.detections import Detections
 from friedel.progress import Progress
 from friedel.stack import make_stack, pixel_pitch, tip_position
-from friedel.table import Detections
 
 
 def build_stack(rows: int = 24, columns: int = 30, **attributes: Any) -> xr.Dataset:

@@ -224,7 +224,7 @@ def test_the_fit_fills_the_band_and_draws_the_ring(dock, qtbot, monkeypatch) -> 
 
     from friedel.physics.dispersion import Dispersion
 
-    module = types.ModuleType("friedel.detection.ring")
+    module = types.ModuleType("friedel.dispersion_fit.fourier_ring")
 
     class Fit:
         dispersion = Dispersion(-480.0, 0.3)
@@ -234,7 +234,7 @@ def test_the_fit_fills_the_band_and_draws_the_ring(dock, qtbot, monkeypatch) -> 
 
     fit = Fit()
     module.fit_dispersion = lambda stack, channel=None: fit  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "friedel.detection.ring", module)
+    monkeypatch.setitem(sys.modules, "friedel.dispersion_fit.fourier_ring", module)
     dock.band.choose("fit")
     dock.band.fit.click()
     qtbot.waitUntil(lambda: dock.band.fitted is not None, timeout=10000)

@@ -18,7 +18,7 @@ PLACES = np.array([(5, 6), (8, 22), (15, 14), (24, 27), (26, 8)], dtype=float)
 @pytest.fixture(scope="module")
 def small_network():
     torch = pytest.importorskip("torch")
-    from friedel.models.attention import AttentionConfig, AttentionNetwork
+    from friedel.models.paper_net import AttentionConfig, AttentionNetwork
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

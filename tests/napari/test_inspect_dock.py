@@ -91,7 +91,7 @@ def test_the_ring_lies_where_the_transform_is_bright(dock, waves) -> None:
     x, y = _curve(dock.fourier, "2k")
     expected = 2 * MATERIALS["au111"].k(-140.0)
     assert np.allclose(np.hypot(x, y), expected)
-    from friedel.spectra import fourier_map
+    from friedel.analysis.spectra import fourier_map
 
     q_y, q_x, modulus = fourier_map(waves["LockinX"].sel(bias=-140.0).to_numpy(), (0.4, 0.4))
     q = np.hypot(q_y[:, None], q_x[None])

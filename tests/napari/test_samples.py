@@ -18,7 +18,7 @@ pytestmark = pytest.mark.gui
 def slow(monkeypatch):
     import numpy as np
 
-    from friedel.physics import sample
+    from friedel.physics import simulate as sample
 
     def simulate(**options):
         time.sleep(0.6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from friedel.physics.friedel import FriedelConfig, density, labels, paper_k, scale, scenes
+from friedel.physics.eq3 import FriedelConfig, density, labels, paper_k, scale, scenes
 
 
 def slow_density(positions, amplitude, phase, k, size, epsilon, decay):

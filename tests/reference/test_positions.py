@@ -5,8 +5,8 @@ import pytest
 from scipy.special import k0
 
 from friedel.errors import StackError
-from friedel.matching import match
 from friedel.reference.positions import bound_state_positions
+from friedel.scoring.matching import match
 
 
 def _points(n, shape, separation, seed):

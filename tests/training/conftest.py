@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from friedel.models.attention import AttentionConfig, AttentionNetwork
+from friedel.models.paper_net import AttentionConfig, AttentionNetwork
 from friedel.models.registry import Model
 from friedel.physics.dispersion import MATERIALS
-from friedel.physics.friedel import density, scale
+from friedel.physics.eq3 import density, scale
 from friedel.stack import make_stack
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from friedel.physics.friedel import FriedelConfig
+from friedel.physics.eq3 import FriedelConfig
 from friedel.stack import normalise
 from friedel.training.patches import VoltageChoice, friedel_batch, normalise_maps, symmetry
 

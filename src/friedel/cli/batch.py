@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from friedel.atomic import write_beside
+from friedel._util.atomic_write import write_beside
 from friedel.cli.common import check_output, open_input
 from friedel.cli.detect import detect_with_bar
 from friedel.cli.report import write_report
@@ -95,8 +95,8 @@ def _one(
     path: Path, table: Path, args: argparse.Namespace, options: dict[str, Any], title: str
 ) -> dict[str, Any]:
     """Detect in one file and write its table and report; its line of the summary."""
-    from friedel.density import covered_area, density
     from friedel.io.points import write_points
+    from friedel.scoring.areal_density import covered_area, density
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FriedelWarning)  # they stand in the table, the report and the summary

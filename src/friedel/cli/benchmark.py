@@ -38,11 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run what is missing, then write the report."""
+    from friedel.benchmark.report import markdown, waves_alone, write_report
+    from friedel.benchmark.run import iter_benchmark
+    from friedel.benchmark.scenes import SCENES
     from friedel.cli.common import run_with_bar
     from friedel.errors import FriedelError
-    from friedel.evaluation.benchmark import iter_benchmark
-    from friedel.evaluation.report import markdown, waves_alone, write_report
-    from friedel.evaluation.scenes import SCENES
 
     if args.list:
         for name, one in SCENES.items():
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         for row in falls[falls["fall"].notna()].itertuples():
             print(f"  {row.scene:12} {row.method:14} {row.fall:+.3f}")
     if args.calibration:
-        from friedel.evaluation.calibration import write_calibration
+        from friedel.benchmark.reliability import write_calibration
 
         print("\nCalibration:")
         for result in write_calibration(args.output):

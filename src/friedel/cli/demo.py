@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
     from friedel.cli.figures import overview
     from friedel.io.export import write_stack
     from friedel.io.points import write_points
-    from friedel.matching import match
-    from friedel.physics.sample import simulate
+    from friedel.physics.simulate import simulate
+    from friedel.scoring.matching import match
 
     print("Simulating an Au(111) surface: 80×80 spectra, 126 voltages, waves scattered many times, noise ...")
     stack = simulate("au111", impurities=args.impurities, seed=args.seed)
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 def save_figure(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
     """Write a matplotlib figure beside `path`, then rename."""
-    from friedel.atomic import write_beside
+    from friedel._util.atomic_write import write_beside
 
     with write_beside(path) as beside:
         figure.savefig(beside, dpi=130)

@@ -103,7 +103,7 @@ def detection_options(args: argparse.Namespace) -> dict[str, Any]:
 
 def detect_with_bar(stack: Any, title: str = "detect", **options: Any) -> Any:
     """Run `iter_detect` with a progress bar."""
-    from friedel.detection.detector import iter_detect
+    from friedel.pipeline import iter_detect
 
     return run_with_bar(iter_detect(stack, **options), title)
 

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score the points and print the figures."""
-    from friedel.evaluation.metrics import evaluate
+    from friedel.scoring.metrics import evaluate
 
     found, truth = _read(args.points), _read(args.truth)
     shape = args.shape or truth.shape or found.shape
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     )
     result = scores.as_dict() | {"unit": unit}
     if shape is not None and pitch:
-        from friedel.chance import chance_recall
+        from friedel.scoring.chance import chance_recall
 
         required = truth.pixels if optional is None else truth.pixels[~optional]
         chance = chance_recall(required, scores.n_found, tolerance / pitch, shape)

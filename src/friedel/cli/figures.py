@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from friedel.detections import Detections
 from friedel.stack import crop, didv, normalise
-from friedel.table import Detections
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

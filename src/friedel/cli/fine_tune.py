@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from friedel.cli.common import add_dispersion, add_input, area
-from friedel.training.fine_tune_config import FineTuneConfig
+from friedel.finetuning.config import FineTuneConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
     """Fine-tune, write the model, print before and after."""
     from friedel.cli.common import dispersion_of, open_input, run_with_bar
     from friedel.errors import ModelError
+    from friedel.finetuning.tuner import FineTuneConfig, FineTuner
     from friedel.models.registry import SUFFIX, load_model, save_model
-    from friedel.training.fine_tune import FineTuneConfig, FineTuner
 
     target = Path(args.output)
     target = target if target.suffix == SUFFIX else target.with_name(target.name + SUFFIX)
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(args.model, args.device)
     band = dispersion_of(args)
     if band is None:
-        from friedel.detection.ring import fit_dispersion
+        from friedel.dispersion_fit.fourier_ring import fit_dispersion
 
         band = fit_dispersion(stack).dispersion
         print(

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from friedel.atomic import write_beside
+from friedel._util.atomic_write import write_beside
 from friedel.cli.figures import overview, spectra
-from friedel.density import covered_area, density
-from friedel.table import COLUMNS, Detections
+from friedel.detections import COLUMNS, Detections
+from friedel.scoring.areal_density import covered_area, density
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
@@ -81,7 +81,7 @@ def _truth(stack: xr.Dataset, found: Detections) -> np.ndarray | None:
 
 
 def _agreement(found: Detections, truth: np.ndarray) -> str:
-    from friedel.matching import match
+    from friedel.scoring.matching import match
 
     pairs = len(match(found.positions, truth, 1.0))
     precision, recall = pairs / max(len(found), 1), pairs / max(len(truth), 1)

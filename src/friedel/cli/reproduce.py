@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from friedel.cli.common import run_with_bar
 
     if args.figure == "fig3":
-        from friedel.evaluation.figure3 import figure3_files, iter_figure3
+        from friedel.paper.figure3 import figure3_files, iter_figure3
 
         files = figure3_files(args.output, args.model)
         if files[0].parent.is_dir():
@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from friedel.errors import FriedelError
-    from friedel.evaluation.figure4 import Plan, iter_figure4
-    from friedel.evaluation.figure4_report import write_figure4
+    from friedel.paper.figure4 import Plan, iter_figure4
+    from friedel.paper.figure4_report import write_figure4
 
     if args.threads is not None:
         if args.threads < 1:

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.pixel_nm > 0:
         raise StackError(f"--pixel-nm must be a positive length in nm, not {args.pixel_nm}.")
     from friedel.io.export import write_stack
-    from friedel.physics.sample import simulate
+    from friedel.physics.simulate import simulate
 
     stack = simulate(
         dispersion_of(args) or "au111",

@@ -12,14 +12,14 @@ from collections.abc import Generator
 
 import numpy as np
 
+from friedel._util.threads import each
 from friedel.detection import positive
 from friedel.detection.fit_layout import Layout
 from friedel.detection.joint_fit import PRIOR, JointFit
 from friedel.detection.normal_equations import moments_over_energy
 from friedel.detection.strength_prior import STRENGTH_SPREAD
-from friedel.physics.foldy_lax import Ripple, by_ripples
+from friedel.physics.t_matrix_jacobian import Ripple, by_ripples
 from friedel.progress import Progress
-from friedel.threads import each
 
 #: Period of the reconstruction of Au(111) [nm] (arXiv 1407.5408).
 PERIOD_NM = 6.3

@@ -21,14 +21,14 @@ from scipy.linalg import solve_triangular
 from scipy.spatial import KDTree
 from scipy.stats import chi2
 
+from friedel._util.threads import each
+from friedel.candidates.peaks import local_maxima
+from friedel.classical.matched_field import statistic
 from friedel.detection.fit_layout import Layout
 from friedel.detection.joint_fit import JointFit
-from friedel.detection.matched_field import statistic
 from friedel.detection.normal_equations import moments_over_energy
-from friedel.detection.peaks import local_maxima
 from friedel.detection.strength_prior import StrengthPrior
-from friedel.physics.foldy_lax import Waves, Ways
-from friedel.threads import each
+from friedel.physics.t_matrix_jacobian import Waves, Ways
 
 Where = Literal["outside", "anywhere"]
 

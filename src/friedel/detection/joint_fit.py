@@ -1,6 +1,6 @@
 """Fit of a whole field by multiple scattering: positions, strengths and the surface's own parameters at once.
 
-Every map is a_v (ρ_v − 1) + an offset a row, with ρ_v from `friedel.physics.foldy_lax`. Eliminated by projection:
+Every map is a_v (ρ_v − 1) + an offset a row, with ρ_v from `friedel.physics.t_matrix_jacobian`. Eliminated by projection:
 a_v, the rows' offsets and, where there is a ripple, its stripes. Fitted by Levenberg-Marquardt steps on the normal
 equations: positions, complex strengths with a straight course over energy, and shared parameters. A pixel's error
 that all voltages have in common (the height's jitter) is weighed down by its share of the variance; pixels that the
@@ -13,13 +13,13 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import KDTree
 
+from friedel._util.threads import each
 from friedel.detection import cores, positive, robust
 from friedel.detection.fit_layout import Layout
 from friedel.detection.groups import even_times
 from friedel.detection.normal_equations import FieldModel, Weights, normal_equations, offsets_and_stripes
 from friedel.detection.strength_prior import StrengthPrior
-from friedel.physics.foldy_lax import Hankel, Ripple, Ways
-from friedel.threads import each
+from friedel.physics.t_matrix_jacobian import Hankel, Ripple, Ways
 
 #: Pixels nearer than this to a point [px] are left out until its core is fitted.
 CORE = 1.5

@@ -15,9 +15,9 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
+from friedel._util.threads import cores, each
 from friedel.detection.fit_layout import Layout
-from friedel.physics.foldy_lax import PART, Ripple, Scattering, Waves, Ways
-from friedel.threads import cores, each
+from friedel.physics.t_matrix_jacobian import PART, Ripple, Scattering, Waves, Ways
 
 #: Columns of one block, all maps together, are at most so many numbers: they stay in the processor's last cache.
 BLOCK = 4_000_000
@@ -37,7 +37,7 @@ class FieldModel:
     strength : array of complex, shape (V, N)
     k : array of complex, shape (V,)
         Wavevectors [rad/px].
-    ripple : friedel.physics.foldy_lax.Ripple
+    ripple : friedel.physics.t_matrix_jacobian.Ripple
     drift : array, shape (V, 2)
         By how much the scatterers have moved in each map [px].
     blur : array, shape (V,)

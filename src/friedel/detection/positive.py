@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import lapack
 
-from friedel.threads import one_thread_each
+from friedel._util.threads import one_thread_each
 
 
 def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:

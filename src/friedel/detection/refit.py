@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from scipy.spatial import KDTree
 
+from friedel._util.threads import one_thread_each
+from friedel.candidates.tiling import corners, even
 from friedel.detection.groups import average
 from friedel.detection.herringbone import PERIOD_NM, iter_ripple
 from friedel.detection.hidden import MARGIN, by_fit, by_residual, in_field
 from friedel.detection.joint_fit import JointFit
 from friedel.detection.schedule import FULL, LIGHT, Schedule
-from friedel.detection.tiles import corners, even
 from friedel.progress import Progress, share
-from friedel.threads import one_thread_each
 
 #: The prior of a position is at least so wide [px]: a network's σ knows the same data, and its outliers are many.
 LEAST_SPREAD = 0.3

@@ -42,7 +42,7 @@ def iter_second_look(
     Parameters
     ----------
     table : DataFrame
-        As `friedel.detection.peaks.candidates` gives it; all positions in pixels of `maps`.
+        As `friedel.candidates.peaks.candidates` gives it; all positions in pixels of `maps`.
     s, probability : array, shape (rows, columns)
         Of every pixel, for what the fit finds itself.
     maps, k, mask

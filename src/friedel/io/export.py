@@ -59,7 +59,7 @@ def write_stack(
 
 
 def _write_npz(stack: xr.Dataset, target: Path) -> None:
-    from friedel.atomic import write_beside
+    from friedel._util.atomic_write import write_beside
     from friedel.stack import channel_names
 
     arrays: dict[str, Any] = {name.replace("/", "_"): stack[name].to_numpy() for name in channel_names(stack)}

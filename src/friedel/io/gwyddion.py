@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from friedel.atomic import write_beside
+from friedel._util.atomic_write import write_beside
 from friedel.errors import StackError
 from friedel.io.axes import TO_MV, TO_NM, bias_axis, in_unit, need_axes, pixel_pair
 from friedel.stack import channel_names, didv_channel, image_names, make_stack, pixel_pitch

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from friedel.atomic import write_beside
+from friedel._util.atomic_write import write_beside
 from friedel.errors import StackError
 from friedel.io.axes import TO_MV, TO_NM, in_unit
 from friedel.stack import ATTRIBUTES, DIMS, channel_names, validate

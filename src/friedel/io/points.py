@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from friedel.atomic import write_beside
+from friedel._util.atomic_write import write_beside
+from friedel.detections import COLUMNS, Detections
 from friedel.errors import StackError
-from friedel.table import COLUMNS, Detections
 
 _SUFFIXES = {".csv": "csv", ".json": "json", ".xyz": "xyz"}
 _FORMATS = (*_SUFFIXES.values(), "napari")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 #: Architecture → "module:function" that builds the network from its config.
 ARCHITECTURES: dict[str, str] = {
-    "attention": "friedel.models.attention:build",
-    "wave": "friedel.models.wave:build",
+    "attention": "friedel.models.paper_net:build",
+    "wave": "friedel.models.friedel_net:build",
 }
 
 
@@ -51,7 +51,7 @@ class Model:
 
     @property
     def k_mean(self) -> tuple[float, float] | None:
-        """Where the mean of a stack's wavevectors should lie, see `friedel.rescale.plan`; None: anywhere."""
+        """Where the mean of a stack's wavevectors should lie, see `friedel.resample.plan`; None: anywhere."""
         if "k_mean" not in self.header:
             return None
         low, high = self.header["k_mean"]

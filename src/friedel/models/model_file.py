@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from friedel.atomic import write_beside
+from friedel._util.atomic_write import write_beside
 from friedel.errors import ModelError
 
 if TYPE_CHECKING:

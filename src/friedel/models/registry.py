@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from friedel.atomic import write_beside
+from friedel._util.atomic_write import write_beside
 from friedel.errors import ModelError
 from friedel.models.model import ARCHITECTURES, Model, build_network, resolve_device
 from friedel.models.model_file import FORMAT, SUFFIX, read_header, save_model, sha256

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from friedel.physics import instrument
-from friedel.physics.scattering import Ripple, distances, ldos, scattering_amplitude
+from friedel.physics.t_matrix_torch import Ripple, distances, ldos, scattering_amplitude
 
 Range = tuple[float, float]
 

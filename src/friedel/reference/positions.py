@@ -20,7 +20,7 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 
 from friedel.errors import StackError
-from friedel.reference.mixture import Mixture, criterion, fit_amplitudes, maximise, polish
+from friedel.reference.gaussian_mixture import Mixture, criterion, fit_amplitudes, maximise, polish
 
 #: Rounds of splitting peaks that hold two impurities.
 SPLITS = 2

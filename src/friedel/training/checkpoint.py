@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from friedel.atomic import write_beside
+from friedel._util.atomic_write import write_beside
 from friedel.errors import ModelError
 from friedel.training.adam import Adam
 

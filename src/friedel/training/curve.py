@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from friedel.atomic import write_beside
+from friedel._util.atomic_write import write_beside
 
 #: A row is the mean of so many steps.
 EVERY = 50

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import friedel
-from friedel.allocator import keep_freed_memory
+from friedel._util.malloc import keep_freed_memory
 from friedel.errors import ModelError
 from friedel.models.model import mixed_precision
 from friedel.models.registry import SUFFIX, Model, load_model, resolve_device, save_model

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from friedel.physics.friedel import FriedelConfig, scenes
+from friedel.physics.eq3 import FriedelConfig, scenes
 
 
 class Batch(NamedTuple):

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from friedel.errors import ModelError
-from friedel.models.attention import AttentionConfig, AttentionNetwork
-from friedel.physics.friedel import FriedelConfig, paper_k
+from friedel.models.paper_net import AttentionConfig, AttentionNetwork
+from friedel.physics.eq3 import FriedelConfig, paper_k
 from friedel.training.losses import prediction_loss
 from friedel.training.patches import Batch, VoltageChoice, friedel_batch
 
 #: Name → "module:function" that makes the recipe from keyword settings.
 RECIPES: dict[str, str] = {
     "paper": "friedel.training.recipes:paper",
-    "friedel": "friedel.training.wave_recipe:recipe",
+    "friedel": "friedel.training.recipe_friedel:recipe",
 }
 
 
@@ -111,7 +111,7 @@ class PaperRecipe:
 
     def calibrate(self, network: nn.Module, device: torch.device) -> dict[str, Any]:
         """Probability and threshold from fresh validation scenes."""
-        from friedel.training.calibrate import calibrate_on_scenes
+        from friedel.training.calibrate_paper import calibrate_on_scenes
 
         return calibrate_on_scenes(network, self.scene, self.voltages, device)
 

@@ -1,0 +1,115 @@
+"""The classical methods on a field of any size: matched field, and matched field with a joint refit (OMP)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from friedel.candidates.peaks import candidates
+from friedel.candidates.tiling import starts
+from friedel.classical.matched_field import Template, iter_statistic, pool, significance
+from friedel.classical.omp import iter_pursue
+from friedel.progress import Progress, share
+from friedel.stack import normalise
+
+#: k·pixel the classical methods take without resampling [rad/px]: coarser is aliased soon, finer only costs time.
+K_RANGE = (0.45, 1.25)
+#: Significance over the field from which on a peak is an impurity.
+THRESHOLD = 0.95
+#: Field [px] whose scatterers are refitted together, and the overlap of neighbours.
+TILE, OVERLAP = 96, 24
+
+Found = tuple[pd.DataFrame, np.ndarray, np.ndarray, dict[str, Any]]
+
+
+def iter_matched_field(
+    maps: np.ndarray, k: np.ndarray, mask: np.ndarray, template: Template | None = None
+) -> Generator[Progress, None, Found]:
+    """Maxima of the matched field.
+
+    Parameters
+    ----------
+    maps : array, shape (bias, rows, columns)
+        Mean 0, root mean square 1.
+    k : array, shape (bias,)
+        Wavevectors [rad/px].
+    mask : array of bool, shape (rows, columns)
+    template : Template, optional
+        The LDOS by default, for which voltages in step are averaged first (`pool`); not so for Eq. 3, whose phases
+        are random.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        row, column [px], s (= T), probability (significance over the field), sigma_px (NaN).
+    t, probability : array, shape (rows, columns)
+    extra : dict
+        For the provenance.
+    """
+    template = template or Template()
+    pooled, groups = _pooled(maps, k, mask, template)
+    t = yield from iter_statistic(pooled, groups, mask, template=template)
+    t = np.where(mask, t, np.nan)
+    probability = np.where(mask, significance(t, 2 * len(groups), mask), np.nan).astype(np.float32)
+    table = candidates(t, probability, floor=0.01)
+    return table, t, probability, {"template": template.kind, "voltage_groups": len(groups)}
+
+
+def iter_omp(
+    maps: np.ndarray,
+    k: np.ndarray,
+    mask: np.ndarray,
+    template: Template | None = None,
+    *,
+    least_significance: float = THRESHOLD,
+    pooling: bool = True,
+) -> Generator[Progress, None, Found]:
+    """Matched field with a joint refit, tile by tile; parameters and result as in `iter_matched_field`.
+
+    The table holds the energy each point alone explains (s), its significance and its Cramér-Rao standard deviation.
+    Points are fitted as long as their significance is at least `least_significance`. Without `pooling` every map is
+    fitted by itself, as the method is usually described; it takes about ten times as long.
+    """
+    template = template or Template()
+    pooled, groups = _pooled(maps, k, mask, template) if pooling else (maps, np.asarray(k, dtype=float))
+    t = yield from share(iter_statistic(pooled, groups, mask, template=template), 0.0, 0.05)
+    t = np.where(mask, t, np.nan)
+    rows, columns = mask.shape
+    row_starts, column_starts = (starts(n, TILE, OVERLAP) for n in (rows, columns))
+    corners = [(row, column) for row in row_starts for column in column_starts]
+    parts = []
+    for number, (row, column) in enumerate(corners):
+        at = np.s_[row : row + TILE, column : column + TILE]
+        if mask[at].sum() < 64:
+            continue
+        part = normalise(np.where(mask[at], pooled[(slice(None), *at)], np.nan))
+        low, high = (0.05 + 0.95 * (number + i) / len(corners) for i in (0, 1))
+        pursuit = iter_pursue(part, groups, mask[at], template=template, significance=least_significance)
+        fit = yield from share(pursuit, low, high)
+        # Every point belongs to the tile whose centre is nearest along both axes.
+        place = fit.positions + np.array([row, column])
+        own = _owner(place[:, 0], row_starts, min(TILE, rows)) == row
+        own &= _owner(place[:, 1], column_starts, min(TILE, columns)) == column
+        parts.append(np.column_stack([place, fit.t, fit.probability, fit.sigma])[own])
+    points = np.concatenate(parts) if parts else np.zeros((0, 5))
+    table = pd.DataFrame(points, columns=["row", "column", "s", "probability", "sigma_px"])
+    table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
+    probability = np.where(mask, significance(t, 2 * len(groups), mask), np.nan).astype(np.float32)
+    return table, t, probability, {"template": template.kind, "voltage_groups": len(groups)}
+
+
+def _pooled(
+    maps: np.ndarray, k: np.ndarray, mask: np.ndarray, template: Template
+) -> tuple[np.ndarray, np.ndarray]:
+    if template.kind == "ldos" and len(k) > 1:
+        return pool(np.where(mask, maps, np.nan), k)
+    return maps, np.asarray(k, dtype=float)
+
+
+def _owner(positions: np.ndarray, corners: list[int], size: int) -> np.ndarray:
+    """First index of the tile whose centre is nearest."""
+    centres = np.array(corners) + (size - 1) / 2
+    return np.array(corners)[np.abs(np.asarray(positions)[:, None] - centres).argmin(axis=1)]

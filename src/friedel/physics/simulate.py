@@ -1,0 +1,200 @@
+"""A whole simulated measurement: a stack as an instrument would have written it, with the truth in its attributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from friedel.errors import PhysicsError
+from friedel.physics import instrument
+from friedel.physics.bound_state import bound_state_map, decay_constant
+from friedel.physics.dispersion import Dispersion, resolve
+from friedel.physics.t_matrix_torch import distances, ldos, scattering_amplitude
+from friedel.stack import make_stack
+
+_CHUNK = 16  # voltages at a time: bounds the memory of the propagators
+
+
+def simulate(
+    material: str | Dispersion = "au111",
+    *,
+    shape: tuple[int, int] = (80, 80),
+    pixel_nm: float = 0.469,
+    bias_mv: Any = None,
+    impurities: int = 40,
+    unlike: bool = True,
+    noise: float = 0.8,
+    jitter: float = 0.2,
+    rows: float = 0.2,
+    drift_px: float = 0.0,
+    herringbone: float | None = None,
+    closest_nm: float = 1.0,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Simulate a grid of dI/dV spectra by multiple scattering.
+
+    Parameters
+    ----------
+    material : str or Dispersion
+        Surface band; its broadening damps the waves.
+    shape : (int, int)
+        Rows and columns.
+    pixel_nm : float
+        Pixel pitch [nm].
+    bias_mv : array, optional
+        Bias voltages [mV]; −230 to 20 in steps of 2 if None, as in arXiv 2006.15898.
+    impurities : int
+        Number of scatterers in the field; more lie outside it at the same density.
+    unlike : bool
+        True: every scatterer has its own phase shift and absorption; False: all are alike.
+    noise : float
+        White noise [root mean square of each map].
+    jitter : float
+        Noise common to all voltages of a pixel, as z-jitter makes it [rms of the waves].
+    rows : float
+        Offsets of whole lines [rms].
+    drift_px : float
+        Total drift over the scan [px].
+    herringbone : float, optional
+        Strength of the reconstruction's stripes [rms]; 0.3 on Au(111) and 0 elsewhere if None.
+    closest_nm : float
+        Smallest distance between two scatterers [nm].
+    seed : int
+        The same seed gives the same stack.
+
+    Returns
+    -------
+    xarray.Dataset
+        Channel ``LockinX``, images ``Z`` (topograph) and ``bound_state`` (reference map); the recorded positions of
+        the impurities in the field are the attributes ``truth_row`` and ``truth_column`` [px].
+
+    Raises
+    ------
+    PhysicsError
+        If a bias lies outside the band, or the scatterers do not fit at that distance.
+    """
+    band = resolve(material)
+    assert band is not None
+    bias = (
+        np.arange(-230.0, 20.5, 2.0) if bias_mv is None else np.atleast_1d(np.asarray(bias_mv, dtype=float))
+    )
+    k = band.k(bias) * pixel_nm
+    if not np.isfinite(k).all():
+        raise PhysicsError(
+            f"Some bias voltages lie outside the band, which starts at {band.onset_mev:g} meV."
+        )
+    random = np.random.default_rng(seed)
+    rng = torch.Generator().manual_seed(seed)
+    true, n_inside = _place(impurities, shape, closest_nm / pixel_nm, random)
+    s = _amplitudes(len(true), bias, unlike, random)
+    drift = torch.as_tensor(_direction(random) * drift_px, dtype=torch.float32)[None]
+    points = torch.as_tensor(true, dtype=torch.float32)[None]
+    recorded = instrument.recorded_position(points, drift, shape[0])[0].numpy().astype(float)
+
+    grid = (
+        torch.stack(torch.meshgrid(*(torch.arange(n) for n in shape), indexing="ij"), -1)
+        .float()
+        .view(1, -1, 2)
+    )
+    pixels = grid + instrument.drift_displacement(grid[..., 0], drift, shape[0])
+    complex_k = torch.as_tensor(band.complex_k(bias) * pixel_nm, dtype=torch.complex64)[None]
+    between, away = distances(points, points), distances(points, pixels)
+    pieces = [
+        ldos(between, away, complex_k[:, i : i + _CHUNK], s[:, i : i + _CHUNK])
+        for i in range(0, len(bias), _CHUNK)
+    ]
+    maps = torch.cat(pieces, dim=1).view(1, len(bias), *shape)
+
+    waves = instrument.spread(maps).clamp_min(0.01)
+    stripes = (0.3 if band.name == "au111" else 0.0) if herringbone is None else herringbone
+    if stripes:
+        maps = instrument.herringbone(maps, stripes, 6.3 / pixel_nm, rng)
+    maps = instrument.z_jitter(maps, jitter * float(waves.mean()), rng)
+    maps = instrument.row_offsets(maps, rows, rng) if rows else maps
+    maps = maps + noise * waves * torch.randn(maps.shape, generator=rng)
+
+    inside = recorded[:n_inside]
+    stack = make_stack(
+        {"LockinX": 0.01 * maps[0].numpy()},
+        bias_mv=bias,
+        pixel_nm=pixel_nm,
+        units={"LockinX": "V", "Z": "m", "bound_state": "V"},
+        images={
+            "Z": _topograph(recorded, shape, random),
+            "bound_state": _reference(recorded, shape, pixel_nm, band, random),
+        },
+        header={"simulated": True, "seed": seed, "material": band.name, "onset_mev": band.onset_mev,
+                "mass": band.mass, "impurities": impurities, "unlike": unlike, "noise": noise},
+        instrument="simulation",
+        source=f"simulated {band.name}, seed {seed}",
+    )  # fmt: skip
+    stack.attrs["truth_row"] = inside[:, 0]
+    stack.attrs["truth_column"] = inside[:, 1]
+    return stack
+
+
+def _direction(random: np.random.Generator) -> np.ndarray:
+    angle = random.uniform(0, 2 * np.pi)
+    return np.array([np.cos(angle), np.sin(angle)])
+
+
+def _place(
+    n: int, shape: tuple[int, int], closest: float, random: np.random.Generator
+) -> tuple[np.ndarray, int]:
+    """`n` positions inside the field, then those in a margin around it, none closer than `closest` [px]."""
+    rows, columns = shape
+    margin = 0.25 * max(shape)
+    outside = round(n * ((rows + 2 * margin) * (columns + 2 * margin) / (rows * columns) - 1))
+    points: list[np.ndarray] = []
+    for wanted, within in ((n, True), (outside, False)):
+        placed = 0
+        for _ in range(200 * wanted + 1000):
+            if placed == wanted:
+                break
+            p = random.uniform([-margin, -margin], [rows + margin, columns + margin]) - 0.5
+            is_inside = bool((p >= 0).all() and p[0] <= rows - 1 and p[1] <= columns - 1)
+            if is_inside is within and all(np.hypot(*(p - q)) >= closest for q in points):
+                points.append(p)
+                placed += 1
+        if within and placed < wanted:
+            raise PhysicsError(
+                f"{n} impurities do not fit into {rows}×{columns} px at {closest:.1f} px distance; ask for fewer."
+            )
+    return np.array(points).reshape(-1, 2), n
+
+
+def _amplitudes(n: int, bias: np.ndarray, unlike: bool, random: np.random.Generator) -> torch.Tensor:
+    """Scattering amplitudes (1, V, n), their phases moving slowly with energy."""
+    count = n if unlike else 1
+    phase = random.uniform(0.5, np.pi / 2, count) * random.choice([-1, 1], count)
+    slope, absorption = random.normal(0, 0.4, count), random.uniform(0, 0.8, count)
+    middle, width = (bias.max() + bias.min()) / 2, max(np.ptp(bias), 1.0)
+    delta = phase + slope * ((bias - middle) / width)[:, None]
+    delta, absorption = np.broadcast_to(delta, (len(bias), n)), np.broadcast_to(absorption, (len(bias), n))
+    return scattering_amplitude(
+        torch.as_tensor(delta.copy(), dtype=torch.float32),
+        torch.as_tensor(absorption.copy(), dtype=torch.float32),
+    )[None]
+
+
+def _reference(
+    points: np.ndarray, shape: tuple[int, int], pixel_nm: float, band: Dispersion, random: np.random.Generator
+) -> np.ndarray:
+    """Bound-state map: nine scatterers in ten bind a state, with 20 meV give or take."""
+    binding = random.uniform(10, 40, len(points))
+    kappa = np.array([decay_constant(band.mass, float(energy)) for energy in binding]) * pixel_nm
+    weights = random.uniform(0.5, 1.0, len(points)) * (random.random(len(points)) < 0.9)
+    clean = bound_state_map(points, shape, kappa, weights)
+    return 0.01 * (clean + random.normal(0, 0.05, shape))
+
+
+def _topograph(points: np.ndarray, shape: tuple[int, int], random: np.random.Generator) -> np.ndarray:
+    """Height [m]: a dent of 10 pm at every impurity on a slightly rough plane."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(float)
+    height = 2e-13 * random.normal(size=shape) + 1e-13 * rows
+    for row, column in points:
+        height -= 1e-11 * np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 2)
+    return height

@@ -1,0 +1,221 @@
+"""`friedel detect`, `demo`, `simulate` and `view`, called as a user calls them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from friedel.cli import main
+
+REAL = Path(__file__).parents[1].parent / "shared" / "data" / "nanonis" / "NanonisReader_STS_grid_lockin.3ds"
+SMALL = ["--shape", "48,48", "--bias=-200:0:20", "--impurities", "8"]
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("grids") / "monday.nc"
+    assert main(["simulate", *SMALL, "--seed", "3", "-o", str(path)]) == 0
+    return path
+
+
+def test_simulate_refuses_what_makes_no_sense(tmp_path, grid, capsys):
+    assert main(["simulate", "-o", str(grid)]) == 2
+    error = capsys.readouterr().err
+    assert f"{grid} exists already" in error and "--overwrite" in error
+    assert main(["simulate", "-o", str(tmp_path / "grid.tif")]) == 2
+    assert main(["simulate", "--pixel-nm", "-1", "-o", str(tmp_path / "grid.nc")]) == 2
+    assert main(["simulate", "-o", str(tmp_path / "nowhere" / "grid.nc")]) == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_file_gives_a_table(tmp_path, grid, capsys):
+    out = tmp_path / "points.csv"
+    assert main(["detect", str(grid), "--material", "au111", "--method", "omp", "-o", str(out)]) == 0
+    assert "impurities" in capsys.readouterr().out
+    table = pd.read_csv(out, comment="#")
+    names = ["row", "column", "x_nm", "y_nm", "tip_x_nm", "tip_y_nm", "probability"]
+    assert list(table.columns)[: len(names)] == names
+    assert len(table) >= 5
+    assert out.read_text().startswith("#")
+
+
+def test_a_table_is_replaced_only_if_one_says_so(tmp_path, grid, capsys, monkeypatch):
+    from friedel import pipeline as detector
+
+    out = tmp_path / "points.csv"
+    command = ["detect", str(grid), "--material", "au111", "--method", "matched-field", "-o", str(out)]
+    out.write_text("a week's corrections")
+    with monkeypatch.context() as patch:
+        patch.setattr(detector, "iter_detect", lambda *a, **k: pytest.fail("computed before it was refused"))
+        assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"{out} exists already" in error and "--overwrite" in error
+    assert out.read_text() == "a week's corrections"
+    assert main([*command, "--overwrite"]) == 0
+    assert len(pd.read_csv(out, comment="#")) >= 5
+
+
+def test_an_area_and_a_band_by_numbers(tmp_path, grid):
+    out = tmp_path / "points.json"
+    band = ["--onset-mev", "-520", "--mass", "0.26"]
+    assert main(["detect", str(grid), *band, "--method", "omp", "--area", "0:30,8:48", "-o", str(out)]) == 0
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{grid}", "--onset-mev", "-520", "-o", "{tmp}/a.csv"], "both --onset-mev and --mass"),
+        (["{grid}", "--area", "0:99,0:99", "-o", "{tmp}/a.csv"], "does not lie inside"),
+        (["{grid}", "-o", "{tmp}/a.xlsx"], ".csv, .json, .xyz"),
+        (["{grid}", "-o", "{tmp}/nowhere/a.csv"], "no such folder"),
+        (["{tmp}/none.3ds", "-o", "{tmp}/a.csv"], "none.3ds"),
+        (["{grid}", "--channel", "Phase", "-o", "{tmp}/a.csv"], "no channel 'Phase'"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_file(tmp_path, grid, capsys, arguments, words):
+    filled = [text.format(grid=grid, tmp=tmp_path) for text in arguments]
+    assert main(["detect", *filled, "--method", "omp"]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("friedel: ")]
+    assert len(errors) == 1 and words in errors[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_many_files_one_of_them_bad(tmp_path, grid, capsys):
+    source = tmp_path / "grids"
+    source.mkdir()
+    for name in ("monday.nc", "tuesday.nc"):
+        (source / name).write_bytes(grid.read_bytes())
+    (source / "broken.nc").write_text("this is no grid")
+    out = tmp_path / "results"
+    files = [str(path) for path in sorted(source.iterdir())]
+    command = ["detect", *files, "--material", "au111", "--method", "matched-field", "-o", str(out)]
+    assert main(command) == 2
+    captured = capsys.readouterr()
+    assert "2 of 3 files done" in captured.out and "broken.nc" in captured.err
+    summary = pd.read_csv(out / "summary.csv").set_index("file")
+    assert (summary["status"] == "ok").sum() == 2
+    assert summary.loc[files[0], "status"].startswith("failed: ")
+    assert (summary["density_per_nm2"].dropna() > 0).all()
+    report = (out / "monday.html").read_text(encoding="utf-8")
+    assert report.count("data:image/png;base64,") == 2
+    assert "http" not in report.split("</style>")[1].split("<details>")[0]
+    assert "precision" in report and "nm⁻²" in report
+
+    # Again: what is done stays, what failed is tried again; other options are another result.
+    before = (out / "monday.csv").stat().st_mtime_ns
+    assert main(command) == 2
+    assert "up to date" in capsys.readouterr().out
+    assert (out / "monday.csv").stat().st_mtime_ns == before
+    (source / "broken.nc").unlink()
+    other = ["detect", str(source), *command[4:], "--threshold", "0.5"]
+    content = (out / "monday.csv").read_bytes()
+    assert main(other) == 2
+    captured = capsys.readouterr()
+    assert (
+        "made with other options" in captured.err and f"{out / 'monday.csv'} exists already" in captured.err
+    )
+    assert captured.err.count("--overwrite") == 2 and (out / "monday.csv").read_bytes() == content
+    assert main([command[0], str(source), *command[4:]]) == 0  # the refusal has not touched the summary
+    assert capsys.readouterr().out.count("up to date") == 2
+    assert main([*other, "--overwrite"]) == 0
+    assert "up to date" not in capsys.readouterr().out
+    assert (out / "monday.csv").stat().st_mtime_ns > before
+
+
+def test_a_batch_that_was_interrupted_goes_on_and_others_files_stay(tmp_path, grid, capsys, monkeypatch):
+    from friedel.io import points
+
+    out = tmp_path / "results"
+    command = ["detect", str(grid), "--material", "au111", "--method", "matched-field", "-o", str(out)]
+    write = points.write_points
+
+    def interrupted(*arguments, **options):
+        write(*arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(points, "write_points", interrupted)
+        assert main(command) == 130
+    assert pd.read_csv(out / "summary.csv")["status"].tolist() == ["unfinished"]
+    assert main(command) == 0 and "1 of 1" in capsys.readouterr().out
+    assert pd.read_csv(out / "summary.csv")["status"].tolist() == ["ok"]
+    # A table that no batch wrote, and a summary of another program.
+    (out / "summary.csv").unlink()
+    (out / "monday.csv").write_text("mine")
+    assert main(command) == 2
+    assert "monday.csv" in capsys.readouterr().err and (out / "monday.csv").read_text() == "mine"
+    (out / "summary.csv").write_text("day,mood\nmonday,good\n")
+    assert main(command) == 2
+    assert "summary.csv exists already" in capsys.readouterr().err
+    assert (out / "summary.csv").read_text().startswith("day,mood")
+
+
+def test_names_of_results_do_not_clash():
+    from friedel.cli.batch import _names
+
+    names = _names([Path("a/x.nc"), Path("b/x.nc"), Path("a/y.3ds"), Path("summary.nc")])
+    assert len(set(names)) == 4 and "summary" not in names and "y" in names
+
+
+def test_demo_writes_what_one_can_look_at(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--method", "matched-field", "--impurities", "12"]) == 0
+    text = capsys.readouterr().out
+    assert "x [nm]" in text and "of 12 impurities found" in text
+    folder = tmp_path / "friedel-demo"
+    assert {path.name for path in folder.iterdir()} == {"stack.nc", "points.csv", "picture.png"}
+    from matplotlib.image import imread
+
+    picture = imread(folder / "picture.png")
+    assert min(picture.shape[:2]) > 400 and np.std(picture[..., :3]) > 0.05
+    assert main(["demo", "--out", "friedel-demo"]) == 2
+    error = capsys.readouterr().err
+    assert "points.csv" in error and "add --overwrite" in error
+
+
+def test_view_without_napari_is_a_sentence(grid, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "napari", None)
+    assert main(["view", str(grid)]) == 2
+    assert "pip install" in capsys.readouterr().err
+    assert main(["view", "nowhere.nc"]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_view_hands_the_files_to_the_launcher(grid, monkeypatch):
+    pytest.importorskip("napari", reason="view needs napari")
+    from napari_friedel import __main__ as launcher
+
+    opened = []
+    monkeypatch.setattr(launcher, "main", lambda files: opened.append(list(files)) or 0)
+    assert main(["view", str(grid)]) == 0
+    assert opened == [[str(grid)]]
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the shared test data are not here")
+def test_a_real_grid_runs_to_the_end_with_an_honest_warning(tmp_path, capsys):
+    out = tmp_path / "points.csv"
+    assert main(["detect", str(REAL), "--method", "omp", "-o", str(out)]) == 0
+    captured = capsys.readouterr()
+    assert "no Friedel ring" in captured.err and "'LockinX'" in captured.out
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["detect", "grid.nc", "-o", "a.csv", "--material", "gold"], ["'gold'", "au111", "--onset-mev"]),
+        (["detect", "grid.nc"], ["-o/--out", "friedel detect --help"]),
+        (["detekt"], ["'detekt'", "'detect'", "friedel --help"]),
+    ],
+)
+def test_wrong_options_end_in_one_line_that_says_what_to_do(arguments, words, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    error = capsys.readouterr().err
+    assert end.value.code == 2 and error.count("\n") == 1
+    assert all(word in error for word in words), error

@@ -1,0 +1,315 @@
+"""Fine-tuning: the loss it follows, α = 0, cancel and resume, the best state, collapse, corrected points."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from friedel.errors import FriedelWarning, ModelError
+from friedel.finetuning.tuner import FineTuneConfig, FineTuner, fine_tune, iter_fine_tune
+from friedel.models.registry import load_model, save_model
+from friedel.progress import drain
+
+
+def config(**settings):
+    defaults = {
+        "epochs": 1,
+        "steps_per_epoch": 4,
+        "batch": 4,
+        "voltages": 4,
+        "check_every": 2,
+        "device": "cpu",
+    }
+    return FineTuneConfig(**{**defaults, **settings})
+
+
+def tuner(model, stack, autosave=None, **settings):
+    return FineTuner(
+        model,
+        stack,
+        config(**settings),
+        dispersion="au111",
+        reference=stack.attrs["truth"],
+        autosave=autosave,
+    )
+
+
+def state(network):
+    return torch.cat([value.flatten() for value in network.state_dict().values()])
+
+
+def test_every_step_yields_the_curves(model, stack):
+    steps = []
+    drain(
+        iter_fine_tune(model, stack, config(), dispersion="au111", reference=stack.attrs["truth"]),
+        steps.append,
+    )
+    assert steps[-1].fraction == 1 and [s.values["step"] for s in steps] == [1, 1, 2, 3, 4]
+    assert all({"L0", "L_reg", "sharpness"} <= set(step.values) for step in steps)
+    assert {"held_out", "entropy", "peaks", "agreement", "f1"} <= set(steps[-1].values)
+    assert 0 <= steps[-1].values["agreement"] <= 1
+    assert all(0 <= step.values["L_reg"] <= np.log(400) + 1e-4 for step in steps)
+
+
+def test_the_parent_is_left_alone(model, stack):
+    before = state(model.network).clone()
+    tuned = tuner(model, stack, learning_rate=1e-2)
+    drain(tuned.run())
+    assert torch.equal(state(model.network), before)
+    assert not torch.equal(state(tuned.network), before)
+
+
+def test_alpha_0_is_plain_l0(model, stack):
+    """With α = 0 the gradient is that of L₀ alone; with α it is the sum of both, weighted."""
+
+    def gradients(alpha):
+        run = tuner(model, stack, alpha=alpha)
+        run._train_step()
+        return torch.cat([weight.grad.flatten() for weight in run.network.parameters()])
+
+    reference = tuner(model, stack)
+    loss, _ = reference.recipe.loss(
+        reference.network, reference.recipe.batch(reference.generator, reference.device)
+    )
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(reference.network.parameters(), 1.0)
+    plain = torch.cat([weight.grad.flatten() for weight in reference.network.parameters()])
+    assert torch.allclose(gradients(0.0), plain, atol=1e-7)
+    assert not torch.allclose(gradients(5.0), plain, atol=1e-3)
+
+
+def test_alpha_0_asks_the_network_about_the_sample_at_looks_only(model, stack):
+    run = tuner(model, stack, alpha=0.0, check_every=4)
+    asked = []
+    run.network.register_forward_hook(lambda *_: asked.append(run.step))
+    steps = []
+    drain(run.run(), steps.append)
+    assert all("L_reg" not in step.values for step in steps) and "entropy" in steps[-1].values
+    looks = len(run.examiner.held_out[0]) + len(run.examiner.held_out[1]) + 1
+    assert asked == [0, 1, 2, 3] + [4] * looks  # one batch a step, and the look at the last
+    with_entropy = tuner(model, stack, alpha=0.03, check_every=4)
+    first = []
+    drain(with_entropy.run(), first.append)
+    assert first[0].values["L0"] == pytest.approx(steps[0].values["L0"])  # the same simulated patches
+    assert torch.equal(with_entropy.generator.get_state(), run.generator.get_state())
+
+
+def test_a_large_alpha_lowers_the_entropy(model, stack):
+    def entropy_after(alpha):
+        run = tuner(model, stack, alpha=alpha, steps_per_epoch=30, check_every=30, learning_rate=3e-3)
+        drain(run.run())
+        return run.looks[-1]["entropy"]
+
+    assert entropy_after(3.0) < entropy_after(0.0) - 0.2
+
+
+def test_determined_by_the_seed(model, stack):
+    def weights(seed):
+        run = tuner(model, stack, seed=seed, learning_rate=1e-3)
+        drain(run.run())
+        return state(run.network)
+
+    assert torch.equal(weights(1), weights(1))
+    assert not torch.equal(weights(1), weights(2))
+
+
+def test_cancel_keeps_the_best_and_resume_goes_on(model, stack):
+    whole = tuner(model, stack)
+    drain(whole.run())
+    parts = tuner(model, stack)
+    work = parts.run()
+    for _ in range(3):
+        next(work)
+    work.close()
+    assert parts.step == 2
+    assert parts.best().header["fine_tune"]["steps_done"] == 2  # at hand at any time
+    drain(parts.run())
+    assert torch.equal(state(parts.network), state(whole.network))
+
+
+def test_cancel_before_the_first_look_leaves_the_parents_weights(model, stack):
+    run = tuner(model, stack, learning_rate=0.1)
+    work = run.run()
+    next(work)
+    work.close()
+    assert torch.equal(state(run.best().network), state(model.network))
+
+
+def test_autosave_survives_a_crash(model, stack, tmp_path, monkeypatch):
+    monkeypatch.setattr(FineTuner, "autosave_seconds", 0.0)
+    path = tmp_path / "state"
+    whole = tuner(model, stack)
+    drain(whole.run())
+    crashed = tuner(model, stack, autosave=path)
+    work = crashed.run()
+    for _ in range(4):
+        next(work)
+    del crashed  # nothing is asked of it any more
+    again = tuner(model, stack).restore(path)
+    assert again.step == 3
+    drain(again.run())
+    assert torch.equal(state(again.network), state(whole.network))
+    work.close()
+
+
+def test_a_state_of_another_sample_or_a_damaged_one_is_refused(model, stack, tmp_path):
+    path = tmp_path / "state"
+    run = tuner(model, stack)
+    run.save_state(path)
+    other = FineTuner(model, stack, config(), dispersion="au111", area=((0, 24), (0, 24)))
+    with pytest.raises(ModelError, match="another model or sample"):
+        other.restore(path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ModelError, match="damaged"):
+        run.restore(path)
+
+
+def test_divergence_stops_with_a_sentence_and_keeps_the_best(model, stack):
+    run = tuner(model, stack, steps_per_epoch=6)
+    work = run.run()
+    for _ in range(4):
+        next(work)
+    good = state(run.best().network).clone()
+    with torch.no_grad():
+        run.network.project.weight.fill_(float("nan"))
+    with pytest.raises(ModelError, match="diverged at step"):
+        drain(work)
+    assert torch.equal(state(run.best().network), good) and torch.isfinite(good).all()
+
+
+def test_the_best_look_wins_not_the_last(model, stack):
+    run = tuner(model, stack, learning_rate=0.5, steps_per_epoch=8, patience=100)  # so high that it does harm
+    drain(run.run())
+    held_out = [look["held_out"] for look in run.looks]
+    assert held_out[-1] > min(held_out)
+    assert run.best().header["fine_tune"]["after"]["held_out"] == min(held_out)
+
+
+def test_early_stopping(model, stack):
+    run = tuner(model, stack, learning_rate=0.5, steps_per_epoch=40, patience=3)
+    drain(run.run())
+    assert run.step < 40
+
+
+def test_collapse_is_warned_of_once(model, stack):
+    history = tuner(model, stack).history
+    history.looks = [{"step": 0.0, "held_out": 1.0, "peaks": 10.0}]
+    history.best_look = 0
+    network = torch.nn.Identity()
+    with pytest.warns(FriedelWarning, match="fell from 10 to 3"):
+        history.add(1, {"held_out": 2.0, "peaks": 3.0}, network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history.add(2, {"held_out": 2.0, "peaks": 2.0}, network)
+
+
+def test_corrected_points_are_learned(model, stack):
+    """A twin with three spots that are no impurities and that no simulation knows: only the user can tell."""
+    quick = {"steps_per_epoch": 60, "check_every": 60, "patience": 99, "alpha": 0.0}
+    trained = fine_tune(model, stack, config(**quick, learning_rate=5e-3), dispersion="au111")
+    added = tuple((float(row), float(column)) for row, column in stack.attrs["truth"])
+    removed = ((18.0, 3.0), (2.0, 29.0), (16.0, 25.0))
+    rows, columns = np.indices((32, 32))
+    for row, column in removed:
+        stack["LockinX"][:] += 0.8 * np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 3.0)
+
+    def margin(**corrections):
+        run = tuner(trained, stack, **quick, learning_rate=1e-3, **corrections)
+        drain(run.run())
+        with torch.no_grad():
+            p = trained.probability(run.network.eval()(*run.examiner.field).s)
+        p = torch.nn.functional.max_pool2d(p[None], 3, 1, 1)[0, 0].numpy()  # a click is good to a pixel
+        at = [np.mean([p[int(row), int(column)] for row, column in points]) for points in (added, removed)]
+        return at[0] - at[1]
+
+    without, corrected = margin(), margin(added=added, removed=removed)
+    assert without < 0.2  # the spots look like impurities
+    assert corrected > without + 0.4
+
+
+def test_corrected_points_may_be_arrays(model, stack, tmp_path):
+    """They are kept as plain numbers: a saved state can be read again, the model written."""
+    settings = {"added": np.array([[5, 6]]), "removed": np.array([[20.5, 20.5]], dtype=np.float32)}
+    assert config(**settings).added == ((5.0, 6.0),)
+    tuned = tuner(model, stack, **settings)
+    drain(tuned.run())
+    tuned.save_state(tmp_path / "state")
+    assert tuner(model, stack, **settings).restore(tmp_path / "state").step == 4
+    best = tuned.best()
+    save_model(tmp_path / "m", best.network, best.header)
+
+
+def test_corrected_points_outside_the_area_count_for_nothing(model, stack):
+    run = FineTuner(model, stack, config(added=((1.0, 1.0),)), dispersion="au111", area=((8, 32), (8, 32)))
+    assert run.corrections is None
+
+
+def test_preview_lies_on_the_stacks_pixels(model, stack):
+    values = [step.values for step in iter_fine_tune(model, stack, config(preview=True), dispersion="au111")]
+    assert values[-1]["s"].shape == (32, 32) and np.isfinite(values[-1]["s"]).all()
+
+
+def test_small_and_incomplete_fields(model, stack):
+    stack["LockinX"][:, 26:] = np.nan
+    narrow = FineTuner(model, stack, config(), dispersion="au111", area=((0, 32), (0, 14)))
+    drain(narrow.run())
+    assert np.isfinite(narrow.looks[-1]["held_out"])
+
+
+def test_the_result_is_a_model_with_its_provenance(model, stack, tmp_path):
+    tuned = fine_tune(model, stack, config(), dispersion="au111")
+    path = save_model(tmp_path / "tuned", tuned.network, tuned.header)
+    again = load_model(path, "cpu")
+    header = again.header
+    assert header["parent"] == model.sha256 and header["parent_name"] == "small"
+    assert header["sample"]["voltages"] == 12 and header["fine_tune"]["alpha"] == 0.03
+    assert torch.equal(state(again.network), state(tuned.network))
+    json.dumps(header, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"alpha": -1.0}, {"alpha": float("nan")}, {"epochs": 0}, {"learning_rate": 0.0}, {"noise": -0.1}]
+)
+def test_settings_that_make_no_sense(bad):
+    with pytest.raises(ModelError, match="Fine-tuning"):
+        FineTuneConfig(**bad)
+
+
+@pytest.fixture
+def wave():
+    """An untrained `friedel` network."""
+    from friedel.models.registry import Model
+    from friedel.training.recipes import get_recipe
+
+    recipe = get_recipe("friedel")
+    torch.manual_seed(0)
+    return Model(recipe.make_network().eval(), {**recipe.header(), "threshold": 0.5}, "wave", "a" * 64)
+
+
+def test_a_step_of_the_friedel_network_has_one_budget_of_pixels(wave, stack):
+    """Simulated and experimental patches together have the pixels of 16 patches of 20×20, at voltages kept apart."""
+    run = FineTuner(wave, stack, FineTuneConfig(device="cpu"), dispersion="au111")
+    seen = []
+    run.network.register_forward_hook(lambda module, given, out: seen.append(given[0].shape))
+    run._train_step()
+    assert sum(shape[0] for shape in seen) == 4 and all(shape[1] == 12 for shape in seen)
+    assert seen[0][0] == 3 and seen[0][2:] == (40, 40)
+
+
+def test_held_out_scenes_are_not_those_trained_on(wave, stack):
+    run = FineTuner(wave, stack, config(steps_per_epoch=1), dispersion="au111")
+    run._train_step()
+    pools = [made.__self__._pool for made in (run.recipe.batch, run.recipe.held_out)]
+    assert len(run.examiner.held_out[0]) == 3
+    shown, held_out = ({scene.maps.sum().item() for scene in pool} for pool in pools)
+    assert shown and held_out and not shown & held_out
+
+
+def test_the_friedel_network_can_be_fine_tuned(wave, stack):
+    run = FineTuner(wave, stack, config(steps_per_epoch=2, batch=4), dispersion="au111")
+    values = []
+    tuned = drain(run.run(), lambda step: values.append(step.values))
+    assert np.isfinite([v["L0"] for v in values]).all() and np.isfinite([v["L_reg"] for v in values]).all()
+    json.dumps(tuned.header, allow_nan=False)

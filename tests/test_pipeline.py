@@ -1,0 +1,159 @@
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from friedel.detections import COLUMNS
+from friedel.errors import FriedelWarning, ModelError, PhysicsError, StackError
+from friedel.models.registry import Model, build_network
+from friedel.pipeline import _physical, detect, iter_detect
+from friedel.progress import Progress
+from friedel.resample import plan
+from friedel.stack import make_stack, pixel_pitch
+from single_scattering import make_twin
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    header = {
+        "architecture": "wave",
+        "config": {"width": 4, "d_q": 2, "d_v": 4, "head": 8, "tile": 24, "overlap": 12},
+        "k_range": [0.6, 1.0],
+    }
+    return Model(build_network("wave", header["config"]).eval(), header, "untrained")
+
+
+@pytest.mark.parametrize("method", ["matched-field", "omp"])
+def test_classical_methods_find_the_scatterers(twin, hits, method):
+    found = detect(twin.stack, dispersion="au111", method=method)
+    assert list(found.table.columns) == list(COLUMNS)
+    assert found.s.shape == found.probability.shape == (64, 64)
+    assert found.table["probability"].is_monotonic_decreasing
+    assert hits(found.positions, twin.truth) >= 0.9 * len(twin.truth)
+    if method == "omp":
+        assert len(found) <= len(twin.truth) + 1
+        assert (found.impurities["sigma_nm"] > 0).all()
+
+
+def test_positions_in_nm_and_at_the_tip(twin):
+    table = detect(twin.stack, dispersion="au111", method="matched-field").table
+    pitch_y, pitch_x = pixel_pitch(twin.stack)
+    np.testing.assert_allclose(table["y_nm"], table["row"] * pitch_y)
+    np.testing.assert_allclose(table["x_nm"], table["column"] * pitch_x)
+    np.testing.assert_allclose(table["tip_x_nm"], table["x_nm"] - 31.5 * pitch_x)
+
+
+def test_an_area_gives_the_indices_of_the_whole(twin, hits):
+    area = ((10, 60), (5, 64))
+    found = detect(twin.stack, dispersion="au111", method="omp", area=area)
+    inside = ((twin.truth >= (11, 6)) & (twin.truth < (59, 63))).all(axis=1)
+    assert found.s.shape == (50, 59)
+    assert hits(found.positions, twin.truth[inside]) >= 0.9 * inside.sum()
+
+
+@pytest.mark.parametrize("pixel_nm", [0.2, (0.3, 0.42)])
+def test_any_sampling(hits, pixel_nm):
+    twin = make_twin(impurities=8, shape=(84, 84), pixel_nm=pixel_nm, bias=np.arange(-200, 1, 40.0), seed=2)
+    found = detect(twin.stack, dispersion="au111", method="omp")
+    assert hits(found.positions, twin.truth, 0.3 / np.min(pixel_nm)) >= 7
+    assert found.s.shape == (84, 84)
+    assert found.provenance["pixel_nm"] > 0.29
+
+
+def test_without_a_band_it_is_fitted_and_said(twin, hits):
+    with pytest.warns(FriedelWarning, match="ring in the FFT gives"):
+        found = detect(twin.stack, method="omp")
+    assert found.provenance["dispersion"]["origin"] == "fitted to the FFT ring"
+    assert hits(found.positions, twin.truth) >= 0.9 * len(twin.truth)
+
+
+def test_without_a_ring_the_user_is_warned():
+    rng = np.random.default_rng(3)
+    stack = make_stack(
+        {"LockinX": rng.standard_normal((6, 40, 40))}, bias_mv=np.arange(6) * 20.0, pixel_nm=0.4
+    )
+    with pytest.warns(FriedelWarning, match="no Friedel ring"):
+        found = detect(stack, method="matched-field")
+    assert len(found) == 0
+    assert found.provenance["dispersion"]["origin"] == "assumed"
+
+
+def test_the_network_runs_and_leaves_its_provenance(twin, untrained):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FriedelWarning)
+        found = detect(twin.stack, dispersion="au111", model=untrained, threshold=0.3)
+    made = json.loads(json.dumps(found.provenance, allow_nan=False))
+    assert made["model"] == "untrained" and made["architecture"] == "wave" and made["threshold"] == 0.3
+    assert made["channel"] == "LockinX" and made["derived"] is False and made["rescale"] == [1.0, 1.0]
+    assert found.s.shape == (64, 64) and np.isfinite(found.s).all()
+
+
+def test_sigma_is_scaled_as_the_model_was_calibrated(twin, untrained):
+    scaled = Model(untrained.network, {**untrained.header, "sigma_scale": 0.5}, "scaled")
+    plain, half = (
+        detect(twin.stack, dispersion="au111", model=one).table["sigma_nm"].to_numpy()
+        for one in (untrained, scaled)
+    )
+    assert len(plain)
+    np.testing.assert_allclose(half, 0.5 * plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("tiles", ["blend", "paper"])
+def test_it_yields_between_tiles_and_can_be_closed(twin, untrained, tiles):
+    work = iter_detect(twin.stack, dispersion="au111", model=untrained, tiles=tiles)
+    steps = [next(work) for _ in range(5)]
+    assert all(isinstance(step, Progress) for step in steps)
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions) and fractions[-1] < 1
+    work.close()
+
+
+def test_gaps_and_a_derived_channel_are_remarked(twin):
+    current = np.cumsum(twin.maps, axis=0) * 10.0
+    current[:, 50:] = np.nan
+    stack = make_stack({"Current": current}, bias_mv=twin.bias, pixel_nm=0.469)
+    with pytest.warns(FriedelWarning):
+        found = detect(stack, dispersion="au111", method="matched-field")
+    assert found.provenance["derived"] is True
+    text = " ".join(found.provenance["warnings"])
+    assert "derivative of 'Current'" in text and "22 % of the pixels" in text
+    assert np.isnan(found.s[55]).all()
+
+
+def test_a_tiny_field_is_remarked():
+    twin = make_twin(impurities=1, shape=(30, 30), pixel_nm=0.167, bias=np.array([-100.0, -50, 0]))
+    with pytest.warns(FriedelWarning, match="half Friedel wavelengths"):
+        detect(twin.stack, dispersion="au111", method="matched-field")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"method": "magic"}, ModelError, "Unknown method"),
+        ({"threshold": 2}, ModelError, "from 0 to 1"),
+        ({"area": ((0, 99), (0, 99))}, StackError, "does not lie inside"),
+        ({"channel": "Phase"}, StackError, "no channel 'Phase'"),
+        ({"dispersion": "fe3o4"}, PhysicsError, "Unknown material"),
+        ({"model": "nobody"}, ModelError, "no model 'nobody'"),
+    ],
+)
+def test_bad_input_is_a_sentence(twin, change, error, words):
+    with pytest.raises(error, match=words):
+        detect(twin.stack, **{"dispersion": "au111", **change})
+
+
+def test_a_stack_without_pixels_is_refused():
+    stack = make_stack({"LockinX": np.full((3, 20, 20), np.nan)}, bias_mv=[0, 10, 20], pixel_nm=0.4)
+    with pytest.raises(StackError, match="no acquired pixel"):
+        detect(stack, dispersion="au111", method="omp")
+
+
+def test_what_lies_beyond_the_border_is_not_listed():
+    stack = make_stack({"LockinX": np.zeros((1, 20, 20), np.float32)}, bias_mv=[0.0], pixel_nm=0.5)
+    scaling = plan(np.array([1.6]), (0.5, 0.5), (20, 20), (0.7, 0.9))
+    assert scaling.identity
+    rows = [-0.7, -0.4, 10.0, 19.4, 19.6]
+    table = pd.DataFrame({"row": rows, "column": 5.0, "s": 1.0, "probability": 0.9, "sigma_px": 0.1})
+    assert _physical(table, scaling, stack, ((0, 20), (0, 20)))["row"].tolist() == [-0.4, 10.0, 19.4]
