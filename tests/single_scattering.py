@@ -26,7 +26,7 @@ class Twin:
         self.stack, self.truth, self.dispersion = stack, truth, dispersion
         self.bias = stack["bias"].to_numpy()
         self.maps = stack["LockinX"].to_numpy()
-        self.k_px = dispersion.k(self.bias) * stack.attrs["pixel_x_nm"]
+        self.k_px = dispersion.k(self.bias) * float(stack["x"][1] - stack["x"][0])
 
 
 def make_twin(

@@ -24,7 +24,7 @@ from friedel.errors import FriedelWarning, ModelError, PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion, resolve
 from friedel.progress import Progress, drain, share
 from friedel.resample import Scaling, plan
-from friedel.stack import Area, crop, didv, normalise, pixel_pitch, tip_position, validate
+from friedel.stack import Area, crop, didv, normalise, pixel_pitch, scan_position, tip_position, validate
 
 if TYPE_CHECKING:
     from friedel.models.registry import Model
@@ -362,9 +362,7 @@ def _physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Ar
     positions = scaling.to_old(table[["row", "column"]].to_numpy(dtype=float).reshape(-1, 2))
     inside = ((positions >= -0.5) & (positions <= np.array(scaling.shape) - 0.5)).all(axis=1)
     table, positions = table.iloc[np.flatnonzero(inside)], positions[inside] + corner
-    pitch_y, pitch_x = pixel_pitch(stack)
-    y_nm = float(stack["y"][0]) + positions[:, 0] * pitch_y
-    x_nm = float(stack["x"][0]) + positions[:, 1] * pitch_x
+    x_nm, y_nm = scan_position(stack, positions[:, 0], positions[:, 1])
     tip_x, tip_y = tip_position(stack, x_nm, y_nm)
     columns = {
         "row": positions[:, 0],

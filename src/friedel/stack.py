@@ -1,33 +1,80 @@
 """The data model: a dI/dV stack is an `xarray.Dataset` with axes in mV and nm.
 
-One variable per channel, dims ``(bias, y, x)``, native float32, NaN where nothing was acquired. Coordinates:
-`bias` in mV (exact; uneven or descending is fine), `x` and `y` in nm in the scan frame, whose origin is the centre
-of pixel (row 0, column 0), with x along the fast axis and y along rising row. Row 0 is the first line recorded.
-Images taken with the grid (topograph) are ``(y, x)`` variables. All attributes are flat, so that netCDF keeps them.
+One variable per channel, dims ``(bias, y, x)``, native float32, NaN where nothing was acquired. Coordinates: `bias` in
+mV (exact; uneven or descending is fine), `x` and `y` in nm in the scan frame. Pitch, origin and direction are those of
+the coordinates and stand nowhere else, so that ``isel``, ``sel``, ``coarsen``, ``sortby`` and flips stay right. A file
+as recorded has its origin at the centre of pixel (row 0, column 0), row 0 is the first line recorded, and y rises with
+the row. Images taken with the grid (topograph) are ``(y, x)`` variables. A plain topograph is a stack of such images
+alone; its one bias is the setpoint, NaN if the file does not say it. All attributes are flat: netCDF keeps them.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from friedel.channels import (
+    DIMS,
+    channel_names,
+    didv,
+    didv_candidates,
+    didv_channel,
+    image_names,
+    is_height,
+    is_lock_in,
+    setpoint_bias,
+    topograph_name,
+)
 from friedel.errors import StackError
+from friedel.geometry import (
+    axis_step,
+    pixel_pitch,
+    row_direction,
+    scan_position,
+    tip_frame,
+    tip_origin,
+    tip_position,
+    turned_over,
+)
 
-DIMS = ("bias", "y", "x")
+__all__ = [
+    "ATTRIBUTES",
+    "DIMS",
+    "Area",
+    "axis_step",
+    "channel_names",
+    "crop",
+    "didv",
+    "didv_candidates",
+    "didv_channel",
+    "image_names",
+    "is_height",
+    "is_lock_in",
+    "make_stack",
+    "normalise",
+    "pixel_pitch",
+    "row_direction",
+    "scan_position",
+    "setpoint_bias",
+    "tip_frame",
+    "tip_position",
+    "topograph_name",
+    "topograph_stack",
+    "turned_over",
+    "validate",
+]
 
-#: Attributes of a stack and their defaults. A positive angle turns the scan frame clockwise in the instrument's
-#: coordinates (Nanonis' convention). `y_direction` is +1 if the instrument's y rises with the row, else -1.
+#: Attributes of a stack and their defaults; the second line is the tip frame of `friedel.geometry`.
 ATTRIBUTES: dict[str, Any] = {
     "instrument": "unknown",
     "source": "",
     "sweep": "bias",
-    "scan_centre_x_nm": 0.0,
-    "scan_centre_y_nm": 0.0,
+    "tip_origin_x_nm": 0.0,
+    "tip_origin_y_nm": 0.0,
     "scan_angle_deg": 0.0,
     "y_direction": 1,
     "acquired": 0,
@@ -35,6 +82,8 @@ ATTRIBUTES: dict[str, Any] = {
     "direction": "forward",
     "header": "{}",
 }
+#: Where the middle of the field lies, for readers whose files say that; kept as the tip frame's origin.
+_CENTRE = ("scan_centre_x_nm", "scan_centre_y_nm")
 
 Area = tuple[tuple[int, int], tuple[int, int]]
 
@@ -43,7 +92,7 @@ def make_stack(
     channels: Mapping[str, Any],
     *,
     bias_mv: Any,
-    pixel_nm: float | tuple[float, float],
+    pixel_nm: float | tuple[float, float] | None,
     units: Mapping[str, str] | None = None,
     images: Mapping[str, Any] | None = None,
     header: Mapping[str, Any] | None = None,
@@ -54,12 +103,12 @@ def make_stack(
     Parameters
     ----------
     channels : mapping of str to array
-        Name to array of shape (bias, y, x). An `xarray.Variable` is kept as it is, so that a lazily read file
-        is not read here; give `acquired` and `expected` with it.
+        Name to array of shape (bias, y, x); empty for a plain topograph. An `xarray.Variable` is kept as it
+        is, so that a lazily read file is not read here; give `acquired` and `expected` with it.
     bias_mv : array, shape (bias,)
-        Exact bias voltages [mV].
-    pixel_nm : float or (float, float)
-        Pixel pitch [nm]; a pair is (along y, along x).
+        Exact bias voltages [mV]; NaN for images whose bias is not known.
+    pixel_nm : float or (float, float), optional
+        Pixel pitch [nm]; a pair is (along y, along x). None for one spectrum at one point, which has no pitch.
     units : mapping, optional
         Unit of each channel or image, for example ``{"LockinX": "V", "Z": "m"}``.
     images : mapping of str to array, optional
@@ -67,7 +116,8 @@ def make_stack(
     header : mapping, optional
         The file's header; stored as JSON.
     **attributes
-        Any of `ATTRIBUTES`.
+        Any of `ATTRIBUTES`; instead of the tip frame's origin ``scan_centre_x_nm`` and ``scan_centre_y_nm``, the tip
+        position of the middle of the field [nm].
 
     Returns
     -------
@@ -80,172 +130,148 @@ def make_stack(
     """
     units = dict(units or {})
     bias = np.atleast_1d(np.asarray(bias_mv, dtype=np.float64))
-    pitch_y, pitch_x = (
-        (float(pixel_nm), float(pixel_nm)) if np.isscalar(pixel_nm) else map(float, pixel_nm)  # type: ignore[arg-type,union-attr]
-    )
-    if not (np.isfinite([pitch_y, pitch_x]).all() and pitch_y > 0 and pitch_x > 0):
-        raise StackError(f"The pixel size must be a positive length in nm, not {pixel_nm!r}.")
-    if not channels:
-        raise StackError("A stack needs at least one channel of shape (bias, y, x).")
-    unknown = set(attributes) - set(ATTRIBUTES)
+    unknown = set(attributes) - set(ATTRIBUTES) - set(_CENTRE)
     if unknown:
         raise StackError(f"Unknown stack attributes: {sorted(unknown)}; known are {sorted(ATTRIBUTES)}.")
+    if not channels and not images:
+        raise StackError(
+            "A stack needs at least one channel of shape (bias, y, x), or an image of shape (y, x)."
+        )
     variables: dict[str, Any] = {}
     for name, values in channels.items():
-        variables[name] = _variable(DIMS, values, units.get(name, ""))
+        variables[name] = _variable(DIMS, values, units.get(name, ""), name)
     for name, values in (images or {}).items():
-        variables[name] = _variable(("y", "x"), values, units.get(name, ""))
-    first = next(iter(channels.values()))
-    first = first if isinstance(first, xr.Variable) else np.asarray(first)
-    if first.ndim != 3:
-        raise StackError(f"A channel must have the shape (bias, y, x); this one has {first.ndim} axes.")
+        variables[name] = _variable(DIMS[1:], values, units.get(name, ""), name)
+    first = next(iter(variables.values()))
+    rows, columns = (int(n) for n in first.shape[-2:])
+    pitch = _pitch(pixel_nm, rows * columns)
     try:
         stack = xr.Dataset(
             variables,
             coords={
                 "bias": ("bias", bias, {"units": "mV"}),
-                "y": ("y", np.arange(first.shape[1]) * pitch_y, {"units": "nm"}),
-                "x": ("x", np.arange(first.shape[2]) * pitch_x, {"units": "nm"}),
+                "y": _axis("y", rows, pitch[0]),
+                "x": _axis("x", columns, pitch[1]),
             },
             attrs={**ATTRIBUTES, **attributes, "header": json.dumps(dict(header or {}), default=str)},
         )
     except ValueError as error:
         raise StackError(f"The channels and axes of this stack do not fit together: {error}") from error
-    # One pixel has no pitch of its own in `x`, so the pitch is always kept.
-    stack.attrs.update(pixel_y_nm=pitch_y, pixel_x_nm=pitch_x)
-    # The recorded frame, kept by `crop`: tip coordinates are counted from its centre.
-    stack.attrs.update(frame_rows=int(first.shape[1]), frame_columns=int(first.shape[2]))
+    _place(
+        stack,
+        "tip_origin_x_nm" in attributes,
+        ((columns - 1) * (pitch[1] or 0.0), (rows - 1) * (pitch[0] or 0.0)),
+    )
     if not stack.attrs["expected"]:
-        stack.attrs["expected"] = int(first.shape[1] * first.shape[2])
-        stack.attrs["acquired"] = int(np.isfinite(np.asarray(first)).all(axis=0).sum())
+        known = np.isfinite(first.to_numpy()).reshape(-1, rows, columns).all(axis=0)
+        stack.attrs.update(expected=rows * columns, acquired=int(known.sum()))
     return validate(stack)
 
 
-def _variable(dims: tuple[str, ...], values: Any, units: str) -> Any:
+def _pitch(pixel_nm: Any, pixels: int) -> tuple[float | None, float | None]:
+    if pixel_nm is None and pixels == 1:
+        return None, None
+    try:
+        pair = np.broadcast_to(np.asarray(pixel_nm, dtype=float), 2)
+    except (TypeError, ValueError):
+        pair = np.full(2, np.nan)
+    if not (np.isfinite(pair).all() and (pair > 0).all()):
+        raise StackError(f"The pixel size must be a positive length in nm, not {pixel_nm!r}.")
+    return float(pair[0]), float(pair[1])
+
+
+def _axis(dim: str, count: int, pitch: float | None) -> tuple[str, np.ndarray, dict[str, Any]]:
+    attrs: dict[str, Any] = {"units": "nm"}
+    if count == 1 and pitch is not None:
+        attrs["pitch_nm"] = pitch  # one coordinate alone has no step
+    return dim, np.arange(count) * (pitch or 0.0), attrs
+
+
+def _place(stack: xr.Dataset, known: bool, last_nm: tuple[float, float]) -> None:
+    """Turn the centre of the field into the tip frame's origin."""
+    centre = [stack.attrs.pop(name, None) for name in _CENTRE]
+    if not known:
+        # Without any place, the middle of the field is the instrument's zero.
+        x, y = (float(value or 0.0) for value in centre)
+        angle, hand = float(stack.attrs["scan_angle_deg"]), int(stack.attrs["y_direction"])
+        origin = tip_origin((x, y), last_nm, angle, hand)
+        stack.attrs.update(tip_origin_x_nm=origin[0], tip_origin_y_nm=origin[1])
+
+
+def _variable(dims: tuple[str, ...], values: Any, units: str, name: str) -> xr.Variable:
     if isinstance(values, xr.Variable):
-        lazy = values.copy(deep=False)
-        lazy.attrs["units"] = units
-        return lazy
-    return dims, np.asarray(values, dtype=np.float32), {"units": units}
+        variable = values.copy(deep=False)
+    else:
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiub":
+            kind = "complex numbers: take the real part, the imaginary part or the modulus"
+            raise StackError(f"{name!r} holds {kind if array.dtype.kind == 'c' else 'no real numbers'}.")
+        if array.ndim != len(dims):
+            raise StackError(f"{name!r} must have the axes ({', '.join(dims)}); it has {array.ndim} axes.")
+        variable = xr.Variable(dims, array.astype(np.float32))
+    variable.attrs["units"] = units
+    return variable
 
 
 def validate(stack: xr.Dataset) -> xr.Dataset:
     """Return `stack` if it is a sound stack, else raise `StackError` with the reason."""
     if not isinstance(stack, xr.Dataset):
         raise StackError(f"Expected a stack (an xarray.Dataset), got {type(stack).__name__}.")
-    missing = [dim for dim in DIMS if dim not in stack.coords]
+    missing = [dim for dim in DIMS if dim not in stack.coords or stack[dim].dims != (dim,)]
     if missing:
-        raise StackError(f"The stack lacks the axes {missing}; it needs bias [mV], y [nm] and x [nm].")
+        raise StackError(
+            f"The stack lacks the axes {missing}; it needs bias [mV], y [nm] and x [nm]. "
+            "Select with a slice or a list, so that an axis of one value remains."
+        )
+    if not any(stack[dim].attrs.get("units") for dim in DIMS):
+        raise StackError(
+            "The axes of this stack have lost their units, so its bias may be no voltage: keep the attributes "
+            "(xarray.set_options(keep_attrs=True)), or open the file again."
+        )
+    names = channel_names(stack)
+    if not names and not (image_names(stack) and stack.sizes["bias"] == 1):
+        raise StackError("The stack has no channel with the axes (bias, y, x).")
+    empty = [dim for dim in DIMS if not stack.sizes[dim]]
+    if empty:
+        raise StackError(f"The stack is empty: no values along {', '.join(empty)}.")
+    for name in [*names, *image_names(stack)]:
+        if stack[name].dtype.kind not in "fiu":
+            raise StackError(f"{name!r} holds no real numbers (type {stack[name].dtype}).")
     bias = stack["bias"].to_numpy()
-    if not np.isfinite(bias).all():
+    if bias.dtype.kind not in "fiu" or (names and not np.isfinite(bias).all()):
         raise StackError("The bias axis holds values that are not finite.")
     if len(np.unique(bias)) != len(bias):
         raise StackError("The bias axis holds the same voltage twice; average or separate the sweeps first.")
-    if not channel_names(stack):
-        raise StackError("The stack has no channel with the axes (bias, y, x).")
+    if stack.sizes["y"] * stack.sizes["x"] > 1:
+        pixel_pitch(stack)
     return stack
 
 
-def channel_names(stack: xr.Dataset) -> list[str]:
-    """Names of the variables with the axes (bias, y, x)."""
-    return [str(name) for name, variable in stack.data_vars.items() if variable.dims == DIMS]
-
-
-def image_names(stack: xr.Dataset) -> list[str]:
-    """Names of the (y, x) images taken with the grid, for example the topograph."""
-    return [str(name) for name, variable in stack.data_vars.items() if variable.dims == ("y", "x")]
-
-
-def topograph_name(stack: xr.Dataset) -> str | None:
-    """Name of the topograph among the images, or None."""
-    for name in image_names(stack):
-        if re.fullmatch(r"z([ _(\[-].*)?|topo.*|height.*", name, re.IGNORECASE):
-            return name
-    return None
-
-
-def pixel_pitch(stack: xr.Dataset) -> tuple[float, float]:
-    """Pixel pitch [nm] along (y, x)."""
-    return float(stack.attrs["pixel_y_nm"]), float(stack.attrs["pixel_x_nm"])
-
-
-# Lock-in channels across vendors. The in-phase quadrature comes first; harmonics above the first, phases and the
-# out-of-phase quadrature are not dI/dV.
-_LOCK_IN = [
-    r"^d[ij]\s*[/_ ]?\s*d[vu]\b",
-    r"\bldos\b|\bdos\b",
-    r"lock-?in[ _]*x\b|\blix\b|li[ _]?demod[ _]?1[ _]?x|lia[ _]?current|lock-?in.*(x|1)\b",
-    r"lock-?in[ _]*y\b|\bliy\b|li[ _]?demod[ _]?1[ _]?y",
-    r"lock-?in|\blia?\b|\bli[ _]|lia|\baux\s?\d|\bdemod",
-]
-_CURRENT = re.compile(r"\bcurrent\b|^i\b|^i[ _(]|tunnel", re.IGNORECASE)
-_NOT_DIDV = re.compile(r"phase|\bdeg\b|2 ?omega|demod[ _]?2|\bcurrent\b.*\brms\b", re.IGNORECASE)
-
-
-def didv_channel(stack: xr.Dataset, channel: str | None = None) -> tuple[str, bool]:
-    """Choose the channel that holds dI/dV.
+def topograph_stack(stack: xr.Dataset, bias_mv: float | None = None, image: str | None = None) -> xr.Dataset:
+    """Give the topograph of a stack as a stack of its own, of one image at one bias.
 
     Parameters
     ----------
     stack : xarray.Dataset
-    channel : str, optional
-        The user's choice; a lock-in channel by rule if None.
-
-    Returns
-    -------
-    name : str
-    derive : bool
-        True if the channel is a current, of which dI/dV is the numerical derivative.
+    bias_mv : float, optional
+        The setpoint's bias [mV]; that of the stack if None, which must then hold one.
+    image : str, optional
+        Name of the image; the topograph if None.
 
     Raises
     ------
     StackError
-        If the named channel does not exist, or the stack was swept over something else than the bias.
+        If there is no topograph, or its bias is not known.
     """
-    names = channel_names(stack)
-    if stack.attrs.get("sweep", "bias") != "bias":
-        raise StackError(
-            f"This grid was swept over {stack.attrs['sweep']!r}, not over the bias: it holds no dI/dV map."
-        )
-    if channel is not None:
-        if channel not in names:
-            raise StackError(
-                f"There is no channel {channel!r} in this stack; it has {', '.join(map(repr, names))}."
-            )
-        return channel, bool(_CURRENT.search(channel)) and not is_lock_in(channel)
-    candidates = [name for name in names if not _NOT_DIDV.search(name)]
-    backward = re.compile(r"\[?\bb(ac)?k?wd?\b\]?|backward|retrace", re.IGNORECASE)
-    candidates.sort(key=lambda name: bool(backward.search(name)))  # forward sweeps first, order kept
-    for pattern in _LOCK_IN:
-        for name in candidates:
-            if re.search(pattern, name, re.IGNORECASE):
-                return name, False
-    for name in candidates:
-        if _CURRENT.search(name):
-            return name, True
-    return (candidates or names)[0], False
-
-
-def is_lock_in(name: str) -> bool:
-    """Whether a channel's name says that it holds dI/dV from a lock-in amplifier."""
-    return any(re.search(pattern, name, re.IGNORECASE) for pattern in _LOCK_IN)
-
-
-def didv(stack: xr.Dataset, channel: str | None = None) -> xr.DataArray:
-    """Return dI/dV of shape (bias, y, x): the lock-in channel, else the current's numerical derivative.
-
-    The attribute ``derived`` is 1 where dI/dV was differentiated from a current, and ``channel`` names the source.
-    """
-    name, derive = didv_channel(stack, channel)
-    data = stack[name]
-    if derive:
-        bias = stack["bias"].to_numpy()
-        if len(bias) < 2:
-            raise StackError(f"{name!r} is a current at one bias voltage: dI/dV cannot be derived from it.")
-        values = np.gradient(data.to_numpy(), bias, axis=0).astype(np.float32)
-        data = data.copy(data=values)
-        data.attrs["units"] = f"{data.attrs.get('units', '')}/mV".lstrip("/") or "1/mV"
-    return data.assign_attrs(channel=name, derived=int(derive))
+    name = image or topograph_name(stack)
+    if name not in image_names(stack):
+        raise StackError("This stack holds no topograph." if name is None else f"There is no image {name!r}.")
+    plain = stack[[name]].drop_vars("bias", errors="ignore")
+    bias = setpoint_bias(stack) if bias_mv is None else float(bias_mv)
+    plain = plain.assign_coords(bias=("bias", [bias], {"units": "mV"}))
+    setpoint_bias(plain)
+    plain.attrs = {**stack.attrs, "sweep": "bias"}
+    return validate(plain)
 
 
 def crop(stack: xr.Dataset, area: Area | None) -> xr.Dataset:
@@ -295,32 +321,3 @@ def normalise(maps: np.ndarray) -> np.ndarray:
     if not everywhere:
         centred[~known] = np.nan
     return centred.astype(np.float32)
-
-
-def tip_position(stack: xr.Dataset, x_nm: Any, y_nm: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Instrument coordinates of scan-frame positions.
-
-    Parameters
-    ----------
-    stack : xarray.Dataset
-        Its scan centre, angle (positive = clockwise), `y_direction` and full frame are used.
-    x_nm, y_nm : array
-        Scan-frame positions [nm].
-
-    Returns
-    -------
-    tip_x_nm, tip_y_nm : array
-        Positions [nm] to which the instrument's tip can be driven.
-    """
-    attrs = stack.attrs
-    pitch_y, pitch_x = pixel_pitch(stack)
-    # The frame is the recorded one, also after `crop`.
-    columns = attrs.get("frame_columns", stack.sizes["x"])
-    rows = attrs.get("frame_rows", stack.sizes["y"])
-    dx = np.asarray(x_nm, dtype=float) - (columns - 1) / 2 * pitch_x
-    dy = (np.asarray(y_nm, dtype=float) - (rows - 1) / 2 * pitch_y) * attrs.get("y_direction", 1)
-    angle = np.deg2rad(attrs.get("scan_angle_deg", 0.0))
-    return (
-        attrs.get("scan_centre_x_nm", 0.0) + dx * np.cos(angle) + dy * np.sin(angle),
-        attrs.get("scan_centre_y_nm", 0.0) - dx * np.sin(angle) + dy * np.cos(angle),
-    )

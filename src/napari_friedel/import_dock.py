@@ -21,7 +21,16 @@ from qtpy.QtWidgets import (
 from friedel.errors import FriedelError, StackError
 from friedel.io.axes import bias_axis, override_axes
 from friedel.progress import Progress
-from friedel.stack import DIMS, channel_names, didv, didv_channel, make_stack, pixel_pitch
+from friedel.stack import (
+    DIMS,
+    channel_names,
+    didv,
+    didv_channel,
+    make_stack,
+    pixel_pitch,
+    row_direction,
+    turned_over,
+)
 from napari_friedel.detect_dock import describe
 from napari_friedel.jobs import Job
 from napari_friedel.layers import (
@@ -184,7 +193,7 @@ class ImportDock(Dock):
             self.pixel.setText(
                 f"{pitch[1]:.6g}" if np.isclose(*pitch, rtol=1e-6) else f"{pitch[0]:.6g}, {pitch[1]:.6g}"
             )
-            self.top.setChecked(int(stack.attrs.get("y_direction", 1)) < 0)
+            self.top.setChecked(row_direction(stack) < 0)
         self.channel.blockSignals(False)
         self._typed = (self.bias.text(), self.pixel.text())
         self._preview()
@@ -216,7 +225,7 @@ class ImportDock(Dock):
                 return None, (1.0, 1.0)
             order = np.argsort(stack["bias"].to_numpy())
             image = maps.isel(bias=int(order[stack_index(self.viewer, layer)])).to_numpy()
-            flipped = image if stack.attrs.get("y_direction", 1) > 0 else image[::-1]
+            flipped = image if row_direction(stack) > 0 else image[::-1]
             return flipped, pixel_pitch(stack)
         data = layer.data
         if data.ndim == 2:
@@ -279,8 +288,8 @@ class ImportDock(Dock):
         )
         stack = override_axes(old, bias, _pixel(pixel) if pixel else None, layer.name)
         direction = -1 if self.top.isChecked() else 1
-        if direction != int(old.attrs.get("y_direction", 1)):
-            stack = stack.assign_attrs(y_direction=direction)
+        if direction != row_direction(old):
+            stack = turned_over(stack)
         info = info_of(layer)
         data, kwargs, _ = stack_layer(stack, self.channel.currentData(), info["title"])
         layer.data = data

@@ -14,7 +14,17 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
-from friedel.stack import DIMS, didv, didv_channel, image_names, pixel_pitch, tip_position, topograph_name
+from friedel.stack import (
+    DIMS,
+    axis_step,
+    channel_names,
+    didv,
+    didv_channel,
+    image_names,
+    pixel_pitch,
+    tip_position,
+    topograph_name,
+)
 
 #: Where this plugin keeps what it knows about a layer, in `layer.metadata`.
 KEY = "friedel"
@@ -44,8 +54,9 @@ def placement(stack: xr.Dataset, axes: tuple[str, ...] = ("y", "x")) -> dict[str
     x0, y0 = float(stack["x"][0]), float(stack["y"][0])
     origin_x, origin_y = (float(v) for v in tip_position(stack, x0, y0))
     # Unit steps along the rows and columns, seen by the tip: a rotation, with a mirror where y falls with the row.
-    row = np.array(tip_position(stack, x0, y0 + 1.0))[::-1] - [origin_y, origin_x]
-    column = np.array(tip_position(stack, x0 + 1.0, y0))[::-1] - [origin_y, origin_x]
+    down, right = (float(np.sign(axis_step(stack, dim))) for dim in ("y", "x"))
+    row = np.array(tip_position(stack, x0, y0 + down))[::-1] - [origin_y, origin_x]
+    column = np.array(tip_position(stack, x0 + right, y0))[::-1] - [origin_y, origin_x]
     plane = np.stack([row, column], axis=1)
     scale, translate, units = [pitch_y, pitch_x], [origin_y, origin_x], ["nm", "nm"]
     rotate = plane
@@ -160,12 +171,27 @@ def stack_layers(stack: xr.Dataset, channel: str | None = None, name: str | None
         layer = image_layer(stack, image, name)
         layer[1]["visible"] = image == topograph
         layers.append(layer)
+    if channel is None:
+        try:
+            didv(stack)
+        except StackError:
+            # An image without dI/dV: what it holds is shown as it is.
+            if stack.sizes["bias"] > 1 or (not np.isfinite(stack["bias"].to_numpy()).any() and not layers):
+                raise
+            title = name or title_of(stack)
+            for other in channel_names(stack):
+                units = stack[other].attrs.get("units", "")
+                layers.append(
+                    map_layer(stack, stack[other][0].to_numpy(), "image", f"{title} · {other}", units=units)
+                )
+                layers[-1][1]["visible"] = topograph is None
+            return layers
     return [*layers, stack_layer(stack, channel, name)]
 
 
 def title_of(stack: xr.Dataset) -> str:
     """Short name of a stack: its file's stem."""
-    source = str(stack.attrs.get("source", ""))
+    source = str(stack.encoding.get("source") or stack.attrs.get("source", ""))
     return Path(source).stem or str(stack.attrs.get("instrument", "stack"))
 
 

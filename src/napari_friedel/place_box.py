@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from friedel.errors import FriedelError, StackError
 from friedel.progress import Progress
+from friedel.stack import row_direction
 from napari_friedel import reference, results
 from napari_friedel.jobs import Job, State
 from napari_friedel.layers import info_of, kind_of, stack_of
@@ -158,7 +159,7 @@ class PlaceBox(QGroupBox):
         stack_layer, layer = self._pair()
         stack, _ = stack_of(stack_layer)
         # The screen's y points up, whatever the direction of the scan.
-        up *= int(stack.attrs.get("y_direction", 1))
+        up *= row_direction(stack)
         reference.move(layer, stack, up * self.step.value(), right * self.step.value())
         self.refresh()
         self.moved.emit()

@@ -17,7 +17,7 @@ from scipy.spatial import KDTree
 from friedel.detections import COLUMNS, Detections
 from friedel.errors import StackError
 from friedel.scoring.areal_density import Density, covered_area, density
-from friedel.stack import crop, pixel_pitch, tip_position
+from friedel.stack import crop, scan_position, tip_position
 from napari_friedel.layers import KEY, add_layer, info_of, kind_of, map_layer, placement, stack_of
 
 #: Two positions nearer than this are the same impurity when a new run meets old corrections [px].
@@ -320,9 +320,8 @@ def _locate(layer: Any, indices: list[int], origin: str) -> None:
     if not indices:
         return
     stack = info_of(layer)["stack"]
-    pitch_y, pitch_x = pixel_pitch(stack)
     rows, columns = np.asarray(layer.data, dtype=float)[indices].T
-    x, y = float(stack["x"][0]) + columns * pitch_x, float(stack["y"][0]) + rows * pitch_y
+    x, y = scan_position(stack, rows, columns)
     tip_x, tip_y = tip_position(stack, x, y)
     table = layer.features.copy()
     values = {"row": rows, "column": columns, "x_nm": x, "y_nm": y, "tip_x_nm": tip_x, "tip_y_nm": tip_y}

@@ -39,21 +39,23 @@ def write_map(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         If the layer is not a single map of this plugin.
     """
     from friedel.io.maps import write_map as write
-    from friedel.stack import pixel_pitch
+    from friedel.stack import axis_step, pixel_pitch, tip_frame
 
     info = meta.get("metadata", {}).get(KEY, {})
     array = np.asarray(data)
     if "stack" not in info or array.ndim != 2:
         raise StackError(f"{meta.get('name', 'This layer')!r} is not a single map with a pixel size in nm.")
     stack = info["stack"]
+    for axis, dim in enumerate(("y", "x")):  # files know rising axes only
+        array = array if axis_step(stack, dim) > 0 else np.flip(array, axis)
     write(
         array,
         path,
         pixel_nm=pixel_pitch(stack),
         name=str(info.get("kind", "map")),
         units=str(info.get("units", "1")),
-        origin_nm=(float(stack["y"][0]), float(stack["x"][0])),
+        origin_nm=(float(stack["y"].min()), float(stack["x"].min())),
         attributes={"source": str(stack.attrs.get("source", ""))},
-        y_direction=int(stack.attrs.get("y_direction", 1)),
+        y_direction=tip_frame(stack)[3],
     )
     return [path]

@@ -77,7 +77,13 @@ def grid(
     pixels = rows * columns
     parameters = np.empty((pixels, 5))
     parameters[:, 0], parameters[:, 1] = limits
-    parameters[:, 2:] = np.random.default_rng(9).uniform(1, 2, (pixels, 3)) * 1e-9
+    parameters[:, 4] = np.random.default_rng(9).uniform(1, 2, pixels) * 1e-9
+    # The tip's positions as the header has them: 0.25 nm, turned by 30° about (10, 20) nm.
+    row, column = np.divmod(np.arange(pixels), columns)
+    along, across = (column - (columns - 1) / 2) * 0.25e-9, (row - (rows - 1) / 2) * 0.25e-9
+    turn = np.deg2rad(30.0)
+    parameters[:, 2] = 10e-9 + along * np.cos(turn) + across * np.sin(turn)
+    parameters[:, 3] = 20e-9 - along * np.sin(turn) + across * np.cos(turn)
     records = [parameters, *(values.reshape(points, pixels).T for values in data)]
     path.write_bytes(text.encode(encoding, errors="replace") + np.hstack(records).astype(">f4").tobytes())
     return {}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_up import build_stack
 
-from friedel.stack import tip_position
+from friedel.stack import pixel_pitch, tip_position
 from napari_friedel.layers import info_of, kind_of, stack_of
 
 pytestmark = pytest.mark.gui
@@ -65,7 +65,7 @@ def test_bias_may_be_the_last_axis(dock) -> None:
     stack, channel = stack_of(dock.layer.layer())
     assert np.array_equal(stack[channel].to_numpy(), np.moveaxis(data, 2, 0)[..., ::-1])
     assert stack["bias"].to_numpy().tolist() == [-200, -120, -40, 40]
-    assert (stack.attrs["pixel_y_nm"], stack.attrs["pixel_x_nm"]) == (0.5, 0.4)
+    assert pixel_pitch(stack) == pytest.approx((0.5, 0.4))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_new_pixel_size_moves_all_layers_of_the_stack(dock, stack) -> None:
     dock.apply.click()
     assert layer.scale[1:].tolist() == [0.8, 0.8]
     assert np.allclose(topograph.data_to_world((5, 7)), layer.data_to_world((0, 5, 7))[1:])
-    assert stack.attrs["pixel_y_nm"] == 0.4, "the stack that was opened stays as it was"
+    assert pixel_pitch(stack)[0] == pytest.approx(0.4), "the stack that was opened stays as it was"
 
 
 def test_flipping_says_where_the_tip_was_and_leaves_the_data(dock, stack) -> None:

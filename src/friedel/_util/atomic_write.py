@@ -39,9 +39,16 @@ def write_beside(path: str | os.PathLike[str], *, overwrite: bool = True) -> Ite
         umask = os.umask(0)
         os.umask(umask)
         beside.chmod(0o666 & ~umask)
+        _settle(beside)
         if overwrite:
             beside.replace(target)
         else:
             os.link(beside, target)  # fails if another process made it meanwhile
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _settle(path: Path) -> None:
+    """Have the bytes on the disk before the rename: else a power cut may leave an empty file under the final name."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

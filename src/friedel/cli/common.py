@@ -99,12 +99,18 @@ def add_input(parser: argparse.ArgumentParser) -> None:
 
 def open_input(paths: Any, args: argparse.Namespace) -> Any:
     """Open the file, folder or list of files with the options of `add_input`; an `xarray.Dataset`."""
-    from friedel.io import open_stack
+    from friedel.io import AxesMissing, open_stack
 
     if isinstance(paths, list) and len(paths) == 1:
         paths = paths[0]
     options = {name: getattr(args, name) for name in ("dataset", "axes") if getattr(args, name, None)}
-    return open_stack(paths, bias=args.bias, pixel_nm=args.pixel_nm, **options)
+    try:
+        return open_stack(paths, bias=args.bias, pixel_nm=args.pixel_nm, **options)
+    except AxesMissing as error:
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in error.missing)
+        raise AxesMissing(
+            f"{str(error).rstrip('.')} (option {flags}).", error.missing, error.arrays
+        ) from error
 
 
 def pixel(text: str) -> float | tuple[float, float]:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.detections import Detections
-from friedel.stack import crop, didv, normalise
+from friedel.stack import axis_step, crop, didv, normalise, scan_position
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,8 +40,7 @@ def overview(stack: xr.Dataset, found: Detections, truth: np.ndarray | None = No
         axes.scatter(points["x_nm"], points["y_nm"], s=70, facecolors="none", edgecolors=FOUND, linewidths=1.4,
                      label=f"found: {len(points)}")  # fmt: skip
     if truth is not None:
-        x = float(stack["x"][0]) + truth[:, 1] * stack.attrs["pixel_x_nm"]
-        y = float(stack["y"][0]) + truth[:, 0] * stack.attrs["pixel_y_nm"]
+        x, y = scan_position(stack, truth[:, 0], truth[:, 1])
         left.scatter(x, y, s=28, marker="+", color=TRUE, linewidths=1.2, label=f"true: {len(truth)}")
     left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, frameon=False)
     return figure
@@ -88,6 +87,6 @@ def spectra(stack: xr.Dataset, found: Detections) -> Figure:
 
 
 def _extent(part: xr.Dataset) -> tuple[float, float, float, float]:
-    half_y, half_x = part.attrs["pixel_y_nm"] / 2, part.attrs["pixel_x_nm"] / 2
+    half_y, half_x = (axis_step(part, dim) / 2 for dim in ("y", "x"))
     x, y = part["x"].to_numpy(), part["y"].to_numpy()
     return float(x[0] - half_x), float(x[-1] + half_x), float(y[0] - half_y), float(y[-1] + half_y)

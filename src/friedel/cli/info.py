@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,16 @@ import xarray as xr
 from friedel.cli.common import add_dispersion, add_input, dispersion_of, open_input
 from friedel.errors import StackError
 from friedel.physics.dispersion import MATERIALS, Dispersion
-from friedel.stack import channel_names, didv_channel, image_names, is_lock_in, pixel_pitch, topograph_name
+from friedel.stack import (
+    channel_names,
+    didv_channel,
+    image_names,
+    is_lock_in,
+    pixel_pitch,
+    row_direction,
+    tip_position,
+    topograph_name,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,14 +37,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print it."""
+    from friedel.io import AxesMissing
+
     chosen = dispersion_of(args)
-    stack = open_input(args.file, args)
+    try:
+        stack = open_input(args.file, args)
+    except AxesMissing as error:
+        found = {
+            "file": args.file[0],
+            "format": _format(args.file),
+            "arrays": error.arrays,
+            "missing": error.missing,
+        }
+        found |= {"remark": str(error)}
+        print(json.dumps(found, indent=1, ensure_ascii=False) if args.json else "\n".join(_bare(found)))
+        return 0
     known = describe(stack, [chosen] if chosen is not None else list(MATERIALS.values()))
     known = {"file": stack.attrs["source"], "format": _format(args.file), **known}
     if args.header:
         known["header"] = json.loads(stack.attrs["header"])
     print(json.dumps(known, indent=1, ensure_ascii=False) if args.json else "\n".join(_lines(known)))
     return 0
+
+
+def _bare(found: dict[str, Any]) -> list[str]:
+    """What is in a file that holds no axes of its own."""
+    arrays = [f"  {name}: {' × '.join(map(str, shape))}" for name, shape in found["arrays"].items()]
+    return [str(found["file"]), f"  format    {found['format']}", "arrays", *arrays, f"  {found['remark']}"]
 
 
 def describe(stack: xr.Dataset, dispersions: list[Dispersion]) -> dict[str, Any]:
@@ -55,7 +82,12 @@ def describe(stack: xr.Dataset, dispersions: list[Dispersion]) -> dict[str, Any]
     """
     attrs = stack.attrs
     axis = stack["bias"].to_numpy()
-    pitch_y, pitch_x = pixel_pitch(stack)
+    rows, columns = stack.sizes["y"], stack.sizes["x"]
+    # One spectrum at one point has no pixel size.
+    pitch_y, pitch_x = (
+        pixel_pitch(stack) if rows * columns > 1 or "pitch_nm" in stack["x"].attrs else (None, None)
+    )
+    middle = [float(stack[dim][0] + stack[dim][-1]) / 2 for dim in ("x", "y")]
     steps = np.diff(axis)
     even = len(steps) == 0 or bool(np.allclose(steps, steps[0], rtol=1e-3, atol=1e-9))
     unit = str(stack["bias"].attrs.get("units", "mV"))
@@ -64,17 +96,17 @@ def describe(stack: xr.Dataset, dispersions: list[Dispersion]) -> dict[str, Any]
         "grid": {"columns": stack.sizes["x"], "rows": stack.sizes["y"], "bias": stack.sizes["bias"]},
         "sweep": {
             "of": attrs.get("sweep", "bias"),
-            "start": float(axis[0]),
-            "stop": float(axis[-1]),
+            "start": _finite(axis[0]),
+            "stop": _finite(axis[-1]),
             "step": float(steps.mean()) if len(steps) else None,
             "even": even,
             "unit": unit,
         },
-        "size_nm": [stack.sizes["x"] * pitch_x, stack.sizes["y"] * pitch_y],
-        "pixel_nm": [pitch_x, pitch_y],
-        "centre_nm": [attrs.get("scan_centre_x_nm", 0.0), attrs.get("scan_centre_y_nm", 0.0)],
+        "size_nm": None if pitch_x is None or pitch_y is None else [columns * pitch_x, rows * pitch_y],
+        "pixel_nm": None if pitch_x is None else [pitch_x, pitch_y],
+        "centre_nm": [float(value) for value in tip_position(stack, *middle)],
         "angle_deg": attrs.get("scan_angle_deg", 0.0),
-        "first_row": "bottom" if attrs.get("y_direction", 1) > 0 else "top",
+        "first_row": "bottom" if pitch_y is None or row_direction(stack) > 0 else "top",
         "acquired": int(attrs.get("acquired", 0)),
         "expected": int(attrs.get("expected", 0)),
         "channels": {name: str(stack[name].attrs.get("units", "")) for name in channel_names(stack)},
@@ -82,9 +114,13 @@ def describe(stack: xr.Dataset, dispersions: list[Dispersion]) -> dict[str, Any]
         "topograph": topograph_name(stack),
         "didv": _didv(stack),
         "friedel_wavelength_px": [_wavelength(band, axis, (pitch_y * pitch_x) ** 0.5) for band in dispersions]
-        if attrs.get("sweep", "bias") == "bias"
+        if attrs.get("sweep", "bias") == "bias" and pitch_y and pitch_x and np.isfinite(axis).all()
         else [],
     }
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _format(paths: list[str]) -> str:
@@ -95,6 +131,11 @@ def _format(paths: list[str]) -> str:
 
 
 def _didv(stack: xr.Dataset) -> dict[str, Any]:
+    if not channel_names(stack):
+        remark = (
+            "no channel looks like dI/dV; this is a topograph" if topograph_name(stack) else "only images"
+        )
+        return {"channel": None, "derived": False, "remark": remark}
     try:
         name, derive = didv_channel(stack)
     except StackError as error:
@@ -104,12 +145,6 @@ def _didv(stack: xr.Dataset) -> dict[str, Any]:
         remark = "differentiated numerically; there is no lock-in channel"
         if stack.sizes["bias"] < 2:
             remark = "a current at one bias voltage: dI/dV cannot be derived from it"
-    elif re.match(r"z\b|topo|height", name, re.IGNORECASE):
-        return {
-            "channel": None,
-            "derived": False,
-            "remark": "no channel looks like dI/dV; this is a topograph",
-        }
     elif not is_lock_in(name):
         remark = "taken for lack of a lock-in channel or a current; name the channel if it is another"
     return {"channel": name, "derived": derive, "remark": remark}
@@ -142,16 +177,20 @@ def _lines(known: dict[str, Any]) -> list[str]:
         if sweep["step"] is None
         else f", step {sweep['step']:.4g}{'' if sweep['even'] else ' on average, uneven'}"
     )
-    span = (
-        f"{sweep['start']:.6g}" if sweep["step"] is None else f"{sweep['start']:.6g} to {sweep['stop']:.6g}"
-    )
+    if sweep["start"] is None:
+        span, step = "not known", ""
+    else:
+        span = _span(sweep)
     share = known["acquired"] / max(known["expected"], 1)
     rows = [
         ("format", f"{known['format']} ({known['instrument']})"),
         ("grid", f"{grid['columns']} columns × {grid['rows']} rows × {grid['bias']} {sweep['of']}"),
-        (sweep["of"], f"{span} {sweep['unit']}{step}"),
-        ("size", "{:.5g} × {:.5g} nm".format(*known["size_nm"])),
-        ("pixel", _pair(known["pixel_nm"]) + " nm"),
+        (sweep["of"], f"{span}{step}"),
+        ("size", "{:.5g} × {:.5g} nm".format(*known["size_nm"]) if known["size_nm"] else "one point"),
+        (
+            "pixel",
+            _pair(known["pixel_nm"]) + " nm" if known["pixel_nm"] else "none: this is one spectrum, no map",
+        ),
         ("centre", "({:.6g}, {:.6g}) nm".format(*known["centre_nm"])),
         ("angle", f"{known['angle_deg']:g}° clockwise; row 0 is the {known['first_row']} line"),
         ("acquired", f"{known['acquired']} of {known['expected']} pixels ({share:.1%})"),
@@ -177,6 +216,11 @@ def _lines(known: dict[str, Any]) -> list[str]:
     for key, value in known.get("header", {}).items():
         lines.append(f"  {key}: {' '.join(str(value).split())}")
     return lines
+
+
+def _span(sweep: dict[str, Any]) -> str:
+    first = f"{sweep['start']:.6g}"
+    return (first if sweep["step"] is None else f"{first} to {sweep['stop']:.6g}") + f" {sweep['unit']}"
 
 
 def _pair(values: list[float]) -> str:

@@ -17,11 +17,11 @@ from typing import Any
 import xarray as xr
 
 from friedel.errors import FriedelError, StackError
-from friedel.io.axes import override_axes
+from friedel.io.axes import AxesMissing, override_axes
 from friedel.io.formats import FORMATS, Format, identify
 from friedel.stack import validate
 
-__all__ = ["FORMATS", "Format", "open_stack", "sniff"]
+__all__ = ["FORMATS", "AxesMissing", "Format", "open_stack", "sniff"]
 
 Source = str | Path | Sequence[str | Path]
 
@@ -95,7 +95,10 @@ def open_stack(
             stack = validate(adapter.read(source, bias=bias, pixel_nm=pixel_nm, **options))
     except FriedelError as error:
         text = str(error)
-        raise StackError(text if members[0].name in text or label in text else f"{label}: {text}") from error
+        text = text if members[0].name in text or label in text else f"{label}: {text}"
+        if isinstance(error, AxesMissing):
+            raise AxesMissing(text, error.missing, error.arrays) from error
+        raise StackError(text) from error
     except TypeError as error:
         if "unexpected keyword argument" in str(error):
             raise StackError(f"{label}: {chosen.title} files do not take {_keyword(error)}.") from error
@@ -107,6 +110,7 @@ def open_stack(
         stack = override_axes(stack, bias, pixel_nm, label)
     if chosen.name != "netcdf" or not stack.attrs.get("source"):  # a stack's own netCDF names the original
         stack.attrs["source"] = str(members[0]) if len(members) == 1 else str(members[0].parent)
+    stack.encoding["source"] = str(members[0]) if len(members) == 1 else str(members[0].parent)
     return validate(stack)
 
 

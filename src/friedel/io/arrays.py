@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
-from friedel.io.axes import need_axes
+from friedel.io.axes import AxesMissing, need_axes
 from friedel.stack import make_stack
 
 
@@ -42,8 +42,10 @@ class Choice:
             if len(names) == 1:
                 return cls(names[0])
             if names:
-                raise StackError(
-                    f"{path}: several arrays could be the stack: {listing}. Name one with --dataset."
+                raise AxesMissing(
+                    f"{path}: several arrays could be the stack: {listing}. Name one as dataset.",
+                    ("dataset",),
+                    shapes,
                 )
         raise StackError(f"{path}: there is no array with two or three axes (it holds {listing or 'none'}).")
 
@@ -76,6 +78,10 @@ def stack_from_array(
         Attributes of the stack.
     """
     array = np.asanyarray(array)
+    if array.dtype.kind == "c":
+        raise StackError(
+            f"{path}: the array {name!r} is complex; save its real part, its imaginary part or its modulus instead."
+        )
     if array.dtype.kind not in "fiub":
         raise StackError(f"{path}: the array {name!r} holds no real numbers (type {array.dtype}).")
     order = _order(axes, array.ndim, path)
@@ -85,7 +91,7 @@ def stack_from_array(
     planes = planes.transpose([order.index(axis) for axis in "byx"]) if array.ndim == 3 else planes
     if array.ndim == 2 and order == "xy":
         planes = planes.transpose(0, 2, 1)
-    axis, pixel = need_axes(f"{path}: this file", bias, pixel_nm, planes.shape[0])
+    axis, pixel = need_axes(f"{path}: this file", bias, pixel_nm, planes.shape[0], {name: array.shape})
     values = np.array(planes, dtype=np.float32, order="C")
     return make_stack({name: values}, bias_mv=axis, pixel_nm=pixel, **attributes)
 
@@ -99,6 +105,6 @@ def _order(axes: str | None, count: int, path: Path) -> str:
     order = (axes or wanted).lower().replace("bias", "b").replace(",", "").replace(" ", "")
     if sorted(order) != sorted(wanted):
         raise StackError(
-            f"{path}: --axes must name each of {', '.join(wanted)} once, for example {wanted!r}; got {axes!r}."
+            f"{path}: axes must name each of {', '.join(wanted)} once, for example {wanted!r}; got {axes!r}."
         )
     return order

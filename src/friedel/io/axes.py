@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from friedel.channels import is_height
 from friedel.errors import StackError
+from friedel.geometry import tip_frame, tip_origin, tip_position
 
 Pixel = float | tuple[float, float]
 
@@ -70,22 +73,73 @@ def _parse(text: str) -> list[float]:
     return values
 
 
-def need_axes(what: str, bias: Any, pixel_nm: Pixel | None, count: int) -> tuple[np.ndarray, Pixel]:
-    """Return bias [mV] and pixel [nm] for a format that holds neither, or say which option is missing.
+class AxesMissing(StackError):
+    """A file is sound but holds no bias axis or no pixel size.
+
+    Attributes
+    ----------
+    missing : tuple of str
+        The settings that it needs: ``"bias"``, ``"pixel_nm"``, ``"axes"``, ``"dataset"``.
+    arrays : dict of str to tuple of int
+        Shapes of what the file holds.
+    """
+
+    def __init__(
+        self, message: str, missing: tuple[str, ...], arrays: Mapping[str, tuple[int, ...]] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.arrays = dict(arrays or {})
+
+
+def need_axes(
+    what: str,
+    bias: Any,
+    pixel_nm: Pixel | None,
+    count: int,
+    arrays: Mapping[str, tuple[int, ...]] | None = None,
+) -> tuple[np.ndarray, Pixel]:
+    """Return bias [mV] and pixel [nm] for a format that holds neither, or say which setting is missing.
 
     Raises
     ------
-    StackError
+    AxesMissing
         If one of them was not given.
     """
-    missing = []
+    words = {"bias": "bias (START:STOP, in mV)" if count > 1 else "bias (in mV)", "pixel_nm": "pixel_nm"}
+    missing = [name for name, value in (("bias", bias), ("pixel_nm", pixel_nm)) if value is None]
+    if bias is not None and pixel_nm is not None:
+        return bias_axis(bias, count), pixel_nm
+    text = " and ".join(words[name] for name in missing)
+    raise AxesMissing(f"{what} does not hold these axes itself: give {text}.", tuple(missing), arrays)
+
+
+def split_images(
+    images: Mapping[str, np.ndarray], units: Mapping[str, str], bias: Any
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+    """Sort the images of one scan into channels and images of a stack.
+
+    Parameters
+    ----------
+    images : mapping of str to array, shape (y, x)
+    units : mapping of str to str
+        A length is that of a topograph.
+    bias : see `bias_axis`, or None if it is not known
+
+    Returns
+    -------
+    channels : dict of str to array, shape (1, y, x)
+        All but the topographs; none if the bias is not known.
+    flat : dict of str to array, shape (y, x)
+        The topographs; all images if the bias is not known.
+    bias_mv : array, shape (1,)
+        NaN if not known.
+    """
     if bias is None:
-        missing.append("--bias START:STOP in mV" if count > 1 else "--bias in mV")
-    if pixel_nm is None:
-        missing.append("--pixel-nm")
-    if missing:
-        raise StackError(f"{what} does not hold these axes itself: give {' and '.join(missing)}.")
-    return bias_axis(bias, count), pixel_nm  # type: ignore[return-value]
+        return {}, dict(images), np.array([np.nan])
+    flat = {name: values for name, values in images.items() if is_height(name, units.get(name, ""))}
+    channels = {name: values[np.newaxis] for name, values in images.items() if name not in flat}
+    return channels, flat, bias_axis(bias, 1)
 
 
 def override_axes(stack: xr.Dataset, bias: Any, pixel_nm: Pixel | None, label: str) -> xr.Dataset:
@@ -96,15 +150,26 @@ def override_axes(stack: xr.Dataset, bias: Any, pixel_nm: Pixel | None, label: s
             stack = stack.assign_coords(bias=("bias", values, {"units": "mV"}))
             stack.attrs["sweep"] = "bias"
         if pixel_nm is not None:
-            pitch_y, pitch_x = pixel_pair(pixel_nm)
-            stack = stack.assign_coords(
-                y=("y", np.arange(stack.sizes["y"]) * pitch_y, {"units": "nm"}),
-                x=("x", np.arange(stack.sizes["x"]) * pitch_x, {"units": "nm"}),
-            )
-            stack.attrs.update(pixel_y_nm=pitch_y, pixel_x_nm=pitch_x)
+            stack = with_pitch(stack, pixel_pair(pixel_nm))
     except StackError as error:
         raise StackError(f"{label}: {error}") from error
     return stack
+
+
+def with_pitch(stack: xr.Dataset, pitch_nm: tuple[float, float]) -> xr.Dataset:
+    """Give a stack another pixel pitch [nm] (y, x); the tip position of its middle stays."""
+    last = [float(stack[dim][0] + stack[dim][-1]) for dim in ("x", "y")]
+    centre = tip_position(stack, last[0] / 2, last[1] / 2)
+    axes = {}
+    for dim, pitch in zip(("y", "x"), pitch_nm, strict=True):
+        count = stack.sizes[dim]
+        attrs: dict[str, Any] = {"units": "nm"} | ({"pitch_nm": pitch} if count == 1 else {})
+        axes[dim] = (dim, np.arange(count) * pitch, attrs)
+    stack = stack.assign_coords(axes)
+    _, _, angle, hand = tip_frame(stack)
+    end = float(stack["x"][-1]), float(stack["y"][-1])
+    origin = tip_origin((float(centre[0]), float(centre[1])), end, angle, hand)
+    return stack.assign_attrs(tip_origin_x_nm=origin[0], tip_origin_y_nm=origin[1])
 
 
 def single(value: float) -> float:

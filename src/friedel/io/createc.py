@@ -50,8 +50,6 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     images = {name: planes[i] * np.float32(factor) for i, name in enumerate(names) if name.startswith("Z")}
     data = {name: planes[i][np.newaxis] for i, name in enumerate(names) if name not in images}
     width, height = number(header, "width", path) * 0.1, number(header, "height", path) * 0.1
-    if not data:
-        data, images = {name: image[np.newaxis] for name, image in images.items()}, {}
     return make_stack(
         data,
         bias_mv=[number(header, "bias", path)],

@@ -14,7 +14,7 @@ import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io import createc
-from friedel.io.axes import bias_axis, pixel_pair
+from friedel.io.axes import AxesMissing, bias_axis, pixel_pair
 from friedel.io.lazy import Records, sweep_variable
 from friedel.stack import make_stack
 
@@ -74,8 +74,10 @@ def _shape(words: np.ndarray) -> tuple[int, int]:
 def _pixel(path: Path, rows: int, columns: int) -> tuple[float, float]:
     beside = path.with_name(path.name + ".dat")
     if not beside.exists():
-        raise StackError(
-            f"{path}: the size of the area is in {beside.name}, which is not here: give --pixel-nm."
+        raise AxesMissing(
+            f"{path}: the size of the area is in {beside.name}, which is not here: give pixel_nm.",
+            ("pixel_nm",),
+            {"grid": (rows, columns)},
         )
     with beside.open("rb") as file:
         header = createc.parse(file.read(createc.HEADER))

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
-from friedel.stack import didv, didv_channel, pixel_pitch
+from friedel.stack import didv, didv_channel, pixel_pitch, tip_frame
 
 SUFFIXES = (".nc", ".gwy", ".gsf", ".npz")
 
@@ -62,6 +62,7 @@ def _write_npz(stack: xr.Dataset, target: Path) -> None:
     from friedel._util.atomic_write import write_beside
     from friedel.stack import channel_names
 
+    stack = stack.sortby(["y", "x"])  # the archive holds no direction
     arrays: dict[str, Any] = {name.replace("/", "_"): stack[name].to_numpy() for name in channel_names(stack)}
     arrays |= {"bias": stack["bias"].to_numpy(), "pixel_nm": np.array(pixel_pitch(stack))}
     with write_beside(target) as beside, beside.open("wb") as file:
@@ -72,11 +73,8 @@ def _write_plane(stack: xr.Dataset, target: Path, channel: str | None, bias_mv: 
     from friedel.io.maps import write_map
 
     # A channel that is named is written as it is; dI/dV of a current is derived only where none is.
-    data = (
-        didv(stack)
-        if channel is None
-        else stack[didv_channel(stack, channel)[0]].assign_attrs(channel=channel)
-    )
+    data = didv(stack) if channel is None else _plain(stack, channel)
+    data = data.sortby(["y", "x"])  # the formats know rising axes only
     axis = stack["bias"].to_numpy()
     if bias_mv is None and len(axis) > 1:
         raise StackError(
@@ -89,6 +87,12 @@ def _write_plane(stack: xr.Dataset, target: Path, channel: str | None, bias_mv: 
         pixel_nm=pixel_pitch(stack),
         name=f"{data.attrs['channel']} {axis[index]:g} mV",
         units=str(data.attrs.get("units", "")) or "1",
-        origin_nm=(float(stack["y"][0]), float(stack["x"][0])),
-        y_direction=int(stack.attrs.get("y_direction", 1)),
+        origin_nm=(float(data["y"][0]), float(data["x"][0])),
+        y_direction=tip_frame(stack)[3],
     )
+
+
+def _plain(stack: xr.Dataset, channel: str) -> xr.DataArray:
+    name, derived = didv_channel(stack, channel)
+    data = stack[name].assign_attrs(channel=name) if derived else didv(stack, name)
+    return data if "bias" in data.dims else data.expand_dims(bias=stack["bias"])

@@ -54,7 +54,7 @@ def _nanonis_grid(head: bytes, path: Path) -> bool:
 
 
 def _nanonis_spectrum(head: bytes, path: Path) -> bool:
-    return head.startswith(b"Experiment\t")
+    return head.removeprefix(b"\xef\xbb\xbf").startswith(b"Experiment\t")
 
 
 def _rhk(head: bytes, path: Path) -> bool:

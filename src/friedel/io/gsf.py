@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
-from friedel.io.axes import TO_NM, in_unit, need_axes
+from friedel.io.axes import TO_NM, in_unit, need_axes, split_images
 from friedel.stack import make_stack
 
 #: Key of the header: "up" if the image was turned for writing because its y rises with the row.
@@ -37,10 +37,12 @@ class Field:
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     """Open a `.gsf` file; see `friedel.io.open_stack`."""
     field = load(path)
-    axis, pixel = need_axes(f"{path}: this image", bias, pixel_nm or field.pixel_nm, 1)
     name = field.title or "image"
+    _, pixel = need_axes(f"{path}: this image", 0.0, pixel_nm or field.pixel_nm, 1)
+    channels, images, axis = split_images({name: field.values}, {name: field.unit}, bias)
     return make_stack(
-        {name: field.values[np.newaxis]},
+        channels,
+        images=images,
         bias_mv=axis,
         pixel_nm=pixel,
         units={name: field.unit},

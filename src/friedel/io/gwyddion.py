@@ -17,8 +17,8 @@ import xarray as xr
 
 from friedel._util.atomic_write import write_beside
 from friedel.errors import StackError
-from friedel.io.axes import TO_MV, TO_NM, bias_axis, in_unit, need_axes, pixel_pair
-from friedel.stack import channel_names, didv_channel, image_names, make_stack, pixel_pitch
+from friedel.io.axes import TO_MV, TO_NM, in_unit, need_axes, pixel_pair, split_images
+from friedel.stack import channel_names, didv_candidates, image_names, make_stack, pixel_pitch, row_direction
 
 _NUMBERS = {"i": "<i", "q": "<q", "d": "<d"}
 _ARRAYS = {"I": "<i4", "Q": "<i8", "D": "<f8"}
@@ -151,25 +151,25 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | N
     if len(same) < len(chosen):
         names = ", ".join(repr(field.name) for field in chosen)
         raise StackError(
-            f"{path}: several volumes or images of different axes: {names}. Name one with --dataset."
+            f"{path}: several volumes or images of different axes: {names}. Name one as dataset."
         )
-    count = first.values.shape[0] if first.values.ndim == 3 else 1
-    if first.bias_mv is None or first.pixel_nm is None:
-        own = first.bias_mv if bias is None else bias
-        axis, pixel = need_axes(f"{path}: this file", own, pixel_nm or first.pixel_nm, count)
+    pixel = pixel_nm or first.pixel_nm
+    if first.values.ndim == 2:
+        _, pixel = need_axes(f"{path}: this file", 0.0, pixel, 1)
+        planes = {field.name: field.values for field in same}
+        channels, flat, axis = split_images(planes, {field.name: field.unit for field in same}, bias)
     else:
-        axis = first.bias_mv if bias is None else bias_axis(bias, count)
-        pixel = pixel_pair(first.pixel_nm if pixel_nm is None else pixel_nm)
-    flat = [f for f in images if first.values.ndim == 3 and f.values.shape == first.values.shape[1:]]
+        own = first.bias_mv if bias is None else bias
+        axis, pixel = need_axes(f"{path}: this file", own, pixel, first.values.shape[0])
+        channels = {field.name: field.values for field in same}
+        flat = {f.name: f.values for f in images if f.values.shape == first.values.shape[1:]}
+        flat = {name: values for name, values in flat.items() if name not in channels}
     return make_stack(
-        {
-            field.name: np.atleast_3d(field.values) if field.values.ndim == 3 else field.values[None]
-            for field in same
-        },
+        channels,
         bias_mv=axis,
-        pixel_nm=pixel,
-        units={field.name: field.unit for field in [*same, *flat]},
-        images={field.name: field.values for field in flat if field.name not in {f.name for f in same}},
+        pixel_nm=pixel_pair(pixel),
+        units={field.name: field.unit for field in [*same, *images]},
+        images=flat,
         header={key: value for key, value in tree.items() if isinstance(value, (str, int, float))},
         instrument="Gwyddion",
         scan_centre_x_nm=first.centre_nm[0],
@@ -256,8 +256,10 @@ def write(stack: xr.Dataset, path: str | os.PathLike[str]) -> None:
     steps = np.diff(axis)
     step = float(steps.mean()) if len(steps) else 1e-3
     even = len(steps) == 0 or np.allclose(steps, step, rtol=1e-6, atol=1e-12)
-    upward = stack.attrs.get("y_direction", 1) > 0  # Gwyddion draws the first line on top
+    stack = stack.sortby("x")
+    upward = row_direction(stack) > 0  # Gwyddion draws the first line on top
     tree = GwyContainer()
+    shown = didv_candidates(stack)[:1]
     for index, name in enumerate(channel_names(stack), start=1):
         planes = stack[name].to_numpy()
         planes = planes[:, ::-1] if upward else planes
@@ -294,7 +296,7 @@ def write(stack: xr.Dataset, path: str | os.PathLike[str]) -> None:
         tree[f"/brick/{index}"] = brick
         tree[f"/brick/{index}/title"] = name
         tree.typecodes[f"/brick/{index}/title"] = "s"  # a title of one letter would become a number
-        tree[f"/brick/{index}/visible"] = name == didv_channel(stack)[0]
+        tree[f"/brick/{index}/visible"] = name in shown
     for index, name in enumerate(image_names(stack)):
         image = stack[name].to_numpy().astype(np.float64)
         field = GwyDataField(

@@ -5,7 +5,6 @@ Nothing outside the file is read: external links, virtual datasets and external 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
-from friedel.io.axes import TO_MV, TO_NM, factor_of, in_unit, need_axes
+from friedel.io.axes import TO_MV, TO_NM, factor_of, in_unit, need_axes, split_images
 from friedel.io.guard import check_hdf5
 from friedel.stack import make_stack
 
@@ -135,29 +134,30 @@ def read_open(
     if any(main.bias_mv is not None for main in found.values()):
         found = {name: main for name, main in found.items() if main.bias_mv is not None}
     first = next(iter(found.values()))
-    count = 1 if first.bias_mv is None else len(first.bias_mv)
-    axis, pixel = need_axes(
-        f"{path}: this image", first.bias_mv if bias is None else bias, pixel_nm or first.pixel_nm, count
-    )
-    channels, units, images = {}, {}, {}
+    pixel_nm = pixel_nm or first.pixel_nm
+    axis = None
+    if first.bias_mv is not None:
+        axis, pixel_nm = need_axes(
+            f"{path}: this file", first.bias_mv if bias is None else bias, pixel_nm, len(first.bias_mv)
+        )
+    units: dict[str, str] = {}
+    channels: dict[str, np.ndarray] = {}
+    images: dict[str, np.ndarray] = {}
     for name, main in found.items():
         if not _same_axes(main, first):
             raise StackError(
-                f"{path}: several stacks of different axes: {', '.join(found)}. Name one with --dataset."
+                f"{path}: several stacks of different axes: {', '.join(found)}. Name one as dataset."
             )
         label = _label(name, list(found))
         values = load(main.dataset, path).transpose(main.order)
         units[label] = main.unit
-        if main.bias_mv is None and re.match(r"z\b|z_|topo|height", label, re.IGNORECASE):
-            images[label] = values
-        else:
-            channels[label] = values if values.ndim == 3 else values[np.newaxis]
-    if not channels:
-        channels, images = {name: values[np.newaxis] for name, values in images.items()}, {}
+        (images if main.bias_mv is None else channels)[label] = values
+    if axis is None:
+        channels, images, axis = split_images(images, units, bias)
     return make_stack(
         channels,
         bias_mv=axis,
-        pixel_nm=pixel,
+        pixel_nm=pixel_nm,
         units=units,
         images=images,
         scan_centre_x_nm=first.centre_nm[0],

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
-from friedel.io.axes import TO_MV, TO_NM, Pixel, bias_axis, in_unit, need_axes, pixel_pair
+from friedel.io.axes import TO_MV, TO_NM, Pixel, in_unit, need_axes, pixel_pair, split_images
 from friedel.stack import make_stack
 
 
@@ -41,17 +41,22 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     pixel: Pixel | None = own_pixel if pixel_nm is None else pixel_pair(pixel_nm)
     axis_mv = None if values is None else np.round(values, 9)
     note = _text(wave.get("note", b""))
-    if axis_mv is None or pixel is None:
-        count = data.shape[order[0]] if data.ndim == 3 else 1
-        axis_mv, pitch = need_axes(f"{path}: this wave", axis_mv if bias is None else bias, pixel, count)
+    if data.ndim == 3:
+        own = axis_mv if bias is None else bias
+        axis_mv, pitch = need_axes(f"{path}: this wave", own, pixel, data.shape[order[0]])
     else:
-        axis_mv, pitch = axis_mv if bias is None else bias_axis(bias, len(axis_mv)), pixel
+        _, pitch = need_axes(f"{path}: this wave", 0.0, pixel, 1)
     planes = data.transpose(order) if data.ndim == 3 else data.T[np.newaxis]
     name, unit = _name(header, note)
     rows, columns = planes.shape[1:]
     acquired = int(np.isfinite(planes).all(axis=0).sum())
+    channels: dict[str, np.ndarray] = {name: np.ascontiguousarray(planes, dtype=np.float32)}
+    images: dict[str, np.ndarray] = {}
+    if data.ndim == 2:
+        channels, images, axis_mv = split_images({name: channels[name][0]}, {name: unit}, bias)
     return make_stack(
-        {name: np.ascontiguousarray(planes, dtype=np.float32)},
+        channels,
+        images=images,
         bias_mv=axis_mv,
         pixel_nm=pitch,
         units={name: unit},

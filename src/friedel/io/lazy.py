@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class Records:
         Complete records in the file, at most rows × columns.
     dtype : str
         For example ``">f4"``.
+    index : array, shape (rows × columns,), optional
+        The record of every pixel, −1 where there is none; if None, the records lie row by row.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class Records:
     shape: tuple[int, int]
     acquired: int
     dtype: str = ">f4"
+    index: np.ndarray | None = field(default=None, compare=False)
 
     def open(self) -> np.ndarray:
         """Map the complete records, shape (acquired, length). The file stays open only while the map is used."""
@@ -78,14 +81,29 @@ class _Sweep(BackendArray):
         height, width = self.records.shape
         first, last = _span(rows, height)
         out = np.full((len(numbers), (last - first) * width), np.nan, dtype=np.float32)
-        stop = min(last * width, self.records.acquired)
-        start = first * width
-        if stop > start and len(numbers):
-            _transpose(self.records.open()[start:stop], numbers, out)
+        if len(numbers):
+            self._fill(out, first * width, last * width, numbers)
         planes = out.reshape(len(numbers), last - first, width)
         rows = rows - first if isinstance(rows, (int, np.integer)) else _shift(rows, first)
         planes = planes[:, rows][..., columns]
         return planes[0] if isinstance(sweep, (int, np.integer)) else planes
+
+    def _fill(self, out: np.ndarray, start: int, stop: int, numbers: np.ndarray) -> None:
+        """Read the pixels from `start` to `stop` into `out`, shape (numbers, pixels)."""
+        index = self.records.index
+        if index is None:
+            stop = min(stop, self.records.acquired)
+            if stop > start:
+                _transpose(self.records.open()[start:stop], numbers, out)
+            return
+        known = np.flatnonzero(index[start:stop] >= 0)
+        if len(known):
+            part = np.empty((len(numbers), len(known)), dtype=np.float32)
+            rows = self.records.open()
+            for begin in range(0, len(known), _BLOCK):
+                block = known[begin : begin + _BLOCK]
+                _transpose(rows[index[start + block]], numbers, part[:, begin : begin + len(block)])
+            out[:, known] = part
 
 
 class _Parameter(BackendArray):
@@ -102,7 +120,12 @@ class _Parameter(BackendArray):
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         image = np.full(self.shape, np.nan, dtype=np.float32)
-        image.reshape(-1)[: self.records.acquired] = self.records.open()[:, self.number]
+        values = self.records.open()[:, self.number]
+        if self.records.index is None:
+            image.reshape(-1)[: self.records.acquired] = values
+        else:
+            known = self.records.index >= 0
+            image.reshape(-1)[known] = values[self.records.index[known]]
         return image[key]
 
 

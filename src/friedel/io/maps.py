@@ -66,14 +66,16 @@ def write_map(
                 "x": ("x", origin_nm[1] + np.arange(values.shape[1]) * pitch_x, {"units": "nm"}),
             },
             name=name.replace("/", "_"),
-            attrs={"long_name": name, "units": units, "pixel_y_nm": pitch_y, "pixel_x_nm": pitch_x},
+            attrs={"long_name": name, "units": units},
         )
         dataset = image.to_dataset()
         dataset.attrs = {
             key: v if isinstance(v, (int, float, str)) else str(v) for key, v in (attributes or {}).items()
         }
+        # From memory: the HDF5 library crashes where the disk is full.
+        content = dataset.to_netcdf(engine="h5netcdf")
         with write_beside(target) as beside:
-            dataset.to_netcdf(beside, engine="h5netcdf")
+            beside.write_bytes(content)
     else:
         raise StackError(f"{target}: maps are written as .nc or .gsf.")
 
@@ -120,8 +122,6 @@ def read_map(path: str | os.PathLike[str]) -> xr.DataArray:
                 attrs={
                     "long_name": field.title or "map",
                     "units": field.unit,
-                    "pixel_y_nm": field.pixel_nm[0],
-                    "pixel_x_nm": field.pixel_nm[1],
                 },
             )
         from friedel.io.hdf5 import open_file

@@ -13,6 +13,7 @@ import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
+from friedel.io.axes import AxesMissing
 
 #: deflate cannot pack more than about 1032 bytes into one.
 _MOST_PACKED = 1100
@@ -27,9 +28,12 @@ def read(
     name, array = (_new if b"MATLAB 7.3" in head or b"HDF5" in head else _old)(path, dataset)
     if axes is None and array.ndim == 3:
         shape = "×".join(map(str, array.shape))
-        raise StackError(
-            f"{path}: the array {name!r} ({shape}) does not say which axis is the bias: give --axes, "
-            "for example yxb if the bias is last."
+        asked = {"bias": bias, "pixel_nm": pixel_nm}
+        raise AxesMissing(
+            f"{path}: the array {name!r} ({shape}) does not say which axis is the bias: give axes, "
+            "for example yxb if the bias is last.",
+            (*(name for name, value in asked.items() if value is None), "axes"),
+            {name: array.shape},
         )
     return stack_from_array(
         array, path, name=name, bias=bias, pixel_nm=pixel_nm, axes=axes, instrument="MATLAB"

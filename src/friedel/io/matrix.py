@@ -149,10 +149,10 @@ def _image(files: dict[Path, _Guarded], path: Path) -> xr.Dataset:
             channels[_label(data, trace)] = full
             units[_label(data, trace)] = str(data.channel_name_and_unit[1])
     heights = {name: values for name, values in channels.items() if name.startswith("Z")}
-    planes = {name: values for name, values in channels.items() if name not in heights} or heights
-    if not planes:
+    planes = {name: values for name, values in channels.items() if name not in heights}
+    if not channels:
         raise StackError(f"{path}: the file holds no complete line.")
-    known = np.isfinite(next(iter(planes.values())))
+    known = np.isfinite(next(iter(channels.values())))
     return make_stack(
         {name: values[np.newaxis] for name, values in planes.items()},
         bias_mv=[_of(first, "GapVoltageControl.Voltage", float("nan")) * 1e3],

@@ -1,12 +1,14 @@
 """Nanonis grid spectroscopy (`.3ds`): one record a pixel, of parameters and then the sweep of every channel.
 
-The header is text, the data big-endian float32, the first pixel is the lower left one and rows go upwards. A grid that
-was broken off ends early; the rest is NaN. The channels are read when they are touched.
+The header is text, the data big-endian float32. Each record keeps the limits of its sweep and its tip position: these say
+where it lies (row by row, in a meander, along a line, in any order), and that no byte was lost. A grid that was broken off
+ends early; the rest is NaN. The channels are read when they are touched.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,13 @@ import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io import nanonis_header as text
-from friedel.io.axes import single
+from friedel.io.axes import pixel_pair
 from friedel.io.lazy import Records, image_variable, sweep_variable
+from friedel.io.nanonis_places import GridFrame, Places, from_header, from_positions
+from friedel.io.nanonis_sweep import sweep_axis
 from friedel.stack import make_stack
 
 _END = b":HEADER_END:"
-_SEGMENTS = re.compile(r"Segment Start.*Segment End", re.IGNORECASE)
 
 
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
@@ -34,40 +37,121 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     if not channels:
         raise StackError(f"{path}: the header names no channels.")
     _check_size(header, points, len(channels), path)
-    records = _records(path, raw, after, parameters + points * len(channels), (height, width))
-    first = np.array(records.open()[0], dtype=np.float64)
-    keep, axis = _sweep_axis(header, first, points, path)
+    names, units = _names(channels)
+    parts = Parts(parameters, points, tuple(names))
+    records = _records(path, raw, after, parts.length, (height, width))
+    fixed = _parameter_names(header, parameters)
+    taken, table = _checked(records, fixed, path)
+    limits = _limits(table[taken], fixed)
     sweep, sweep_unit = text.split_unit(header.get("Sweep Signal", "Bias (V)"))
     is_bias = bool(re.match(r"bias\b", sweep, re.IGNORECASE)) and sweep_unit in ("V", "mV")
-    if is_bias and sweep_unit == "V":
-        axis = axis * 1e3
-    names, units = _names(channels)
-    data = {
-        name: sweep_variable(records, parameters + index * points + keep) for index, name in enumerate(names)
-    }
+    recorded = None
+    if is_bias and "Bias" in names and units["Bias"] == sweep_unit:
+        first = int(np.flatnonzero(taken)[0])
+        start = parts.start("Bias")
+        recorded = np.array(records.open()[first, start : start + points], dtype=np.float64)
+    found = sweep_axis(header, limits, recorded, points, path)
+    axis = found.values * (1e3 if is_bias and sweep_unit == "V" else 1.0)
+    places = _places(header, (height, width), fixed, table, taken, pixel_nm, path)
+    records = replace(records, shape=places.shape, index=places.record)
+    data = {name: sweep_variable(records, parts.start(name) + found.keep) for name in names}
     images, image_units = _images(header, records, parameters, set(names))
-    centre_x, centre_y, size_x, size_y, angle = text.numbers(header, "Grid settings", 5, path)
-    if not (size_x > 0 and size_y > 0):
-        raise StackError(f"{path}: the header claims a grid of {size_x} m × {size_y} m.")
     stack = make_stack(
         data,
         bias_mv=axis,
-        # One pixel covers size / n; the pixels lie in the middle of their cells.
-        pixel_nm=(size_y / height * 1e9, size_x / width * 1e9),
+        pixel_nm=places.pixel_nm,
         units=units | image_units,
         images=images,
         header=header,
         instrument="Nanonis",
         sweep="bias" if is_bias else header["Sweep Signal"],
-        scan_centre_x_nm=centre_x * 1e9,
-        scan_centre_y_nm=centre_y * 1e9,
-        scan_angle_deg=angle,
-        acquired=records.acquired,
-        expected=width * height,
+        acquired=int(taken.sum()),
+        expected=max(width * height, places.shape[0] * places.shape[1]),
+        **places.frame,
     )
     if not is_bias:
         stack["bias"].attrs.update(units=sweep_unit, long_name=sweep)
     return stack
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Where parameters and channels lie in a record."""
+
+    parameters: int
+    points: int
+    names: tuple[str, ...]
+
+    @property
+    def length(self) -> int:
+        """Numbers in a record."""
+        return self.parameters + self.points * len(self.names)
+
+    def start(self, name: str) -> int:
+        """First number of a channel."""
+        return self.parameters + self.names.index(name) * self.points
+
+
+def _parameter_names(header: dict[str, str], count: int) -> list[str]:
+    listed = [
+        header.get("Fixed parameters", "Sweep Start;Sweep End"),
+        header.get("Experiment parameters", ""),
+    ]
+    return [name.strip() for part in listed for name in part.split(";") if name.strip()][:count]
+
+
+def _checked(records: Records, names: list[str], path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Which records were taken, and the parameters of all; records that contradict each other are refused."""
+    rows = records.open()
+    table = np.array(rows[:, : max(len(names), 1)], dtype=np.float64)
+    empty = ~np.nan_to_num(table, nan=1.0).any(axis=1)
+    taken = np.ones(len(table), dtype=bool)
+    taken[empty] = [bool(rows[int(number)].any()) for number in np.flatnonzero(empty)]
+    del rows
+    if not taken.any():
+        raise StackError(f"{path}: every record of this grid is empty: nothing was measured.")
+    ends = [i for i, name in enumerate(names) if name.lower() in ("sweep start", "sweep end")]
+    if len(ends) == 2:
+        limits = table[np.ix_(taken, ends)]
+        first = limits[0]
+        wrong = ~(np.abs(limits - first) <= 1e-4 * np.abs(first).max() + 1e-12).all(axis=1)
+        if wrong.any():
+            number = int(np.flatnonzero(taken)[np.flatnonzero(wrong)[0]])
+            raise StackError(
+                f"{path}: record {number + 1} of {len(table)} contradicts the first: its sweep runs from "
+                f"{table[number, ends[0]]:.4g} to {table[number, ends[1]]:.4g}, not from {first[0]:.4g} to "
+                f"{first[1]:.4g}. Bytes were lost or added (copy the original again, as binary), or every pixel has "
+                "a sweep of its own, which is not supported."
+            )
+    return taken, table
+
+
+def _limits(table: np.ndarray, names: list[str]) -> tuple[float, float] | None:
+    lower = [name.lower() for name in names]
+    if "sweep start" not in lower or "sweep end" not in lower:
+        return None
+    return float(table[0, lower.index("sweep start")]), float(table[0, lower.index("sweep end")])
+
+
+def _places(
+    header: dict[str, str],
+    shape: tuple[int, int],
+    names: list[str],
+    table: np.ndarray,
+    taken: np.ndarray,
+    pixel_nm: Any,
+    path: Path,
+) -> Places:
+    centre_x, centre_y, size_x, size_y, angle = text.numbers(header, "Grid settings", 5, path)
+    centre, size = (centre_x * 1e9, centre_y * 1e9), (size_x * 1e9, size_y * 1e9)
+    grid = GridFrame(*shape, centre, size, angle)
+    wanted = [next((i for i, n in enumerate(names) if n.startswith(f"{axis} (m)")), None) for axis in "XY"]
+    if None in wanted or not (np.ptp(table[taken][:, wanted], axis=0) > 0).any():  # type: ignore[index]
+        return from_header(grid, path)
+    positions = np.where(taken[:, None], table[:, wanted], np.nan) * 1e9  # type: ignore[index]
+    if not np.isfinite(positions[taken]).all():
+        return from_header(grid, path)
+    return from_positions(grid, positions, None if pixel_nm is None else pixel_pair(pixel_nm), path)
 
 
 def _grid(header: dict[str, str], path: Path) -> tuple[int, int]:
@@ -124,56 +208,6 @@ def _records(path: Path, raw: bytes, after: int, length: int, shape: tuple[int, 
     if acquired < records.acquired:
         records = Records(path, offset, length, shape, acquired)
     return records
-
-
-def _sweep_axis(
-    header: dict[str, str], first: np.ndarray, points: int, path: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return which points of the sweep to keep, and their values in the sweep's unit."""
-    everything = np.arange(points)
-    table = next((value for key, value in header.items() if _SEGMENTS.search(key)), None)
-    if header.get("Filetype", "").upper() == "MLS" or table is not None:
-        if table is None:
-            raise StackError(f"{path}: a multi-segment sweep whose segments the header does not list.")
-        return _segments(table, points, path)
-    fixed = [
-        name.strip().lower() for name in header.get("Fixed parameters", "Sweep Start;Sweep End").split(";")
-    ]
-    try:
-        start, end = first[fixed.index("sweep start")], first[fixed.index("sweep end")]
-    except (ValueError, IndexError):
-        raise StackError(
-            f"{path}: the header does not say where the sweep's start and end are stored."
-        ) from None
-    if not (np.isfinite([start, end]).all() and max(abs(start), abs(end)) < 1e6):
-        raise StackError(f"{path}: the sweep's limits are damaged ({start:g} to {end:g}).")
-    if start == end and points > 1:
-        raise StackError(f"{path}: the sweep starts and ends at the same value ({start:g}).")
-    return everything, np.linspace(single(start), single(end), points)
-
-
-def _segments(table: str, points: int, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Build the axis of a multi-segment sweep; neighbours may store the voltage they share once or twice."""
-    try:
-        rows = [[float(word) for word in row.split(",")] for row in re.split(r"[;\n]", table) if row.strip()]
-        parts = [np.linspace(row[0], row[1], int(row[4])) for row in rows if 0 < row[4] <= points]
-    except (ValueError, IndexError, OverflowError):
-        raise StackError(f"{path}: the segments of the sweep are damaged: {table[:80]!r}.") from None
-    if len(parts) != len(rows) or not parts:
-        raise StackError(f"{path}: the segments of the sweep do not fit its {points} points.")
-    for shared_once in (False, True):
-        joined = [parts[0]]
-        for part in parts[1:]:
-            joined.append(
-                part[1:] if shared_once and np.isclose(part[0], joined[-1][-1], atol=1e-9) else part
-            )
-        axis = np.concatenate(joined)
-        if len(axis) == points:
-            # The shared voltage was measured twice: the first of the two is kept.
-            _, keep = np.unique(np.round(axis, 9), return_index=True)
-            keep = np.sort(keep)
-            return keep, axis[keep]
-    raise StackError(f"{path}: the sweep's segments have {sum(map(len, parts))} points, its data {points}.")
 
 
 def _names(channels: list[str]) -> tuple[list[str], dict[str, str]]:

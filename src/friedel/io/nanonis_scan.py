@@ -55,8 +55,10 @@ def read(paths: list[Path], *, bias: Any = None, pixel_nm: Any = None) -> xr.Dat
         _same_frame(first, scan)
     shared = [name for name in first.planes if all(name in scan.planes for scan in scans)]
     height = [name for name in shared if re.match(r"z( \[bwd\])?$", name, re.IGNORECASE)]
-    channels = [name for name in shared if name not in height] or height
-    if not channels:
+    channels = [name for name in shared if name not in height]
+    if not channels and len(scans) > 1:
+        channels = height  # a topograph at each bias
+    if not shared:
         raise StackError(f"{first.path}: these images have no channel in common.")
     rows, columns = first.shape
     centre = text.numbers(first.header, "SCAN_OFFSET", 2, first.path)
@@ -71,7 +73,7 @@ def read(paths: list[Path], *, bias: Any = None, pixel_nm: Any = None) -> xr.Dat
     if bias is not None and len(scans) > 1:
         axis = np.arange(len(scans), dtype=float)  # replaced by what the user gave
     # A line that was never scanned is NaN in the file.
-    known = np.isfinite(first.image(channels[0]))
+    known = np.isfinite(first.image((channels or height)[0]))
     acquired = rows * columns if known.all() else int(known.sum())
     return make_stack(
         {name: _channel(scans, name) for name in channels},

@@ -1,4 +1,4 @@
-"""Nanonis point spectra (`.dat`), one a file, that were taken on a grid of points."""
+"""Nanonis point spectra (`.dat`), one per file: a single one, or those of a line, a grid or scattered points."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io import nanonis_header as text
-from friedel.io.lattice import Lattice, fit
-from friedel.stack import make_stack
+from friedel.io.point_spectra import PointSpectra, stack_of_points
 
 _END = b"[DATA]"
 _LARGEST = 64 << 20
@@ -30,17 +29,11 @@ class Spectrum:
 
 
 def read(paths: list[Path], *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
-    """Open spectra that form a grid; see `friedel.io.open_stack`."""
-    if len(paths) == 1:
-        raise StackError(
-            f"{paths[0]}: this is one spectrum at one point. Open the folder, or all files, of a grid of spectra."
-        )
+    """Open one spectrum, or spectra on a line, a grid or scattered; see `friedel.io.open_stack`."""
+    where = f"{paths[0].parent}" if len(paths) > 1 else f"{paths[0]}"
     spectra = [load(path) for path in paths]
-    lattice = fit(np.array([spectrum.position_nm for spectrum in spectra]), f"{paths[0].parent}")
     sweep, *names = spectra[0].columns
     axis = spectra[0].columns[sweep]
-    _, keep = np.unique(axis, return_index=True)  # segments of a sweep may share a voltage
-    keep = np.sort(keep)
     for spectrum in spectra[1:]:
         own = spectrum.columns.get(sweep)
         if (
@@ -52,30 +45,26 @@ def read(paths: list[Path], *, bias: Any = None, pixel_nm: Any = None) -> xr.Dat
         names = [name for name in names if name in spectrum.columns]
     unit = spectra[0].units[sweep]
     is_bias = sweep.lower().startswith("bias") and unit in ("V", "mV")
-    if not names:
-        raise StackError(f"{paths[0].parent}: these spectra have no channel in common.")
-    channels = {name: _grid(spectra, name, lattice, len(axis))[keep] for name in names}
-    complete = sum(len(spectrum.columns[sweep]) == len(axis) for spectrum in spectra)
-    stack = make_stack(
-        channels,
-        bias_mv=axis[keep] * (1e3 if is_bias and unit == "V" else 1.0),
-        pixel_nm=lattice.pixel_nm,
-        units=spectra[0].units,
-        images={"Z": _heights(spectra, lattice)} if "Z (m)" in spectra[0].header else None,
-        header=spectra[0].header,
-        instrument="Nanonis",
-        sweep="bias" if is_bias else f"{sweep} ({unit})",
-        scan_centre_x_nm=lattice.centre_nm[0],
-        scan_centre_y_nm=lattice.centre_nm[1],
-        scan_angle_deg=lattice.angle_deg,
-        y_direction=lattice.y_direction,
-        acquired=complete,
-        expected=lattice.shape[0] * lattice.shape[1],
+    heights = {"Z": _heights(spectra)} if "Z (m)" in spectra[0].header and "Z" not in names else {}
+    stack = stack_of_points(
+        PointSpectra(
+            where=where,
+            axis=axis * (1e3 if is_bias and unit == "V" else 1.0),
+            values={name: _together(spectra, name, len(axis)) for name in names},
+            positions_nm=np.array([spectrum.position_nm for spectrum in spectra]),
+            units={**spectra[0].units, **dict.fromkeys(heights, "m")},
+            heights=heights,
+            attributes={
+                "header": spectra[0].header,
+                "instrument": "Nanonis",
+                "sweep": "bias" if is_bias else f"{sweep} ({unit})",
+            },
+            sweep_unit=unit,
+        ),
+        pixel_nm,
     )
-    if "Z" in stack and stack["Z"].ndim == 2:
-        stack["Z"].attrs["units"] = "m"
     if not is_bias:
-        stack["bias"].attrs.update(units=unit, long_name=sweep)
+        stack["bias"].attrs.update(long_name=sweep)
     return stack
 
 
@@ -84,7 +73,7 @@ def load(path: Path) -> Spectrum:
     if path.stat().st_size > _LARGEST:
         raise StackError(f"{path}: too large for one spectrum.")
     raw, after = text.read_head(path, _END)
-    header = text.parse_spectrum(text.decode(raw))
+    header = text.parse_spectrum(text.decode(raw).removeprefix("\ufeff"))
     with path.open("rb") as file:
         file.seek(after)
         body = text.decode(file.read())
@@ -114,19 +103,20 @@ def load(path: Path) -> Spectrum:
     )
 
 
-def _grid(spectra: list[Spectrum], name: str, lattice: Lattice, points: int) -> np.ndarray:
-    values = np.full((points, *lattice.shape), np.nan, dtype=np.float32)
-    for spectrum, (row, column) in zip(spectra, lattice.cells, strict=True):
-        column_values = spectrum.columns[name]
-        values[: len(column_values), row, column] = column_values
+def _together(spectra: list[Spectrum], name: str, points: int) -> np.ndarray:
+    """Stack one channel, shape (n, points); a spectrum that ended early is NaN from there."""
+    values = np.full((len(spectra), points), np.nan, dtype=np.float32)
+    for row, spectrum in zip(values, spectra, strict=True):
+        own = spectrum.columns[name]
+        row[: len(own)] = own
     return values
 
 
-def _heights(spectra: list[Spectrum], lattice: Lattice) -> np.ndarray:
-    image = np.full(lattice.shape, np.nan, dtype=np.float32)
-    for spectrum, (row, column) in zip(spectra, lattice.cells, strict=True):
+def _heights(spectra: list[Spectrum]) -> np.ndarray:
+    heights = np.full(len(spectra), np.nan)
+    for index, spectrum in enumerate(spectra):
         try:
-            image[row, column] = float(spectrum.header.get("Z (m)", "nan"))
+            heights[index] = float(spectrum.header.get("Z (m)", "nan"))
         except ValueError:
             continue
-    return image
+    return heights

@@ -16,8 +16,9 @@ import xarray as xr
 
 from friedel._util.atomic_write import write_beside
 from friedel.errors import StackError
+from friedel.geometry import upgraded
 from friedel.io.axes import TO_MV, TO_NM, in_unit
-from friedel.stack import ATTRIBUTES, DIMS, channel_names, validate
+from friedel.stack import ATTRIBUTES, DIMS, channel_names, image_names, validate
 
 _NAME = "friedel_name"
 
@@ -84,8 +85,10 @@ def write(stack: xr.Dataset, path: str | os.PathLike[str]) -> None:
         for name, v in stack.data_vars.items()
         if v.dtype == np.float32
     }
+    # The HDF5 library crashes where the disk is full, so it never sees the disk.
+    content = stack.to_netcdf(engine="h5netcdf", encoding=encoding)
     with write_beside(path) as beside:
-        stack.to_netcdf(beside, engine="h5netcdf", encoding=encoding)
+        beside.write_bytes(content)
 
 
 def _safe(name: str, index: int) -> str:
@@ -116,25 +119,55 @@ def _complete(stack: xr.Dataset, path: Path) -> xr.Dataset:
             stack = stack.assign_coords({dim: (dim, values, {"units": "mV" if dim == "bias" else "nm"})})
     for name, variable in list(stack.data_vars.items()):
         if set(variable.dims) == set(DIMS) or set(variable.dims) == {"y", "x"}:
+            if variable.dtype.kind not in "fiu":
+                raise StackError(f"{path}: {str(name)!r} holds no real numbers (type {variable.dtype}).")
             stack[name] = variable.transpose(*[dim for dim in DIMS if dim in variable.dims]).astype(
                 np.float32
             )
-    if not channel_names(stack):
+    if not channel_names(stack) and not (image_names(stack) and stack.sizes["bias"] == 1):
         raise StackError(f"{path}: there is no variable with the axes bias, y and x.")
-    attrs = {**ATTRIBUTES, **stack.attrs}
-    for dim in ("y", "x"):
-        key = f"pixel_{dim}_nm"
-        values = stack[dim].to_numpy()
-        if key not in stack.attrs:
-            steps = np.diff(values)
-            if not len(steps) or not np.allclose(steps, steps[0], rtol=1e-3) or steps[0] <= 0:
-                raise StackError(f"{path}: the axis {dim} is not evenly rising, so there is no pixel size.")
-            attrs[key] = float(steps.mean())
-    attrs.setdefault("frame_rows", stack.sizes["y"])
-    attrs.setdefault("frame_columns", stack.sizes["x"])
-    if not attrs["expected"]:
-        first = stack[channel_names(stack)[0]].to_numpy()
-        attrs["expected"] = int(first.shape[1] * first.shape[2])
-        attrs["acquired"] = int(np.isfinite(first).all(axis=0).sum())
+    stack = _upgrade(stack)
+    if not stack.attrs["expected"]:
+        names = channel_names(stack) or image_names(stack)
+        known = np.isfinite(stack[names[0]].to_numpy()).reshape(-1, stack.sizes["y"], stack.sizes["x"])
+        stack.attrs.update(expected=known[0].size, acquired=int(known.all(axis=0).sum()))
+    return stack
+
+
+def _upgrade(stack: xr.Dataset) -> xr.Dataset:
+    """Bring the attributes of a file of any version and writer into the model.
+
+    Raises
+    ------
+    StackError
+        If an attribute is of a type that means nothing, for example an angle that is no number.
+    """
+    attrs = upgraded(stack.attrs)
+    for name, default in ATTRIBUTES.items():
+        value = attrs.get(name, default)
+        if isinstance(value, np.ndarray) and value.size == 1:
+            value = value.reshape(-1)[0]
+        if isinstance(default, str):
+            value = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        else:
+            value = _number(name, value, type(default))
+        attrs[name] = value
+    if attrs["y_direction"] not in (-1, 1):
+        raise StackError(f"The attribute 'y_direction' must be 1 or -1, not {attrs['y_direction']}.")
+    try:
+        json.loads(attrs["header"])
+    except ValueError:
+        attrs["header"] = json.dumps({"header": attrs["header"]})
+    stack = stack.copy(deep=False)
     stack.attrs = attrs
     return stack
+
+
+def _number(name: str, value: Any, kind: type) -> Any:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not np.isfinite(number) or (kind is int and not number.is_integer()):
+        raise StackError(f"The attribute {name!r} is damaged: {str(value)[:60]!r} is no number for it.")
+    return kind(number)

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
-from friedel.io.axes import bias_axis
+from friedel.io.axes import AxesMissing, bias_axis
 from friedel.stack import make_stack
 
 _NOWHERE = 1000.0
@@ -49,7 +49,11 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, index: int = 0) 
     ):
         raise StackError(f"{path}: the coordinates of row 2 are not evenly spaced.")
     if bias is None:
-        raise StackError(f"{path}: this format holds no bias: give --bias in mV.")
+        raise AxesMissing(
+            f"{path}: this format holds no bias: give bias (in mV).",
+            ("bias",),
+            {"image": (resolution, resolution)},
+        )
     pitch = abs(float(steps.mean())) * 0.1
     stack = make_stack(
         {"dI/dV": values[:pixels].reshape(1, resolution, resolution)},

@@ -259,7 +259,7 @@ def _images(images: list[Page], path: Path) -> xr.Dataset:
     pages = [page for page in images if page.raw.shape == largest]
     first = pages[0]
     topographs = [page for page in pages if page.name.lower().startswith("topo")]
-    channels = [page for page in pages if page not in topographs] or topographs
+    channels = [page for page in pages if page not in topographs]
     return make_stack(
         {page.name: _upright(page)[np.newaxis] for page in channels},
         bias_mv=[single(first.number("RHK_Bias")) * 1e3],

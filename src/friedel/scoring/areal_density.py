@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import chi2
 
-from friedel.stack import Area, channel_names, crop, pixel_pitch
+from friedel.stack import Area, channel_names, crop, image_names, pixel_pitch
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ def covered_area(stack: xr.Dataset, area: Area | None = None, channel: str | Non
     """
     part = crop(stack, area)
     pitch_y, pitch_x = pixel_pitch(stack)
-    acquired = np.isfinite(part[channel or channel_names(part)[0]].to_numpy()).any(axis=0)
+    acquired = np.isfinite(part[channel or (channel_names(part) or image_names(part))[0]].to_numpy())
+    acquired = acquired.any(axis=0) if acquired.ndim == 3 else acquired
     return float(acquired.sum() * pitch_y * pitch_x)
 
 
