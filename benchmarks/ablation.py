@@ -23,7 +23,7 @@ import xarray as xr
 
 from friedel._util.atomic_write import write_beside
 from friedel.benchmark.scenes import scene
-from friedel.models.friedel_net import Sight, WaveNet
+from friedel.models.friedel_net import NetworkInput, WaveNet
 from friedel.models.registry import Model, load_model
 from friedel.physics.dispersion import Dispersion
 from friedel.pipeline import detect
@@ -48,12 +48,12 @@ class _Blind(torch.nn.Module):
 class _SelfOnly(WaveNet):
     """Attention switched off: every voltage keeps its own values."""
 
-    def features(self, sight: Sight) -> torch.Tensor:
+    def features(self, given: NetworkInput) -> torch.Tensor:
         last = self.encoder[-1]
         with torch.no_grad():  # equal queries make the weights uniform
             last.weight[: self.config.d_q] = 0
             last.bias[: self.config.d_q] = 0
-        return super().features(sight)
+        return super().features(given)
 
 
 def _no_matched_field(made: WaveRecipe) -> torch.nn.Module:
@@ -180,9 +180,9 @@ def main() -> None:
         print(rows[-1], flush=True)
     bundled = load_model("friedel", "cpu")
     rows = [row for row in rows if row["variant"] not in BUNDLED]
-    for name, views in BUNDLED.items():
+    for name, passes in BUNDLED.items():
         network = bundled.network
-        network.config = replace(network.config, views=views)
+        network.config = replace(network.config, n_augment=passes)
         header = bundled.header
         rows.append(_row(name, header["steps"], header["minutes"], network, recipe(), args.seeds))
         _write(rows, path)

@@ -130,8 +130,9 @@ def test_a_resumed_training_says_where_it_was_done(tmp_path):
     next(work)
     work.close()
     content = torch.load(tmp_path / "m.checkpoint", weights_only=True)
-    assert content["machine"]["device"] == "cpu"
-    torch.save(content | {"machine": {"device": "cuda", "workers": 7}}, tmp_path / "m.checkpoint")
+    assert content["runs"][0]["device"] == "cpu"
+    run = {"step": 0, "device": "cuda", "workers": 7}
+    torch.save(content | {"runs": [run]}, tmp_path / "m.checkpoint")
     path = drain(iter_train(small(), **settings, device="cpu", resume=True))  # there is nothing left to do
     header = load_model(path, "cpu").header
     assert header["device"] == "cuda" and header["workers"] == 7
@@ -149,9 +150,9 @@ def test_a_training_from_a_parent_begins_with_its_weights(tmp_path):
     old, new, other = weights(parent), weights(child), weights(stranger)
     assert all(torch.allclose(old[key], new[key], atol=1e-6) for key in old)
     assert not all(torch.allclose(old[key], other[key], atol=1e-3) for key in old)
-    begun_with = load_model(child, "cpu").header["begun_with"]
-    assert begun_with == {"name": "parent", "sha256": load_model(parent, "cpu").sha256}
-    assert "begun_with" not in load_model(stranger, "cpu").header
+    origin = load_model(child, "cpu").header["initialised_from"]
+    assert origin == {"name": "parent", "sha256": load_model(parent, "cpu").sha256}
+    assert "initialised_from" not in load_model(stranger, "cpu").header
 
 
 def test_a_parent_with_another_network_is_refused(tmp_path):
@@ -184,7 +185,7 @@ def test_a_resumed_training_keeps_its_parent(tmp_path):
     interrupted(resume=True)  # need not be named again
     interrupted(resume=True, parent=parents[0])
     model = load_model(drain(iter_train(small(), **settings, resume=True)), "cpu")
-    assert model.header["begun_with"]["sha256"] == load_model(parents[0], "cpu").sha256
+    assert model.header["initialised_from"]["sha256"] == load_model(parents[0], "cpu").sha256
     assert model.header["steps"] == 4
 
 

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
+
+
+def check_whole(name: str, value: Any, low: int, high: int) -> None:
+    """Raise `ValueError` unless a network's setting is a whole number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r:.40}")
+
+
+def check_dilations(value: Any) -> None:
+    """Raise `ValueError` unless these are the dilations of a network's blocks: 1 to 64 of them, each 1 to 256."""
+    if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= 64:
+        raise ValueError("dilations must be a list of 1 to 64 whole numbers")
+    for one in value:
+        check_whole("a dilation", one, 1, 256)
 
 
 class Output(NamedTuple):

@@ -39,7 +39,7 @@ def scales(s: Tensor) -> tuple[Tensor, Tensor]:
     flat = torch.where(known, flat, torch.full_like(flat, float("nan")))
     centre = flat.nanmean(dim=-1, keepdim=True)
     spread = (flat - centre).square().nanmean(dim=-1).clamp(min=_LEAST**2).sqrt()
-    low, middle = flat.nanquantile(torch.tensor([0.25, 0.5], device=flat.device), dim=-1)
+    low, middle = flat.nanquantile(torch.tensor([0.25, 0.5], device=flat.device, dtype=flat.dtype), dim=-1)
     noise = 1.4826 * (middle - low)
     return tuple(one.nan_to_num(1.0).clamp(min=_LEAST)[..., None, None] for one in (spread, noise))  # type: ignore[return-value]
 
@@ -63,7 +63,10 @@ def logit(s: Tensor, calibration: Mapping[str, float]) -> Tensor:
     if s.ndim >= 2:
         spread, noise = scales(s)
     else:
-        spread, noise = (torch.tensor(float(calibration[f"typical_{name}"])) for name in ("spread", "noise"))
+        spread, noise = (
+            torch.tensor(float(calibration[f"typical_{name}"]), dtype=s.dtype, device=s.device)
+            for name in ("spread", "noise")
+        )
     height = s.clamp(min=_LEAST)
     return (
         float(calibration["spread"]) * (height / spread).clamp(min=_LEAST).log()

@@ -7,6 +7,11 @@ from typing import Any
 from friedel.models.registry import Model, ModelInfo
 
 
+def printable(text: Any) -> str:
+    """Text with everything that a terminal would obey, control characters and odd line ends, written out."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in str(text))
+
+
 def facts(header: dict[str, Any]) -> dict[str, str]:
     """The header's main facts as short texts with units, in the order in which one reads them.
 
@@ -23,7 +28,7 @@ def facts(header: dict[str, Any]) -> dict[str, str]:
 
     def add(title: str, text: Any) -> None:
         if text not in (None, "", {}, []):
-            found[title] = str(text)
+            found[title] = printable(text)
 
     recipe = header.get("recipe")
     add("architecture", header.get("architecture"))
@@ -32,8 +37,9 @@ def facts(header: dict[str, Any]) -> dict[str, str]:
     if "minutes" in header:
         where = f"{header.get('threads', '?')} thread(s) of {header.get('device', '?')}"
         add("trained", f"{header['minutes']:g} min, {header.get('steps', '?')} steps, {where}")
-    if "begun_with" in header:
-        add("begun with", f"{header['begun_with']['name']} ({header['begun_with']['sha256'][:12]})")
+    # Headers of version 0.1 call it begun_with.
+    if origin := header.get("initialised_from") or header.get("begun_with"):
+        add("initialised from", f"{origin['name']} ({origin['sha256'][:12]})")
     if "k_range" in header:
         low, high = header["k_range"]
         add("wavevectors", f"{low:.2f} to {high:.2f} rad/px")
@@ -70,11 +76,11 @@ def _add_fine_tuning(header: dict[str, Any], add: Any) -> None:
 
 def card(model: Model | ModelInfo) -> str:
     """Several lines of plain text about a model."""
-    title = f"{model.name}" + (" (bundled)" if getattr(model, "bundled", False) else "")
+    title = printable(model.name) + (" (bundled)" if getattr(model, "bundled", False) else "")
     lines = [title, *(f"  {name}: {text}" for name, text in facts(model.header).items())]
     if isinstance(model, ModelInfo):
-        lines.append(f"  file: {model.path}")
+        lines.append(f"  file: {printable(model.path)}")
         if model.problem:
-            lines.append(f"  problem: {model.problem}")
+            lines.append(f"  problem: {printable(model.problem)}")
     lines.append(f"  SHA-256: {model.sha256}")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ over the voltages mixes them. What is new:
    (notes on detection: a factor of about four in signal energy). Three rings of r are kept apart: a true source is
    coherent in all of them, a chance crest is not;
 2. the attended values are summed up by their mean **and** their spread over the voltages;
-3. a head of dilated residual blocks sees the whole field and settles who owns which wave;
+3. a head of dilated residual blocks sees the whole field and assigns waves to sources;
 4. besides S it gives the sub-pixel offset and its standard deviation (the outputs of DECODE, Speiser et al.,
    Nat. Methods 18, 1082, 2021, DOI 10.1038/s41592-021-01236-x).
 
@@ -25,26 +25,65 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from scipy.fft import next_fast_len
 from torch import nn
 from torch.nn import functional as F
 
-from friedel.models.base import Output
+from friedel.models.base import Output, check_dilations, check_whole
 
 
 @dataclass(frozen=True)
 class WaveConfig:
-    """Sizes of the network; lengths in pixels."""
+    """Sizes of the network and the scales of its inputs; lengths in pixels.
+
+    Parameters
+    ----------
+    groups : int
+        Pooled voltages at most.
+    rings : tuple of float
+        Outer radii of the matched field's rings, rising.
+    width : int
+        Channels of the per-map encoder.
+    d_q, d_v : int
+        Channels of queries and keys, and of values.
+    head : int
+        Channels of the head.
+    dilations : tuple of int
+        One residual block of the head each.
+    n_augment : {1, 2}
+        Test-time augmentation: 2 averages the output over the field and its 180° rotation (inference only).
+    tile, overlap : int
+        For tiled detection: the smallest field of one forward pass, and the overlap of neighbours.
+    k_centre, k_scale : float
+        The plane that holds the wavevector is ``(k − k_centre)·k_scale``, k in rad/px.
+    """
 
     groups: int = 12
-    rings: tuple[float, ...] = (5.0, 12.0, 28.0)  # outer radii of the matched field's rings
-    width: int = 24  # channels of the per-map encoder
+    rings: tuple[float, ...] = (5.0, 12.0, 28.0)
+    width: int = 24
     d_q: int = 12
     d_v: int = 24
     head: int = 64
     dilations: tuple[int, ...] = (1, 2, 4, 8, 4, 2, 1)
-    views: int = 1  # looks at a field; 2, when not trained: as it is, and turned by half; S is their mean
-    tile: int = 96  # for tiled detection: the field seen at once, at least, and the overlap of neighbours
+    n_augment: int = 1
+    tile: int = 96
     overlap: int = 24
+    k_centre: float = 0.78
+    k_scale: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name in ("width", "d_q", "d_v", "head"):
+            check_whole(name, getattr(self, name), 1, 65_536)
+        check_whole("groups", self.groups, 1, 1024)
+        check_whole("n_augment", self.n_augment, 1, 2)
+        check_whole("tile", self.tile, 16, 65_536)
+        check_whole("overlap", self.overlap, 0, self.tile // 2)
+        check_dilations(self.dilations)
+        edges = (0.0, *self.rings)
+        if not 1 <= len(self.rings) <= 16 or not all(a < b <= 512 for a, b in pairwise(edges)):
+            raise ValueError(f"rings must be 1 to 16 rising radii up to 512 px, not {self.rings!r:.60}")
+        if not (math.isfinite(self.k_centre) and 0 < self.k_scale < 1000):
+            raise ValueError("k_centre must be finite, k_scale between 0 and 1000")
 
 
 class Residual(nn.Module):
@@ -105,13 +144,14 @@ class MatchedField(nn.Module):
 
         Returns
         -------
-        Tensor, shape (B, G, R, 2, H, W): real and imaginary part a ring.
+        Tensor, shape (B, G, R, 2, H, W): real and imaginary part per ring.
         """
         height, width = maps.shape[-2:]
         reach = min(math.ceil(max(self.rings)) + 1, max(height, width))
-        shape = (_good_size(height + reach), _good_size(width + reach))
-        rows = torch.fft.fftfreq(shape[0], 1 / shape[0], device=maps.device)[:, None]
-        columns = torch.fft.fftfreq(shape[1], 1 / shape[1], device=maps.device)[None, :]
+        shape = (next_fast_len(height + reach, real=True), next_fast_len(width + reach, real=True))
+        like: dict[str, Any] = {"device": maps.device, "dtype": torch.float32}
+        rows = torch.fft.fftfreq(shape[0], 1 / shape[0], **like)[:, None]
+        columns = torch.fft.fftfreq(shape[1], 1 / shape[1], **like)[None, :]
         r = torch.sqrt(rows**2 + columns**2)
         edges = (0.0, *self.rings)
         rings = torch.stack(
@@ -131,18 +171,6 @@ class MatchedField(nn.Module):
         return torch.stack(fields, dim=2)
 
 
-def _good_size(n: int) -> int:
-    """Smallest length ≥ n with no prime factor above 5: a fast Fourier transform."""
-    while True:
-        m = n
-        for prime in (2, 3, 5):
-            while m % prime == 0:
-                m //= prime
-        if m == 1:
-            return n
-        n += 1
-
-
 def _correlate(
     spectrum: torch.Tensor, kernel: torch.Tensor, shape: tuple[int, int], size: tuple[int, int]
 ) -> torch.Tensor:
@@ -152,18 +180,18 @@ def _correlate(
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What the network looks at: maps, (B, G, H, W), their matched fields, (B, G, R, 2, H, W), k, (B, G), and mask."""
+class NetworkInput:
+    """Prepared input: maps (B, G, H, W), their matched fields (B, G, R, 2, H, W), k (B, G) and mask (B, H, W)."""
 
     maps: torch.Tensor
     waves: torch.Tensor
     k: torch.Tensor
     mask: torch.Tensor
 
-    def turned(self) -> Sight:
-        """The same, turned by half; the matched fields of outgoing waves, which look alike all around, turn along."""
+    def rotated(self) -> NetworkInput:
+        """The same, rotated by 180°; matched fields of isotropic waves rotate with the maps."""
         maps, waves, mask = (x.flip(-2, -1) for x in (self.maps, self.waves, self.mask))
-        return Sight(maps, waves, self.k, mask)
+        return NetworkInput(maps, waves, self.k, mask)
 
 
 class WaveNet(nn.Module):
@@ -192,25 +220,25 @@ class WaveNet(nn.Module):
         with torch.no_grad():  # one pixel in some hundred holds an impurity
             self.project.bias.copy_(torch.tensor([-4.0, 0.0, 0.0, -1.0]))  # type: ignore[union-attr]
 
-    def sight(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> Sight:
+    def prepare(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> NetworkInput:
         """Pool the voltages, normalise, and add the matched fields."""
         maps, k = pool_voltages(maps, k, self.config.groups)
         known = mask[:, None]
         count = known.sum(dim=(-2, -1), keepdim=True).clamp_min(1)
         maps = (maps - (maps * known).sum(dim=(-2, -1), keepdim=True) / count) * known
         maps = maps * torch.rsqrt((maps**2).sum(dim=(-2, -1), keepdim=True) / count + 1e-12)
-        return Sight(maps, self.matched_field(maps, k, mask), k, mask)
+        return NetworkInput(maps, self.matched_field(maps, k, mask), k, mask)
 
-    def features(self, sight: Sight) -> torch.Tensor:
-        """What the head sees, (B, 2·d_v + 4·R + 2, H, W)."""
-        c, maps, waves, k, known = self.config, sight.maps, sight.waves, sight.k, sight.mask[:, None]
+    def features(self, given: NetworkInput) -> torch.Tensor:
+        """Input of the head, (B, 2·d_v + 4·R + 2, H, W)."""
+        c, maps, waves, k, known = self.config, given.maps, given.waves, given.k, given.mask[:, None]
         b, g, h, w = maps.shape
         common = maps.mean(dim=1, keepdim=True)
         planes = torch.cat(
             [
                 maps[:, :, None],
                 common[:, :, None].expand(-1, g, -1, -1, -1),
-                ((k - 0.78) * 4)[:, :, None, None, None].expand(-1, -1, 1, h, w),
+                ((k - c.k_centre) * c.k_scale)[:, :, None, None, None].expand(-1, -1, 1, h, w),
                 known[:, None].expand(-1, g, -1, -1, -1),
                 waves.flatten(2, 3) * 0.5,
             ],
@@ -249,32 +277,27 @@ class WaveNet(nn.Module):
         Output
             S (the logit of the probability), offset within ±1.5 px, log σ.
         """
-        sight = self.sight(maps, k, mask)
-        output = self.look(sight)
-        if self.training or self.config.views == 1:
-            return output
-        # What the network says of a place depends a little on the way it looks at it; the mean of two looks errs less.
-        turned = self.look(sight.turned())
-        assert output.offset is not None and turned.offset is not None
-        assert output.log_sigma is not None and turned.log_sigma is not None
-        return Output(
-            (output.s + turned.s.flip(-2, -1)) / 2,
-            (output.offset - turned.offset.flip(-2, -1)) / 2,
-            (output.log_sigma + turned.log_sigma.flip(-2, -1)) / 2,
-        )
-
-    def look(self, sight: Sight) -> Output:
-        """One look at the field as it is; see `forward`."""
-        out = self.project(self.head(self.mix(self.features(sight))))
-        s, offset, log_sigma = out[:, 0], 1.5 * torch.tanh(out[:, 1:3]), out[:, 3].clamp(-4, 1)
+        given = self.prepare(maps, k, mask)
+        s, offset, log_sigma = self._forward_once(given)
+        if not self.training and self.config.n_augment == 2:
+            # Test-time augmentation: averaging over a 180° rotation reduces the error.
+            s_, offset_, log_sigma_ = (x.flip(-2, -1) for x in self._forward_once(given.rotated()))
+            s, offset, log_sigma = (s + s_) / 2, (offset - offset_) / 2, (log_sigma + log_sigma_) / 2
         return Output(s, offset, log_sigma)
+
+    def _forward_once(self, given: NetworkInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One forward pass: S, offset and log σ; see `forward`."""
+        out = self.project(self.head(self.mix(self.features(given))))
+        return out[:, 0], 1.5 * torch.tanh(out[:, 1:3]), out[:, 3].clamp(-4, 1)
 
 
 def build(config: dict[str, Any]) -> WaveNet:
     """Make the network from the configuration kept in a weights file; channels last is a third faster on a CPU."""
-    known: dict[str, Any] = {"views": 1} | {  # weights of before looked once
+    known: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in config.items()
     }
+    if "views" in known:  # the name in headers of format 1
+        known["n_augment"] = known.pop("views")
     network = WaveNet(WaveConfig(**known))
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 

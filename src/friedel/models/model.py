@@ -138,23 +138,80 @@ def mixed_precision(device: torch.device) -> torch.autocast:
     return torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.type == "cuda")
 
 
-def build_network(architecture: str, config: Mapping[str, Any]) -> torch.nn.Module:
-    """Build an untrained network.
+def build_network(
+    architecture: str, config: Mapping[str, Any], *, shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> torch.nn.Module:
+    """Build a network of float32 weights on the CPU, whatever torch's defaults are.
+
+    Parameters
+    ----------
+    architecture : str
+        A key of `ARCHITECTURES`.
+    config : mapping
+    shapes : mapping of str to tuple of int, optional
+        Shapes of the weights that it shall take. They are compared before anything is allocated, and the weights are
+        left as the memory holds them. Without shapes the network is untrained.
 
     Raises
     ------
     ModelError
-        If the architecture is unknown or does not take this config.
+        If the architecture is unknown, does not take this config, or has weights of other shapes.
     """
+    from friedel.torch_defaults import torch_defaults
+
     if architecture not in ARCHITECTURES:
         raise ModelError(
             f"The architecture {architecture!r} is unknown to this version of friedel; "
             f"it knows {', '.join(sorted(ARCHITECTURES))}. Update napari-friedel."
         )
     module, function = ARCHITECTURES[architecture].split(":")
+    build = getattr(import_module(module), function)
     try:
-        return getattr(import_module(module), function)(dict(config))
-    except (TypeError, ValueError, KeyError) as error:
+        with torch_defaults("cpu" if shapes is None else "meta"):
+            network: torch.nn.Module = build(dict(config))
+    except (TypeError, ValueError, KeyError, RuntimeError, OverflowError) as error:
+        given = str(dict(config))
+        given = given if len(given) <= 200 else given[:197] + "..."
         raise ModelError(
-            f"The architecture {architecture!r} cannot be built with {dict(config)}: {error}."
+            f"The architecture {architecture!r} cannot be built with {given}: {error}."
         ) from error
+    if shapes is None:
+        return network
+    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    if wanted != dict(shapes):
+        raise ModelError("Its weights do not fit its header; get the model again.")
+    return network.to_empty(device="cpu")  # keeps the order of the weights in memory
+
+
+def try_network(model: Model, where: str) -> None:
+    """Run a network once on a small field of noise and refuse it if the answer is no map.
+
+    Parameters
+    ----------
+    model : Model
+    where : str
+        The file, for the sentence.
+
+    Raises
+    ------
+    ModelError
+        If S is not finite, or the same everywhere.
+    """
+    import torch
+
+    from friedel.torch_defaults import torch_defaults
+
+    low, high = model.k_range
+    with torch_defaults(), torch.no_grad():
+        maps = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        k = torch.linspace(low, high, 3)[None]
+        try:
+            s = model.network(maps, k, torch.ones(1, 32, 32)).s
+        except RuntimeError as error:
+            raise ModelError(f"{where} is no usable model: its network fails on a field of noise.") from error
+    if not bool(s.isfinite().all()):
+        raise ModelError(
+            f"{where} is no usable model: its network gives infinite numbers on a field of noise."
+        )
+    if float(s.max() - s.min()) == 0.0:
+        raise ModelError(f"{where} is no usable model: its network gives the same S for every pixel.")

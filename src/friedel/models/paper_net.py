@@ -36,7 +36,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from friedel.models.base import Output
+from friedel.models.base import Output, check_dilations, check_whole
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,10 @@ class AttentionConfig:
     reference_voltages: int = 126
 
     def __post_init__(self) -> None:
+        for name in ("width", "d_q", "d_v"):
+            check_whole(name, getattr(self, name), 1, 65_536)
+        check_whole("reference_voltages", self.reference_voltages, 1, 1_000_000)
+        check_dilations(self.dilations)
         if self.inner_product not in ("pixel", "global"):
             raise ValueError(f"inner_product must be 'pixel' or 'global', not {self.inner_product!r}")
         object.__setattr__(self, "dilations", tuple(self.dilations))

@@ -9,16 +9,26 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from friedel._util.atomic_write import write_beside
 from friedel.errors import ModelError
 from friedel.models.model import ARCHITECTURES, Model, build_network, resolve_device
-from friedel.models.model_file import FORMAT, SUFFIX, read_header, save_model, sha256
+from friedel.models.model_file import (
+    FORMAT,
+    SUFFIX,
+    check_weights,
+    read_header,
+    read_table,
+    save_model,
+    sha256,
+)
+from friedel.models.publish import publish
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "ARCHITECTURES",
@@ -80,28 +90,45 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
     given = str(name_or_path)
     if not (given.endswith(SUFFIX) or os.sep in given):
         for folder in (bundled_folder(), user_folder()):
-            if (folder / f"{given}{SUFFIX}").is_file():
+            # os.path.isfile never raises: neither of a name that is too long nor of a folder without permission.
+            if os.path.isfile(folder / f"{given}{SUFFIX}"):  # noqa: PTH113
                 return folder / f"{given}{SUFFIX}"
-    path = Path(given).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(given))  # noqa: PTH111 (Path.expanduser raises for an unknown user)
+    if os.path.isfile(path):  # noqa: PTH113
         return path
     names = ", ".join(repr(info.name) for info in list_models()) or "none"
     raise ModelError(f"There is no model {given!r}, neither by name (known: {names}) nor as a file.")
 
 
 def list_models() -> list[ModelInfo]:
-    """Bundled models, then the user's, each by name; unusable files are listed with their `problem`."""
+    """Bundled models, then the user's, each by name; unusable files are listed with their `problem`, never raised."""
     found: dict[str, ModelInfo] = {}
     for bundled, folder in ((True, bundled_folder()), (False, user_folder())):
-        for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []:
-            if path.name.startswith(".") or path.stem in found:
-                continue
-            try:
-                header, problem = read_header(path), ""
-            except ModelError as error:
-                header, problem = {}, str(error)
-            found[path.stem] = ModelInfo(path.stem, path, bundled, sha256(path), header, problem)
+        for path in _model_files(folder):
+            if path.stem not in found:
+                found[path.stem] = model_info(path, bundled=bundled)
     return list(found.values())
+
+
+def _model_files(folder: Path) -> list[Path]:
+    """Everything in a folder that is named as a model, sorted; nothing where the folder cannot be read."""
+    try:
+        return sorted(p for p in folder.iterdir() if p.name.endswith(SUFFIX) and not p.name.startswith("."))
+    except OSError:
+        return []
+
+
+def model_info(path: Path, *, bundled: bool = False) -> ModelInfo:
+    """Describe a model file; one that cannot be used has a `problem`, no header and no SHA-256."""
+    try:
+        header = read_header(path)
+        return ModelInfo(path.stem, path, bundled, sha256(path), header)
+    except ModelError as error:
+        return ModelInfo(path.stem, path, bundled, "", {}, str(error))
+    except OSError as error:
+        return ModelInfo(
+            path.stem, path, bundled, "", {}, f"{path} cannot be read: {error.strerror or error}."
+        )
 
 
 def load_model(name_or_path: str | os.PathLike[str] | Model = "friedel", device: Any = "auto") -> Model:
@@ -127,20 +154,31 @@ def load_model(name_or_path: str | os.PathLike[str] | Model = "friedel", device:
     if isinstance(name_or_path, Model):
         name_or_path.network.to(place)
         return name_or_path
+    path = find_model(name_or_path)
+    table = read_table(path)
+    try:
+        network = build_network(table.header["architecture"], table.header["config"], shapes=table.shapes)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    digest = _read_weights(network, path)
+    network.to(place).eval().requires_grad_(False)
+    return Model(network, table.header, path.stem, digest)
+
+
+def _read_weights(network: torch.nn.Module, path: Path) -> str:
+    """Fill a network with a file's weights; the SHA-256 of the file."""
     import safetensors.torch
 
-    path = find_model(name_or_path)
-    header = read_header(path)
-    content = path.read_bytes()
-    network = build_network(header["architecture"], header["config"])
     try:
-        network.load_state_dict(safetensors.torch.load(content), strict=True)
-    except Exception as error:  # safetensors' own error type, or torch's for shapes that do not fit
+        content = path.read_bytes()
+        state = safetensors.torch.load(content)
+        network.load_state_dict(state, strict=True)
+    except Exception as error:  # safetensors' own error type, torch's, or the system's
         raise ModelError(
             f"The weights in {path} are damaged or do not fit its header; get the model again."
         ) from error
-    network.to(place).eval().requires_grad_(False)
-    return Model(network, header, path.stem, hashlib.sha256(content).hexdigest())
+    check_weights(state, str(path))
+    return hashlib.sha256(content).hexdigest()
 
 
 def user_path(name: str) -> Path:
@@ -161,34 +199,48 @@ def user_path(name: str) -> Path:
 
 
 def import_model(path: str | os.PathLike[str], name: str | None = None) -> ModelInfo:
-    """Copy a model file into the user's folder after checking that it loads; `name` defaults to the file's stem."""
-    model = load_model(path, "cpu")
-    source, target = find_model(path), user_path(name or find_model(path).stem)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Copy a model file into the user's folder; `name` defaults to the file's stem.
+
+    Raises
+    ------
+    ModelError
+        If the file is no model, its network gives no finite answer that differs from pixel to pixel, or the name is
+        taken.
+    """
+    from friedel.models.model import try_network
+
+    source = find_model(path)
+    model = load_model(source, "cpu")
+    try_network(model, str(source))
+    target = user_path(name or source.stem)
     _copy(source, target)
     return ModelInfo(target.stem, target, False, model.sha256, model.header)
 
 
 def export_model(name: str, path: str | os.PathLike[str]) -> Path:
-    """Copy a registered model to `path`; an existing file is never overwritten."""
-    target = Path(path)
-    _copy(find_model(name), target)
+    """Copy a model to `path`; an existing file is never overwritten.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, the file is none, or `path` exists or cannot be written.
+    """
+    source, target = find_model(name), Path(path)
+    read_header(source)  # a copy of any other file is not what was asked for
+    if not target.parent.is_dir():
+        raise ModelError(f"{target.parent}: there is no such folder.")
+    _copy(source, target)
     return target
 
 
 def delete_model(name: str) -> None:
     """Delete a model from the user's folder; bundled ones stay."""
     path = user_path(name)
-    if not path.is_file():
+    if not (path.is_file() or path.is_symlink()):
         raise ModelError(f"There is no model {name!r} in your folder {user_folder()}.")
     path.unlink()
 
 
 def _copy(source: Path, target: Path) -> None:
-    try:
-        with write_beside(target, overwrite=False) as beside:
-            shutil.copyfile(source, beside)
-    except FileExistsError as error:
-        raise ModelError(
-            f"{target} exists already; a model is never overwritten, choose another name."
-        ) from error
+    content = source.read_bytes()
+    publish(target, lambda beside: beside.write_bytes(content))

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from friedel.torch_defaults import torch_defaults
+
 
 class Source(Protocol):
     """A recipe, as far as its batches go; see `friedel.training.loop.Recipe`."""
@@ -25,10 +27,13 @@ class _Stream(IterableDataset[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         worker = get_worker_info()
-        assert worker is not None
+        if worker is None:
+            raise RuntimeError("a stream of batches belongs into a worker process")
         generator = torch.Generator().manual_seed(worker.seed)
         while True:
-            yield self.source.batch(generator, torch.device("cpu"))
+            with torch_defaults():
+                batch = self.source.batch(generator, torch.device("cpu"))
+            yield batch
 
 
 def batches(

@@ -1,7 +1,8 @@
-"""The training loop: any recipe, any device, by steps or by minutes, resumable.
+"""The training loop: any recipe, any device, one process or many, by steps or by minutes, resumable.
 
 `iter_train` yields `friedel.progress.Progress` after every step. Everything random comes from one generator, so a run
-is determined by its seed and number of steps on one device (by minutes it also depends on the machine's speed).
+is determined by its seed, its steps and the number of its processes on one device (by minutes it also depends on the
+machine's speed).
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,18 +24,27 @@ import friedel
 from friedel._util.malloc import keep_freed_memory
 from friedel.errors import ModelError
 from friedel.models.model import mixed_precision
-from friedel.models.registry import SUFFIX, Model, load_model, resolve_device, save_model
+from friedel.models.model_file import model_path
+from friedel.models.publish import reserved
+from friedel.models.registry import Model, load_model, resolve_device
 from friedel.progress import Progress
+from friedel.torch_defaults import with_torch_defaults
 from friedel.training.batches import batches
-from friedel.training.checkpoint import MovingParts, reading_checkpoint, write_checkpoint
+from friedel.training.checkpoint import Keeper, MovingParts, different_settings, reading_checkpoint
 from friedel.training.curve import Curve
+from friedel.training.interrupts import Interrupts
+from friedel.training.parallel import Group, describe, group
+from friedel.training.train_config import TrainConfig
+from friedel.training.trained import save_trained
+
+__all__ = ["Recipe", "TrainConfig", "iter_train", "schedule"]
 
 
 class Recipe(Protocol):
     """What is trained on what.
 
     A recipe may also have ``calibrate(network, device) -> dict``, run at the end, whose result is merged into the
-    header (`calibration`, `threshold`), and the numbers ``learning_rate``, ``weight_decay`` and ``average`` (decay a
+    header (`calibration`, `threshold`), and the numbers ``learning_rate``, ``weight_decay`` and ``average`` (decay per
     step of an exponential moving average of the weights; the average is what is kept in the end).
     """
 
@@ -58,13 +69,25 @@ class Recipe(Protocol):
 
 @dataclass
 class _State:
-    """What a checkpoint holds."""
+    """What a checkpoint holds beside the moving parts.
+
+    Parameters
+    ----------
+    step : int
+    seconds : float
+        Time trained.
+    curve : list of dict
+    ancestor : dict
+        Name and SHA-256 of the model whose weights the training began with.
+    runs : list of dict
+        One per start of the program that did a step: the first step, the length asked for, and where it ran.
+    """
 
     step: int = 0
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
-    ancestor: dict[str, str] = field(default_factory=dict)  # name and SHA-256 of the model begun with
-    machine: dict[str, Any] = field(default_factory=dict)  # where the latest step was done
+    ancestor: dict[str, str] = field(default_factory=dict)
+    runs: list[dict[str, Any]] = field(default_factory=list)
 
 
 def schedule(done: float, warm_up: float = 0.02, end: float = 0.01) -> float:
@@ -74,43 +97,38 @@ def schedule(done: float, warm_up: float = 0.02, end: float = 0.01) -> float:
     return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - warm_up) / (1 - warm_up))))
 
 
+@with_torch_defaults
 def iter_train(
     recipe: Recipe,
+    config: TrainConfig | None = None,
     *,
     output: str | os.PathLike[str],
     checkpoint: str | os.PathLike[str] | None = None,
-    seed: int = 0,
-    device: Any = "auto",
-    minutes: float | None = None,
-    steps: int | None = None,
     resume: bool = False,
     parent: str | os.PathLike[str] | None = None,
-    workers: int = 0,
-    save_every: float = 60.0,
+    **settings: Any,
 ) -> Generator[Progress, None, Path]:
     """Train a network and write the model, and its curve beside it (``NAME.curve.csv``).
+
+    Started by ``torchrun``, the processes share the work, see `friedel.training.parallel`.
 
     Parameters
     ----------
     recipe : Recipe
+    config : TrainConfig, optional
+        Length, seed, device and so on; or its entries as further keywords.
     output : path
-        The model file to write; must not exist.
+        The model file to write; must not exist. The name is reserved, and the place tried, before the first step.
     checkpoint : path, optional
-        Where the unfinished training is kept; ``<output>.checkpoint`` by default. Removed at the end.
-    seed : int
-    device : str
-        ``auto``, ``cpu``, ``cuda`` or ``mps``. On CUDA the network runs in bfloat16 where that is safe.
-    minutes, steps : float, int
-        How long to train; exactly one of them.
+        Where the unfinished training is kept; ``<output>.checkpoint`` by default. Removed at the end. Closing the
+        generator, Ctrl-C and SIGTERM write it.
     resume : bool
-        Continue from `checkpoint`.
+        Continue from `checkpoint`. The recipe, its settings and the seed must be the same; length, device, workers
+        and the number of processes may differ, and the model's header lists them under ``runs``.
     parent : str or path, optional
         A model of the same architecture and sizes whose weights the training begins with, by name or file.
-    workers : int
-        Processes that simulate beside this one; 0: this one simulates, too. Resumed with workers, a training goes on
-        with other scenes than it would have had.
-    save_every : float
-        Time between checkpoints [s].
+    **settings
+        Entries of `TrainConfig`.
 
     Yields
     ------
@@ -125,149 +143,209 @@ def iter_train(
     Raises
     ------
     ModelError
-        If the output exists, the checkpoint does not fit, or the training diverges.
+        If the output exists or cannot be written, the checkpoint does not fit, or the training diverges.
     """
-    if (minutes is None) == (steps is None):
-        raise ModelError("Say how long to train: either minutes or steps.")
-    target = Path(output)
-    target = target if target.suffix == SUFFIX else target.with_name(target.name + SUFFIX)
-    if target.exists():
-        raise ModelError(f"{target} exists already; a model is never overwritten, choose another name.")
+    config = TrainConfig(**settings) if config is None else config
+    target = model_path(output)
     kept = Path(checkpoint) if checkpoint is not None else target.with_suffix(".checkpoint")
     if not resume and kept.exists():
-        raise ModelError(f"{kept} holds an unfinished training: resume it (--resume) or delete that file.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-
-    place = resolve_device(device)
-    keep_freed_memory()
-    torch.manual_seed(seed)
-    network = recipe.make_network().to(place)
-    ancestor = None if parent is None else _inherit(network, parent, recipe)
-    network.train()
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=getattr(recipe, "learning_rate", 2e-3),
-        weight_decay=getattr(recipe, "weight_decay", 1e-4),
-    )
-    decay = getattr(recipe, "average", 0.0)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
-    peak = optimizer.param_groups[0]["lr"]
-    generator = torch.Generator().manual_seed(seed)
-    parts = MovingParts(network, optimizer, generator, average)
-    owner = {"recipe": recipe.name, "seed": seed}
-    if ancestor is not None:
-        owner["begun_with"] = ancestor.sha256
-    state = _State()
-    if ancestor is not None:
-        state.ancestor = {"name": ancestor.name, "sha256": ancestor.sha256}
-    if resume:
-        _load(kept, owner, parts, state, place)
-        if state.ancestor:  # also where it was not named again
-            owner["begun_with"] = state.ancestor["sha256"]
-
-    here = {"device": place.type, "threads": torch.get_num_threads(), "workers": workers}
-    curve = Curve(state.curve)
-    stream = batches(recipe, generator, place, workers)
-
-    def done() -> float:
-        return state.step / steps if steps is not None else state.seconds / (60 * (minutes or 1e-9))
-
-    last_save, clock = time.monotonic(), time.monotonic()
-    try:
-        while done() < 1:
-            rate = peak * schedule(done())
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            batch = next(stream)
-            with mixed_precision(place):
-                loss, values = recipe.loss(network, batch)
-            if not torch.isfinite(loss):
-                raise ModelError(
-                    f"The training diverged at step {state.step} (the loss is not a number); lower the learning rate."
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            if average is not None:
-                average.update_parameters(network)
-            now = time.monotonic()
-            state.seconds, clock = state.seconds + now - clock, now
-            state.step, state.machine = state.step + 1, here
-            if now - last_save > save_every:
-                _save(kept, owner, parts, state)
-                last_save = now
-            figures = {"loss": loss.item(), **values}
-            curve.add(state.step, state.seconds, {**figures, "lr": rate})
-            yield Progress(
-                min(1.0, done()), f"step {state.step}", {**figures, "step": state.step, "lr": rate}
-            )
-            clock = time.monotonic()  # what the caller does in between is not training
-    except GeneratorExit:
-        _save(kept, owner, parts, state)
-        raise
-
-    stream.close()  # the workers' processors are needed for what follows
-    _save(kept, owner, parts, state)
-    if average is not None:
-        network = average.module
-    network.eval()
-    extra = {}
-    if hasattr(recipe, "calibrate"):
-        yield Progress(1.0, "calibrating", {})
-        extra = recipe.calibrate(network, place)
-    header = {
-        "recipe": recipe.name,
-        "seed": seed,
-        "steps": state.step,
-        "minutes": round(state.seconds / 60, 2),
-        **(state.machine or here),
-        "version": friedel.__version__,
-        "torch": torch.__version__,
-        **recipe.header(),
-        **extra,
-    }
-    if state.ancestor:
-        header["begun_with"] = state.ancestor
-    save_model(target, network, header)
-    curve.write(target.with_suffix(".curve.csv"))
-    kept.unlink(missing_ok=True)
+        raise ModelError(f"{kept} holds an unfinished training: resume it or delete that file.")
+    if resume and not kept.exists():
+        raise ModelError(f"There is no unfinished training at {kept} to resume.")
+    with ExitStack() as stack:
+        ours = stack.enter_context(group(resolve_device(config.device)))
+        if ours.writes:
+            stack.enter_context(reserved(target))
+        trainer = _Trainer(recipe, config, ours, kept)
+        if parent is not None:
+            trainer.inherit(load_model(parent, "cpu"))
+        if resume:
+            trainer.load()
+        with Interrupts() as interrupts:
+            yield from trainer.run(interrupts)
+        if hasattr(recipe, "calibrate"):
+            yield Progress(1.0, "calibrating", {})
+        if ours.writes:
+            trainer.save(target)
+            kept.unlink(missing_ok=True)
     return target
 
 
-def _inherit(network: nn.Module, parent: str | os.PathLike[str], recipe: Recipe) -> Model:
-    """Copy the weights of `parent` into the network."""
-    model = load_model(parent, "cpu")
-    wanted, given = recipe.header(), model.header
-    try:
-        if wanted["architecture"] != given["architecture"]:
-            raise RuntimeError
-        network.load_state_dict(model.network.state_dict())
-    except RuntimeError:
-        raise ModelError(
-            f"The training cannot begin with {model.name!r}: its network ({given['architecture']}) is not "
-            f"the one that the recipe {recipe.name!r} trains. Choose another model or recipe."
-        ) from None
-    return model
+class _Trainer:
+    """A training between its steps."""
 
+    def __init__(self, recipe: Recipe, config: TrainConfig, ours: Group, kept: Path) -> None:
+        self.recipe, self.config, self.group, self.kept = recipe, config, ours, kept
+        keep_freed_memory()
+        torch.manual_seed(config.seed)
+        network = recipe.make_network().to(ours.device).train()
+        optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=getattr(recipe, "learning_rate", 2e-3),
+            weight_decay=getattr(recipe, "weight_decay", 1e-4),
+        )
+        self.peak_rate = optimizer.param_groups[0]["lr"]
+        decay = getattr(recipe, "average", 0.0)
+        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+        self.parts = MovingParts(network, optimizer, torch.Generator().manual_seed(config.seed), average)
+        self.state = _State()
+        self.keeper = Keeper(kept if ours.writes else None, config.save_every, self._content)
 
-def _save(path: Path, owner: dict[str, Any], parts: MovingParts, state: _State) -> None:
-    write_checkpoint(path, {**owner, **asdict(state), **parts.state()})
+    # -- where it begins ---------------------------------------------------------------------------------------
 
-
-def _load(path: Path, owner: dict[str, Any], parts: MovingParts, state: _State, device: torch.device) -> None:
-    if not path.exists():
-        raise ModelError(f"There is no unfinished training at {path} to resume.")
-    with reading_checkpoint(path, device, "checkpoint") as content:
-        if any(content.get(name) != owner[name] for name in ("recipe", "seed")):
+    def inherit(self, model: Model) -> None:
+        """Begin with the weights of a model."""
+        wanted = self.recipe.header()["architecture"]
+        try:
+            if wanted != model.header["architecture"]:
+                raise RuntimeError
+            self.parts.network.load_state_dict(model.network.state_dict())
+        except RuntimeError:
             raise ModelError(
-                f"{path} belongs to the recipe {content['recipe']!r} with seed {content['seed']}, "
-                f"not to {owner['recipe']!r} with seed {owner['seed']}."
+                f"The training cannot begin with {model.name!r}: its network ({model.header['architecture']}) is not "
+                f"the one that the recipe {self.recipe.name!r} trains. Choose another model or recipe."
+            ) from None
+        if self.parts.average is not None:
+            self.parts.average.module.load_state_dict(self.parts.network.state_dict())
+        self.state.ancestor = {"name": model.name, "sha256": model.sha256}
+
+    def load(self) -> None:
+        """Go on from the checkpoint, if it is of this recipe, these settings, this seed and this parent."""
+        with reading_checkpoint(self.kept, self.group.device, "checkpoint") as content:
+            self._compare(content)
+            self.parts.load(content)
+            self.state.step, self.state.seconds = int(content["step"]), float(content["seconds"])
+            self.state.curve = list(content.get("curve", []))
+            self.state.ancestor = dict(content.get("ancestor") or self.state.ancestor)
+            # Files of version 0.1 know the latest machine only.
+            machine = content.get("machine")
+            self.state.runs = list(content.get("runs") or ([{"step": 0, **machine}] if machine else []))
+
+    def _compare(self, content: dict[str, Any]) -> None:
+        name, seed = self.recipe.name, self.config.seed
+        if (content["recipe"], content["seed"]) != (name, seed):
+            raise ModelError(
+                f"{self.kept} belongs to the recipe {content['recipe']!r} with seed {content['seed']}, "
+                f"not to {name!r} with seed {seed}."
             )
-        if "begun_with" in owner and content.get("begun_with") != owner["begun_with"]:
-            raise ModelError(f"{path} did not begin with this model; resume it without --from.")
-        parts.load(content)
-        state.step, state.seconds = int(content["step"]), float(content["seconds"])
-        state.curve = list(content.get("curve", []))
-        state.ancestor = dict(content.get("ancestor") or state.ancestor)
-        state.machine = dict(content.get("machine") or {})
+        given, kept = self.state.ancestor, content.get("ancestor") or {}
+        if given and given["sha256"] != kept.get("sha256"):
+            raise ModelError(f"{self.kept} did not begin with this model; resume it without naming one.")
+        if other := different_settings(content.get("settings") or {}, self.recipe.header()):
+            raise ModelError(
+                f"{self.kept} was trained with other settings ({'; '.join(other)}). Resume it with the same ones, "
+                "or begin a new training."
+            )
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "recipe": self.recipe.name,
+            "seed": self.config.seed,
+            "settings": self.recipe.header(),
+            **asdict(self.state),
+            **self.parts.state(),
+        }
+
+    # -- steps -------------------------------------------------------------------------------------------------
+
+    def run(self, interrupts: Interrupts) -> Generator[Progress, None, None]:
+        """Train to the end; the state is kept however this ends, unless by an error."""
+        self.group.same_weights(self.parts.network)
+        run = {
+            "step": self.state.step,
+            **self.config.length,
+            **describe(self.group, self.config.workers),
+        }
+        # Several processes draw from seeds of their own, which any number of them can make anew.
+        if self.group.size > 1:
+            self.parts.generator.manual_seed(self.group.seed(self.config.seed, self.state.step))
+        stream = batches(self.recipe, self.parts.generator, self.group.device, self.config.workers)
+        curve = Curve(self.state.curve)
+        clock = time.monotonic()
+        try:
+            while (done := self._done()) < 1:
+                with interrupts.step():
+                    rate = self.peak_rate * schedule(done)
+                    figures = self._step(stream, rate)
+                    now = time.monotonic()
+                    self.state.seconds, clock = self.state.seconds + now - clock, now
+                    self.state.step += 1
+                    if not self.state.runs or self.state.runs[-1] is not run:
+                        self.state.runs.append(run)
+                    curve.add(self.state.step, self.state.seconds, {**figures, "lr": rate})
+                    stop = self.group.any(interrupts.pending)
+                    self.keeper.keep()
+                if stop:
+                    raise KeyboardInterrupt
+                values = {**figures, "step": self.state.step, "lr": rate}
+                yield Progress(min(1.0, self._done()), f"step {self.state.step}", values)
+                clock = time.monotonic()  # what the caller does in between is not training
+        except (GeneratorExit, KeyboardInterrupt):
+            if self.state.step:
+                self.keeper.keep(now=True)
+            raise
+        finally:
+            stream.close()  # the workers' processors are needed for what follows
+        self.keeper.keep(now=True)
+
+    def _done(self) -> float:
+        return self.config.done(self.state.step, self.group.first(self.state.seconds))
+
+    def _step(self, stream: Iterator[Any], rate: float) -> dict[str, float]:
+        """One step of the optimiser; the recipe's figures."""
+        network, optimizer = self.parts.network, self.parts.optimizer
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        for entry in optimizer.param_groups:
+            entry["lr"] = rate
+        if self.group.size > 1 and not self.config.workers:
+            self.parts.generator.manual_seed(self.group.seed(self.config.seed, self.state.step))
+        batch = next(stream)
+        with mixed_precision(self.group.device):
+            loss, values = self.recipe.loss(network, batch)
+        figures = {"loss": loss.item(), **values}
+        figures = dict(zip(figures, self.group.mean(list(figures.values())), strict=True))
+        if not math.isfinite(figures["loss"]):
+            raise ModelError(
+                f"The training diverged at step {self.state.step} (the loss is not a number); "
+                "lower the learning rate."
+            )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.group.average_gradients(network.parameters())
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        if self.parts.average is not None:
+            self.parts.average.update_parameters(network)
+        return figures
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    def save(self, target: Path) -> None:
+        """Calibrate, and write the model and its curve."""
+        average = self.parts.average
+        network = self.parts.network if average is None else average.module
+        network.eval()
+        calibrate = getattr(self.recipe, "calibrate", None)
+        extra = {} if calibrate is None else calibrate(network, self.group.device)
+        save_trained(target, network, self._header() | extra)
+        Curve(self.state.curve).write(target.with_suffix(".curve.csv"))
+
+    def _header(self) -> dict[str, Any]:
+        runs = self.state.runs
+        latest = runs[-1] if runs else describe(self.group, self.config.workers)
+        header = {
+            "recipe": self.recipe.name,
+            "seed": self.config.seed,
+            "steps": self.state.step,
+            "minutes": round(self.state.seconds / 60, 2),
+            **{
+                name: latest[name] for name in ("device", "threads", "workers", "processes") if name in latest
+            },
+            "runs": runs,
+            "version": friedel.__version__,
+            "torch": str(torch.__version__),
+            **self.recipe.header(),
+        }
+        if self.state.ancestor:
+            header["initialised_from"] = self.state.ancestor
+        return header
