@@ -25,7 +25,7 @@ from friedel.physics.dispersion import Dispersion, resolve
 from friedel.progress import Progress, drain, share
 from friedel.resample import Scaling, plan
 from friedel.stack import Area, crop, didv, normalise, pixel_pitch, scan_position, tip_position, validate
-from friedel.torch_defaults import with_torch_defaults
+from friedel._util.torch_defaults import with_torch_defaults
 
 if TYPE_CHECKING:
     from friedel.models.registry import Model

@@ -28,7 +28,7 @@ from friedel.models.model_file import model_path
 from friedel.models.publish import reserved
 from friedel.models.registry import Model, load_model, resolve_device
 from friedel.progress import Progress
-from friedel.torch_defaults import with_torch_defaults
+from friedel._util.torch_defaults import with_torch_defaults
 from friedel.training.batches import batches
 from friedel.training.checkpoint import Keeper, MovingParts, different_settings, reading_checkpoint
 from friedel.training.curve import Curve
