@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from friedel._util.registry import Registry
+
 #: A format is recognised within this many bytes.
 HEAD = 4096
 
@@ -194,7 +196,18 @@ _ALL = (
     ),
 )
 
-FORMATS: dict[str, Format] = {item.name: item for item in _ALL}
+FORMATS: Registry[Format] = Registry("format", {item.name: item for item in _ALL}, Format)
+
+
+def register_format(new: Format, *, replace: bool = False) -> Format:
+    """Let `friedel.open_stack` read another file format.
+
+    Raises
+    ------
+    FriedelError
+        If there is a format of this name.
+    """
+    return FORMATS.register(new.name, new, replace=replace)
 
 
 def head_of(path: Path) -> bytes:

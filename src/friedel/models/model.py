@@ -10,16 +10,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from friedel._util.registry import Registry
 from friedel.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
 
 #: Architecture → "module:function" that builds the network from its config.
-ARCHITECTURES: dict[str, str] = {
-    "attention": "friedel.models.paper_net:build",
-    "wave": "friedel.models.friedel_net:build",
-}
+ARCHITECTURES: Registry[str] = Registry(
+    "architecture",
+    {"attention": "friedel.models.paper_net:build", "wave": "friedel.models.friedel_net:build"},
+    str,
+)
+
+
+def register_architecture(name: str, build: str, *, replace: bool = False) -> str:
+    """Make a network known by the name that stands in the headers of its models.
+
+    Parameters
+    ----------
+    name : str
+    build : str
+        ``"module:function"``; the function builds the untrained network from the header's config.
+    replace : bool
+        Whether a known architecture may be replaced.
+
+    Raises
+    ------
+    FriedelError
+        If the name is taken.
+    """
+    return ARCHITECTURES.register(name, build, replace=replace)
 
 
 @dataclass(frozen=True)

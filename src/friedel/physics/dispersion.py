@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.constants import e, hbar, m_e
 
+from friedel._util.registry import Registry
 from friedel.errors import PhysicsError
 
 #: √(2 mₑ · 1 eV) / ħ in nm⁻¹ (5.1232).
@@ -83,11 +84,34 @@ class Dispersion:
 
 #: Surface states of the noble metals at low temperature. Au(111): arXiv 2006.15898; Ag(111) and Cu(111): rounded
 #: from the photoemission and tunnelling literature; fit your own with `friedel.fit_dispersion`.
-MATERIALS: dict[str, Dispersion] = {
-    "au111": Dispersion(-520.0, 0.26, 20.0, "au111"),
-    "ag111": Dispersion(-65.0, 0.41, 6.2, "ag111"),
-    "cu111": Dispersion(-440.0, 0.39, 23.5, "cu111"),
-}
+MATERIALS: Registry[Dispersion] = Registry(
+    "material",
+    {
+        "au111": Dispersion(-520.0, 0.26, 20.0, "au111"),
+        "ag111": Dispersion(-65.0, 0.41, 6.2, "ag111"),
+        "cu111": Dispersion(-440.0, 0.39, 23.5, "cu111"),
+    },
+    Dispersion,
+)
+
+
+def register_material(name: str, dispersion: Dispersion, *, replace: bool = False) -> Dispersion:
+    """Make a surface band known by a name, for the API, the command line and the docks.
+
+    Parameters
+    ----------
+    name : str
+        Lower case, without brackets and blanks.
+    dispersion : Dispersion
+    replace : bool
+        Whether a known material may be replaced.
+
+    Raises
+    ------
+    FriedelError
+        If the name is taken.
+    """
+    return MATERIALS.register(name, dispersion, replace=replace)
 
 
 def resolve(dispersion: Dispersion | str | None) -> Dispersion | None:
