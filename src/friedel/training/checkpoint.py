@@ -66,7 +66,9 @@ def write_checkpoint(path: str | os.PathLike[str], content: dict[str, Any]) -> N
     OSError
         If the file cannot be written.
     """
-    memory = io.BytesIO()  # torch's own writer of files reports a full disk as a RuntimeError of its internals
+    memory = (
+        io.BytesIO()
+    )  # torch's own writer of files reports a full disk as a RuntimeError of its internals
     torch.save(content, memory)
     with write_beside(path) as beside:
         beside.write_bytes(memory.getbuffer())

@@ -338,7 +338,9 @@ class _Trainer:
             "seed": self.config.seed,
             "steps": self.state.step,
             "minutes": round(self.state.seconds / 60, 2),
-            **{name: latest[name] for name in ("device", "threads", "workers", "processes") if name in latest},
+            **{
+                name: latest[name] for name in ("device", "threads", "workers", "processes") if name in latest
+            },
             "runs": runs,
             "version": friedel.__version__,
             "torch": str(torch.__version__),
