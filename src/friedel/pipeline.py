@@ -16,6 +16,7 @@ import xarray as xr
 
 import friedel
 from friedel._util.malloc import keep_freed_memory
+from friedel._util.torch_defaults import with_torch_defaults
 from friedel.candidates.peaks import candidates
 from friedel.classical import detect as classical
 from friedel.detections import COLUMNS, Detections
@@ -25,7 +26,6 @@ from friedel.physics.dispersion import Dispersion, resolve
 from friedel.progress import Progress, drain, share
 from friedel.resample import Scaling, plan
 from friedel.stack import Area, crop, didv, normalise, pixel_pitch, tip_position, validate
-from friedel.torch_defaults import with_torch_defaults
 
 if TYPE_CHECKING:
     from friedel.models.registry import Model

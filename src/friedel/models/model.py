@@ -157,7 +157,7 @@ def build_network(
     ModelError
         If the architecture is unknown, does not take this config, or has weights of other shapes.
     """
-    from friedel.torch_defaults import torch_defaults
+    from friedel._util.torch_defaults import torch_defaults
 
     if architecture not in ARCHITECTURES:
         raise ModelError(
@@ -199,7 +199,7 @@ def try_network(model: Model, where: str) -> None:
     """
     import torch
 
-    from friedel.torch_defaults import torch_defaults
+    from friedel._util.torch_defaults import torch_defaults
 
     low, high = model.k_range
     with torch_defaults(), torch.no_grad():

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 import xarray as xr
 
+from friedel._util.torch_defaults import with_torch_defaults
 from friedel.errors import PhysicsError
 from friedel.physics import instrument
 from friedel.physics.bound_state import bound_state_map, decay_constant
 from friedel.physics.dispersion import Dispersion, resolve
 from friedel.physics.t_matrix_torch import distances, ldos, scattering_amplitude
 from friedel.stack import make_stack
-from friedel.torch_defaults import with_torch_defaults
 
 _CHUNK = 16  # voltages at a time: bounds the memory of the propagators
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from friedel.torch_defaults import torch_defaults
+from friedel._util.torch_defaults import torch_defaults
 
 
 class Source(Protocol):
