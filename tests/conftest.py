@@ -21,6 +21,9 @@ os.environ["XDG_DATA_HOME"] = str(Path(_HOME.name) / "data")
 os.environ["FRIEDEL_MODELS"] = str(Path(_HOME.name) / "models")
 os.environ["NO_COLOR"] = "1"  # rich and argparse: plain text, so that tests read what a log reads
 os.environ["COLUMNS"] = "120"
+HAS_SCREEN = sys.platform != "linux" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+if not HAS_SCREEN:  # Qt aborts the whole process where it finds no screen
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,10 +38,17 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
 
+#: Fixtures that start Qt: a test that asks for one, also through another fixture, needs a screen.
+GUI_FIXTURES = {"qtbot", "qapp", "qtmodeltester", "make_napari_viewer", "make_napari_viewer_proxy"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests that need a screen where there is none."""
-    has_screen = sys.platform != "linux" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
-    if not has_screen:
+    """Mark tests that need a screen by their fixtures, and skip them where there is none."""
+    for item in items:
+        if GUI_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("gui")
+    if not HAS_SCREEN:
         skip = pytest.mark.skip(reason="no screen: run pytest under `xvfb-run -a`")
         for item in items:
             if "gui" in item.keywords:

@@ -80,15 +80,15 @@ def test_alpha_0_is_plain_l0(model, stack):
     assert not torch.allclose(gradients(5.0), plain, atol=1e-3)
 
 
-def test_alpha_0_asks_the_network_about_the_sample_at_looks_only(model, stack):
+def test_alpha_0_uses_the_sample_in_validations_only(model, stack):
     run = tuner(model, stack, alpha=0.0, check_every=4)
     asked = []
     run.network.register_forward_hook(lambda *_: asked.append(run.step))
     steps = []
     drain(run.run(), steps.append)
     assert all("L_reg" not in step.values for step in steps) and "entropy" in steps[-1].values
-    looks = len(run.examiner.held_out[0]) + len(run.examiner.held_out[1]) + 1
-    assert asked == [0, 1, 2, 3] + [4] * looks  # one batch a step, and the look at the last
+    passes = len(run.validator.held_out[0]) + len(run.validator.held_out[1]) + 1
+    assert asked == [0, 1, 2, 3] + [4] * passes  # one batch per step, and the validation at the last
     with_entropy = tuner(model, stack, alpha=0.03, check_every=4)
     first = []
     drain(with_entropy.run(), first.append)
@@ -100,7 +100,7 @@ def test_a_large_alpha_lowers_the_entropy(model, stack):
     def entropy_after(alpha):
         run = tuner(model, stack, alpha=alpha, steps_per_epoch=30, check_every=30, learning_rate=3e-3)
         drain(run.run())
-        return run.looks[-1]["entropy"]
+        return run.validations[-1]["entropy"]
 
     assert entropy_after(3.0) < entropy_after(0.0) - 0.2
 
@@ -129,7 +129,7 @@ def test_cancel_keeps_the_best_and_resume_goes_on(model, stack):
     assert torch.equal(state(parts.network), state(whole.network))
 
 
-def test_cancel_before_the_first_look_leaves_the_parents_weights(model, stack):
+def test_cancel_before_the_first_validation_leaves_the_parents_weights(model, stack):
     run = tuner(model, stack, learning_rate=0.1)
     work = run.run()
     next(work)
@@ -179,10 +179,10 @@ def test_divergence_stops_with_a_sentence_and_keeps_the_best(model, stack):
     assert torch.equal(state(run.best().network), good) and torch.isfinite(good).all()
 
 
-def test_the_best_look_wins_not_the_last(model, stack):
+def test_the_best_validation_wins_not_the_last(model, stack):
     run = tuner(model, stack, learning_rate=0.5, steps_per_epoch=8, patience=100)  # so high that it does harm
     drain(run.run())
-    held_out = [look["held_out"] for look in run.looks]
+    held_out = [one["held_out"] for one in run.validations]
     assert held_out[-1] > min(held_out)
     assert run.best().header["fine_tune"]["after"]["held_out"] == min(held_out)
 
@@ -195,8 +195,8 @@ def test_early_stopping(model, stack):
 
 def test_collapse_is_warned_of_once(model, stack):
     history = tuner(model, stack).history
-    history.looks = [{"step": 0.0, "held_out": 1.0, "peaks": 10.0}]
-    history.best_look = 0
+    history.validations = [{"step": 0.0, "held_out": 1.0, "peaks": 10.0}]
+    history.best_index = 0
     network = torch.nn.Identity()
     with pytest.warns(FriedelWarning, match="fell from 10 to 3"):
         history.add(1, {"held_out": 2.0, "peaks": 3.0}, network)
@@ -219,7 +219,7 @@ def test_corrected_points_are_learned(model, stack):
         run = tuner(trained, stack, **quick, learning_rate=1e-3, **corrections)
         drain(run.run())
         with torch.no_grad():
-            p = trained.probability(run.network.eval()(*run.examiner.field).s)
+            p = trained.probability(run.network.eval()(*run.validator.field).s)
         p = torch.nn.functional.max_pool2d(p[None], 3, 1, 1)[0, 0].numpy()  # a click is good to a pixel
         at = [np.mean([p[int(row), int(column)] for row, column in points]) for points in (added, removed)]
         return at[0] - at[1]
@@ -255,7 +255,7 @@ def test_small_and_incomplete_fields(model, stack):
     stack["LockinX"][:, 26:] = np.nan
     narrow = FineTuner(model, stack, config(), dispersion="au111", area=((0, 32), (0, 14)))
     drain(narrow.run())
-    assert np.isfinite(narrow.looks[-1]["held_out"])
+    assert np.isfinite(narrow.validations[-1]["held_out"])
 
 
 def test_the_result_is_a_model_with_its_provenance(model, stack, tmp_path):
@@ -302,7 +302,7 @@ def test_held_out_scenes_are_not_those_trained_on(wave, stack):
     run = FineTuner(wave, stack, config(steps_per_epoch=1), dispersion="au111")
     run._train_step()
     pools = [made.__self__._pool for made in (run.recipe.batch, run.recipe.held_out)]
-    assert len(run.examiner.held_out[0]) == 3
+    assert len(run.validator.held_out[0]) == 3
     shown, held_out = ({scene.maps.sum().item() for scene in pool} for pool in pools)
     assert shown and held_out and not shown & held_out
 
@@ -313,3 +313,63 @@ def test_the_friedel_network_can_be_fine_tuned(wave, stack):
     tuned = drain(run.run(), lambda step: values.append(step.values))
     assert np.isfinite([v["L0"] for v in values]).all() and np.isfinite([v["L_reg"] for v in values]).all()
     json.dumps(tuned.header, allow_nan=False)
+
+
+def test_a_saved_state_goes_on_with_the_same_settings_only(model, stack, tmp_path):
+    path = tmp_path / "state"
+    drain(tuner(model, stack, autosave=path).run())
+    with pytest.raises(ModelError, match=r"other settings \(alpha: 0.03, not 0.5; batch: 4, not 5\)"):
+        tuner(model, stack, alpha=0.5, batch=5).restore(path)
+    longer = tuner(model, stack, epochs=2, device="auto", preview=True).restore(path)
+    assert longer.step == 4
+    drain(longer.run())
+    assert longer.best().header["fine_tune"]["steps_done"] == 8
+
+
+def test_a_state_saved_by_version_0_1_goes_on(model, stack, tmp_path):
+    """It called a validation a look, and knew fewer settings."""
+    path, whole = tmp_path / "state", tuner(model, stack)
+    drain(whole.run())
+    half = tuner(model, stack)
+    work = half.run()
+    for _ in range(3):
+        next(work)
+    half.save_state(path)
+    content = torch.load(path, weights_only=True)
+    content["looks"], content["best_look"] = content.pop("validations"), content.pop("best_index")
+    del content["config"]["correction_weight"]
+    torch.save(content, path)
+    again = tuner(model, stack).restore(path)
+    assert again.looks == again.validations == half.validations and again.step == 2
+    drain(again.run())
+    assert torch.equal(state(again.network), state(whole.network))
+
+
+def test_an_interrupted_fine_tuning_leaves_its_state(model, stack, tmp_path):
+    import signal
+
+    run = tuner(model, stack, autosave=tmp_path / "state")
+    pressed = []
+
+    def press(*_):
+        if run.step == 1 and not pressed:
+            pressed.append(True)
+            signal.raise_signal(signal.SIGTERM)
+
+    run.network.register_forward_hook(press)
+    with pytest.raises(KeyboardInterrupt):
+        drain(run.run())
+    assert tuner(model, stack).restore(tmp_path / "state").step == 2
+
+
+def test_an_autosave_on_a_full_disk_costs_one_warning(model, stack, tmp_path, monkeypatch):
+    from friedel.training import checkpoint
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_checkpoint", full)
+    monkeypatch.setattr(FineTuner, "autosave_seconds", 0.0)
+    with pytest.warns(FriedelWarning, match="cannot be kept") as seen:
+        tuned = drain(tuner(model, stack, autosave=tmp_path / "state").run())
+    assert len(seen) == 1 and tuned.header["fine_tune"]["steps_done"] == 4

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -122,11 +123,10 @@ def test_a_keeper_warns_again_after_a_success(tmp_path, monkeypatch):
     assert Keeper(None, 0.0, full).keep(now=True)  # nothing to keep
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_real_full_device_is_an_oserror(tmp_path, monkeypatch):
     """torch's own writer of files would raise a RuntimeError here."""
     from contextlib import contextmanager
-    from pathlib import Path
 
     @contextmanager
     def to_full(path):
@@ -148,7 +148,9 @@ def test_a_trained_model_that_cannot_lie_at_its_place_is_saved_elsewhere(tmp_pat
         return save(path, *rest)
 
     monkeypatch.setattr(trained, "save_model", save_but_there)
-    with pytest.raises(ModelError, match="No space left on device. The trained model was saved as") as error:
+    with pytest.raises(
+        ModelError, match=r"No space left on device\. The trained model was saved as"
+    ) as error:
         trained.save_trained(target, network, header)
     other = str(error.value).split("saved as ")[1].removesuffix(" instead.")
     assert torch.equal(weights(other)["weight"], network.weight)

@@ -11,7 +11,7 @@ from friedel.models.base import Output
 from friedel.models.friedel_net import WaveConfig
 from friedel.models.registry import load_model
 from friedel.physics.scene import SceneConfig
-from friedel.training.recipe_friedel import Target, localisation_loss, make_target, recipe, teaching_loss
+from friedel.training.recipe_friedel import Target, distillation_loss, localisation_loss, make_target, recipe
 
 
 def _small(**changes):
@@ -88,12 +88,12 @@ def test_a_teacher_repeated_costs_nothing_and_a_hand_computed_answer_its_price()
     """Two pixels; the second was not acquired. p = 0.5 taught, q = 0.2 said; σ = 0.5, 0.3 px beside it."""
     mask = torch.tensor([[[1.0, 0.0]]])
     teacher = _answer([0.0, 3.0], [[0.2, 0.0], [0.1, 0.0]], [math.log(0.5), 0.0])
-    assert teaching_loss(teacher, teacher, mask).item() == pytest.approx(0, abs=1e-6)
+    assert distillation_loss(teacher, teacher, mask).item() == pytest.approx(0, abs=1e-6)
     told = _answer([math.log(0.2 / 0.8), -9.0], [[0.5, 0.0], [0.1, 0.0]], [math.log(0.5) + 0.1, 5.0])
     kl = 0.5 * math.log(0.5 / 0.2) + 0.5 * math.log(0.5 / 0.8)
     position = 0.5 * 0.3**2 / 0.5**2 + 0.1**2
     expected = kl + 0.2 * 0.5 * position  # the teacher sees half an impurity, which counts as one
-    assert teaching_loss(told, teacher, mask).item() == pytest.approx(expected, rel=1e-4)
+    assert distillation_loss(told, teacher, mask).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_recipe_with_a_teacher_learns_its_answers_too():

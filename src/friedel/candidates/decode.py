@@ -1,4 +1,4 @@
-"""From the maps of a network that knows sub-pixel shifts to points: each pixel claims at most one impurity.
+"""From the maps of a network that knows sub-pixel shifts to points: each pixel proposes at most one localisation.
 
 Local maxima on the pixel grid cannot hold two impurities in neighbouring pixels. But a pixel beside an impurity says
 by its offset that the impurity is elsewhere, so the pixels whose offset stays within themselves are the claims.

@@ -24,24 +24,24 @@ class FineTuneConfig:
     epochs, steps_per_epoch : int
         Length of the run. The defaults are those with which the gain was measured (docs: "Does fine-tuning help?").
     batch : int
-        Patches a step. The paper's network: so many of 20×20 pixels, simulated and experimental each. The `friedel`
+        Patches per step. The paper's network: so many of 20×20 pixels, simulated and experimental each. The `friedel`
         network: as many pixels in patches of 40×40, simulated and experimental together.
     voltages : int
-        Voltages a step sees, at most as many as the network keeps apart.
+        Voltages per step, at most as many as the network keeps apart.
     noise : float or None
         η of the simulated patches; measured on the sample if None.
     seed : int
     device : str
     added, removed : tuple of (row, column)
-        Points of the stack [px] that the user says are impurities, or are none; any sequence or array of pairs.
+        Points of the stack [px] that are impurities, or are none, as the user knows; any sequence or array of pairs.
     correction_weight : float
         Weight of the corrected points' loss.
     check_every : int
-        Steps between two looks at the held-out set, the whole field and the reference.
+        Steps between two validations on the held-out set, the field and the reference.
     patience : int
-        Looks without a better held-out loss after which the run stops.
+        Validations without a better held-out loss after which the run stops.
     preview : bool
-        Whether a look also yields S over the field (``values["s"]``).
+        Whether a validation also yields S over the field (``values["s"]``).
     """
 
     alpha: float = 0.03

@@ -1,4 +1,4 @@
-"""How much noise the opened sample carries and how far it reaches from pixel to pixel, told from the waves.
+"""Noise of the opened sample and its correlation from pixel to pixel, separated from the standing waves.
 
 Waves change little from one voltage to the next, noise does not: differences along the bias axis, taken at the right
 order, leave the noise. What of the waves gets through lies on the ring q = 2k of the Fourier plane, which is left out.
@@ -20,7 +20,7 @@ ORDERS = (1, 2, 3, 4)
 CELLS = 5
 #: Half width of the ring that is left out [rad/px].
 RING = 0.35
-#: Correlations of neighbours below this are not told from what waves leak, and count as none.
+#: Correlations of neighbours below this cannot be separated from leakage of the waves, and count as none.
 LEAST_CORRELATION = 0.2
 
 

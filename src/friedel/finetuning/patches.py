@@ -1,4 +1,4 @@
-"""What a fine-tuning step sees of the sample itself: random patches of it, and patches around corrected points."""
+"""Input of a fine-tuning step from the sample itself: random patches of it, and patches around corrected points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SamplePatches:
     Parameters
     ----------
     recipe : SampleRecipe
-        Says how many patches of which size, and of which voltages.
+        How many patches of which size, and of which voltages.
     device : torch.device
         Where the patches go; everything random comes from a generator on the CPU.
     """
@@ -33,24 +33,24 @@ class SamplePatches:
         """Patches anywhere in the field: maps (B, V, h, w), k (B, V) and mask (B, h, w)."""
         recipe = self.recipe
         corners = recipe.sample.random_corners(recipe.patches, recipe.patch, generator)
-        return self.cut(corners, self.turns(len(corners), generator), generator)
+        return self.cut(corners, self.symmetries(len(corners), generator), generator)
 
-    def turns(self, number: int, generator: torch.Generator) -> Tensor:
-        """Which symmetry of the square each of `number` patches is put through, shape (number,)."""
+    def symmetries(self, number: int, generator: torch.Generator) -> Tensor:
+        """Draw one of the eight symmetries of the square for each of `number` patches, shape (number,)."""
         rows, columns = self.recipe.sample.mask.shape
-        turns = torch.randint(0, 8, (number,), generator=generator)
+        symmetries = torch.randint(0, 8, (number,), generator=generator)
         if min(rows, columns) < self.recipe.patch and rows != columns:
-            turns = turns % 2 * 2  # a patch that is not square may only turn by half
-        return turns
+            symmetries = symmetries % 2 * 2  # a patch that is not square may only be rotated by 180°
+        return symmetries
 
     def cut(
-        self, corners: Tensor, turns: Tensor, generator: torch.Generator
+        self, corners: Tensor, symmetries: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Patches at these corners (B, 2), of voltages drawn without replacement; as in `draw`."""
         recipe = self.recipe
         order = torch.randperm(len(recipe.sample.k), generator=generator)
         voltages = order[: recipe.voltages].sort().values
-        parts = recipe.sample.patches(corners, recipe.patch, voltages, turns)
+        parts = recipe.sample.patches(corners, recipe.patch, voltages, symmetries)
         maps, k, mask = (part.to(self.device) for part in parts)
         return maps, k, mask
 
@@ -92,10 +92,10 @@ class Corrections:
         shift = (torch.rand(number, 2, generator=generator) * size).long()
         limits = torch.tensor([max(0, side - size) for side in self.target.shape])
         corners = (chosen - shift).clamp(min=torch.zeros(2, dtype=torch.long), max=limits)
-        turns = patches.turns(number, generator)
-        seen = patches.cut(corners, turns, generator)
+        symmetries = patches.symmetries(number, generator)
+        seen = patches.cut(corners, symmetries, generator)
         wanted = torch.stack([
-            symmetry(self.target[r : r + size, c : c + size], turn)
-            for (r, c), turn in zip(corners.tolist(), turns.tolist(), strict=True)
+            symmetry(self.target[r : r + size, c : c + size], which)
+            for (r, c), which in zip(corners.tolist(), symmetries.tolist(), strict=True)
         ])  # fmt: skip
         return seen, wanted.to(patches.device)

@@ -1,4 +1,4 @@
-"""The opened sample as a network sees it: rescaled to the network's wavevectors, with its noise measured."""
+"""The opened sample as input of a network: rescaled to the network's wavevectors, with its noise measured."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Sample:
     origin : (int, int)
         Row and column of the stack at which that area begins.
     provenance : dict
-        What the model's header will say of the sample.
+        What the model's header records of the sample.
     """
 
     maps: Tensor
@@ -71,7 +71,7 @@ class Sample:
         return self.scaling.to_old(points) + self.origin
 
     def patches(
-        self, corners: Tensor, size: int, which: Tensor, turns: Tensor
+        self, corners: Tensor, size: int, which: Tensor, symmetries: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Cut normalised patches out.
 
@@ -83,18 +83,18 @@ class Sample:
             Side of a patch, cut down to the field's if that is smaller.
         which : Tensor of int, shape (V',)
             Voltages.
-        turns : Tensor of int, shape (B,)
-            Which of the 8 symmetries of the square each patch is put through.
+        symmetries : Tensor of int, shape (B,)
+            Which of the 8 symmetries of the square is applied to each patch.
 
         Returns
         -------
         maps (B, V', h, w), k (B, V'), mask (B, h, w)
         """
         chosen, cut, masks = self.maps[which], [], []
-        for (row, column), turn in zip(corners.tolist(), turns.tolist(), strict=True):
+        for (row, column), one in zip(corners.tolist(), symmetries.tolist(), strict=True):
             window = (..., slice(row, row + size), slice(column, column + size))
-            cut.append(symmetry(chosen[window], turn))
-            masks.append(symmetry(self.mask[window], turn))
+            cut.append(symmetry(chosen[window], one))
+            masks.append(symmetry(self.mask[window], one))
         mask = torch.stack(masks)
         return normalise_maps(torch.stack(cut), mask), self.k[which].expand(len(cut), -1), mask
 
@@ -159,7 +159,7 @@ def prepare_sample(
     if not len(bias):
         raise StackError("No pixel of this area was acquired; nothing can be learned.")
     everywhere = np.isfinite(values).all(axis=0)
-    # The detector's own rule, so that the network learns from the pixels that it will look at.
+    # The detector's own rule, so that the network learns from the pixels that it will process.
     shape = (values.shape[1], values.shape[2])
     scaling = plan(band.k(bias), pixel_pitch(part), shape, k_range, k_mean=k_mean)
     for remark in scaling.remarks:

@@ -27,22 +27,22 @@ LARGEST_SHARE = 0.98
 
 @dataclass(frozen=True)
 class SampleRecipe:
-    """What the fine-tuning needs to know of an architecture.
+    """Architecture-specific part of a fine-tuning: batches, loss, sizes.
 
     Parameters
     ----------
     batch, loss : callable
         ``batch(generator, device)`` and ``loss(network, batch) -> (tensor, values)``, as in a training recipe.
     held_out : callable
-        As `batch`, of scenes that `batch` never shows.
+        As `batch`, of scenes that `batch` never gives.
     patch : int
         Side of the experimental patches [network px].
     patches : int
-        Experimental patches a step.
+        Experimental patches per step.
     sample : Sample
         The sample, its voltages pooled where the network would pool them itself.
     voltages : int
-        Voltages a step sees.
+        Voltages per step.
     noise : float
         η of the simulated batches, in the units of their simulator.
     """
@@ -67,9 +67,9 @@ def sample_recipe(
     model : Model
     sample : Sample
     batch : int
-        Patches of 20×20 pixels a step; larger patches are fewer, for the same work.
+        Patches of 20×20 pixels per step; larger patches are fewer, for the same work.
     voltages : int
-        Voltages a step sees, at most the sample's.
+        Voltages per step, at most the sample's.
     noise : float or None
         η; measured on the sample if None. In units of the largest absolute value of an Eq. 3 map for the paper's
         network, of the waves' root mean square for the `friedel` network.
@@ -105,9 +105,9 @@ def _attention(model: Model, sample: Sample, batch: int, voltages: int, noise: f
         if any(reach):
             bare = scenes(clean, k, generator)
             noise = correlated(torch.randn(bare.maps.shape, generator=generator), *reach)
-            # Patches of the sample are turned, and the fast axis with them.
-            turned = torch.rand(len(k), 1, 1, 1, generator=generator) < 0.5
-            maps = bare.maps + eta * torch.where(turned, noise.transpose(-2, -1), noise)
+            # A symmetry is applied to the sample's patches, and to the fast axis with them.
+            swapped = torch.rand(len(k), 1, 1, 1, generator=generator) < 0.5
+            maps = bare.maps + eta * torch.where(swapped, noise.transpose(-2, -1), noise)
             made = Batch(normalise_maps(maps), k, torch.ones_like(bare.label), bare.label)
         else:
             made = friedel_batch(scene, k, generator)

@@ -6,14 +6,13 @@ alone could be lowered by one sharp peak everywhere, and the simulated half of t
 
 `FineTuner` holds the state between steps, so that a run can be cancelled, resumed, previewed and saved at any step;
 `iter_fine_tune` is the plain generator. Settings are in `fine_tune_config`, patches of the sample in
-`fine_tune_patches`, held-out figures and early stopping in `fine_tune_looks`.
+`fine_tune_patches`, validation and early stopping in `fine_tune_looks`.
 """
 
 from __future__ import annotations
 
 import copy
 import os
-import time
 from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
@@ -24,12 +23,13 @@ import xarray as xr
 from torch import Tensor, nn
 
 import friedel
+from friedel._util.torch_defaults import with_torch_defaults
 from friedel.errors import ModelError
 from friedel.finetuning.config import FineTuneConfig
 from friedel.finetuning.patches import Corrections, SamplePatches
 from friedel.finetuning.sample import model_sample
 from friedel.finetuning.sample_recipes import sample_recipe
-from friedel.finetuning.validation import Examiner, History, weights
+from friedel.finetuning.validation import History, Validator, weights
 from friedel.models.calibration import linear_logit
 from friedel.models.model import mixed_precision
 from friedel.models.registry import Model, load_model, resolve_device
@@ -37,14 +37,25 @@ from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress, drain
 from friedel.stack import Area
 from friedel.training.adam import Adam
-from friedel.training.checkpoint import MovingParts, reading_checkpoint, write_checkpoint
+from friedel.training.checkpoint import (
+    Keeper,
+    MovingParts,
+    different_settings,
+    reading_checkpoint,
+    write_checkpoint,
+)
+from friedel.training.interrupts import Interrupts
 from friedel.training.losses import correction_loss, regulariser, sharpness, total_loss
 
 __all__ = ["FineTuneConfig", "FineTuner", "fine_tune", "iter_fine_tune"]
 
 
+#: Settings that may change when a fine-tuning goes on: they say how long and where, not what is learned.
+FREE = ("epochs", "patience", "device", "preview")
+
+
 class FineTuner:
-    """A fine-tuning that can be stopped, resumed and looked at after every step.
+    """A fine-tuning that can be stopped, resumed and previewed after every step.
 
     Parameters
     ----------
@@ -64,6 +75,7 @@ class FineTuner:
 
     autosave_seconds = 5.0
 
+    @with_torch_defaults
     def __init__(
         self,
         model: Model | str | os.PathLike[str],
@@ -96,24 +108,32 @@ class FineTuner:
         self.history = History(weights(self.network))
         self.patches = SamplePatches(self.recipe, self.device)
         known = None if reference is None else sample.to_network(reference)
-        self.examiner = Examiner(self.parent, sample, self.patches, self.config, known)
+        self.validator = Validator(self.parent, sample, self.patches, self.config, known)
         self.corrections = Corrections.of(sample, self.config.added, self.config.removed)
 
     @property
+    def validations(self) -> list[dict[str, float]]:
+        """One per validation so far: step, held-out figures, peaks, agreement; the first is the parent's."""
+        return self.history.validations
+
+    @property
     def looks(self) -> list[dict[str, float]]:
-        """One a look so far: step, held-out figures, peaks, agreement; the first is the parent's."""
-        return self.history.looks
+        """`validations` by the name that version 0.1 gave them."""
+        return self.validations
 
     # -- running -----------------------------------------------------------------------------------------------
 
+    @with_torch_defaults
     def run(self) -> Generator[Progress, None, Model]:
         """Train; closing the generator keeps the state, and a new ``run()`` resumes it.
+
+        Ctrl-C and SIGTERM wait for the end of a step and write the autosave.
 
         Yields
         ------
         Progress
             After every step; `values` has ``L0``, ``step``, where α > 0 ``L_reg`` (nat) and ``sharpness``, with
-            corrected points ``L_points``, and after a look ``held_out``, ``entropy`` (of held-out patches of the
+            corrected points ``L_points``, and after a validation ``held_out``, ``entropy`` (of held-out patches of the
             sample), ``peaks`` and, with a reference, ``agreement`` (share of its points with a peak within 1 px) and
             ``f1``.
 
@@ -127,25 +147,47 @@ class FineTuner:
         ModelError
             If the loss is not a number any more; the best state is still there.
         """
-        config, saved = self.config, time.monotonic()
-        while self.step < config.steps and not self.history.exhausted(config.patience):
-            values = self._train_step()
-            self.step += 1
-            if self.step == 1 or self.step % config.check_every == 0 or self.step == config.steps:
-                if not self.looks:
-                    yield self._progress(values)  # at once; the look behind takes a second
-                    seen = self._look(self.parent.network, 0)
-                    # After one step at a tenth of the learning rate the parent's figures still hold.
-                    values |= seen if self.step < config.steps else {}
-                if self.step > 1 or self.step == config.steps:
-                    values |= self._look(self.network, self.step)
-            if self.autosave is not None and time.monotonic() - saved > self.autosave_seconds:
-                self.save_state(self.autosave)
-                saved = time.monotonic()
-            yield self._progress(values)
-        if self.autosave is not None:
-            self.save_state(self.autosave)
+        keeper = Keeper(self.autosave, self.autosave_seconds, self._content)
+        with Interrupts() as interrupts:
+            try:
+                while self.step < self.config.steps and not self.history.exhausted(self.config.patience):
+                    with interrupts.step():
+                        values = self._train_step()
+                        self.step += 1
+                    if self._first_validation_due():
+                        yield self._progress(values)  # at once; the validation takes a second
+                    with interrupts.step():
+                        values |= self._validate_if_due()
+                        keeper.keep()
+                    if interrupts.pending:
+                        raise KeyboardInterrupt
+                    yield self._progress(values)
+            except (GeneratorExit, KeyboardInterrupt):
+                # Who closes the generator has the state at hand; who interrupts the program has only the file.
+                if interrupts.pending:
+                    keeper.keep(now=True)
+                raise
+        keeper.keep(now=True)
         return self.best()
+
+    def _first_validation_due(self) -> bool:
+        return not self.validations and self._validation_due()
+
+    def _validation_due(self) -> bool:
+        return self.step in (1, self.config.steps) or self.step % self.config.check_every == 0
+
+    def _validate_if_due(self) -> dict[str, Any]:
+        """Validate the parent once, and the network every `check_every` steps; the figures to show."""
+        if not self._validation_due():
+            return {}
+        values: dict[str, Any] = {}
+        if not self.validations:
+            seen = self._validate(self.parent.network, 0)
+            # After one step at a tenth of the learning rate the parent's figures still hold.
+            values = seen if self.step < self.config.steps else {}
+        if self.step > 1 or self.step == self.config.steps:
+            values = self._validate(self.network, self.step)
+        return values
 
     def _progress(self, values: dict[str, Any]) -> Progress:
         epoch = min(self.config.epochs, 1 + (max(self.step, 1) - 1) // self.config.steps_per_epoch)
@@ -193,19 +235,21 @@ class FineTuner:
             f"{self.history.best_step}, is kept; start again with a lower learning rate."
         )
 
-    def _look(self, network: nn.Module, step: int) -> dict[str, Any]:
-        values = self.examiner.look(network)
+    def _validate(self, network: nn.Module, step: int) -> dict[str, Any]:
+        values = self.validator.validate(network)
         self.history.add(step, values, network)
         return values
 
     # -- results -----------------------------------------------------------------------------------------------
 
     def best(self) -> Model:
-        """Give the best state so far as a `Model` of its own; before the first look that is the parent's."""
+        """Give the best state so far as a `Model` of its own; before the first validation that is the parent's."""
         network = copy.deepcopy(self.network)
         network.load_state_dict(self.history.best)
         network.eval().requires_grad_(False)
-        before, now = (self.looks[0], self.looks[self.history.best_look]) if self.looks else ({}, {})
+        before, now = ({}, {})
+        if self.validations:
+            before, now = self.validations[0], self.validations[self.history.best_index]
         header = {
             **self.parent.header,
             "parent": self.parent.sha256,
@@ -223,33 +267,55 @@ class FineTuner:
         return Model(network, header, f"{self.parent.name} fine-tuned")
 
     def save_state(self, path: str | os.PathLike[str]) -> None:
-        """Write everything needed to go on, beside `path`, then rename."""
-        content = {
+        """Write everything needed to go on, beside `path`, then rename.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        write_checkpoint(path, self._content())
+
+    def _content(self) -> dict[str, Any]:
+        return {
             **self._parts().state(),
             "parent": self.parent.sha256,
             "config": asdict(self.config),
             "sample": self.sample.provenance,
             "best": self.history.best,
-            "best_look": self.history.best_look,
+            "best_index": self.history.best_index,
             "step": self.step,
-            "looks": self.looks,
+            "validations": self.validations,
         }
-        write_checkpoint(path, content)
 
     def restore(self, path: str | os.PathLike[str]) -> FineTuner:
-        """Go on from a file of `save_state`, of the same parent and sample.
+        """Go on from a file of `save_state`, of the same parent, sample and settings.
+
+        The length (`epochs`, `patience`), the device and the preview may be others.
 
         Raises
         ------
         ModelError
-            If the file is damaged or belongs to another parent or sample.
+            If the file is damaged or belongs to another parent, sample or settings.
         """
         with reading_checkpoint(path, self.device, "saved fine-tuning") as content:
             ours = (self.parent.sha256, self.sample.provenance)
             if (content["parent"], content["sample"]) != ours:
                 raise ModelError(f"The fine-tuning saved in {path} belongs to another model or sample.")
+            kept, given = (
+                {k: v for k, v in one.items() if k not in FREE}
+                for one in (content["config"], asdict(self.config))
+            )
+            if other := different_settings(kept, given):
+                raise ModelError(
+                    f"The fine-tuning saved in {path} has other settings ({'; '.join(other)}). "
+                    "Go on with the same ones, or begin a new one."
+                )
             self._parts().load(content)
-            self.history = History(content["best"], content["looks"], int(content["best_look"]))
+            # Version 0.1 called a validation a look.
+            validations = content.get("validations", content.get("looks"))
+            index = content.get("best_index", content.get("best_look"))
+            self.history = History(content["best"], list(validations), int(index))
             self.step = int(content["step"])
         return self
 

@@ -1,4 +1,4 @@
-"""How good a network under fine-tuning is: a look at held-out patches, the field and the reference; which was best."""
+"""Validation during fine-tuning: held-out loss, peak count, agreement with a reference; the best state."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from friedel.scoring.matching import match
 from friedel.training.calibrate_paper import peaks
 from friedel.training.losses import entropy
 
-#: Side [network px] of the field's middle that is looked at.
+#: Side [network px] of the field's middle that validation uses.
 FIELD = 96
 
 
-class Examiner:
-    """Looks at networks, all at the same held-out patches and the same field.
+class Validator:
+    """Validates networks, all on the same held-out patches and the same field.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Examiner:
         self.recipe, self.config = patches.recipe, config
         self.patches = patches
         shown = self.recipe.sample
-        #: Row and column at which the part of the field that is looked at begins [network px].
+        #: Row and column at which the validated part of the field begins [network px].
         self.first = tuple(max(0, (side - FIELD) // 2) for side in shown.mask.shape)
         self._window = tuple(slice(start, start + FIELD) for start in self.first)
         #: That part, or the whole where it is small, as the network sees it: maps, k, mask.
@@ -64,7 +64,7 @@ class Examiner:
 
     @cached_property
     def held_out(self) -> tuple[list[Any], list[tuple[Tensor, Tensor, Tensor]]]:
-        """Simulated batches and experimental patches, made at the first look: the first step need not wait for them."""
+        """Simulated batches and experimental patches, made at the first validation: the first step does not wait."""
         generator = torch.Generator().manual_seed(self.config.seed + 1_000_003)
         device = self.patches.device
         simulated = [self.recipe.held_out(generator, device) for _ in range(3)]
@@ -73,7 +73,7 @@ class Examiner:
 
     @torch.no_grad()
     @full_precision()
-    def look(self, network: nn.Module) -> dict[str, Any]:
+    def validate(self, network: nn.Module) -> dict[str, Any]:
         """Held-out losses, peaks and agreement of a network; with `config.preview` S over the field, too."""
         training = network.training
         network.eval()
@@ -110,7 +110,7 @@ class Examiner:
         return counted
 
     def _on_the_stack(self, s: Tensor) -> np.ndarray:
-        """S at the stack's own pixels, shape `sample.shape`; NaN outside the part that was looked at."""
+        """S at the stack's own pixels, shape `sample.shape`; NaN outside the validated part."""
         rows, columns = np.indices(self.sample.shape)
         pixels = np.stack([rows, columns], axis=-1).reshape(-1, 2) + self.sample.origin
         at = self.sample.to_network(pixels) - self.first
@@ -120,44 +120,46 @@ class Examiner:
 
 @dataclass
 class History:
-    """All looks of a run, and the weights of the best one.
+    """All validations of a run, and the weights of the best one.
 
     Parameters
     ----------
     best : dict
-        Weights to keep until the first look.
-    looks : list of dict
-        One a look: step, held-out figures, peaks, agreement.
-    best_look : int
-        Index of the look with the lowest held-out loss; −1 before the first.
+        Weights to keep until the first validation.
+    validations : list of dict
+        One per validation: step, held-out figures, peaks, agreement.
+    best_index : int
+        Index of the validation with the lowest held-out loss; −1 before the first.
     """
 
     best: dict[str, Tensor]
-    looks: list[dict[str, float]] = field(default_factory=list)
-    best_look: int = -1
+    validations: list[dict[str, float]] = field(default_factory=list)
+    best_index: int = -1
     warned: bool = False
 
     def add(self, step: int, values: dict[str, Any], network: nn.Module) -> None:
-        """Note a look, keep the weights if it is the best so far, and warn if the peaks are vanishing."""
+        """Note a validation, keep the weights if it is the best so far, and warn if the peaks are vanishing."""
         held_out = values["held_out"]
-        least = self.looks[self.best_look]["held_out"] if self.looks else math.inf
-        if not self.looks or held_out < least:
-            self.best_look = len(self.looks)
+        least = self.validations[self.best_index]["held_out"] if self.validations else math.inf
+        if not self.validations or held_out < least:
+            self.best_index = len(self.validations)
             self.best = weights(network)
-        self.looks.append({"step": float(step), **{name: v for name, v in values.items() if name != "s"}})
+        self.validations.append(
+            {"step": float(step), **{name: v for name, v in values.items() if name != "s"}}
+        )
         self._warn_of_collapse()
 
     def exhausted(self, patience: int) -> bool:
-        """Whether the last `patience` looks were no better than the best."""
-        return len(self.looks) - 1 - self.best_look >= patience
+        """Whether the last `patience` validations were no better than the best."""
+        return len(self.validations) - 1 - self.best_index >= patience
 
     @property
     def best_step(self) -> int:
-        """Step of the best look; 0 before the first."""
-        return int(self.looks[self.best_look]["step"]) if self.looks else 0
+        """Step of the best validation; 0 before the first."""
+        return int(self.validations[self.best_index]["step"]) if self.validations else 0
 
     def _warn_of_collapse(self) -> None:
-        before, now = self.looks[0]["peaks"], self.looks[-1]["peaks"]
+        before, now = self.validations[0]["peaks"], self.validations[-1]["peaks"]
         if before >= 4 and now < before / 2 and not self.warned:
             self.warned = True
             warnings.warn(

@@ -1,4 +1,4 @@
-"""Adam (Kingma and Ba, arXiv 1412.6980) without what surrounds it in torch.
+"""Minimal Adam (Kingma and Ba, arXiv 1412.6980) that avoids importing torch's compiler.
 
 The first `torch.optim` optimiser of a process imports torch's compiler: three seconds on one core, in which a window
 stands still, for an update of four lines.

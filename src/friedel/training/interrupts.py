@@ -48,6 +48,7 @@ class Interrupts:
         elif self._in_step and not self.pending:
             self.pending = True
         else:  # between two steps, or asked for a second time
+            self.pending = True
             raise KeyboardInterrupt
 
     @contextmanager

@@ -1,8 +1,8 @@
 """How the `friedel` network is trained: endless multiple-scattering scenes and the loss of a localiser.
 
-Clean scenes are dear (a T-matrix and a few million Hankel functions), noise is cheap. A rolling pool keeps the latest
-clean scenes; every step adds `fresh` new ones and draws a batch, turned by a symmetry of the square and measured anew,
-so that no two batches are alike.
+Clean scenes are expensive (a T-matrix and a few million Hankel functions), noise is inexpensive. A rolling pool keeps
+the latest clean scenes; every step adds `fresh` new ones and draws a batch, with a random symmetry of the square and
+measured anew, so that no two batches are alike.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ def localisation_loss(
     }
 
 
-def teaching_loss(output: Output, teacher: Output, mask: torch.Tensor) -> torch.Tensor:
-    """How far an answer is from a teacher's: cross-entropy of p beyond the teacher's own, and the position's error.
+def distillation_loss(output: Output, teacher: Output, mask: torch.Tensor) -> torch.Tensor:
+    """Knowledge distillation: cross-entropy of p beyond the teacher's own, and the error of the position.
 
     Both are divided by the number of impurities that the teacher sees; positions count as much as the teacher is sure
     of an impurity there, in units of its σ.
@@ -178,7 +178,7 @@ class WaveRecipe:
     fresh : int
         New clean scenes a step.
     teacher : str
-        A model, by name or file, whose answers are learned beside the truth, see `teaching_loss`; none if empty.
+        A model, by name or file, that is distilled beside the truth, see `distillation_loss`; none if empty.
     """
 
     scene: SceneConfig = SCENE
@@ -223,7 +223,7 @@ class WaveRecipe:
         teacher = self._teacher.network.to(batch.maps.device)
         with torch.no_grad():
             answer = teacher(batch.maps, batch.k, batch.mask)
-        taught = teaching_loss(output, answer, batch.mask)
+        taught = distillation_loss(output, answer, batch.mask)
         return loss + taught, {**values, "teaching": taught.item()}
 
     def header(self) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class PaperRecipe:
     scene : FriedelConfig
         Its `noise` is the usual η, and the largest.
     voltages : VoltageChoice
-        Which of the paper's 126 wavevectors a step sees.
+        Which of the paper's 126 wavevectors a step uses.
     least_noise : float
         Half of the batches have ``scene.noise``, the others one η each, uniform between this and that: a network
         that knows strong noise only is overconfident on quieter data, and starts to learn more slowly.
