@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from friedel.errors import FriedelError, StackError
 from friedel.progress import Progress
-from napari_friedel import reference, results
+from napari_friedel.layers import reference, results
 from napari_friedel.jobs import Job, State
 from napari_friedel.layers import info_of, kind_of, stack_of
 
