@@ -1,10 +1,32 @@
-"""The errors a user can meet: each message is a sentence that says what is wrong and what to do."""
+"""The errors a user can meet: each message is a sentence that says what is wrong and what to do.
+
+The library names no flag and no button. An error that a setting would solve carries the setting's name in
+`settings`; the command line adds the flag, the window shows the box.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class FriedelError(Exception):
-    """Base of every error that `friedel` raises on purpose."""
+    """Base of every error that `friedel` raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        A sentence: what is wrong, in which file, what to do.
+    settings : str or sequence of str
+        Names of the settings that are wrong, or that would help.
+    """
+
+    def __init__(self, message: object = "", *, settings: str | Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.settings: tuple[str, ...] = (settings,) if isinstance(settings, str) else tuple(settings)
+
+
+class SettingsError(FriedelError, ValueError):
+    """A setting lies outside its range, or there is none of that name."""
 
 
 class StackError(FriedelError):
@@ -20,4 +42,15 @@ class PhysicsError(FriedelError):
 
 
 class FriedelWarning(UserWarning):
-    """The result stands, but the user should know something about it."""
+    """The result stands, but the user should know something about it.
+
+    Parameters
+    ----------
+    message : str
+    settings : str or sequence of str
+        Names of the settings that would help.
+    """
+
+    def __init__(self, message: object = "", *, settings: str | Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.settings: tuple[str, ...] = (settings,) if isinstance(settings, str) else tuple(settings)

@@ -1,0 +1,16 @@
+"""Every option once: type, default, unit, range and one line of help.
+
+See `friedel.settings.base` for how a setting is written, and `settings_of` for what a form or a command line reads.
+"""
+
+from friedel.settings.base import Setting, Settings, check_names, setting, settings_of
+from friedel.settings.detection import BandSettings, DetectSettings, ImportSettings, RefitSettings
+from friedel.settings.option import Option
+from friedel.settings.simulation import EvaluateSettings, SimulateSettings
+from friedel.settings.training import FineTuneSettings, RecipeSettings, TrainSettings
+
+__all__ = [
+    "BandSettings", "DetectSettings", "EvaluateSettings", "FineTuneSettings", "ImportSettings", "Option",
+    "RecipeSettings", "RefitSettings", "Setting", "Settings", "SimulateSettings", "TrainSettings", "check_names",
+    "setting", "settings_of",
+]  # fmt: skip

@@ -1,0 +1,153 @@
+"""Settings of a detection: how a file is opened, which band, which method, which refit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from friedel.errors import SettingsError
+from friedel.settings.base import Settings
+from friedel.settings.option import Option
+from friedel.settings.texts import Area, read_area, read_pixel, show_area, show_list
+
+Method = Literal["network", "matched-field", "omp"]
+Tiles = Literal["blend", "paper"]
+Refit = Literal["none", "quick", "full"]
+
+#: Where a network runs.
+DEVICE = Option(pattern=r"auto|cpu|cuda(:\d+)?|mps", wanted="auto, cpu, cuda, cuda:0 or mps", advanced=True)
+#: Part of a map.
+AREA = Option(
+    least=0, none="everything", wanted="rows and columns as R0:R1,C0:C1", metavar="R0:R1,C0:C1",
+    parse=read_area, show=show_area,
+)  # fmt: skip
+#: A pixel of a scanning tunnelling microscope: from a hundredth of an ångström to a tenth of a millimetre.
+PIXEL_RANGE = {"above": 1e-3, "most": 1e5}
+
+
+@dataclass(frozen=True)
+class ImportSettings(Settings):
+    """How a file is opened that does not hold its axes (``.npy``, ``.tif``, ``.mat`` ...).
+
+    Parameters
+    ----------
+    bias : str
+        Bias axis: both ends, all values a,b,c, or one voltage.
+    pixel_nm : float or (float, float)
+        Pixel size, or Y,X.
+    dataset : str
+        The array to take, where a file holds several.
+    axes : str
+        Order of the axes of a bare array: byx, yxb ...
+    """
+
+    bias: Annotated[str | None, Option(unit="mV", none="the file's own", metavar="START:STOP")] = None
+    pixel_nm: Annotated[
+        float | tuple[float, float] | None,
+        Option(unit="nm", none="the file's own", wanted="a pixel size greater than 0.001 and at most 100000 [nm], or "
+               "two (Y,X)", metavar="NM", parse=read_pixel, show=show_list, **PIXEL_RANGE),
+    ] = None  # fmt: skip
+    dataset: Annotated[str | None, Option(none="by rule", metavar="NAME")] = None
+    axes: Annotated[
+        str | None,
+        Option(none="by rule", metavar="ORDER", pattern="[A-Za-z]{1,4}", wanted="letters of the axes, for example byx"),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BandSettings(Settings):
+    """Surface band, k(E) = √(2m*(E−E₀))/ħ: a material, or an onset with a mass; fitted to the data's ring if none.
+
+    Parameters
+    ----------
+    material : str
+        A known surface state, for example au111.
+    onset_mev : float
+        Band onset E₀ relative to the Fermi level.
+    mass : float
+        Effective mass m* in electron masses.
+    """
+
+    material: Annotated[str | None, Option(none="by onset and mass, or fitted", metavar="NAME")] = None
+    onset_mev: Annotated[
+        float | None, Option(unit="meV", least=-1e5, most=1e5, none="the material's", metavar="E0")
+    ] = None
+    mass: Annotated[float | None, Option(unit="mₑ", least=-1e3, most=1e3, none="the material's")] = None
+
+    def check(self) -> None:
+        """Refuse an onset without a mass, both beside a material, and a mass of zero."""
+        if (self.onset_mev is None) != (self.mass is None):
+            raise SettingsError(
+                "A surface band needs both its onset and its effective mass, or a material.",
+                settings=("onset_mev", "mass", "material"),
+            )
+        if self.material is not None and self.mass is not None:
+            raise SettingsError(
+                "A surface band is given by a material, or by onset and effective mass, not by both.",
+                settings=("material", "onset_mev", "mass"),
+            )
+        if self.mass == 0:
+            raise SettingsError("The effective mass cannot be 0.", settings="mass")
+
+
+@dataclass(frozen=True)
+class DetectSettings(Settings):
+    """Settings of a detection.
+
+    Parameters
+    ----------
+    method : {"network", "matched-field", "omp"}
+        The network; the matched field over all voltages; the matched field with a joint refit (classical, slow).
+    model : str
+        A model's name or file, for the network.
+    tiles : {"blend", "paper"}
+        Overlapping tiles without seams, or disjoint patches as published (for the network).
+    threshold : float
+        Least probability of an impurity; candidates below stay in the table of `Detections`.
+    device : str
+        Where the network runs: auto, cpu, cuda, cuda:0 or mps.
+    refit : {"none", "quick", "full"}
+        Fit of all candidates together by multiple scattering: quick decides the doubtful ones, full places them
+        precisely, too (slow).
+    area : ((int, int), (int, int))
+        Rows and columns to search.
+    channel : str
+        The dI/dV channel.
+    band : BandSettings
+        The surface band.
+    """
+
+    method: Annotated[Method, Option()] = "network"
+    model: Annotated[str, Option()] = "friedel"
+    tiles: Annotated[Tiles, Option(advanced=True)] = "blend"
+    threshold: Annotated[
+        float | None,
+        Option(least=0, most=1, none="the model's own", wanted="a probability from 0 to 1", metavar="P"),
+    ] = None
+    device: Annotated[str, DEVICE] = "auto"
+    refit: Annotated[Refit | None, Option(none="quick where the model and the band allow it")] = None
+    area: Annotated[Area | None, AREA] = None
+    channel: Annotated[str | None, Option(none="the lock-in channel", metavar="NAME")] = None
+    band: Annotated[BandSettings, Option(parsed=False)] = field(default_factory=BandSettings)
+
+
+@dataclass(frozen=True)
+class RefitSettings(Settings):
+    """Settings of a refit of given points by multiple scattering.
+
+    Parameters
+    ----------
+    kind : {"quick", "full"}
+        Quick decides doubtful candidates; full places the points, too.
+    area : ((int, int), (int, int))
+        Rows and columns to fit.
+    channel : str
+        The dI/dV channel.
+    band : BandSettings
+        The surface band.
+    """
+
+    kind: Annotated[Literal["quick", "full"], Option()] = "full"
+    area: Annotated[Area | None, AREA] = None
+    channel: Annotated[str | None, Option(none="the lock-in channel", metavar="NAME")] = None
+    band: Annotated[BandSettings, Option(parsed=False)] = field(default_factory=BandSettings)
