@@ -82,7 +82,7 @@ def main() -> None:
         import torch  # noqa: F401
     import napari
     from napari_friedel.layers import add_layer, stack_layers
-    from napari_friedel.viewing import attach
+    from napari_friedel.layers.viewing import attach
 
     viewer = napari.Viewer(show=True)
     attach(viewer)

@@ -33,8 +33,10 @@ def test_help_of_the_command_line_loads_no_torch() -> None:
 
 def test_the_reader_decides_without_torch_or_qt(shared_data) -> None:
     path = shared_data / "nanonis" / "NanonisReader_STS_grid_lockin.3ds"
-    pytest.importorskip("napari_friedel.reader")
-    statement = f"from napari_friedel.reader import get_reader; assert get_reader({str(path)!r}) is not None"
+    pytest.importorskip("napari_friedel.io.reader")
+    statement = (
+        f"from napari_friedel.io.reader import get_reader; assert get_reader({str(path)!r}) is not None"
+    )
     assert not _loaded_by(statement).intersection(["torch", "qtpy", "matplotlib"])
 
 

@@ -67,10 +67,10 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
 
     import napari
     from friedel.errors import FriedelError
+    from napari_friedel.io.reader import is_points, read
+    from napari_friedel.io.tables import table_layer
     from napari_friedel.layers import add_layer
-    from napari_friedel.reader import is_points, read
-    from napari_friedel.tables import table_layer
-    from napari_friedel.viewing import attach
+    from napari_friedel.layers.viewing import attach
 
     layers: list[LayerData] = []
     # Points last: on top, and on the stack that is opened with them.

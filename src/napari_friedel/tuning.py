@@ -14,8 +14,7 @@ from psygnal import Signal
 from friedel._util.atomic_write import write_beside
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress
-from napari_friedel import results
-from napari_friedel.layers import info_of
+from napari_friedel.layers import info_of, results
 
 
 class _Events:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_up import build_detections
 
-from napari_friedel import results
+from napari_friedel.layers import results
 
 pytestmark = pytest.mark.gui
 

@@ -11,16 +11,15 @@ from made_up import build_detections, build_stack, quick
 
 from friedel.errors import PhysicsError
 from friedel.progress import Progress
-from napari_friedel import results
 from napari_friedel.jobs import State
-from napari_friedel.layers import add_layer, info_of, kind_of, stack_layer
+from napari_friedel.layers import add_layer, info_of, kind_of, results, stack_layer
 
 pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
 def dock(shown, qtbot, open_dock):
-    from napari_friedel.detect_dock import DetectDock
+    from napari_friedel.docks.detect import DetectDock
 
     widget = open_dock(DetectDock, shown)
     widget.band.choose("ag111")
@@ -173,7 +172,7 @@ def test_a_bad_layer_gets_a_sentence(dock, qtbot, add, words) -> None:
 
 
 def test_no_layer_at_all(model, qtbot, open_dock) -> None:
-    from napari_friedel.detect_dock import DetectDock
+    from napari_friedel.docks.detect import DetectDock
 
     widget = open_dock(DetectDock, model)
     widget.bar.start.click()

@@ -7,8 +7,8 @@ import pytest
 
 from friedel.physics.dispersion import MATERIALS
 from friedel.stack import make_stack
-from napari_friedel import results, tuning
-from napari_friedel.layers import add_layer, info_of, stack_layers
+from napari_friedel import tuning
+from napari_friedel.layers import add_layer, info_of, results, stack_layers
 
 pytestmark = pytest.mark.gui
 
@@ -44,7 +44,7 @@ def waves():
 @pytest.fixture
 def dock(model, waves, small_network, open_dock):
     from friedel.models.registry import save_model, user_path
-    from napari_friedel.fine_tune_dock import FineTuneDock
+    from napari_friedel.docks.fine_tune import FineTuneDock
 
     header = {
         "architecture": "attention",
@@ -86,7 +86,7 @@ def test_a_click_draws_curves_and_shows_before_and_after(dock, qtbot) -> None:
 
 def test_keep_makes_a_model_of_its_own_and_the_detect_dock_lists_it(dock, qtbot, open_dock) -> None:
     from friedel.models.registry import find_model, read_header
-    from napari_friedel.detect_dock import DetectDock
+    from napari_friedel.docks.detect import DetectDock
 
     detect = open_dock(DetectDock, dock.viewer)
     dock.bar.start.click()
@@ -130,7 +130,7 @@ def test_cancel_keeps_the_best_state_and_resume_goes_on(dock, qtbot) -> None:
 
 
 def test_a_crash_is_offered_at_the_next_start(dock, qtbot, open_dock, small_network) -> None:
-    from napari_friedel.fine_tune_dock import FineTuneDock
+    from napari_friedel.docks.fine_tune import FineTuneDock
 
     dock.further_settings["steps_per_epoch"] = 3
     dock.bar.start.click()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.gui
 
 @pytest.fixture
 def dock(shown, qtbot, open_dock):
-    from napari_friedel.import_dock import ImportDock
+    from napari_friedel.docks.import_stack import ImportDock
 
     widget = open_dock(ImportDock, shown)
     return widget
@@ -118,7 +118,7 @@ def test_flipping_says_where_the_tip_was_and_leaves_the_data(dock, stack) -> Non
 
 
 def test_missing_pixels_are_counted(shown, qtbot, open_dock) -> None:
-    from napari_friedel.import_dock import ImportDock
+    from napari_friedel.docks.import_stack import ImportDock
     from napari_friedel.layers import add_layer, stack_layer
 
     partial = build_stack()
@@ -132,7 +132,7 @@ def test_missing_pixels_are_counted(shown, qtbot, open_dock) -> None:
 
 
 def test_a_real_grid_is_opened_off_the_gui_thread(model, qtbot, shared_data, open_dock) -> None:
-    from napari_friedel.import_dock import ImportDock
+    from napari_friedel.docks.import_stack import ImportDock
 
     widget = open_dock(ImportDock, model)
     widget.open(str(shared_data / "nanonis" / "NanonisReader_STS_grid_lockin.3ds"))
@@ -142,7 +142,7 @@ def test_a_real_grid_is_opened_off_the_gui_thread(model, qtbot, shared_data, ope
 
 
 def test_a_damaged_file_gets_a_sentence(model, qtbot, tmp_path, open_dock) -> None:
-    from napari_friedel.import_dock import ImportDock
+    from napari_friedel.docks.import_stack import ImportDock
 
     widget = open_dock(ImportDock, model)
     path = tmp_path / "broken.3ds"

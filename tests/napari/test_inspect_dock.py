@@ -8,8 +8,7 @@ from made_up import build_detections
 
 from friedel.physics.dispersion import MATERIALS
 from friedel.stack import make_stack
-from napari_friedel import results
-from napari_friedel.layers import add_layer, stack_layers
+from napari_friedel.layers import add_layer, results, stack_layers
 
 pytestmark = pytest.mark.gui
 
@@ -27,7 +26,7 @@ def waves():
 
 @pytest.fixture
 def dock(model, waves, qtbot, open_dock):
-    from napari_friedel.inspect_dock import InspectDock
+    from napari_friedel.docks.inspect import InspectDock
 
     for layer in stack_layers(waves):
         add_layer(model, layer)
@@ -113,7 +112,7 @@ def test_the_dispersion_follows_the_band(dock, waves) -> None:
 
 
 def test_all_tabs_survive_an_empty_viewer(model, qtbot, open_dock) -> None:
-    from napari_friedel.inspect_dock import InspectDock
+    from napari_friedel.docks.inspect import InspectDock
 
     widget = open_dock(InspectDock, model)
     for tab in range(4):
@@ -124,7 +123,7 @@ def test_all_tabs_survive_an_empty_viewer(model, qtbot, open_dock) -> None:
 
 @pytest.mark.parametrize("tab", range(4))
 def test_one_voltage_and_missing_pixels(model, waves, qtbot, tab, open_dock) -> None:
-    from napari_friedel.inspect_dock import InspectDock
+    from napari_friedel.docks.inspect import InspectDock
     from napari_friedel.layers import stack_layer
 
     single = waves.isel(bias=[0]).copy(deep=True)

@@ -56,7 +56,7 @@ def test_common_files_are_left_to_others(manifest, name) -> None:
 
 
 def test_content_decides_not_the_name(tmp_path, shared_data) -> None:
-    from napari_friedel.reader import get_reader
+    from napari_friedel.io.reader import get_reader
 
     foreign = tmp_path / "movie.sxm"
     foreign.write_bytes(b"\x00" * 2000)
@@ -69,7 +69,7 @@ def test_content_decides_not_the_name(tmp_path, shared_data) -> None:
 
 def test_settings_have_defaults_that_the_docks_use(manifest) -> None:
     properties = manifest.contributions.configurations["detection"].properties
-    from napari_friedel.detect_dock import METHODS, TILES
+    from napari_friedel.docks.detect import METHODS, TILES
 
     assert set(properties["method"].enum) == set(METHODS) and properties["method"].default in METHODS
     assert set(properties["tiles"].enum) == set(TILES)

@@ -7,9 +7,8 @@ import pytest
 from made_up import build_detections
 
 from friedel.stack import make_stack
-from napari_friedel import reference, results
-from napari_friedel.layers import add_layer, info_of, map_layer, stack_layers
-from napari_friedel.plots import COLOURS
+from napari_friedel.layers import add_layer, info_of, map_layer, reference, results, stack_layers
+from napari_friedel.widgets.plots import COLOURS
 
 pytestmark = pytest.mark.gui
 
@@ -41,7 +40,7 @@ def field():
 
 @pytest.fixture
 def dock(model, field, qtbot, open_dock):
-    from napari_friedel.reference_dock import ReferenceDock
+    from napari_friedel.docks.compare import ReferenceDock
 
     for layer in stack_layers(field):
         add_layer(model, layer)

@@ -7,8 +7,7 @@ import pytest
 from made_up import build_detections
 
 from friedel.errors import StackError
-from napari_friedel import results
-from napari_friedel.layers import info_of, kind_of
+from napari_friedel.layers import info_of, kind_of, results
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from made_up import build_stack
 
-from napari_friedel import samples
+from napari_friedel.io import samples
 from napari_friedel.layers import kind_of
 
 pytestmark = pytest.mark.gui

@@ -9,10 +9,9 @@ from made_up import build_detections, build_stack
 
 from friedel.errors import StackError
 from friedel.io.points import write_points
-from napari_friedel import results
-from napari_friedel.layers import add_layer, info_of, kind_of, stack_layer
-from napari_friedel.reader import get_reader, is_points, read
-from napari_friedel.tables import table_layer
+from napari_friedel.io.reader import get_reader, is_points, read
+from napari_friedel.io.tables import table_layer
+from napari_friedel.layers import add_layer, info_of, kind_of, results, stack_layer
 
 PLUGIN = "napari-friedel"
 
@@ -88,7 +87,7 @@ def test_foreign_tables_are_left_to_others(tmp_path) -> None:
 
 
 def test_a_table_can_be_the_reference(model, open_dock, tmp_path) -> None:
-    from napari_friedel.reference_dock import ReferenceDock
+    from napari_friedel.docks.compare import ReferenceDock
 
     stack = build_stack()
     add_layer(model, stack_layer(stack))

@@ -58,8 +58,7 @@ def test_hidden_candidates_are_not_drawn(make_napari_viewer, qtbot) -> None:
     """The mask alone does not hide points on napari's canvas: count coloured pixels."""
     from made_up import build_detections, build_stack
 
-    from napari_friedel import results
-    from napari_friedel.layers import add_layer, stack_layer
+    from napari_friedel.layers import add_layer, results, stack_layer
 
     viewer = make_napari_viewer(show=True)
     stack = build_stack()
@@ -93,7 +92,7 @@ def test_the_slider_tells_the_exact_bias(viewer) -> None:
     from made_up import build_stack
 
     from napari_friedel.layers import add_layer, stack_layer
-    from napari_friedel.viewing import attach
+    from napari_friedel.layers.viewing import attach
 
     attach(viewer)
     add_layer(viewer, stack_layer(build_stack()))
@@ -110,7 +109,7 @@ def test_the_users_orientation_and_overlay_are_set_only_once(viewer) -> None:
     from made_up import build_stack
 
     from napari_friedel.layers import add_layer, stack_layer
-    from napari_friedel.viewing import attach
+    from napari_friedel.layers.viewing import attach
 
     attach(viewer)
     add_layer(viewer, stack_layer(build_stack()))
@@ -140,8 +139,7 @@ def test_a_map_is_saved_in_nm(viewer, tmp_path) -> None:
     from made_up import build_detections, build_stack
 
     from friedel.io.maps import read_map
-    from napari_friedel import results
-    from napari_friedel.layers import add_layer, stack_layer
+    from napari_friedel.layers import add_layer, results, stack_layer
 
     stack = build_stack()
     layer = add_layer(viewer, stack_layer(stack))

@@ -11,7 +11,7 @@ import xarray as xr
 
 from friedel.detections import COLUMNS
 from napari_friedel.layers import KEY, LayerData, placement
-from napari_friedel.results import point_size, points_style
+from napari_friedel.layers.results import point_size, points_style
 
 SUFFIXES = (".csv", ".json", ".xyz")
 _SIGN = b"napari-friedel points"

@@ -9,10 +9,9 @@ import pandas as pd
 import xarray as xr
 from scipy import ndimage
 
-from napari_friedel import results
-from napari_friedel.areas import world_to_pixel
-from napari_friedel.layers import KEY, info_of, kind_of, map_of, placement
-from napari_friedel.plots import COLOURS
+from napari_friedel.layers import KEY, info_of, kind_of, map_of, placement, results
+from napari_friedel.layers.areas import world_to_pixel
+from napari_friedel.widgets.plots import COLOURS
 
 KINDS = ("matched", "missed", "false")
 

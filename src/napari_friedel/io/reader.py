@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from friedel.errors import StackError
-from napari_friedel import tables, viewing
-from napari_friedel.layers import LayerData, map_layer, stack_layers
+from napari_friedel.io import tables
+from napari_friedel.layers import LayerData, map_layer, stack_layers, viewing
 
 PathOrPaths = str | Sequence[str]
 

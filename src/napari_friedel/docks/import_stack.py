@@ -31,7 +31,7 @@ from friedel.stack import (
     row_direction,
     turned_over,
 )
-from napari_friedel.detect_dock import describe
+from napari_friedel.docks.detect import describe
 from napari_friedel.jobs import Job
 from napari_friedel.layers import (
     KEY,
@@ -43,9 +43,9 @@ from napari_friedel.layers import (
     stack_layers,
     stack_of,
 )
-from napari_friedel.plots import Plot, is_dark
-from napari_friedel.viewing import stack_index
+from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import Dock, JobBar, LayerBox, hint
+from napari_friedel.widgets.plots import Plot, is_dark
 
 AXES = {"byx": "bias, y, x", "yxb": "y, x, bias"}
 

@@ -18,15 +18,15 @@ from qtpy.QtWidgets import (
 from friedel.errors import ModelError, PhysicsError
 from friedel.finetuning.config import FineTuneConfig
 from friedel.physics.dispersion import Dispersion
-from napari_friedel import results, tuning
-from napari_friedel.band import CUSTOM, BandBox
+from napari_friedel import tuning
 from napari_friedel.jobs import Job, State, release_memory
-from napari_friedel.layers import info_of, kind_of, stack_of
-from napari_friedel.outcome import OutcomeBox, show_before, show_preview
-from napari_friedel.plots import COLOURS, Plot, is_dark
+from napari_friedel.layers import info_of, kind_of, results, stack_of
+from napari_friedel.layers.viewing import stack_index
 from napari_friedel.tuning import Session
-from napari_friedel.viewing import stack_index
 from napari_friedel.widgets import Advanced, Dock, JobBar, LayerBox
+from napari_friedel.widgets.band_box import CUSTOM, BandBox
+from napari_friedel.widgets.outcome_box import OutcomeBox, show_before, show_preview
+from napari_friedel.widgets.plots import COLOURS, Plot, is_dark
 
 CURVES = (
     ("L₀", ("L0", "held_out_L0"), ("training", "held out")),

@@ -21,12 +21,11 @@ from qtpy.QtWidgets import (
 from friedel.errors import StackError
 from friedel.progress import Progress
 from friedel.stack import channel_names, didv, image_names
-from napari_friedel import reference, results
 from napari_friedel.jobs import Job
-from napari_friedel.layers import add_layer, info_of, kind_of, map_layer, map_of, stack_of
-from napari_friedel.place_box import PlaceBox
-from napari_friedel.plots import COLOURS
+from napari_friedel.layers import add_layer, info_of, kind_of, map_layer, map_of, reference, results, stack_of
 from napari_friedel.widgets import Dock, JobBar, LayerBox, hint
+from napari_friedel.widgets.place_box import PlaceBox
+from napari_friedel.widgets.plots import COLOURS
 
 ROWS = ("precision", "recall", "F1", "by chance")
 
@@ -155,7 +154,7 @@ class ReferenceDock(Dock):
             If the file holds no map.
         """
         from friedel.io import open_stack
-        from napari_friedel.reader import read_single_map
+        from napari_friedel.io.reader import read_single_map
 
         try:
             made = read_single_map(path, "reference_map")

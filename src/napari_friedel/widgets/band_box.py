@@ -22,8 +22,8 @@ from friedel.physics.dispersion import MATERIALS, Dispersion
 from friedel.progress import Progress
 from friedel.stack import didv, pixel_pitch
 from napari_friedel.jobs import Job, State
-from napari_friedel.plots import Plot, edges, is_dark
 from napari_friedel.widgets import side_by_side
+from napari_friedel.widgets.plots import Plot, edges, is_dark
 
 LABELS = {"au111": "Au(111)", "ag111": "Ag(111)", "cu111": "Cu(111)"}
 CUSTOM, FIT = "custom", "fit"

@@ -13,13 +13,12 @@ from friedel.analysis import spectra
 from friedel.errors import FriedelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
 from friedel.stack import didv, pixel_pitch
-from napari_friedel import results
-from napari_friedel.areas import world_to_pixel
-from napari_friedel.band import BandBox
-from napari_friedel.layers import info_of, kind_of, stack_of
-from napari_friedel.plots import COLOURS, Plot, edges, is_dark
-from napari_friedel.viewing import stack_index
+from napari_friedel.layers import info_of, kind_of, results, stack_of
+from napari_friedel.layers.areas import world_to_pixel
+from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import Dock, LayerBox
+from napari_friedel.widgets.band_box import BandBox
+from napari_friedel.widgets.plots import COLOURS, Plot, edges, is_dark
 
 
 class InspectDock(Dock):

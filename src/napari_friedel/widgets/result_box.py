@@ -18,8 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from friedel.errors import FriedelError
-from napari_friedel import results
-from napari_friedel.layers import info_of
+from napari_friedel.layers import info_of, results
 from napari_friedel.widgets import Listener, side_by_side
 
 

@@ -12,14 +12,14 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLabe
 from friedel.errors import FriedelError
 from friedel.progress import Progress
 from friedel.stack import Area, channel_names, pixel_pitch
-from napari_friedel import results, tuning
-from napari_friedel.areas import PAPER_FIELD, area_from_shapes, new_area_layer, show_tiles
-from napari_friedel.band import FIT, BandBox
+from napari_friedel import tuning
 from napari_friedel.jobs import Job, loading_torch
-from napari_friedel.layers import info_of, kind_of, stack_of
-from napari_friedel.result_box import ResultBox
-from napari_friedel.viewing import stack_index
+from napari_friedel.layers import info_of, kind_of, results, stack_of
+from napari_friedel.layers.areas import PAPER_FIELD, area_from_shapes, new_area_layer, show_tiles
+from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import Advanced, Dock, JobBar, LayerBox, setting
+from napari_friedel.widgets.band_box import FIT, BandBox
+from napari_friedel.widgets.result_box import ResultBox
 
 METHODS = {
     "network": "Network",

@@ -19,7 +19,7 @@ def write_points(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         If the layer is no result of this plugin: positions without a stack have no place in nm.
     """
     from friedel.io.points import write_points as write
-    from napari_friedel.results import export
+    from napari_friedel.layers.results import export
 
     info = meta.get("metadata", {}).get(KEY, {})
     if "detections" not in info:

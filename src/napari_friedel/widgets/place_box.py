@@ -20,9 +20,8 @@ from qtpy.QtWidgets import (
 from friedel.errors import FriedelError, StackError
 from friedel.progress import Progress
 from friedel.stack import row_direction
-from napari_friedel import reference, results
 from napari_friedel.jobs import Job, State
-from napari_friedel.layers import info_of, kind_of, stack_of
+from napari_friedel.layers import info_of, kind_of, reference, results, stack_of
 
 #: Arrow, its place in the grid, its step on the screen (up, right).
 ARROWS = (("▲", (0, 1), (1, 0)), ("◀", (1, 0), (0, -1)), ("▶", (1, 2), (0, 1)), ("▼", (2, 1), (-1, 0)))

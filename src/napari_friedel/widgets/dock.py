@@ -27,7 +27,7 @@ from qtpy.QtWidgets import (
 
 from friedel.errors import FriedelError
 from napari_friedel.jobs import Job, State, sentence
-from napari_friedel.viewing import attach, unwrapped
+from napari_friedel.layers.viewing import attach, unwrapped
 
 
 class Listener:

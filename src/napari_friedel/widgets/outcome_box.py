@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from qtpy.QtWidgets import QGridLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
-from napari_friedel import results, tuning
-from napari_friedel.layers import KEY, add_layer, info_of, map_layer, placement, stack_of
-from napari_friedel.plots import COLOURS
+from napari_friedel import tuning
+from napari_friedel.layers import KEY, add_layer, info_of, map_layer, placement, results, stack_of
 from napari_friedel.widgets import hint
+from napari_friedel.widgets.plots import COLOURS
 
 
 class OutcomeBox(QGroupBox):
