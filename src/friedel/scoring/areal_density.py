@@ -38,7 +38,8 @@ def covered_area(stack: xr.Dataset, area: Area | None = None, channel: str | Non
     """
     part = crop(stack, area)
     pitch_y, pitch_x = pixel_pitch(stack)
-    acquired = np.isfinite(part[channel or channel_names(part)[0]].to_numpy()).any(axis=0)
+    known = np.isfinite(part[channel or channel_names(part)[0]].to_numpy())
+    acquired = known.any(axis=0) if known.ndim == 3 else known  # an image has no bias axis
     return float(acquired.sum() * pitch_y * pitch_x)
 
 
