@@ -25,6 +25,30 @@ COLUMNS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
+class Check:
+    """One doubt about a result, tested.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"ring"`` or ``"density"``.
+    value : float
+        What was measured; NaN where it could not be.
+    limit : float
+        What `value` is compared with.
+    passed : bool
+    sentence : str
+        What was found and, if the check failed, what to do.
+    """
+
+    name: str
+    value: float
+    limit: float
+    passed: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Detections:
     """Candidates found in one stack.
 
@@ -45,6 +69,8 @@ class Detections:
     provenance : dict
         What made this: version, model and SHA-256 of its weights, channel, dispersion, parameters, warnings.
         Plain JSON types only.
+    checks : tuple of Check
+        What was tested about the result. One that failed is also among the warnings.
     """
 
     table: pd.DataFrame
@@ -53,11 +79,17 @@ class Detections:
     probability: np.ndarray
     area: tuple[tuple[int, int], tuple[int, int]]
     provenance: dict[str, Any] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
 
     def __post_init__(self) -> None:
         missing = [name for name in COLUMNS if name not in self.table.columns]
         if missing:
             raise ValueError(f"A Detections table needs the columns {list(COLUMNS)}; {missing} are missing.")
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if not check.passed)
 
     def __len__(self) -> int:
         return len(self.impurities)

@@ -23,9 +23,23 @@ from friedel.detections import COLUMNS, Detections
 from friedel.dispersion_fit.fourier_ring import fit_dispersion
 from friedel.errors import FriedelWarning, ModelError, PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion, resolve
+from friedel.prepare.channel import choose
+from friedel.prepare.prepared import Prepared, Step
+from friedel.prepare.run import clean, flatten
+from friedel.prepare.settings import PrepareSettings
+from friedel.prepare.topograph import wave_of
 from friedel.progress import Progress, drain, share
 from friedel.resample import Scaling, plan
-from friedel.stack import Area, crop, didv, normalise, pixel_pitch, scan_position, tip_position, validate
+from friedel.stack import (
+    Area,
+    crop,
+    make_stack,
+    normalise,
+    pixel_pitch,
+    scan_position,
+    tip_position,
+    validate,
+)
 
 if TYPE_CHECKING:
     from friedel.models.registry import Model
@@ -35,6 +49,11 @@ REFITS = ("none", "quick", "full")
 
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
 MIN_HALF_WAVELENGTHS = 4
+#: The preparation by default, and none.
+_PREPARE = PrepareSettings()
+_AS_RECORDED = PrepareSettings(
+    bad_data=False, background="none", row_offsets=False, terraces=False, register=False
+)
 
 
 @dataclass
@@ -48,6 +67,9 @@ class _Field:
     derived: bool
     bias: np.ndarray
     band: dict[str, Any]
+    energy: np.ndarray  # (bias,) [meV] at which k is taken; 0 for a topograph whose waves are at k_F
+    fit_mask: np.ndarray  # `mask` without what was interpolated
+    prepared: Prepared | None  # None where nothing is prepared
 
 
 class _Remarks(list[str]):
@@ -71,6 +93,7 @@ def iter_detect(
     threshold: float | None = None,
     device: str = "auto",
     refit: str | None = None,
+    prepare: PrepareSettings | bool = True,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities; a generator that can be stopped between any two steps.
 
@@ -79,7 +102,8 @@ def iter_detect(
     stack : xarray.Dataset
         See `friedel.stack`.
     channel : str, optional
-        The dI/dV channel; the lock-in channel by rule if None, else the numerical derivative of the current.
+        The dI/dV channel, or an image such as the topograph "Z". If None, the lock-in channel by rule, else the
+        topograph of a stack of one voltage, else the numerical derivative of the current.
     dispersion : Dispersion or str, optional
         The surface band, or a material's name; fitted to the ring in the data's own FFT if None.
     model : str or Model
@@ -100,7 +124,11 @@ def iter_detect(
         waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes up to twice
         as long as the network; "full" takes ten to forty seconds for 80×80 px and places the points better still. By
         default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
-        a known band, and none otherwise.
+        a known band, and none otherwise. With a single voltage it does not run by default: measured fields have
+        more false points with it.
+    prepare : PrepareSettings or bool
+        What is done to the maps before: bad data, background, lock-in phase (`friedel.prepare`). True for the
+        defaults, False for the maps as recorded.
 
     Yields
     ------
@@ -146,7 +174,8 @@ def iter_detect(
     else:
         k_range, k_mean = classical.K_RANGE, None
     yield Progress(0.02, "sampling")
-    prepared = _prepare(crop(stack, area), channel, band, k_range, k_mean, remarks)
+    settings = PrepareSettings() if prepare is True else prepare or None
+    prepared = _prepare(crop(stack, area), channel, band, k_range, k_mean, remarks, settings)
     yield Progress(0.1, "detecting impurities")
 
     last = {"none": 0.95, "full": 0.3}.get(refit or "quick", 0.6)
@@ -182,37 +211,61 @@ def _prepare(
     k_range: tuple[float, float],
     k_mean: tuple[float, float] | None,
     remarks: _Remarks,
+    settings: PrepareSettings | None = _PREPARE,
 ) -> _Field:
-    """Choose the channel, drop empty voltages, find k, resample, normalise."""
-    data = didv(stack, channel)
-    name, derived = str(data.attrs["channel"]), bool(data.attrs["derived"])
-    if derived:
-        remarks.add(f"dI/dV is the numerical derivative of {name!r}: the stack has no lock-in channel.")
-    values, bias = data.to_numpy(), stack["bias"].to_numpy()
-    seen = np.isfinite(values).any(axis=(1, 2))
-    values, bias = values[seen], bias[seen]
-    if not len(bias):
-        raise StackError(f"The channel {name!r} holds no acquired pixel in this area.")
-    known = np.isfinite(values).all(axis=0)
+    """Choose the channel, drop bad data and empty voltages, find k, flatten, resample, normalise."""
+    given = settings or _AS_RECORDED
+    chosen = choose(stack, channel, given)
+    if chosen.derived:
+        remarks.add(
+            f"dI/dV is the numerical derivative of {chosen.name!r}: the stack has no lock-in channel."
+        )
+    steps = [Step("channel", 0, chosen.sentence)] if chosen.sentence else []
+    if not np.isfinite(chosen.values).any():
+        raise StackError(f"The channel {chosen.name!r} holds no acquired pixel in this area.")
+    cleaned = clean(chosen.values, given, didv=settings is not None and not chosen.topograph)
+    if not len(cleaned.keep):
+        raise StackError(f"In no pixel of this area was {chosen.name!r} acquired at every voltage.")
+    pitch, bias = pixel_pitch(stack), chosen.bias_mv[cleaned.keep]
+    energy = bias
+    if chosen.topograph and len(bias) == 1 and band is not None:
+        wave = wave_of(cleaned.maps[0], float(bias[0]), band, pitch)
+        energy = np.array([wave.energy_mev])
+        steps.append(Step("wavevector", wave.energy_mev, wave.sentence))
+    shape = (cleaned.maps.shape[1], cleaned.maps.shape[2])
+    scaling, origin = _sampling(cleaned.maps, energy, band, pitch, shape, k_range, k_mean, remarks)
+    used = scaling.keep
+    cleaned = replace(cleaned, maps=cleaned.maps[used], filled=cleaned.filled[used], keep=cleaned.keep[used])
+    k = scaling.k / scaling.pixel_nm if "mass" in origin else None
+    prepared = flatten(cleaned, k, pitch, given)
+    prepared = replace(prepared, steps=(*steps, *prepared.steps))
+    for step in prepared.steps:
+        if step.notable:
+            remarks.add(step.sentence)
+    known = np.isfinite(prepared.maps).all(axis=0)
     if not known.any():
-        raise StackError(f"In no pixel of this area was {name!r} acquired at every voltage.")
+        raise StackError(f"In no pixel of this area was {chosen.name!r} acquired at every voltage.")
     if known.mean() < 0.999:
         remarks.add(
             f"{100 * (1 - known.mean()):.0f} % of the pixels were not acquired; nothing is looked for there."
         )
-    values = np.where(known, values, np.nan)
-    pitch, shape = pixel_pitch(stack), (values.shape[1], values.shape[2])
-    scaling, origin = _sampling(stack, name, bias, band, pitch, shape, k_range, k_mean, remarks)
-    maps, mask = scaling.resample(normalise(values[scaling.keep]))
-    del values
+    values = normalise(np.where(known, prepared.maps, np.nan))
+    maps, mask = scaling.resample(values)
+    fit_mask = (
+        mask & scaling.resample(np.where(prepared.filled, np.nan, values))[1]
+        if prepared.filled.any()
+        else mask
+    )
     if not scaling.identity or not mask.all():
         maps = np.nan_to_num(normalise(np.where(mask, maps, np.nan)), copy=False)
-    return _Field(maps, mask, scaling, name, derived, bias[scaling.keep], origin)
+    return _Field(
+        maps, mask, scaling, chosen.name, chosen.derived, bias[used], origin, energy[used], fit_mask,
+        prepared if settings else None,
+    )  # fmt: skip
 
 
 def _sampling(
-    stack: xr.Dataset,
-    channel: str,
+    maps: np.ndarray,
     bias: np.ndarray,
     band: Dispersion | None,
     pitch: tuple[float, float],
@@ -226,7 +279,7 @@ def _sampling(
         scaling = plan(band.k(bias), pitch, shape, k_range, k_mean=k_mean)
         _remark_on(scaling, remarks)
         return scaling, {**asdict(band), "origin": "given"}
-    fit = fit_dispersion(stack, channel=channel)
+    fit = fit_dispersion(make_stack({"dI/dV": maps}, bias_mv=bias, pixel_nm=pitch))
     if fit.found:
         try:
             scaling = plan(fit.dispersion.k(bias), pitch, shape, k_range, k_mean=k_mean)
@@ -287,7 +340,7 @@ def _revises(field: _Field, found: Candidates) -> bool:
 
 
 def _default_refit(field: _Field, found: Candidates) -> str:
-    knows = _revises(field, found) and "mass" in field.band and found.knows_sigma
+    knows = _revises(field, found) and "mass" in field.band and found.knows_sigma and len(field.bias) > 1
     return "quick" if knows else "none"
 
 
@@ -307,8 +360,8 @@ def _refit(
         found.s,
         found.probability,
         field.maps,
-        band.complex_k(field.bias) * scaling.pixel_nm,
-        field.mask,
+        band.complex_k(field.energy) * scaling.pixel_nm,
+        field.fit_mask,
         kind=kind,
         threshold=found.threshold,
         pixel_nm=scaling.pixel_nm,
@@ -348,6 +401,8 @@ def _assemble(
             "derived": field.derived,
             "dispersion": field.band,
             "bias_mv": [float(v) for v in field.bias],
+            "energy_mev": [float(v) for v in field.energy],
+            "prepare": None if field.prepared is None else field.prepared.summary(),
             "k_rad_per_px": [float(scaling.k.min()), float(scaling.k.max())],
             "rescale": [float(v) for v in scaling.step],
             "pixel_nm": float(scaling.pixel_nm),

@@ -115,11 +115,11 @@ def fit_dispersion(stack: xr.Dataset, channel: str | None = None) -> RingFit:
     stride = -(-values[chosen].size // _MOST_PIXELS) if chosen.size else 1
     chosen = chosen[::stride]
     maps = normalise(values[chosen])
-    power, qy, qx = _power(maps, pixel_pitch(stack))
+    power, qy, qx = power_spectra(maps, pixel_pitch(stack))
     resolution = (
         2 * np.pi / max(min(n * p for n, p in zip(maps.shape[1:], pixel_pitch(stack), strict=True)), 1e-9)
     )
-    q, profiles = _profiles(power, qy, qx, resolution)
+    q, profiles = radial_profiles(power, qy, qx, resolution)
     if len(chosen) < 2 or len(q) < 12:
         return _nothing(bias, q, np.zeros((len(bias), len(q))), 0.0)
     ridge = _ridge(profiles, q)
@@ -149,7 +149,7 @@ def _nothing(bias: np.ndarray, q: np.ndarray, ridge: np.ndarray, height: float) 
     return RingFit(nan, nan, nan, nan, False, bias, np.full(len(bias), nan), height, q, ridge)
 
 
-def _power(maps: np.ndarray, pitch: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def power_spectra(maps: np.ndarray, pitch: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Power spectra (half plane) and the wavevectors of their bins [nm⁻¹]."""
     rows, columns = maps.shape[1:]
     known = np.isfinite(maps)
@@ -163,7 +163,7 @@ def _power(maps: np.ndarray, pitch: tuple[float, float]) -> tuple[np.ndarray, np
     return power, qy, qx
 
 
-def _profiles(
+def radial_profiles(
     power: np.ndarray, qy: np.ndarray, qx: np.ndarray, resolution: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logarithm of the median power in rings of one resolution's width, in steps of half of it: radii, (bias, bins)."""

@@ -1,0 +1,70 @@
+"""The maps as the detection takes them, and what was done to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that the preparation did.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"bad spectra"`` or ``"high-pass"``.
+    amount : float
+        How much: a share of the pixels, a number of maps or a length, as `sentence` says.
+    sentence : str
+        For the user.
+    notable : bool
+        Whether the user is warned, not only informed.
+    """
+
+    name: str
+    amount: float
+    sentence: str
+    notable: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Maps ready for resampling.
+
+    Parameters
+    ----------
+    maps : array, shape (bias, rows, columns)
+        NaN where nothing is known in any map. Small gaps are interpolated.
+    keep : array of int, shape (bias,)
+        Index of each map among those given.
+    filled : array of bool, shape (rows, columns)
+        Pixels that were interpolated in more than a tenth of the maps. A refit leaves them out.
+    ring : float
+        Mean height of the Friedel ring at q = 2k, as the logarithm of a power ratio; NaN without a band.
+    ring_sigma : float
+        The same in standard deviations.
+    high_passed : array of bool, shape (bias,)
+        Maps from which the slow background was subtracted.
+    lost : float
+        Share of the given values that were found bad or not recorded.
+    steps : tuple of Step
+    """
+
+    maps: np.ndarray
+    keep: np.ndarray
+    filled: np.ndarray
+    ring: float
+    ring_sigma: float
+    high_passed: np.ndarray
+    lost: float
+    steps: tuple[Step, ...]
+
+    def summary(self) -> list[dict[str, Any]]:
+        """What was done, as plain JSON types for the provenance."""
+        return [
+            {"name": step.name, "amount": round(float(step.amount), 6), "text": step.sentence}
+            for step in self.steps
+        ]

@@ -1,0 +1,104 @@
+"""Whether a map shows the Friedel ring: the power at q = 2k above its surroundings in the Fourier transform.
+
+Atoms and outliers are clipped first, so that the waves are what is left. The median over the angle leaves out lattice
+spots and scan lines, as in `friedel.dispersion_fit.fourier_ring`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.dispersion_fit.fourier_ring import power_spectra, radial_profiles
+from friedel.prepare.background import clipped
+from friedel.stack import normalise
+
+#: Outliers are clipped so tightly here that atoms count hardly more than waves [robust standard deviations].
+CLIP = 2.5
+#: The ring may lie off by this share of k, for a band that is not quite right.
+TOLERANCE = 0.1
+#: Surroundings of the ring, in units of 2k: where a straight line through ln(power) over ln(q) is fitted.
+BELOW, ABOVE = (0.45, 0.78), (1.28, 1.9)
+
+
+@dataclass(frozen=True)
+class RingEvidence:
+    """Height of the ring.
+
+    Parameters
+    ----------
+    height : float
+        Logarithm of the power at the ring over that of its surroundings, mean over the maps.
+    sigma : float
+        The same in standard deviations.
+    factor : float
+        Where the ring is highest: true k over assumed k, within `TOLERANCE`.
+    """
+
+    height: float
+    sigma: float
+    factor: float
+
+
+def ring_evidence(
+    maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float], *, tolerance: float = TOLERANCE
+) -> RingEvidence:
+    """Measure the ring of radius 2k.
+
+    Parameters
+    ----------
+    maps : array, shape (bias, rows, columns)
+        Without plane and line offsets; NaN where not known.
+    k : array, shape (bias,)
+        Wavevector of each map [nm⁻¹].
+    pitch : (float, float)
+        Pixel pitch along (y, x) [nm].
+    tolerance : float
+        Largest relative error of k that is allowed for.
+
+    Returns
+    -------
+    RingEvidence
+        NaN heights where the field is too small for a profile.
+    """
+    maps, k = np.asarray(maps), np.asarray(k, dtype=float)
+    some = np.unique(np.linspace(0, len(maps) - 1, min(len(maps), 24)).astype(int))
+    maps, k = normalise(clipped(maps[some], CLIP)[0]), k[some]
+    power, qy, qx = power_spectra(maps, pitch)
+    side = min(count * step for count, step in zip(maps.shape[1:], pitch, strict=True))
+    resolution = 2 * np.pi / side
+    q, profiles = radial_profiles(power, qy, qx, resolution)
+    nothing = RingEvidence(float("nan"), float("nan"), 1.0)
+    if len(q) < 8:
+        return nothing
+    factors = np.linspace(1 - tolerance, 1 + tolerance, 21)
+    heights = np.array(
+        [[_height(q, profile, 2 * kv, f) for f in factors] for kv, profile in zip(k, profiles, strict=True)]
+    )
+    known = np.isfinite(heights).all(axis=1)
+    if not known.any():
+        return nothing
+    mean = heights[known].mean(axis=0)
+    best = int(mean.argmax())
+    # One bin holds the median of so many independent powers; its logarithm errs by 1.44 over the root of them.
+    cells = np.pi * 2 * float(np.median(k[known])) / resolution
+    return RingEvidence(
+        float(mean[best]), float(mean[best] / (1.44 / np.sqrt(max(cells, 1.0)))), float(factors[best])
+    )
+
+
+def _height(q: np.ndarray, profile: np.ndarray, ring: float, factor: float) -> float:
+    """Height of a profile at `factor` × `ring` above the line through its surroundings."""
+    place = ring * factor
+    step = q[1] - q[0]
+    low = (q >= BELOW[0] * place) & (q <= BELOW[1] * place)
+    high = (q >= ABOVE[0] * place) & (q <= ABOVE[1] * place)
+    if low.sum() < 1 or high.sum() < 1 or not q[0] < place < q[-1]:
+        return float("nan")
+    x, y = np.log(q), profile
+    x0, y0 = x[low].mean(), y[low].mean()
+    x1, y1 = x[high].mean(), y[high].mean()
+    ground = y0 + (y1 - y0) * (np.log(place) - x0) / (x1 - x0)
+    at = np.interp([place - step / 2, place, place + step / 2], q, y).mean()
+    return float(at - ground)

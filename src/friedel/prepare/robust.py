@@ -1,0 +1,95 @@
+"""Robust statistics of maps with gaps, and interpolation across small gaps."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+#: Standard deviations per median absolute deviation of normal errors.
+MAD = 1.4826
+
+
+def nanmedian(values: np.ndarray, axis: Any = None, keepdims: bool = False) -> np.ndarray:
+    """Median over known values; NaN, without a warning, where there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.asarray(np.nanmedian(values, axis=axis, keepdims=keepdims))
+
+
+def spread(values: np.ndarray, axis: Any = None, keepdims: bool = False) -> np.ndarray:
+    """Standard deviation by the median absolute deviation from the median, over known values."""
+    centre = nanmedian(values, axis=axis, keepdims=True)
+    return MAD * nanmedian(np.abs(values - centre), axis=axis, keepdims=keepdims)
+
+
+def nearest_known(maps: np.ndarray) -> np.ndarray:
+    """Give unknown pixels of each map the value of the nearest known pixel; a map without any becomes zeros."""
+    out = np.array(maps)
+    for plane in out:
+        unknown = ~np.isfinite(plane)
+        if unknown.all():
+            plane[:] = 0
+        elif unknown.any():
+            at = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
+            plane[:] = plane[tuple(at)]
+    return out
+
+
+def blur(maps: np.ndarray, sigma: float, weight: np.ndarray | None = None) -> np.ndarray:
+    """Gaussian mean over known pixels, shape (bias, rows, columns); `sigma` in px. NaN far from any known pixel."""
+    known = np.isfinite(maps).astype(float) if weight is None else weight
+    total = ndimage.gaussian_filter(
+        np.where(known > 0, np.nan_to_num(maps), 0) * known, (0, sigma, sigma), mode="reflect"
+    )
+    share = ndimage.gaussian_filter(known, (0, sigma, sigma), mode="reflect")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(share > 1e-6, total / share, np.nan)
+
+
+def fill_gaps(maps: np.ndarray, reach: float) -> np.ndarray:
+    """Interpolate gaps whose pixels all lie within `reach` px of known ones, map by map; larger gaps stay NaN.
+
+    Parameters
+    ----------
+    maps : array, shape (bias, rows, columns)
+    reach : float
+        Largest distance to a known pixel [px].
+
+    Returns
+    -------
+    array, shape (bias, rows, columns)
+    """
+    unknown = ~np.isfinite(maps)
+    if reach <= 0 or not unknown.any():
+        return maps
+    out = np.array(maps)
+    for index in np.flatnonzero(unknown.any(axis=(1, 2))):
+        hole = unknown[index]
+        if hole.all():
+            continue
+        label, count = ndimage.label(hole, structure=np.ones((3, 3)))
+        depth = ndimage.distance_transform_edt(~np.pad(~hole, 1, mode="edge"))[1:-1, 1:-1]
+        largest = ndimage.maximum(depth, label, np.arange(1, count + 1))
+        small = np.isin(label, 1 + np.flatnonzero(np.asarray(largest) <= reach))
+        if not small.any():
+            continue
+        plane = blur(maps[index][None], max(0.8, reach / 2))[0]
+        # The nearest known pixels give the start; the mean over neighbours makes it smooth (Laplace's equation).
+        filled = np.where(small, plane, np.nan_to_num(maps[index]))
+        weight = np.isfinite(maps[index]) | small
+        for _ in range(20):
+            mean = _neighbour_mean(filled, weight)
+            filled = np.where(small, mean, filled)
+        out[index][small] = filled[small]
+    return out
+
+
+def _neighbour_mean(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Mean of the up to four known neighbours."""
+    kernel = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], dtype=float)
+    total = ndimage.convolve(np.where(known, plane, 0), kernel, mode="constant")
+    count = ndimage.convolve(known.astype(float), kernel, mode="constant")
+    return np.where(count > 0, total / np.maximum(count, 1), plane)
