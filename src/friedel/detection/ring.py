@@ -17,9 +17,9 @@ from scipy.ndimage import gaussian_filter1d, map_coordinates, median_filter
 from scipy.optimize import minimize
 
 from friedel.detection.band_fit import sharpen
-from friedel.detection.robust import deviation
 from friedel.errors import PhysicsError
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
+from friedel.refit.robust import deviation
 from friedel.stack import didv, normalise, pixel_pitch
 
 #: Effective masses looked for.
