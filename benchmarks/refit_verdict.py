@@ -5,8 +5,8 @@
 Fields of the standard scenes' kinds with other seeds go through the network and the refit; every candidate that was
 fitted becomes a row of ``verdict-KIND.csv`` (what is there already is not done again; delete it after a change of the
 network or the refit). A logistic regression on the features of `friedel.refit.model_selection` is fitted to all rows,
-and judged on the fields that it was not fitted to (``after``). ``module`` judges by the weights that the module holds. Last
-comes the share of the errors of right candidates, on each axis, that lie within one σ.
+and judged on the fields that it was not fitted to (``after``). ``module`` judges by the weights that the module holds.
+Last comes the share of the errors of right candidates, on each axis, that lie within one σ.
 """
 
 from __future__ import annotations
@@ -147,11 +147,9 @@ def main() -> None:
 
     path = args.output / f"verdict-{args.kind}.csv"
     part, parts = (int(x) for x in args.part.split("/"))
-    table = (
-        pd.read_csv(path).rename(columns={"evidence": "delta_chi2"})
-        if path.exists()
-        else pd.DataFrame(columns=["scene", "seed"])
-    )
+    table = pd.DataFrame(columns=["scene", "seed"])
+    if path.exists():
+        table = pd.read_csv(path).rename(columns={"evidence": "delta_chi2"})
     for scene, count in FIELDS.items():
         for seed in range(0 if args.report_only else count * TIMES[args.kind]):
             if seed % parts != part or ((table["scene"] == scene) & (table["seed"] == seed)).any():

@@ -70,7 +70,8 @@ def test_sums_are_those_of_the_columns(case, n_coefficients, block, part, monkey
     normal = np.einsum("vpi,vpj->ij", jacobian, jacobian) - weights.share * together.T @ together
     gradient = np.einsum("vpi,vp->i", jacobian, weights.left)
     gradient -= weights.share * together.T @ (weights.common @ weights.left)
-    found, slope = normal_equations(model, layout, weights, ENERGY)
+    sums = normal_equations(model, layout, weights, ENERGY)
+    found, slope = sums.matrix, sums.gradient
     assert found == pytest.approx(normal, abs=2e-4 * np.abs(normal).max())
     assert slope == pytest.approx(gradient, abs=2e-4 * np.abs(gradient).max())
     assert (np.linalg.eigvalsh(found) > -1e-4 * np.abs(found).max()).all()
@@ -91,10 +92,12 @@ def test_parts_hold_every_pixel_once_and_are_equally_large(case, monkeypatch):
 def test_held_positions_leave_the_other_sums_as_they_are(case, n_coefficients):
     model, weights = case
     weights = replace(weights, share=0.0)
-    whole, slope = normal_equations(model, Layout(6, n_coefficients, ["k"]), weights, ENERGY)
+    sums = normal_equations(model, Layout(6, n_coefficients, ["k"]), weights, ENERGY)
+    whole, slope = sums.matrix, sums.gradient
     layout = Layout(6, n_coefficients, ["k"], positions=False)
     assert layout.size == len(slope) - 12
-    found, other = normal_equations(model, layout, weights, ENERGY)
+    held = normal_equations(model, layout, weights, ENERGY)
+    found, other = held.matrix, held.gradient
     assert found == pytest.approx(whole[12:, 12:], abs=1e-5 * np.abs(whole).max())
     assert other == pytest.approx(slope[12:], abs=1e-5 * np.abs(slope).max())
 
@@ -124,7 +127,8 @@ def test_kept_waves_are_the_same_waves(case, monkeypatch):
         assert again.density() is again.density() and again.density() is not model.density()
         first = next(iter(again.parts()))
         assert (again.waves(first) is again.waves(first)) == (kept > 0)
-        sums.append(normal_equations(again, layout, weights, ENERGY))
+        found = normal_equations(again, layout, weights, ENERGY)
+        sums.append((found.matrix, found.gradient))
     for kept, made in zip(*sums, strict=True):
         assert np.array_equal(kept, made)
 
@@ -142,3 +146,19 @@ def test_offsets_and_stripes_are_orthonormal_and_hold_what_a_map_may_have(stripe
         seen = np.sqrt(weight) * content
         left = seen - columns @ (columns.T @ seen)
         assert (np.linalg.norm(left) < 1e-4 * np.linalg.norm(seen)) == known
+
+
+def test_at_fixed_scales_the_sums_are_those_of_columns_that_keep_the_scale(case):
+    model, weights = case
+    weights = replace(weights, share=0.0)
+    layout = Layout(6, 2, ["k"])
+    found = normal_equations(model, layout, weights, ENERGY)
+    expected = np.zeros_like(found.matrix)
+    for v, waves in enumerate(model.waves(slice(None))):
+        columns = waves.derivative(layout.names).astype(float) * (weights.pixel * weights.map[v])[:, None]
+        offsets = weights.nuisance.toarray().astype(float)
+        columns -= offsets @ (offsets.T @ columns)
+        jacobian = layout.expand(np.concatenate([columns.T, ENERGY[v] * columns.T])).T
+        expected += jacobian.T @ jacobian
+    fixed = found.matrix + found.by_scale @ found.by_scale.T
+    assert fixed == pytest.approx(expected, abs=2e-4 * np.abs(expected).max())

@@ -17,7 +17,7 @@ def own_shares(curvature: Curvature) -> np.ndarray:
     1/(N_ii (N⁻¹)_ii) with the normal matrix N: 1 for a scatterer that shares no wave with another.
     """
     count = 2 * curvature.count
-    own = np.diag(curvature.normal)[:count] * np.diag(curvature.covariance)[:count]
+    own = np.diag(curvature.sums.matrix)[:count] * np.diag(curvature.covariance)[:count]
     return np.asarray((1 / np.maximum(own, 1)).reshape(2, -1).mean(axis=0))
 
 

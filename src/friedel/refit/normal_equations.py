@@ -195,10 +195,30 @@ def moments_over_energy(square: np.ndarray, energy: np.ndarray) -> np.ndarray:
     return out.reshape(2 * m, 2 * m)
 
 
+@dataclass(frozen=True, eq=False)
+class NormalEquations:
+    """Normal equations of one step.
+
+    Parameters
+    ----------
+    matrix : array, shape (size, size)
+        JᵀJ, the scale of every map eliminated.
+    gradient : array, shape (size,)
+        Jᵀ·residual.
+    by_scale : array, shape (size, V)
+        Overlap of every parameter's change with that of the scale of each map: JᵀJ at fixed scales is
+        ``matrix + by_scale @ by_scale.T``.
+    """
+
+    matrix: np.ndarray
+    gradient: np.ndarray
+    by_scale: np.ndarray
+
+
 def normal_equations(
     model: FieldModel, layout: Layout, weights: Weights, energy: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """JᵀJ and Jᵀ·(what is left), shapes (size, size) and (size,), without priors.
+) -> NormalEquations:
+    """Normal equations without priors.
 
     Parameters
     ----------
@@ -254,7 +274,8 @@ def normal_equations(
         matrix, vector = _common_part(w, halves, along[:, -2].astype(float), together, seen)
         moments -= w.share * matrix
         slope -= w.share * vector
-    return layout.expand_square(moments), layout.expand(slope)
+    by_scale = layout.expand(np.concatenate([along[:, -2].T, (energy[:, None] * along[:, -2]).T]))
+    return NormalEquations(layout.expand_square(moments), layout.expand(slope), by_scale)
 
 
 def _common_part(

@@ -8,7 +8,13 @@ from scipy import sparse
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.state import Evaluation, FitState
 from friedel.refit.joint_fit.unknowns import FIT, SHARED_PRIOR, Free
-from friedel.refit.normal_equations import FieldModel, Weights, normal_equations, offsets_and_stripes
+from friedel.refit.normal_equations import (
+    FieldModel,
+    NormalEquations,
+    Weights,
+    normal_equations,
+    offsets_and_stripes,
+)
 from friedel.refit.parameters import Layout
 
 
@@ -105,15 +111,15 @@ def evaluate(data: FitData, state: FitState, free: Free | None = None) -> Evalua
     return state.evaluation
 
 
-def equations(data: FitData, state: FitState, free: Free) -> tuple[np.ndarray, np.ndarray]:
-    """Normal matrix and gradient at the last evaluation, with the priors; shapes (size, size) and (size,)."""
+def equations(data: FitData, state: FitState, free: Free) -> NormalEquations:
+    """Normal equations at the last evaluation, with the priors."""
     s, weights = state.scatterers, state.now().weights
     layout = Layout(len(s), data.n_coefficients, free.shared, positions=free.positions)
     model = wave_model(data, state)
-    normal, gradient = normal_equations(model, layout, weights, data.energy[state.subset.maps])
+    sums = normal_equations(model, layout, weights, data.energy[state.subset.maps])
     tightness, distance = priors(state, free)
-    normal[np.diag_indices(layout.size)] += tightness
-    return normal, gradient - tightness * distance
+    matrix = sums.matrix + np.diag(tightness)
+    return NormalEquations(matrix, sums.gradient - tightness * distance, sums.by_scale)
 
 
 def priors(state: FitState, free: Free) -> tuple[np.ndarray, np.ndarray]:

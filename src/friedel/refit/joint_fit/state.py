@@ -12,7 +12,7 @@ from friedel.refit import cholesky
 from friedel.refit.amplitude_prior import AmplitudePrior
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.unknowns import Scatterers, Shared
-from friedel.refit.normal_equations import FieldModel, Weights
+from friedel.refit.normal_equations import FieldModel, NormalEquations, Weights
 
 
 class NotSettledError(FriedelError):
@@ -98,20 +98,27 @@ class Curvature:
 
     Parameters
     ----------
-    normal : array, shape (size, size)
-        JᵀJ and the priors: positions, amplitudes, shared parameters.
+    sums : NormalEquations
+        With the priors: positions, amplitudes, shared parameters.
     count, n_coefficients : int
         N and C of the scatterers.
     """
 
-    normal: np.ndarray
+    sums: NormalEquations
     count: int
     n_coefficients: int
 
     @cached_property
     def covariance(self) -> np.ndarray:
         """Inverse of the normal matrix."""
-        return cholesky.inverse(self.normal)
+        return cholesky.inverse(self.sums.matrix)
+
+    @cached_property
+    def covariance_at_fixed_scales(self) -> np.ndarray:
+        """The same with the scale of every map known (Woodbury's identity)."""
+        through = self.covariance @ self.sums.by_scale
+        inner = np.eye(through.shape[1]) + self.sums.by_scale.T @ through
+        return np.asarray(self.covariance - through @ np.linalg.solve(inner, through.T))
 
     def sigma(self) -> np.ndarray:
         """Standard deviation of the positions per axis [px], shape (N,)."""
@@ -120,15 +127,22 @@ class Curvature:
 
     def amplitude_covariance(self) -> np.ndarray:
         """Covariance of the energy coefficients, (N, 2 C, 2 C): real and imaginary part of each, in this order."""
-        n = self.count
-        block = 2 * n + np.arange(n)[:, None] + n * np.arange(2 * self.n_coefficients)
-        return np.asarray(self.covariance[block[:, :, None], block[:, None, :]])
+        return self._amplitude_blocks(self.covariance)
 
     def delta_chi2(self, coefficients: np.ndarray) -> np.ndarray:
-        """By how much χ² would rise, to second order, without each scatterer (Wald's test of its amplitude), (N,)."""
+        """By how much χ² would rise, to second order, without each scatterer (Wald's test of its amplitude), (N,).
+
+        At fixed scales of the maps: with free ones the amplitude of a lone scatterer is undetermined, however clear
+        its wave is, since the scale multiplies it.
+        """
         value = np.stack([coefficients.real, coefficients.imag], axis=2).reshape(self.count, -1, 1)
-        covariance = self.amplitude_covariance()
+        covariance = self._amplitude_blocks(self.covariance_at_fixed_scales)
         return np.asarray((value * np.linalg.solve(covariance, value)).sum(axis=(1, 2)))
+
+    def _amplitude_blocks(self, covariance: np.ndarray) -> np.ndarray:
+        n = self.count
+        block = 2 * n + np.arange(n)[:, None] + n * np.arange(2 * self.n_coefficients)
+        return np.asarray(covariance[block[:, :, None], block[:, None, :]])
 
 
 @dataclass(eq=False)

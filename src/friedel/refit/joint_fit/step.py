@@ -51,9 +51,10 @@ def step(
     free = Free(positions, state.active if shared and positions else ())
     select(data, state)
     cost = evaluate(data, state, free).cost
-    normal, gradient = equations(data, state, free)
+    sums = equations(data, state, free)
+    normal, gradient = sums.matrix, sums.gradient
     before, shared_before = state.scatterers, state.shared
-    state.curvature = Curvature(normal, len(before), data.n_coefficients) if positions else None
+    state.curvature = Curvature(sums, len(before), data.n_coefficients) if positions else None
     for _ in range(FIT.max_attempts):
         change = cholesky.solve(normal + np.diag(state.damping * np.diag(normal)), gradient)
         state.scatterers, state.shared = before, shared_before
