@@ -96,7 +96,7 @@ def iter_detect(
         ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
     refit : {"none", "quick", "full"}, optional
         Whether what was found is fitted once more, all together, by waves that scatter many times
-        (`friedel.detection.second_look`). With a network the fit also judges: candidates below the threshold that the
+        (`friedel.refit.candidates`). With a network the fit also judges: candidates below the threshold that the
         waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes up to twice
         as long as the network; "full" takes ten to forty seconds for 80×80 px and places the points better still. By
         default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
@@ -331,26 +331,26 @@ def _second_look(
     field: _Field, found: _Found, kind: str, threshold: float, remarks: _Remarks, *, judge: bool
 ) -> Generator[Progress, None, tuple[pd.DataFrame, dict[str, Any] | None]]:
     """Fit the candidates by multiple scattering, if there is a band to make waves of."""
-    from friedel.detection.second_look import iter_second_look
+    from friedel.refit.candidates import (
+        DetectedCandidates,
+        RefitMaps,
+        RefitOptions,
+        iter_refit_candidates,
+    )
 
     if "mass" not in field.band:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
         return found[0], None
     scaling = field.scaling
     band = Dispersion(*(field.band[name] for name in ("onset_mev", "mass", "broadening_mev")))
-    table, about, texts = yield from iter_second_look(
-        *found[:3],
-        field.maps,
-        band.complex_k(field.bias) * scaling.pixel_nm,
-        field.mask,
-        kind=kind,
-        threshold=threshold,
-        pixel_nm=scaling.pixel_nm,
-        judge=judge,
+    result = yield from iter_refit_candidates(
+        DetectedCandidates(*found[:3]),
+        RefitMaps(field.maps, band.complex_k(field.bias) * scaling.pixel_nm, field.mask, scaling.pixel_nm),
+        RefitOptions(kind, threshold, judge),
     )
-    for text in texts:
+    for text in result.remarks:
         remarks.add(text)
-    return table, about
+    return result.table, result.summary()
 
 
 def _physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Area) -> pd.DataFrame:
