@@ -1,12 +1,12 @@
-"""What a refit's evidence for an impurity is worth: simulated fields, a table, and the weights of the verdict.
+"""Calibrate the model selection of the refit: simulated fields, a table, and the weights of the logistic regression.
 
     python benchmarks/refit_verdict.py quick|full [--report-only] [--part I/N] [-o benchmarks/results]
 
 Fields of the standard scenes' kinds with other seeds go through the network and the refit; every candidate that was
 fitted becomes a row of ``verdict-KIND.csv`` (what is there already is not done again; delete it after a change of the
-network or the refit). A logistic regression on the features of `friedel.detection.verdict` is fitted to all rows, and
-judged on the fields that it was not fitted to (``after``). ``module`` judges by the weights that the module holds. Last
-comes the share of the errors of right candidates, on each axis, that lie within one σ.
+network or the refit). A logistic regression on the features of `friedel.refit.model_selection` is fitted to all rows,
+and judged on the fields that it was not fitted to (``after``). ``module`` judges by the weights that the module holds.
+Last comes the share of the errors of right candidates, on each axis, that lie within one σ.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from friedel._util.atomic_write import write_beside
-from friedel.detection.verdict import DOUBT, WEIGHTS, features
+from friedel.refit.model_selection import SELECTION, features
 
 #: Number of the first field; those of the standard scenes are 0 to 9, of the empty ones 0 to 99.
 FIRST_SEED = 3000
@@ -35,11 +35,11 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     """Every candidate of one field that was fitted: what the network and the fit say, and the truth."""
     from friedel import pipeline as detector
     from friedel.benchmark.scenes import SCENES
-    from friedel.detection.refit import iter_refit
-    from friedel.detection.schedule import SCHEDULES
-    from friedel.detection.second_look import believed, unreported
     from friedel.models.registry import load_model
     from friedel.progress import drain
+    from friedel.refit.candidates import DetectedCandidates, new_candidates, prior_sigma
+    from friedel.refit.driver import RefitInput, iter_refit
+    from friedel.refit.schedules import SCHEDULES
     from friedel.scoring.matching import match
 
     one, model = SCENES[scene], load_model("friedel", "cpu")
@@ -48,25 +48,22 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
         twin.stack, None, twin.dispersion, model.k_range, model.k_mean, detector._Remarks()
     )
     table, s, chance, _ = drain(detector._by_network(field, model, "blend"))
-    table = table[table["probability"] >= DOUBT]
+    table = table[table["probability"] >= SELECTION.min_probability]
     probability = table["probability"].to_numpy(float)
-    fitted = drain(
-        iter_refit(
-            field.maps,
-            twin.dispersion.complex_k(field.bias) * field.scaling.pixel_nm,
-            field.mask,
-            table[["row", "column"]].to_numpy(float),
-            believed(table, field.mask.shape, SCHEDULES[kind]),
-            doubtful=probability < model.threshold,
-            pixel_nm=field.scaling.pixel_nm,
-            schedule=SCHEDULES[kind],
-        )
+    given = RefitInput(
+        maps=field.maps,
+        k=twin.dispersion.complex_k(field.bias) * field.scaling.pixel_nm,
+        mask=field.mask,
+        points=table[["row", "column"]].to_numpy(float),
+        sigma=prior_sigma(table, field.mask.shape, SCHEDULES[kind]),
+        doubtful=probability < model.threshold,
+        pixel_nm=field.scaling.pixel_nm,
     )
-    extra = unreported(fitted, s, chance)
+    fitted = drain(iter_refit(given, SCHEDULES[kind]))
+    extra = new_candidates(fitted, DetectedCandidates(table, s, chance))
     probability = np.append(probability, extra["probability"])
-    evidence = np.append(fitted.evidence, fitted.new_evidence)
-    place = field.scaling.to_old(np.concatenate([fitted.positions, fitted.new]))
-    sigma = np.append(fitted.sigma, fitted.new_sigma) * float(np.mean(field.scaling.step))
+    place = field.scaling.to_old(fitted.positions)
+    sigma = fitted.sigma * float(np.mean(field.scaling.step))
     truth, optional = twin.truth()
     matched = match(place, truth, one.tolerance_px, optional=optional)
     label = np.zeros(len(place))
@@ -74,7 +71,9 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     label[matched.ignored] = np.nan
     size = np.array(twin.setting.shape)
     label[((place < -0.5) | (place > size - 0.5)).any(axis=1)] = np.nan  # no impurity of this field
-    out = pd.DataFrame({"scene": scene, "seed": seed, "probability": probability, "evidence": evidence})
+    out = pd.DataFrame(
+        {"scene": scene, "seed": seed, "probability": probability, "delta_chi2": fitted.delta_chi2}
+    )
     out["right"], out["missed"] = label, len(matched.missed)
     out["row_over_sigma"] = out["column_over_sigma"] = np.nan
     error = (place[matched.found] - truth[matched.truth]) / sigma[matched.found, None]
@@ -94,18 +93,18 @@ def fit(columns: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def _columns(table: pd.DataFrame) -> np.ndarray:
     """Features of every row that the fit speaks of, field by field; NaN elsewhere."""
-    known = np.isfinite(table["evidence"].to_numpy(float))
+    known = np.isfinite(table["delta_chi2"].to_numpy(float))
     out = np.full((len(table), 4), np.nan)
     for rows_of_one in table[known].groupby(["scene", "seed"], sort=False).groups.values():
         one = table.index.get_indexer(rows_of_one)
-        out[one] = features(*table.iloc[one][["probability", "evidence"]].to_numpy(float).T)
+        out[one] = features(*table.iloc[one][["probability", "delta_chi2"]].to_numpy(float).T)
     return out
 
 
 def report(table: pd.DataFrame, kind: str, threshold: float) -> str:
     """Weights, and errors before and after on fields that were left out of the fit."""
     table = table.reset_index(drop=True)
-    chosen = (np.isfinite(table["evidence"]) & np.isfinite(table["right"])).to_numpy()
+    chosen = (np.isfinite(table["delta_chi2"]) & np.isfinite(table["right"])).to_numpy()
     columns, known = _columns(table)[chosen], table[chosen].copy()
     right = known["right"].to_numpy() > 0.5
     fields = known.groupby(["scene", "seed"]).ngroups
@@ -119,7 +118,7 @@ def report(table: pd.DataFrame, kind: str, threshold: float) -> str:
     for half in (0, 1):
         weights = fit(columns[fold != half], right[fold != half])
         known.loc[fold == half, "after"] = expit(columns[fold == half] @ weights)
-    known["module"] = expit(columns @ np.array(WEIGHTS[kind]))
+    known["module"] = expit(columns @ SELECTION.weights(kind))
     for name in ("probability", "after", "module"):
         said = known[name] >= threshold
         brier = float(((known[name] - right) ** 2).mean())
@@ -137,7 +136,7 @@ def report(table: pd.DataFrame, kind: str, threshold: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=tuple(WEIGHTS))
+    parser.add_argument("kind", choices=("quick", "full"))
     parser.add_argument(
         "--part", default="0/1", metavar="I/N", help="do only every N-th field, from the I-th on"
     )
@@ -148,7 +147,9 @@ def main() -> None:
 
     path = args.output / f"verdict-{args.kind}.csv"
     part, parts = (int(x) for x in args.part.split("/"))
-    table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["scene", "seed"])
+    table = pd.DataFrame(columns=["scene", "seed"])
+    if path.exists():
+        table = pd.read_csv(path).rename(columns={"evidence": "delta_chi2"})
     for scene, count in FIELDS.items():
         for seed in range(0 if args.report_only else count * TIMES[args.kind]):
             if seed % parts != part or ((table["scene"] == scene) & (table["seed"] == seed)).any():

@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine() -> tuple[Finding, ...]:
-    """Examine this machine; imports torch and Qt, if they are there.
+    """Examine this machine; imports torch, but no Qt.
 
     Returns
     -------
@@ -124,12 +124,9 @@ def _window() -> Iterator[Finding]:
     if _installed("napari") is None:
         yield Finding("window", "napari is not installed", "Install napari-friedel[all] for the window.")
         return
-    from qtpy import API_NAME, QT_VERSION
-
+    bindings = [f"{name} {there}" for name in ("PyQt6", "PySide6", "PyQt5") if (there := _installed(name))]
     screen = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    hint = (
-        ""
-        if screen
-        else "There is no screen here: use the command line, or start a virtual screen (xvfb-run)."
-    )
-    yield Finding("Qt", f"{API_NAME} with Qt {QT_VERSION}", hint)
+    hint = "" if bindings else "Install napari-friedel[all]: napari needs PyQt6, PySide6 or PyQt5."
+    if not screen:
+        hint = "There is no screen here: use the command line, or start a virtual screen (xvfb-run)."
+    yield Finding("Qt", ", ".join(bindings) or "no binding is installed", hint)

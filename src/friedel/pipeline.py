@@ -120,7 +120,7 @@ def iter_detect(
         ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
     refit : {"none", "quick", "full"}, optional
         Whether what was found is fitted once more, all together, by waves that scatter many times
-        (`friedel.detection.second_look`). With a network the fit also judges: candidates below the threshold that the
+        (`friedel.refit.candidates`). With a network the fit also judges: candidates below the threshold that the
         waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes up to twice
         as long as the network; "full" takes ten to forty seconds for 80×80 px and places the points better still. By
         default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
@@ -348,28 +348,28 @@ def _refit(
     field: _Field, found: Candidates, kind: str, remarks: _Remarks, *, revise: bool
 ) -> Generator[Progress, None, tuple[Candidates, dict[str, Any] | None]]:
     """Fit the candidates by multiple scattering, if there is a band to make waves of."""
-    from friedel.detection.second_look import iter_second_look
+    from friedel.refit.candidates import (
+        DetectedCandidates,
+        RefitMaps,
+        RefitOptions,
+        iter_refit_candidates,
+    )
 
     if "mass" not in field.band:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
         return found, None
     scaling = field.scaling
     band = Dispersion(*(field.band[name] for name in ("onset_mev", "mass", "broadening_mev")))
-    table, about, texts = yield from iter_second_look(
-        found.table,
-        found.s,
-        found.probability,
-        field.maps,
-        band.complex_k(field.energy) * scaling.pixel_nm,
-        field.fit_mask,
-        kind=kind,
-        threshold=found.threshold,
-        pixel_nm=scaling.pixel_nm,
-        judge=revise,
+    result = yield from iter_refit_candidates(
+        DetectedCandidates(found.table, found.s, found.probability),
+        RefitMaps(
+            field.maps, band.complex_k(field.energy) * scaling.pixel_nm, field.fit_mask, scaling.pixel_nm
+        ),
+        RefitOptions(kind, found.threshold, revise),
     )
-    for text in texts:
+    for text in result.remarks:
         remarks.add(text)
-    return replace(found, table=table), about
+    return replace(found, table=result.table), result.summary()
 
 
 def _assemble(

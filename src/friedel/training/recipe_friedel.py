@@ -243,7 +243,11 @@ class WaveRecipe:
         teacher = self._teacher.network.to(batch.maps.device)
         with torch.no_grad():
             answer = teacher(batch.maps[plain], batch.k[plain], batch.mask[plain])
-        mine = Output(*(None if layer is None else layer[plain] for layer in output))
+        mine = Output(
+            output.s[plain],
+            None if output.offset is None else output.offset[plain],
+            None if output.log_sigma is None else output.log_sigma[plain],
+        )
         taught = distillation_loss(mine, answer, batch.mask[plain])
         # Each loss is a mean over its own scenes; the teacher's counts as much as it has a share of them.
         taught = taught * plain.float().mean()

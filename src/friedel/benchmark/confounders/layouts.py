@@ -8,7 +8,8 @@ import numpy as np
 
 from friedel.benchmark.confounders.draft import Confounder, Layout
 from friedel.benchmark.instrument import pixels
-from friedel.benchmark.synthetic import SEPARATION_NM, Setting
+from friedel.benchmark.settings import Setting
+from friedel.benchmark.synthetic import SEPARATION_NM
 from friedel.benchmark.t_matrix_exact import Places, Scatterers, distances, scattered
 from friedel.errors import PhysicsError
 from friedel.physics.dispersion import Dispersion, resolve

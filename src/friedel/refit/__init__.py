@@ -1,0 +1,1 @@
+"""Joint refit of all candidates with the multiple-scattering model."""

@@ -1,0 +1,255 @@
+"""Refit of the candidates with the multiple-scattering model: updated positions, σ and probabilities.
+
+Quick and full differ in their schedule (`friedel.refit.schedules`). With a network the refit also selects:
+doubtful candidates are included in the fit, and their probability rises or falls with their Δχ²
+(`friedel.refit.model_selection`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from friedel.progress import Progress
+from friedel.refit.driver import RefitInput, iter_refit
+from friedel.refit.fitted import Fitted
+from friedel.refit.model_selection import SELECTION, posterior_probability
+from friedel.refit.schedules import SCHEDULES, Schedule
+from friedel.refit.tuned import constants
+
+
+@dataclass(frozen=True)
+class CandidateConstants:
+    """Numbers of the candidates' refit.
+
+    Parameters
+    ----------
+    edge_px, edge_sigma_px, edge_confident : float
+        A network sees no further than the border, and puts there what lies beyond: a candidate within `edge_px` of it,
+        less probable than `edge_confident`, may be off by `edge_sigma_px` per axis in a quick fit, whatever its σ.
+    max_k_change : float
+        A refit that changes the wavevector by more than this share says so.
+    min_explained : float
+        A refit that explains a smaller share of the impurities is not used.
+    """
+
+    edge_px: float = 1.0
+    edge_sigma_px: float = 0.75
+    edge_confident: float = 0.95
+    max_k_change: float = 0.015
+    min_explained: float = 0.5
+
+
+CANDIDATES = CandidateConstants()
+
+
+@dataclass(frozen=True, eq=False)
+class DetectedCandidates:
+    """Candidates as a detector gives them; all positions in pixels of the prepared maps.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `friedel.candidates.peaks.candidates` gives it: row, column, s, probability, sigma_px.
+    s, probability : array, shape (rows, columns)
+        Of every pixel, for scatterers that the fit adds.
+    """
+
+    table: pd.DataFrame
+    s: np.ndarray
+    probability: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class RefitMaps:
+    """Maps as the refit takes them.
+
+    Parameters
+    ----------
+    maps : array, shape (bias, rows, columns)
+        Mean 0, root mean square 1.
+    k : array of complex, shape (bias,)
+        Wavevectors [rad/px].
+    mask : array of bool, shape (rows, columns)
+        Pixels to use.
+    pixel_nm : float
+        Pitch.
+    """
+
+    maps: np.ndarray
+    k: np.ndarray
+    mask: np.ndarray
+    pixel_nm: float
+
+
+@dataclass(frozen=True)
+class RefitOptions:
+    """How candidates are refitted.
+
+    Parameters
+    ----------
+    kind : {"quick", "full"}
+    threshold : float
+        Probability of an impurity.
+    select : bool
+        Whether probabilities change, too; then candidates below the threshold are included in the fit.
+    """
+
+    kind: str
+    threshold: float
+    select: bool
+
+
+@dataclass(frozen=True, eq=False)
+class RefittedCandidates:
+    """Candidates after the refit.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Sorted anew. Unchanged if the fit was not used.
+    fitted : Fitted
+    point : array of int, shape (len(table),)
+        Index of each row among the points of `fitted`, −1 where it was not fitted.
+    used : bool
+        False if the fit explains too few of the impurities: then it is not used to revise positions or probabilities.
+    kind : str
+    """
+
+    table: pd.DataFrame
+    fitted: Fitted
+    point: np.ndarray
+    used: bool
+    kind: str
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user should know."""
+        return self.fitted.remarks
+
+    def summary(self) -> dict[str, Any]:
+        """For the provenance."""
+        return {
+            "kind": self.kind,
+            **self.fitted.summary(),
+            "used": self.used,
+            "constants": constants() | {"CandidateConstants": asdict(CANDIDATES)},
+        }
+
+
+def iter_refit_candidates(
+    detected: DetectedCandidates, field: RefitMaps, options: RefitOptions
+) -> Generator[Progress, None, RefittedCandidates]:
+    """Fit candidates to the maps by multiple scattering.
+
+    Parameters
+    ----------
+    detected : DetectedCandidates
+    field : RefitMaps
+    options : RefitOptions
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    RefittedCandidates
+    """
+    table, schedule = detected.table, SCHEDULES[options.kind]
+    before = table["probability"].to_numpy(float)
+    floor = min(SELECTION.min_probability, options.threshold) if options.select else options.threshold
+    chosen = np.flatnonzero(before >= floor)
+    confident = before[chosen] >= options.threshold
+    seen = table.iloc[chosen]
+    fitted = yield from iter_refit(
+        RefitInput(
+            maps=field.maps,
+            k=field.k,
+            mask=field.mask,
+            points=seen[["row", "column"]].to_numpy(float),
+            sigma=prior_sigma(seen, field.mask.shape, schedule),
+            doubtful=~confident,
+            pixel_nm=field.pixel_nm,
+        ),
+        schedule,
+    )
+    given = ~fitted.new
+    explained = int(
+        (fitted.delta_chi2[given][confident] > 0).sum()
+    )  # neither left at the start position nor pruned
+    if explained < CANDIDATES.min_explained * confident.sum():
+        fitted = fitted.with_remarks(
+            f"The {options.kind} refit explains only {explained} of {confident.sum()} impurities, and was left out: "
+            "positions and probabilities are those found before. Check the surface band."
+        )
+        return RefittedCandidates(table, fitted, np.full(len(table), -1), False, options.kind)
+    sigma = np.where(fitted.kept[given], seen["sigma_px"], fitted.sigma[given])
+    row, column = fitted.positions[given].T
+    seen = seen.assign(row=row, column=column, sigma_px=sigma, point=np.flatnonzero(given))
+    if options.select:
+        seen = pd.concat([seen, new_candidates(fitted, detected)], ignore_index=True)
+        seen["probability"] = posterior_probability(
+            seen["probability"].to_numpy(float), fitted.delta_chi2, options.kind
+        )
+    rest = table.drop(table.index[chosen]).assign(point=-1)
+    table = pd.concat([seen, rest], ignore_index=True)
+    table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
+    point = table.pop("point").to_numpy(int)
+    return RefittedCandidates(table, fitted.with_remarks(*_remarks(fitted)), point, True, options.kind)
+
+
+def prior_sigma(table: pd.DataFrame, shape: tuple[int, ...], schedule: Schedule) -> np.ndarray:
+    """Prior standard deviation of the positions per axis, shape (n,) [px].
+
+    A full refit takes the network's: it searches outside the field by itself.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Candidates: row, column, probability and sigma_px, NaN where unknown.
+    shape : (int, int)
+        Rows and columns of the maps.
+    schedule : Schedule
+    """
+    sigma, c = table["sigma_px"].to_numpy(float), CANDIDATES
+    if not schedule.widen_border_sigma:
+        return sigma
+    place = table[["row", "column"]].to_numpy(float)
+    inside = np.minimum(place + 0.5, np.array(shape) - 0.5 - place).min(axis=1, initial=np.inf)
+    doubtful = (inside < c.edge_px) & (table["probability"].to_numpy(float) < c.edge_confident)
+    return np.where(doubtful, np.fmax(sigma, c.edge_sigma_px), sigma)
+
+
+def new_candidates(fitted: Fitted, detected: DetectedCandidates) -> pd.DataFrame:
+    """Scatterers that the fit added, as candidates with the network's S and probability at these pixels.
+
+    Mostly they are the weaker one of a close pair; the network's low probability counts in the model selection.
+    """
+    place = fitted.positions[fitted.new]
+    at = tuple(np.clip(place.round().astype(int), 0, np.array(detected.s.shape) - 1).T)
+    return pd.DataFrame(
+        {
+            "row": place[:, 0],
+            "column": place[:, 1],
+            "s": detected.s[at].astype(float),
+            "probability": np.nan_to_num(detected.probability[at].astype(float)),
+            "sigma_px": fitted.sigma[fitted.new],
+            "point": np.flatnonzero(fitted.new),
+        }
+    )
+
+
+def _remarks(fitted: Fitted) -> list[str]:
+    changes = [tile.shared.k for tile in fitted.tiles]
+    change = float(np.median(changes)) if changes else 0.0
+    if abs(change) <= CANDIDATES.max_k_change:
+        return []
+    return [
+        f"The waves are {abs(100 * change):.1f} % {'longer' if change < 0 else 'shorter'} than the surface "
+        "band says: the refit allows for it, the search before it did not. Check E₀ and m*."
+    ]

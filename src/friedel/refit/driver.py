@@ -1,0 +1,228 @@
+"""Joint multiple-scattering refit of all candidates.
+
+The network locates impurities but knows multiple scattering only implicitly. Here its positions are the start of a fit
+of the exact model to the maps (`friedel.refit.joint_fit`), with amplitudes, phases, scatterers outside the field,
+herringbone, drift and tip changes as free parameters. Low-probability candidates are included in the fit; those not
+supported by the data converge to zero amplitude and are pruned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel._util.threads import one_thread_each
+from friedel.candidates.tiling import corners, even
+from friedel.progress import Progress, share
+from friedel.refit.bias_binning import BinnedMaps, bin_bias
+from friedel.refit.fitted import Estimates, Fitted, TileModel
+from friedel.refit.iterations import iterate, run_final_iteration
+from friedel.refit.joint_fit.data import FitData
+from friedel.refit.joint_fit.state import FitState
+from friedel.refit.joint_fit.step import begin
+from friedel.refit.pruning import DECISIONS, consistent, to_prune
+from friedel.refit.robust import ROBUST
+from friedel.refit.schedules import FULL, Schedule
+from friedel.refit.source_search import SEARCH, in_field
+
+
+@dataclass(frozen=True, eq=False)
+class RefitInput:
+    """Maps and points to fit.
+
+    Parameters
+    ----------
+    maps : array, shape (bias, rows, columns)
+        Mean 0, root mean square 1, in the order in which they were taken or its reverse; square pixels.
+    k : array of complex, shape (bias,)
+        Wavevectors [rad/px]; the imaginary part is the damping of the amplitude.
+    mask : array of bool, shape (rows, columns)
+        Pixels to use.
+    points : array, shape (n, 2)
+        Where impurities were found [px].
+    sigma : array, shape (n,), optional
+        Standard deviation of these positions per axis [px]; NaN or None where unknown.
+    doubtful : array of bool, shape (n,), optional
+        Points that may be none; all are confident if None.
+    pixel_nm : float, optional
+        Pitch; a herringbone is searched for only where it is known.
+    """
+
+    maps: np.ndarray
+    k: np.ndarray
+    mask: np.ndarray
+    points: np.ndarray
+    sigma: np.ndarray | None = None
+    doubtful: np.ndarray | None = None
+    pixel_nm: float | None = None
+
+    def known(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Positions, σ (NaN where unknown), and which points are confident."""
+        points = np.asarray(self.points, float).reshape(-1, 2)
+        sigma = np.full(len(points), np.nan) if self.sigma is None else np.asarray(self.sigma, float)
+        doubtful = np.zeros(len(points), bool) if self.doubtful is None else self.doubtful
+        return points, sigma, ~np.asarray(doubtful, bool)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tile:
+    """A part of the field and the points that are fitted with it."""
+
+    corner: np.ndarray
+    binned: BinnedMaps
+    mask: np.ndarray
+    points: np.ndarray  # of the field [px]
+    width: np.ndarray
+    confident: np.ndarray
+    own: int  # so many of the points, the first ones, belong to this tile
+
+
+@dataclass(frozen=True, eq=False)
+class _TileResult:
+    """Estimates of the points that are left, by index, and of new scatterers; positions in pixels of the field."""
+
+    index: np.ndarray
+    estimates: Estimates
+    good: np.ndarray
+    new: Estimates
+    undetected: int
+    model: TileModel | None
+
+
+def iter_refit(given: RefitInput, schedule: Schedule = FULL) -> Generator[Progress, None, Fitted]:
+    """Fit all positions at once by multiple scattering.
+
+    Parameters
+    ----------
+    given : RefitInput
+    schedule : Schedule
+        `FULL` refines the positions, `QUICK` selects the candidates.
+
+    Yields
+    ------
+    Progress
+        Several times per iteration.
+
+    Returns
+    -------
+    Fitted
+    """
+    points, sigma, confident = given.known()
+    binned = bin_bias(given.maps, np.asarray(given.k, complex), schedule.bias_bins)
+    every = Estimates.unknown(points, sigma, 2 if len(binned.k) > 2 else 1)
+    kept = np.ones(len(points), bool)
+    new, models, undetected = [every.take(np.zeros(0, int))], [], 0
+    places, size = _tiling(given.mask.shape, schedule)
+    owner = _owners(points, places, size)
+    for number, corner in enumerate(places):
+        chosen = _points_of(points, owner == number, np.array(corner), size)
+        own = int((owner == number).sum())
+        if not own:
+            continue
+        at = np.s_[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]
+        width = np.maximum(DECISIONS.min_prior_sigma_px, 2 * np.nan_to_num(sigma[chosen], nan=0.0))
+        tile = _Tile(
+            np.array(corner), binned.crop(at), given.mask[at], points[chosen], width, confident[chosen], own
+        )
+        work = _iter_tile(tile, schedule, given.pixel_nm)
+        result = yield from share(work, number / len(places), (number + 1) / len(places))
+        if result is None:
+            continue
+        gone = np.setdiff1d(chosen[:own], chosen[result.index])
+        every.delta_chi2[gone], kept[gone] = 0.0, False
+        good = chosen[result.index[result.good]]
+        every.put(good, result.estimates.take(result.good))
+        kept[good] = False
+        undetected += result.undetected
+        new.append(result.new.take(_owners(result.new.position, places, size) == number))
+        if result.model is not None:
+            models.append(result.model)
+    whole = Estimates.joined([every, *new])
+    added = len(whole) - len(points)
+    k = binned.k.real
+    return Fitted(
+        estimates=whole,
+        kept=np.append(kept, np.zeros(added, bool)),
+        new=np.arange(len(whole)) >= len(points),
+        k_middle=float(k.mean()),
+        k_half=max(float(np.ptp(k)) / 2, 1e-9),
+        bias_bins=len(k),
+        undetected=undetected,
+        tiles=tuple(models),
+    )
+
+
+def _iter_tile(
+    tile: _Tile, schedule: Schedule, pixel_nm: float | None
+) -> Generator[Progress, None, _TileResult | None]:
+    """Fit one tile; None if it has too few pixels."""
+    data = FitData.from_maps(tile.binned, tile.mask)
+    state = begin(data, tile.points - tile.corner, tile.width, tile.confident)
+    if len(state.used) < DECISIONS.min_pixels:
+        return None
+    state.use_common_errors = schedule.common_errors
+    with one_thread_each():
+        yield from iterate(data, state, schedule, pixel_nm)
+    given = state.scatterers.given
+    if not given:  # the data support none of them
+        nothing = Estimates.unknown(np.zeros((0, 2)), np.zeros(0), data.n_coefficients)
+        none = np.zeros(0, int)
+        return _TileResult(none, nothing, none.astype(bool), nothing, 0, None)
+    number, undetected = state.scatterers.number, len(state.scatterers) - given
+    left = number[:given]
+    delta_chi2, sigma = state.delta_chi2(), state.sigma()
+    good, wider = consistent(data, state, tile.width[left], sigma[:given])
+    supported = ~np.isin(np.arange(len(number)), to_prune(data, state, delta_chi2))
+    with one_thread_each():
+        estimates = run_final_iteration(data, state, schedule, supported)
+    estimates.position[:] += tile.corner
+    mine = (left < tile.own) & supported[:given]
+    estimates.sigma[:given][good] *= wider[good]
+    new = supported & (number < 0) & in_field(estimates.position, data.mask)
+    return _TileResult(
+        left[mine],
+        estimates.take(np.flatnonzero(mine)),
+        good[mine],
+        estimates.take(new),
+        undetected,
+        _model(data, state, tile.corner),
+    )
+
+
+def _model(data: FitData, state: FitState, corner: np.ndarray) -> TileModel:
+    s = state.scatterers
+    return TileModel(
+        corner=(int(corner[0]), int(corner[1])),
+        shape=(data.mask.shape[0], data.mask.shape[1]),
+        position=s.position + corner,
+        coefficients=s.coefficients,
+        shared=state.shared,
+        gain=state.errors.gain,
+        core=s.core,
+        common_share=state.errors.common_share,
+        unexplained_pixels=float((state.errors.weight[state.used] < ROBUST.fitting).mean()),
+    )
+
+
+def _tiling(shape: tuple[int, ...], schedule: Schedule) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Corners of the tiles and their size [px]."""
+    largest, overlap = schedule.tile_px, schedule.overlap_px
+    if max(shape) <= schedule.max_whole_px:
+        largest = schedule.max_whole_px
+    tile = even(shape[0], largest, overlap), even(shape[1], largest, overlap)
+    return corners((shape[0], shape[1]), tile, overlap), np.array(tile)
+
+
+def _points_of(points: np.ndarray, own: np.ndarray, corner: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Indices of a tile's own points, then of those just beyond its border, which are fitted along."""
+    margin = SEARCH.residual_margin_px
+    inside = ((points > corner - margin) & (points < corner + size + margin)).all(axis=1)
+    return np.asarray(np.r_[np.flatnonzero(own), np.flatnonzero(inside & ~own)])
+
+
+def _owners(points: np.ndarray, corners: list[tuple[int, int]], size: np.ndarray) -> np.ndarray:
+    """Index of the tile of this size whose centre is nearest to each point."""
+    centres = np.array(corners) + (size - 1) / 2
+    return np.asarray(np.abs(points[:, None] - centres).max(axis=2).argmin(axis=1))

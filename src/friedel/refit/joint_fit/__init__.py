@@ -1,0 +1,1 @@
+"""The joint fit of one field: what is given (`data`), what is fitted (`state`), cost (`evaluation`), steps (`step`)."""

@@ -1,0 +1,137 @@
+"""The model of a field at the present parameters, its comparison with the data, cost and normal equations."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from friedel.refit.joint_fit.data import FitData
+from friedel.refit.joint_fit.state import Evaluation, FitState
+from friedel.refit.joint_fit.unknowns import FIT, SHARED_PRIOR, Free
+from friedel.refit.normal_equations import (
+    FieldModel,
+    NormalEquations,
+    Weights,
+    normal_equations,
+    offsets_and_stripes,
+)
+from friedel.refit.parameters import Layout
+
+
+def wavevectors(data: FitData, state: FitState) -> np.ndarray:
+    """Complex wavevectors as fitted so far [rad/px], shape (V,)."""
+    return np.asarray(data.k + data.k.real * (state.shared.k + 1j * state.shared.im_k))
+
+
+def wave_model(data: FitData, state: FitState, maps: np.ndarray | None = None) -> FieldModel:
+    """The model of the maps in use, or of others; that of the last call if nothing has changed since."""
+    v = state.subset.maps if maps is None else maps
+    s = state.scatterers
+    # Arrays are replaced, never changed in place: the same object is the same value.
+    arrays = (s.position, s.coefficients, state.used, v)
+    cached = state.cached_model
+    if (
+        cached is not None
+        and cached[1] == state.shared
+        and all(a is b for a, b in zip(arrays, cached[0], strict=True))
+    ):
+        return cached[2]
+    displacement = data.time[v, None] * state.shared.drift
+    amplitude = (data.basis @ s.coefficients.T)[v]
+    model = FieldModel(
+        data.pixels[state.used],
+        s.position,
+        amplitude,
+        wavevectors(data, state)[v],
+        state.shared.ripple,
+        displacement,
+        data.blur[v],
+    )
+    state.cached_model = arrays, state.shared, model
+    return model
+
+
+def select(data: FitData, state: FitState) -> None:
+    """Use the pixels outside all cores; masks are made anew only if scatterers have come or have moved."""
+    s = state.scatterers
+    discs = np.column_stack([s.position, s.core])
+    if discs.shape == state.discs.shape and np.abs(discs - state.discs).max(initial=0) < FIT.core_move_px:
+        return
+    state.discs, state.outside = discs, np.ones(len(data.pixels), bool)
+    for inside in data.tree.query_ball_point(s.position, s.core):
+        state.outside[inside] = False
+    state.used = np.flatnonzero(state.outside & state.subset.pixels)
+
+
+def nuisance(data: FitData, state: FitState) -> sparse.csr_array:
+    """What every map may have besides waves: offsets of the rows and stripes, orthonormal columns (p, Q)."""
+    place, ripple = data.pixels[state.used], state.shared.ripple
+    phase = place @ np.asarray(ripple.q) if ripple.amplitude else None
+    return offsets_and_stripes(place[:, 0].astype(int), state.errors.weight[state.used], phase)
+
+
+def compare(
+    data: FitData,
+    state: FitState,
+    density: np.ndarray,
+    without: sparse.csr_array,
+    maps: np.ndarray | None = None,
+) -> Weights:
+    """Scale maps of the model, `density` (v, p), to the data, both projected free of the columns of `without`."""
+    v, errors = state.subset.maps if maps is None else maps, state.errors
+    root = np.sqrt(errors.weight[state.used]).astype(np.float32)
+    pixel = root * errors.gain[data.pixels[state.used, 0].astype(int)].astype(np.float32)
+    wave, seen = density * pixel, data.values[np.ix_(v, state.used)] * root
+    for values in (wave, seen):
+        values -= (without @ (without.T @ values.T)).T
+    power = np.einsum("vp,vp->v", wave, wave) + 1e-9
+    scale = np.einsum("vp,vp->v", wave, seen) / power
+    left = (seen - scale[:, None] * wave) / errors.noise[v, None].astype(np.float32)
+    size = scale / errors.noise[v]
+    share = errors.common_share if state.use_common_errors and len(v) == len(data.k) else 0.0
+    return Weights(
+        pixel, size, without, wave * size[:, None].astype(np.float32), left, errors.common[v], share
+    )
+
+
+def evaluate(data: FitData, state: FitState, free: Free | None = None) -> Evaluation:
+    """Compare the model with the data at the present parameters; the cost has the priors of what is `free`."""
+    weights = compare(data, state, wave_model(data, state).density(), nuisance(data, state))
+    left, v = weights.left, state.subset.maps
+    scale = weights.map * state.errors.noise[v]
+    state.scale = state.scale.copy()
+    state.scale[v] = scale
+    gain_sums = (weights.seen * left).sum(axis=0), (weights.seen**2).sum(axis=0)
+    shared = weights.common @ left
+    root = np.maximum(np.sqrt(state.errors.weight[state.used]), 1e-6).astype(np.float32)
+    chi2 = float((left.astype(float) ** 2).sum() - weights.share * (shared**2).sum())
+    tightness, distance = priors(state, free or Free())
+    cost = chi2 + float((tightness * distance**2).sum())
+    state.evaluation = Evaluation(weights, left / root, chi2, cost, scale, gain_sums)
+    return state.evaluation
+
+
+def equations(data: FitData, state: FitState, free: Free) -> NormalEquations:
+    """Normal equations at the last evaluation, with the priors."""
+    s, weights = state.scatterers, state.now().weights
+    layout = Layout(len(s), data.n_coefficients, free.shared, positions=free.positions)
+    model = wave_model(data, state)
+    sums = normal_equations(model, layout, weights, data.energy[state.subset.maps])
+    tightness, distance = priors(state, free)
+    matrix = sums.matrix + np.diag(tightness)
+    return NormalEquations(matrix, sums.gradient - tightness * distance, sums.by_scale)
+
+
+def priors(state: FitState, free: Free) -> tuple[np.ndarray, np.ndarray]:
+    """1/variance and distance from the centre of the prior, for every parameter that is fitted."""
+    s = state.scatterers
+    tight: list[np.ndarray] = []
+    distance: list[np.ndarray] = []
+    if free.positions:
+        tight, distance = [s.spread**-2.0] * 2, list((s.position - s.start).T)
+    for terms, values in zip((tight, distance), state.prior.terms(s.coefficients), strict=True):
+        terms.append(values)
+    tight.append(np.array([getattr(SHARED_PRIOR, name) ** -2.0 for name in free.shared]))
+    away = [getattr(state.shared, name) - getattr(state.shared_mean, name) for name in free.shared]
+    distance.append(np.array(away))
+    return np.concatenate(tight), np.concatenate(distance)

@@ -1,0 +1,87 @@
+"""Posterior probability of a candidate from the network logit and the Δχ² of the refit (logistic regression).
+
+The fit says by how much χ² would rise without a scatterer (`friedel.refit.driver`). Calibrated on simulated fields: a
+logistic regression on the network's logit, on log₁₀ Δχ², and on log₁₀ of Δχ² over that of a typical impurity of the
+same field. Measured and fitted by ``benchmarks/refit_verdict.py``, on fields that are neither the standard scenes nor
+training data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, logit
+
+
+@dataclass(frozen=True)
+class SelectionConstants:
+    """Numbers of the model selection.
+
+    Parameters
+    ----------
+    min_probability : float
+        Candidates at least so probable are included in the fit.
+    quick, full : tuple of float
+        Weights for each kind of refit: constant, network logit, log₁₀ Δχ², log₁₀ of Δχ² over the typical one. On the
+        present fields they do no worse than weights fitted anew (``module`` and ``after`` in
+        ``benchmarks/results/verdict-quick.txt`` and ``verdict-full.txt``).
+    usual_delta_chi2, usual_count : float, int
+        A field without impurities has no typical one: so many of this Δχ² are always added.
+    logit_clip : float
+        Network logits are clipped at ± this.
+    min_delta_chi2 : float
+        A smaller Δχ² counts as this.
+    """
+
+    min_probability: float = 0.015
+    quick: tuple[float, ...] = (1.51, 0.58, 1.25, 1.99)
+    full: tuple[float, ...] = (1.99, 0.32, 1.2, 2.13)
+    usual_delta_chi2: float = 1000.0
+    usual_count: int = 3
+    logit_clip: float = 6.0
+    min_delta_chi2: float = 1.0
+
+    def weights(self, kind: str) -> np.ndarray:
+        """Weights of one kind of refit, shape (4,)."""
+        return np.array({"quick": self.quick, "full": self.full}[kind])
+
+
+SELECTION = SelectionConstants()
+
+
+def features(probability: np.ndarray, delta_chi2: np.ndarray) -> np.ndarray:
+    """Regressors of the posterior probability, shape (n, 4).
+
+    Parameters
+    ----------
+    probability : array, shape (n,)
+        The network's.
+    delta_chi2 : array, shape (n,)
+        Of the fit; 0 for what it pruned.
+    """
+    c = SELECTION
+    network = np.clip(logit(probability), -c.logit_clip, c.logit_clip)
+    rise = np.maximum(delta_chi2, c.min_delta_chi2)
+    confident = rise[(probability >= 0.5) & (rise > c.min_delta_chi2)]
+    typical = float(np.median(np.append(confident, [c.usual_delta_chi2] * c.usual_count)))
+    return np.stack([np.ones(len(rise)), network, np.log10(rise), np.log10(rise / typical)], axis=1)
+
+
+def posterior_probability(probability: np.ndarray, delta_chi2: np.ndarray, kind: str = "full") -> np.ndarray:
+    """Probability of each impurity after the fit, shape (n,).
+
+    Parameters
+    ----------
+    probability : array, shape (n,)
+        The network's.
+    delta_chi2 : array, shape (n,)
+        Of the fit; NaN where it says nothing, and the probability stays.
+    kind : {"quick", "full"}
+        Which refit.
+    """
+    probability, delta_chi2 = np.asarray(probability, float), np.asarray(delta_chi2, float)
+    known = np.isfinite(delta_chi2)
+    out = probability.copy()
+    out[known] = expit(features(probability[known], delta_chi2[known]) @ SELECTION.weights(kind))
+    return out

@@ -1,0 +1,23 @@
+"""All numbers that the refit was tuned with, for the provenance."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from friedel.refit.amplitude_prior import AMPLITUDES
+from friedel.refit.bias_binning import BINNING
+from friedel.refit.core_masks import CORES
+from friedel.refit.herringbone import HERRINGBONE
+from friedel.refit.joint_fit.unknowns import FIT, SHARED_PRIOR
+from friedel.refit.model_selection import SELECTION
+from friedel.refit.pruning import DECISIONS
+from friedel.refit.robust import ROBUST
+from friedel.refit.source_search import SEARCH
+
+
+def constants() -> dict[str, dict[str, Any]]:
+    """The numbers by the name of the class that documents them."""
+    prior = {"SharedPrior": asdict(SHARED_PRIOR)}
+    every = (AMPLITUDES, BINNING, CORES, DECISIONS, FIT, HERRINGBONE, ROBUST, SEARCH, SELECTION)
+    return {type(one).__name__: asdict(one) for one in every} | prior
