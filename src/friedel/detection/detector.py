@@ -43,7 +43,7 @@ LEAST_WAVES = 4
 FLOOR = 0.01
 #: The preparation by default, and none.
 _PREPARE = PrepareSettings()
-_AS_RECORDED = PrepareSettings(bad_data=False, background="none", row_offsets=False, terraces=False, register=False)
+_AS_RECORDED = PrepareSettings(bad_data=False, background="none", row_offsets=False, extended=False, register=False)
 
 
 @dataclass
