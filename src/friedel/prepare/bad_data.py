@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from friedel.prepare.prepared import Step
+from friedel.prepare.step import Step
 from friedel.prepare.robust import fill_gaps, nanmedian, nearest_known, spread
 
 #: A value is repeated too often if it occurs so many times as often as the usual value of the map, and so many times.

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from friedel.prepare.background import slow_background
-from friedel.prepare.prepared import Step
+from friedel.prepare.step import Step
 from friedel.prepare.robust import spread
 
 #: Height of a structure above the slow background, in robust standard deviations of the map.

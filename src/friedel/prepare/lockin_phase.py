@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from friedel.prepare.prepared import Step
+from friedel.prepare.step import Step
 from friedel.prepare.robust import nanmedian, spread
 
 #: Every map's median must lie so many robust standard deviations below zero.

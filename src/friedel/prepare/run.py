@@ -10,10 +10,11 @@ from friedel.prepare.background import clipped, level, line_offsets, slow_backgr
 from friedel.prepare.bad_data import choose_maps, find_bad, mend, repeated
 from friedel.prepare.extended import find_extended, report
 from friedel.prepare.lockin_phase import upright
-from friedel.prepare.prepared import Prepared, Step
+from friedel.prepare.prepared import Prepared
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
 from friedel.prepare.robust import spread
 from friedel.prepare.settings import PrepareSettings
+from friedel.prepare.step import Step
 
 #: A map shows a ring if the power there is so many times (as a logarithm) that of its surroundings, and if it stands
 #: out by so many standard deviations. Maps of noise of any colour stay below (``benchmarks/checks.py``).
@@ -139,7 +140,7 @@ def flatten(
                 )
             )
     lost_here = cleaned.filled.mean(axis=0) > FILLED
-    return Prepared(maps, cleaned.keep, lost_here, ring.height, ring.sigma, high, cleaned.lost, tuple(steps))
+    return Prepared(maps, cleaned.keep, lost_here, ring, high, cleaned.lost, tuple(steps))
 
 
 def _high_pass(
