@@ -23,9 +23,11 @@ from friedel.dispersion_fit.fourier_ring import fit_dispersion
 from friedel.errors import FriedelError, FriedelWarning, ModelError, PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion, resolve
 from friedel.prepare.channel import choose
-from friedel.prepare.prepared import Prepared, Step
+from friedel.prepare.checks import Facts, check_all
+from friedel.prepare.prepared import Prepared
 from friedel.prepare.run import clean, flatten
 from friedel.prepare.settings import PrepareSettings
+from friedel.prepare.step import Step
 from friedel.prepare.topograph import wave_of
 from friedel.progress import Progress, drain, share
 from friedel.resample import Scaling, plan
@@ -41,10 +43,12 @@ REFITS = ("none", "quick", "full")
 LEAST_WAVES = 4
 #: Candidates less probable than this are not listed.
 FLOOR = 0.01
+#: Checks whose failure the steps before have already said.
+_REMARKED = ("field",)
 #: The preparation by default, and none.
 _PREPARE = PrepareSettings()
 _AS_RECORDED = PrepareSettings(
-    bad_data=False, background="none", row_offsets=False, terraces=False, register=False
+    bad_data=False, background="none", row_offsets=False, extended=False, register=False
 )
 
 
@@ -61,7 +65,8 @@ class _Field:
     band: dict[str, Any]
     energy: np.ndarray  # (bias,) [meV] at which k is taken; 0 for a topograph whose waves are at k_F
     fit_mask: np.ndarray  # `mask` without what was interpolated
-    prepared: Prepared | None  # None where nothing is prepared
+    prepared: Prepared
+    out_of_band: float  # share of the voltages outside the band
 
 
 class _Remarks(list[str]):
@@ -187,7 +192,12 @@ def iter_detect(
     if refit != "none":
         again = _second_look(field, found, refit, threshold, remarks, judge=judge)
         table, extra["refit"] = yield from share(again, last, 0.99)
+    checks = check_all(_facts(field, table, float(threshold), extra, method == "network"))
+    for check in checks:
+        if not check.passed and check.name not in _REMARKED:
+            remarks.add(check.sentence)
     result = Detections(
+        checks=checks,
         table=_physical(table, field.scaling, stack, area),
         threshold=float(threshold),
         s=field.scaling.back(s),
@@ -203,7 +213,8 @@ def iter_detect(
             "dispersion": field.band,
             "bias_mv": [float(v) for v in field.bias],
             "energy_mev": [float(v) for v in field.energy],
-            "prepare": None if field.prepared is None else field.prepared.summary(),
+            "prepare": field.prepared.summary() if settings else None,
+            "checks": [asdict(check) for check in checks],
             "k_rad_per_px": [float(field.scaling.k.min()), float(field.scaling.k.max())],
             "rescale": [float(v) for v in field.scaling.step],
             "pixel_nm": float(field.scaling.pixel_nm),
@@ -284,8 +295,36 @@ def _prepare(
         maps = np.nan_to_num(normalise(np.where(mask, maps, np.nan)), copy=False)
     return _Field(
         maps, mask, scaling, chosen.name, chosen.derived, bias[used], origin, energy[used], fit_mask,
-        prepared if settings else None,
+        prepared, _out_of_band(band, energy),
     )  # fmt: skip
+
+
+def _out_of_band(band: Dispersion | None, energy: np.ndarray) -> float:
+    return 0.0 if band is None else float((~np.isfinite(band.k(energy))).mean())
+
+
+def _facts(
+    field: _Field, table: pd.DataFrame, threshold: float, extra: dict[str, Any], calibrated: bool
+) -> Facts:
+    """What the checks rest on."""
+    sure = table[table["probability"].to_numpy(float) >= threshold]
+    about = extra.get("refit") or {}
+    reported = max(int(about.get("reported", 0)), 1)
+    return Facts(
+        positions=sure[["row", "column"]].to_numpy(float),
+        probability=sure["probability"].to_numpy(float),
+        shape=(int(field.mask.shape[0]), int(field.mask.shape[1])),
+        area_px=float(field.mask.sum()),
+        half_px=float(np.pi / np.median(field.scaling.k)),
+        recorded_half_px=float(np.pi / np.median(field.scaling.k) * min(field.scaling.step)),
+        voltages=len(field.bias),
+        voltages_out=field.out_of_band,
+        lost=field.prepared.lost,
+        band_given="mass" in field.band,
+        ring=field.prepared.ring,
+        dropped=about["dropped_sure"] / reported if "dropped_sure" in about else float("nan"),
+        calibrated=calibrated,
+    )
 
 
 def _sampling(

@@ -22,6 +22,7 @@ def _number(text: str) -> float:
 SETTINGS: dict[str, Callable[[str], int | float | str]] = {
     **dict.fromkeys(("size", "batch_size", "fresh", "pool", "maps"), _whole),
     **dict.fromkeys(("learning_rate", "weight_decay", "average", "least_noise"), _number),
+    **dict.fromkeys(("confounded", "strength", "sparse"), _number),
     "teacher": str,
 }
 
@@ -70,8 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="change a setting of the recipe, for example learning_rate=1e-3; friedel: size (of its scenes, pixels), "
-        "batch_size, fresh (new scenes a step), pool, average, and teacher, a model whose answers are learned beside "
-        "the truth",
+        "batch_size, fresh (new scenes a step), pool, average, confounded (share of scenes with edges, islands, bad "
+        "lines and the like), strength (of these), sparse (share of scenes with one to three impurities), and teacher, "
+        "a model whose answers are learned beside the truth",
     )
     parser.add_argument(
         "--workers",

@@ -84,6 +84,7 @@ def iter_second_look(
         schedule=schedule,
     )
     about = {"kind": kind, **fitted.about}
+    about["reported"], about["dropped_sure"] = int(sure.sum()), int((fitted.evidence[sure] == 0).sum())
     explained = int((fitted.evidence[sure] > 0).sum())  # neither kept nor dropped
     if 2 * explained < sure.sum():
         about["used"] = False

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from friedel.physics import instrument
+from friedel.physics.structured import gathered, p_waves, with_arms
 from friedel.physics.t_matrix_torch import Ripple, distances, ldos, scattering_amplitude
 
 Range = tuple[float, float]
@@ -51,6 +52,11 @@ class SceneConfig:
     herringbone: float = 0.35
     ripple: Range = (0.02, 0.07)  # relative shift of k by the herringbone
     set_point: float = 0.25
+    extended: float = 0.0  # share of scenes whose impurities are several sources each
+    arms: Range = (0.4, 1.6)  # distance of these from the centre
+    p_wave: float = 0.0  # share of scenes whose impurities scatter p waves, half of them nothing else
+    clustered: float = 0.0  # share of scenes whose impurities form groups
+    together: Range = (1.5, 4.0)  # distance of neighbours in a group
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,11 @@ def _chance(share: float, batch: int, rng: torch.Generator) -> torch.Tensor:
     return (torch.rand(batch, generator=rng) < share).float()
 
 
+def _now(share: float, rng: torch.Generator) -> bool:
+    """True in `share` of the calls; draws nothing where that is never, so that older seeds give the same scenes."""
+    return share > 0 and torch.rand(1, generator=rng).item() < share
+
+
 def scatter_points(
     batch: int, config: SceneConfig, rng: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -98,6 +109,8 @@ def scatter_points(
     n = max(int(counts.max()), 1)
     points = torch.rand(batch, n, 2, generator=rng) * side - config.margin - 0.5
     present = torch.arange(n)[None] < counts[:, None]
+    if _now(config.clustered, rng):
+        points = gathered(points, present, config.together, rng)
     # Hard-core thinning: the later one of a pair that is too close goes.
     closest = _uniform(config.closest, (batch, 1, 1), rng)
     near = (torch.cdist(points, points) < closest) & present[:, None] & present[:, :, None]
@@ -223,20 +236,31 @@ def clean_scene(batch: int, config: SceneConfig, rng: torch.Generator) -> Scene:
     drift = _uniform(config.drift, (batch, 2), rng) * torch.randn(batch, 2, generator=rng).sign()
     drift = drift * _chance(0.5, batch, rng)[:, None]
     ripple = _ripple(batch, config, rng)
-    complex_k, between = torch.complex(k, k * broadening), distances(true, true, ripple)
+    complex_k = torch.complex(k, k * broadening)
+    sources, p = true, None
+    if _now(config.p_wave, rng):
+        p = _amplitudes(batch, true.shape[1], config, rng) * present[:, None]
+        s = s * (torch.rand(1, generator=rng) < 0.5)
+    elif _now(config.extended, rng):
+        sources, s = with_arms(true, s, config.arms, rng)
+    between = distances(sources, sources, ripple)
+
+    def density(pixels: torch.Tensor, at: slice) -> torch.Tensor:
+        shown = ldos(between, distances(sources, pixels, ripple), complex_k[:, at], s[:, at])
+        if p is not None:
+            shown = shown + p_waves(distances(true, pixels, ripple), complex_k[:, at], p[:, at])
+        return shown
+
     if torch.rand(1, generator=rng).item() < config.map_drift:
         # Map after map: the sample moves on from voltage to voltage; true positions are those half-way.
         steps = torch.linspace(-0.5, 0.5, config.voltages)
         columns = [slice(i, i + 1) for i in range(config.voltages)]
-        shown = [
-            ldos(between, distances(true, recorded + t * drift[:, None], ripple), complex_k[:, i], s[:, i])
-            for t, i in zip(steps, columns, strict=True)
-        ]
+        shown = [density(recorded + t * drift[:, None], i) for t, i in zip(steps, columns, strict=True)]
         maps, points = torch.cat(shown, dim=1), true
     else:
         # Grid spectroscopy: the sample moves on from line to line.
         pixels = recorded + instrument.drift_displacement(recorded[..., 0], drift, size)
-        maps = ldos(between, distances(true, pixels, ripple), complex_k, s)
+        maps = density(pixels, slice(None))
         points = instrument.recorded_position(true, drift, size)
     maps = maps.view(batch, -1, size, size)
     # A point scatterer's wave diverges at its centre; a tip of atomic size does not see that.
@@ -247,10 +271,18 @@ def clean_scene(batch: int, config: SceneConfig, rng: torch.Generator) -> Scene:
     return Scene(maps, known_k, points, present)
 
 
-def measure(scene: Scene, config: SceneConfig, rng: torch.Generator) -> Scene:
-    """Pass clean scenes through the microscope: set-point, herringbone, jitter, rows, tip changes, white noise."""
+def measure(
+    scene: Scene, config: SceneConfig, rng: torch.Generator, waves: torch.Tensor | None = None
+) -> Scene:
+    """Pass clean scenes through the microscope: set-point, herringbone, jitter, rows, tip changes, white noise.
+
+    Noise is relative to `waves` (B, V, 1, 1), by default the rms of each map.
+    """
     b, v, h, w = scene.maps.shape
-    waves = instrument.spread(scene.maps).clamp_min(0.01)  # an empty field has no waves to compare noise with
+    if waves is None:
+        waves = instrument.spread(scene.maps).clamp_min(
+            0.01
+        )  # an empty field has no waves to compare noise with
     maps = scene.maps
     maps = maps - (maps.amin(dim=(1, 2, 3), keepdim=True) - 0.05).clamp_max(0)
     maps = instrument.set_point(maps, _chance(config.set_point, b, rng) * torch.rand(b, generator=rng))

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from friedel.candidates.decode import claims
-from friedel.physics.scene import SceneConfig, clean_scene, measure
+from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure
 from friedel.training.calibrate_paper import best_threshold, hits, platt
+from friedel.training.confounders import ConfounderConfig, confound, spoil
 from friedel.training.patches import normalise_maps
 
 #: Seed of the scenes; training counts its seeds from 0.
@@ -20,6 +21,8 @@ FLOOR = -4.0
 #: Points that a field of `AREA` pixels without impurities may show on average.
 FALSE_ALARMS = 0.05
 AREA = 6400
+#: Of the points with p between .9 and .99 in confounded fields at least so many are true.
+LEAST_TRUE = 0.85
 #: A Gaussian error stays within one σ in this share of cases.
 ONE_SIGMA = 0.6827
 
@@ -35,7 +38,12 @@ class Peaks:
 
 
 def collect(
-    network: torch.nn.Module, config: SceneConfig, device: torch.device | str, fields: int, seed: int = SEED
+    network: torch.nn.Module,
+    config: SceneConfig,
+    device: torch.device | str,
+    fields: int,
+    seed: int = SEED,
+    confounders: ConfounderConfig | None = None,
 ) -> Peaks:
     """Run the network on fresh scenes and compare its peaks with the truth.
 
@@ -47,11 +55,13 @@ def collect(
     fields : int
         Number of scenes.
     seed : int
+    confounders : ConfounderConfig, optional
+        What is added to them; nothing if None.
     """
     rng = torch.Generator().manual_seed(seed)
     s, true, error, impurities = [], [], [], 0
     for _ in range(fields):
-        scene = measure(clean_scene(1, config, rng), config, rng)
+        scene = _fresh(config, confounders, rng)
         mask = torch.ones(1, config.size, config.size)
         maps = normalise_maps(scene.maps)
         with torch.inference_mode():
@@ -75,14 +85,44 @@ def collect(
     return Peaks(np.concatenate(s).astype(float), np.concatenate(true), np.concatenate(error), impurities)
 
 
+def _fresh(config: SceneConfig, confounders: ConfounderConfig | None, rng: torch.Generator) -> Scene:
+    """One scene as recorded."""
+    scene = clean_scene(1, config, rng)
+    if confounders is None:
+        return measure(scene, config, rng)
+    confused = confound(scene, confounders, rng)
+    return spoil(
+        replace(confused, scene=measure(confused.scene, config, rng, confused.waves)), confounders, rng
+    )
+
+
+def _probability(s: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-np.clip(slope * s + intercept, -60, 60))))
+
+
+def _honest(slope: float, intercept: float, peaks: Peaks) -> float:
+    """Lower the intercept until enough of the points with p between .9 and .99 are true, by at most 3."""
+    for lower in np.arange(0, 3.01, 0.1):
+        p = _probability(peaks.s, slope, intercept - lower)
+        within = (p >= 0.9) & (p < 0.99)
+        if not within.any() or peaks.true[within].mean() >= LEAST_TRUE:
+            return float(intercept - lower)
+    return float(intercept - 3)
+
+
 def calibrate_wave(
     network: torch.nn.Module,
     config: SceneConfig,
     device: torch.device | str,
+    confounders: ConfounderConfig | None = None,
     fields: int = 300,
     empty_fields: int = 80,
 ) -> dict[str, Any]:
     """Calibration for a model's header.
+
+    With `confounders` as many fields again are confounded, every one of them, and the probability is that of both
+    halves together; if fewer than `LEAST_TRUE` of the confounded half's points with p between .9 and .99 are true,
+    the intercept is lowered until they are. F1 and σ are those of the fields without confounders.
 
     The threshold is 0.5, more likely than not, raised if need be until fields without any impurity show less than
     `FALSE_ALARMS` points a published area. In those fields no more noise is common to all maps (z-jitter) than is
@@ -98,13 +138,17 @@ def calibrate_wave(
     found = collect(network, config, device, fields)
     empty = replace(config, empty=1.0, noise=(0.3, max(0.3, config.noise[1])), jitter=(0.0, 0.3))
     nothing = collect(network, empty, device, empty_fields, seed=SEED + 1)
-    slopes, intercept = platt(
-        np.concatenate([found.s, nothing.s]), np.concatenate([found.true, nothing.true])
-    )
+    parts = [found, nothing]
+    if confounders is not None and confounders.share > 0:
+        every = replace(confounders, share=1.0)
+        parts.append(collect(network, config, device, fields, seed=SEED + 2, confounders=every))
+    s, true = (np.concatenate([getattr(part, name) for part in parts]) for name in ("s", "true"))
+    slopes, intercept = platt(s, true)
     slope = float(slopes[0])
+    intercept = _honest(slope, intercept, parts[-1])
 
     def probability(s: np.ndarray) -> np.ndarray:
-        return 1 / (1 + np.exp(-np.clip(slope * s + intercept, -60, 60)))
+        return _probability(s, slope, intercept)
 
     best, f1 = best_threshold(probability(found.s), found.true, found.impurities)
     allowed = int(FALSE_ALARMS * empty_fields * config.size**2 / AREA)

@@ -18,6 +18,7 @@ from friedel.models.base import Output
 from friedel.models.friedel_net import WaveConfig, WaveNet
 from friedel.models.registry import load_model
 from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure, turn
+from friedel.training.confounders import ConfounderConfig, confound, spoil
 from friedel.training.patches import normalise_maps
 
 #: Where the mean wavevector of a stack should lie [rad/px]: the middle of the scenes'.
@@ -25,10 +26,10 @@ K_MEAN = (0.7, 0.9)
 #: Wavevectors [rad/px] to which a stack is rescaled: scenes reach from 0.44 to 1.3, most of them lie in here.
 K_RANGE = (0.5, 1.15)
 #: The scenes that are drawn where nothing else is said.
-SCENE = SceneConfig(size=40, margin=12.0)
+SCENE = SceneConfig(size=40, margin=12.0, extended=0.10, p_wave=0.10, clustered=0.10)
 #: Weight of positions beside detection, in what is learned from the truth and from a teacher.
 POSITION_WEIGHT = 0.2
-_KEPT = ("batch_size", "pool", "fresh", "learning_rate", "weight_decay", "average")
+_KEPT = ("batch_size", "pool", "fresh", "sparse", "learning_rate", "weight_decay", "average")
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,22 @@ class Target:
 
 @dataclass(frozen=True)
 class Batch:
-    """Input and truth of one step; see `friedel.models.base.Network` for the shapes."""
+    """Input and truth of one step; see `friedel.models.base.Network` for the shapes.
+
+    plain : (B,), bool, scenes without confounders, of which a teacher knows the answer; all of them if None.
+    """
 
     maps: torch.Tensor
     k: torch.Tensor
     mask: torch.Tensor
     target: Target
+    plain: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Move everything to `device`."""
         target = Target(*(getattr(self.target, name).to(device) for name in self.target.__dataclass_fields__))
-        return Batch(self.maps.to(device), self.k.to(device), self.mask.to(device), target)
+        plain = None if self.plain is None else self.plain.to(device)
+        return Batch(self.maps.to(device), self.k.to(device), self.mask.to(device), target, plain)
 
 
 def make_target(points: torch.Tensor, present: torch.Tensor, mask: torch.Tensor) -> Target:
@@ -178,14 +184,21 @@ class WaveRecipe:
     fresh : int
         New clean scenes a step.
     teacher : str
-        A model, by name or file, whose answers are learned beside the truth, see `teaching_loss`; none if empty.
+        A model, by name or file, whose answers are learned beside the truth, see `teaching_loss`; none if empty. It is
+        asked about scenes without confounders only.
+    confounders : ConfounderConfig
+        What is added to a share of the scenes.
+    sparse : float
+        Share of the clean scenes with one to three impurities and none outside.
     """
 
     scene: SceneConfig = SCENE
+    confounders: ConfounderConfig = field(default_factory=ConfounderConfig)
     network: WaveConfig = field(default_factory=WaveConfig)
     batch_size: int = 6
     pool: int = 3000
     fresh: int = 2
+    sparse: float = 0.06
     name: str = "friedel"
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
@@ -206,24 +219,35 @@ class WaveRecipe:
         """Draw the next batch; the pool fills up on the way."""
         missing = max(self.fresh, 4 * self.batch_size - len(self._pool))
         for _ in range(missing):
-            self._pool.append(clean_scene(1, self.scene, rng))
+            few = torch.rand(1, generator=rng).item() < self.sparse
+            self._pool.append(clean_scene(1, _sparse(self.scene) if few else self.scene, rng))
         chosen = torch.randint(0, len(self._pool), (self.batch_size,), generator=rng)
-        scene = turn(measure(_concatenate([self._pool[i] for i in chosen]), self.scene, rng), rng)
+        confused = confound(_concatenate([self._pool[i] for i in chosen]), self.confounders, rng)
+        measured = measure(confused.scene, self.scene, rng, confused.waves)
+        scene = turn(spoil(replace(confused, scene=measured), self.confounders, rng), rng)
         maps, k = _choose_voltages(scene.maps, scene.k, rng)
         mask = _acquired(maps, rng)
         maps = normalise_maps(maps, mask)
-        return Batch(maps, k, mask, make_target(scene.points, scene.present, mask)).to(torch.device(device))
+        target = make_target(scene.points, scene.present, mask)
+        return Batch(maps, k, mask, target, confused.plain).to(torch.device(device))
 
     def loss(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """Loss of one batch and figures to show."""
         output = network(batch.maps, batch.k, batch.mask)
         loss, values = localisation_loss(output, batch.target)
+        plain = torch.ones(len(batch.maps), dtype=torch.bool) if batch.plain is None else batch.plain
         if self._teacher is None:
             return loss, values
+        if not plain.any():
+            return loss, {**values, "teaching": 0.0}
         teacher = self._teacher.network.to(batch.maps.device)
         with torch.no_grad():
-            answer = teacher(batch.maps, batch.k, batch.mask)
-        taught = teaching_loss(output, answer, batch.mask)
+            answer = teacher(batch.maps[plain], batch.k[plain], batch.mask[plain])
+        assert output.offset is not None and output.log_sigma is not None
+        mine = Output(output.s[plain], output.offset[plain], output.log_sigma[plain])
+        taught = teaching_loss(mine, answer, batch.mask[plain])
+        # Each loss is a mean over its own scenes; the teacher's counts as much as it has a share of them.
+        taught = taught * plain.float().mean()
         return loss + taught, {**values, "teaching": taught.item()}
 
     def header(self) -> dict[str, Any]:
@@ -235,6 +259,7 @@ class WaveRecipe:
             "k_mean": list(K_MEAN),
             "training": {
                 "scene": {**asdict(self.scene), "kind": "multiple scattering"},
+                "confounders": asdict(self.confounders),
                 **{name: getattr(self, name) for name in _KEPT},
                 **({} if self._teacher is None else {"teacher": self._teacher.sha256}),
             },
@@ -244,17 +269,18 @@ class WaveRecipe:
         """Probability, threshold and scale of σ from scenes that training never saw."""
         from friedel.training.calibrate_friedel import calibrate_wave
 
-        return calibrate_wave(network, self.scene, device)
+        return calibrate_wave(network, self.scene, device, self.confounders)
 
 
 def _choose_voltages(
     maps: torch.Tensor, k: torch.Tensor, rng: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """In four of ten batches keep only some of the voltages, from 2 up."""
+    """In half of the batches keep only some of the voltages, from 1 up; five and fewer as often as all others."""
     v = maps.shape[1]
-    if torch.rand(1, generator=rng).item() < 0.6 or v < 3:
+    if torch.rand(1, generator=rng).item() < 0.5 or v < 3:
         return maps, k
-    n = int(torch.randint(2, v, (1,), generator=rng))
+    most = min(6, v) if torch.rand(1, generator=rng).item() < 0.5 else v
+    n = int(torch.randint(1, most, (1,), generator=rng))
     keep = torch.randperm(v, generator=rng)[:n].sort().values
     return maps[:, keep], k[:, keep]
 
@@ -275,8 +301,31 @@ def _acquired(maps: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     return mask
 
 
-def recipe(size: int | None = None, **changes: Any) -> WaveRecipe:
-    """Make the recipe of the bundled `friedel` model, with `changes`; `size` is that of its scenes [px]."""
+def _sparse(config: SceneConfig) -> SceneConfig:
+    """Fields of one to three impurities and none outside."""
+    return replace(config, density=(1 / config.size**2, 3 / config.size**2), margin=0.0, empty=0.0)
+
+
+def recipe(
+    size: int | None = None, confounded: float | None = None, strength: float | None = None, **changes: Any
+) -> WaveRecipe:
+    """Make the recipe of the bundled `friedel` model, with `changes`.
+
+    Parameters
+    ----------
+    size : int, optional
+        Of its scenes [px].
+    confounded : float, optional
+        Share of scenes with confounders.
+    strength : float, optional
+        Factor of the confounders' heights.
+    **changes
+        Fields of `WaveRecipe`.
+    """
     if size is not None:
         changes["scene"] = replace(changes.get("scene", SCENE), size=size)
+    given = {"share": confounded, "strength": strength}
+    settings = {name: value for name, value in given.items() if value is not None}
+    if settings:
+        changes["confounders"] = replace(changes.get("confounders", ConfounderConfig()), **settings)
     return WaveRecipe(**changes)

@@ -1,0 +1,210 @@
+"""Every method on confounded fields: one CSV of results, one table with intervals.
+
+    python benchmarks/confounders.py --quick                 # one seed of every field
+    python benchmarks/confounders.py --seeds 0:4 --methods friedel,friedel-network,matched-field,omp
+
+A run that is in the CSV is not done again. The fields are those of `friedel.benchmark.confounders`; their family
+`HELD_OUT` is only reported, never used to choose anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from friedel._util.atomic_write import write_beside
+from friedel.benchmark.confounders import CONFOUNDERS, HELD_OUT, LEVELS, Confounded, confounded
+from friedel.benchmark.methods import Found, by_network, method
+from friedel.errors import FriedelWarning
+from friedel.scoring.intervals import bootstrap, wilson
+from friedel.scoring.matching import match
+
+RESULTS = Path(__file__).parent / "results"
+KEYS = ["name", "level", "impurities", "seed", "method"]
+TOLERANCE_PX = 1.0
+
+
+def fields(names: list[str]) -> Iterator[tuple[str, str, bool]]:
+    """Every (name, level, impurities) that there is; a level that changes nothing comes once."""
+    for name in names:
+        one = CONFOUNDERS[name]
+        for level in LEVELS if one.moderate != one.strong else LEVELS[:1]:
+            if not one.alone:
+                yield name, level, True
+            if one.without:
+                yield name, level, False
+
+
+@contextmanager
+def limit(seconds: float) -> Iterator[None]:
+    """Raise `TimeoutError` in the main thread after so long; no limit where there are no such signals."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def score(field: Confounded, found: Found) -> dict[str, Any]:
+    """Counts of one run at the default threshold, by probability, and how many errors are within one σ."""
+    taken = found.accepted
+    points, p = found.positions[taken].reshape(-1, 2), found.probability[taken]
+    pairs = match(points, field.positions, TOLERANCE_PX, optional=field.optional)
+    wrong = np.zeros(len(points), bool)
+    wrong[pairs.false] = True
+    counts = {"truth": int((~field.optional).sum()), "found": len(points), "right": len(pairs)}
+    counts |= {"false": len(pairs.false), "missed": len(pairs.missed)}
+    for name, low, high in (("p50", 0.5, 0.9), ("p90", 0.9, 0.99), ("p99", 0.99, 1.01)):
+        within = (p >= low) & (p < high)
+        counts |= {name: int(within.sum()), f"{name}_false": int((wrong & within).sum())}
+    sigma = found.sigma_px[taken][pairs.found]
+    error = np.abs(points[pairs.found] - field.positions[pairs.truth]) if len(pairs) else np.zeros((0, 2))
+    known = np.isfinite(sigma)
+    counts |= {"axes": 2 * int(known.sum()), "within": int((error[known] <= sigma[known, None]).sum())}
+    return counts
+
+
+def run(args: argparse.Namespace) -> pd.DataFrame:
+    """Do what the CSV does not hold yet."""
+    done = pd.read_csv(args.output) if args.output.exists() else pd.DataFrame(columns=KEYS)
+    have = set(done[KEYS].itertuples(index=False, name=None))
+    finders = {name: method(name) for name in args.methods}
+    if args.model:
+        finders |= {
+            "friedel": by_network(args.model),
+            "friedel-network": by_network(args.model, refit="none"),
+        }
+        finders = {name: finders[name] for name in args.methods}
+    rows = done.to_dict("records")
+    for seed in args.seeds:
+        for name, level, impurities in fields(args.names):
+            missing = [m for m in finders if (name, level, impurities, seed, m) not in have]
+            if not missing:
+                continue
+            field = confounded(name, level, seed, impurities=impurities)
+            for one in missing:
+                row: dict[str, Any] = dict(zip(KEYS, (name, level, impurities, seed, one), strict=True))
+                row |= {"family": field.family, **measured(field, partial(finders[one]), args.cap)}
+                rows.append(row)
+                print(*row.values(), flush=True)
+            with write_beside(args.output) as beside:
+                pd.DataFrame(rows).to_csv(beside, index=False, float_format="%.4g")
+    return pd.DataFrame(rows)
+
+
+def measured(field: Confounded, find: Any, cap: float) -> dict[str, Any]:
+    """Run one method; its counts are NaN where it took longer than `cap` seconds."""
+    start = time.process_time()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            with limit(cap):
+                counts = score(field, find(field.stack, field.band))
+        except TimeoutError:
+            counts = {"truth": int((~field.optional).sum())}
+    remarks = sum(issubclass(w.category, FriedelWarning) for w in caught)
+    return {"seconds": time.process_time() - start, "capped": len(counts) == 1, "remarks": remarks, **counts}
+
+
+def f1(rows: pd.DataFrame) -> pd.Series:
+    """F1 of each run."""
+    return 2 * rows["right"] / (2 * rows["right"] + rows["false"] + rows["missed"])
+
+
+def table(rows: pd.DataFrame) -> str:
+    """Markdown: F1 with impurities and false points without, 95 % intervals over the seeds where there are several."""
+    methods = list(dict.fromkeys(rows["method"]))
+    lines = [
+        "| family | confounder | level | impurities | " + " | ".join(methods) + " |",
+        "|---" * (4 + len(methods)) + "|",
+    ]
+    for (name, level, impurities), part in rows.groupby(["name", "level", "impurities"], sort=False):
+        cells = []
+        for one in methods:
+            mine = part[part["method"] == one]
+            kept = mine[~mine["capped"].astype(bool)]
+            figures = f1(kept) if impurities else kept["found"]
+            cells.append(cell(figures.to_numpy(float), len(mine) - len(kept), 3 if impurities else 1))
+        family = CONFOUNDERS[name].family
+        family += " (held out)" if family == HELD_OUT else ""
+        lines.append(
+            f"| {family} | {CONFOUNDERS[name].title} | {level} | {'yes' if impurities else 'no'} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    return "\n".join([*lines, "", *summary(rows, methods)]) + "\n"
+
+
+def cell(figures: np.ndarray, capped: int, digits: int) -> str:
+    """Mean, bootstrap interval, and how many runs took too long."""
+    late = f" ({capped} too slow)" if capped else ""
+    if not len(figures):
+        return "–" + late
+    low, high = bootstrap(figures)
+    between = f" [{low:.{digits}f}, {high:.{digits}f}]" if np.isfinite(low) and high > low else ""
+    return f"{np.nanmean(figures):.{digits}f}{between}{late}"
+
+
+def summary(rows: pd.DataFrame, methods: list[str]) -> list[str]:
+    """Means over all fields, and how many of the points of a probability are true (Wilson's interval)."""
+    lines = [
+        "| method | F1 moderate | F1 strong | points in empty fields | true of p .9–.99 | true of p ≥ .99 | within σ |",
+        "|---" * 7 + "|",
+    ]
+    for one in methods:
+        mine = rows[(rows["method"] == one) & ~rows["capped"].astype(bool)]
+        full = mine[mine["impurities"].astype(bool)]
+        cells = [cell(f1(full[full["level"] == level]).to_numpy(float), 0, 3) for level in LEVELS]
+        cells.append(cell(mine[~mine["impurities"].astype(bool)]["found"].to_numpy(float), 0, 2))
+        pairs = [
+            (mine[a].sum() - mine[b].sum(), mine[a].sum())
+            for a, b in (("p90", "p90_false"), ("p99", "p99_false"))
+        ]
+        pairs.append((mine["within"].sum(), mine["axes"].sum()))
+        for part, whole in pairs:
+            low, high = wilson(int(part), int(whole))
+            cells.append(f"{part / whole:.3f} [{low:.3f}, {high:.3f}]" if whole else "–")
+        lines.append(f"| {one} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def main() -> None:
+    """Read the arguments, run, write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, default=RESULTS / "confounders.csv")
+    parser.add_argument("--methods", type=lambda t: t.split(","), default=["friedel", "friedel-network"])
+    parser.add_argument("--names", type=lambda t: t.split(","), default=list(CONFOUNDERS))
+    parser.add_argument("--seeds", default="0:4", help="first:last+1")
+    parser.add_argument("--quick", action="store_true", help="seed 0 only")
+    parser.add_argument("--cap", type=float, default=60.0, help="seconds after which a run is given up")
+    parser.add_argument("--model", help="a model's file in the place of the bundled one")
+    args = parser.parse_args()
+    args.seeds = range(1) if args.quick else range(*map(int, args.seeds.split(":")))
+    rows = run(args)
+    args.output.with_suffix(".md").write_text(table(rows), encoding="utf-8")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Benchmarks of detection on synthetic fields."""
