@@ -24,9 +24,11 @@ from friedel.dispersion_fit.fourier_ring import fit_dispersion
 from friedel.errors import FriedelWarning, ModelError, PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion, resolve
 from friedel.prepare.channel import choose
-from friedel.prepare.prepared import Prepared, Step
+from friedel.prepare.checks import Check, Facts, check_all
+from friedel.prepare.prepared import Prepared
 from friedel.prepare.run import clean, flatten
 from friedel.prepare.settings import PrepareSettings
+from friedel.prepare.step import Step
 from friedel.prepare.topograph import wave_of
 from friedel.progress import Progress, drain, share
 from friedel.resample import Scaling, plan
@@ -49,10 +51,12 @@ REFITS = ("none", "quick", "full")
 
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
 MIN_HALF_WAVELENGTHS = 4
+#: Checks whose failure the steps before have already said.
+_REMARKED = ("field",)
 #: The preparation by default, and none.
 _PREPARE = PrepareSettings()
 _AS_RECORDED = PrepareSettings(
-    bad_data=False, background="none", row_offsets=False, terraces=False, register=False
+    bad_data=False, background="none", row_offsets=False, extended=False, register=False
 )
 
 
@@ -69,7 +73,8 @@ class _Field:
     band: dict[str, Any]
     energy: np.ndarray  # (bias,) [meV] at which k is taken; 0 for a topograph whose waves are at k_F
     fit_mask: np.ndarray  # `mask` without what was interpolated
-    prepared: Prepared | None  # None where nothing is prepared
+    prepared: Prepared
+    out_of_band: float  # share of the voltages outside the band
 
 
 class _Remarks(list[str]):
@@ -187,7 +192,11 @@ def iter_detect(
     if kind != "none":
         fit = _refit(prepared, found, kind, remarks, revise=_revises(prepared, found))
         found, about = yield from share(fit, last, 0.99)
-    result = _assemble(stack, area, prepared, found, remarks, method=method, refit=about)
+    checks = check_all(_facts(prepared, found, about))
+    for check in checks:
+        if not check.passed and check.name not in _REMARKED:
+            remarks.add(check.sentence)
+    result = _assemble(stack, area, prepared, found, remarks, method=method, refit=about, checks=checks)
     yield Progress(1.0, f"{len(result)} impurities")
     return result
 
@@ -260,8 +269,36 @@ def _prepare(
         maps = np.nan_to_num(normalise(np.where(mask, maps, np.nan)), copy=False)
     return _Field(
         maps, mask, scaling, chosen.name, chosen.derived, bias[used], origin, energy[used], fit_mask,
-        prepared if settings else None,
+        prepared, _out_of_band(band, energy),
     )  # fmt: skip
+
+
+def _out_of_band(band: Dispersion | None, energy: np.ndarray) -> float:
+    return 0.0 if band is None else float((~np.isfinite(band.k(energy))).mean())
+
+
+def _facts(field: _Field, found: Candidates, refit: dict[str, Any] | None) -> Facts:
+    """What the checks rest on."""
+    sure = found.table[found.table["probability"].to_numpy(float) >= found.threshold]
+    half_px = float(np.pi / np.median(field.scaling.k))
+    dropped = float("nan")
+    if refit is not None:
+        dropped = refit["confident_dropped"] / max(refit["confident"], 1)
+    return Facts(
+        positions=sure[["row", "column"]].to_numpy(float),
+        probability=sure["probability"].to_numpy(float),
+        shape=(int(field.mask.shape[0]), int(field.mask.shape[1])),
+        area_px=float(field.mask.sum()),
+        half_px=half_px,
+        recorded_half_px=half_px * min(field.scaling.step),
+        voltages=len(field.bias),
+        voltages_out=field.out_of_band,
+        lost=field.prepared.lost,
+        band_given="mass" in field.band,
+        ring=field.prepared.ring,
+        dropped=dropped,
+        calibrated=found.calibrated,
+    )
 
 
 def _sampling(
@@ -381,11 +418,13 @@ def _assemble(
     *,
     method: str,
     refit: dict[str, Any] | None,
+    checks: tuple[Check, ...],
 ) -> Detections:
     """The result in pixels of the recorded array and in nm, with its provenance."""
     scaling = field.scaling
     fitted = {} if refit is None else {"refit": refit}
     return Detections(
+        checks=checks,
         table=_physical(found.table, scaling, stack, area),
         threshold=float(found.threshold),
         s=scaling.back(found.s),
@@ -402,7 +441,8 @@ def _assemble(
             "dispersion": field.band,
             "bias_mv": [float(v) for v in field.bias],
             "energy_mev": [float(v) for v in field.energy],
-            "prepare": None if field.prepared is None else field.prepared.summary(),
+            "prepare": field.prepared.summary(),
+            "checks": [asdict(check) for check in checks],
             "k_rad_per_px": [float(scaling.k.min()), float(scaling.k.max())],
             "rescale": [float(v) for v in scaling.step],
             "pixel_nm": float(scaling.pixel_nm),

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from friedel.prepare.prepared import Step
 from friedel.prepare.robust import fill_gaps, nanmedian, nearest_known, spread
+from friedel.prepare.step import Step
 
 #: A value is repeated too often if it occurs so many times as often as the usual value of the map, and so many times.
 OFTEN, LEAST_COUNT = 10, 8
@@ -27,6 +27,8 @@ WILD_SPECTRUM = 6.0
 NOISY_LINE = 3.0
 #: Spectra bad in so large a share of the maps are bad altogether.
 MOST = 0.5
+#: A map that holds one value in a larger share of its pixels is taken as it is.
+MOST_CONSTANT = 0.9
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,9 @@ def repeated(values: np.ndarray) -> np.ndarray:
         rest = order[min(4, len(order) - 1) :]
         usual = rest[np.searchsorted(np.cumsum(rest), rest.sum() / 2)] if len(rest) else 1
         often = found[count >= max(LEAST_COUNT, OFTEN * usual)]
-        if 0 < len(often) <= 4:
-            mark |= np.isin(plane, often)
+        # A map that holds hardly anything else is a simulation without noise, or it is dropped as a whole.
+        if 0 < len(often) <= 4 and not (same := np.isin(plane, often))[known].mean() > MOST_CONSTANT:
+            mark |= same
     if len(values) >= 3:
         with np.errstate(invalid="ignore"):
             out |= (np.ptp(values, axis=0) == 0)[None]
@@ -163,7 +166,7 @@ def wild_spectra(level: np.ndarray) -> np.ndarray:
     filled = nearest_known(strange[None])[0]
     others = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)
     around = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
-    middle = np.nanmedian(strange)
+    middle = float(nanmedian(strange))
     with np.errstate(invalid="ignore"):
         return (strange > WILD_SPECTRUM * middle) & (strange - around > ALONE * (strange - middle))
 

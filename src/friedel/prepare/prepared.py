@@ -7,27 +7,8 @@ from typing import Any
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Step:
-    """One thing that the preparation did.
-
-    Parameters
-    ----------
-    name : str
-        For example ``"bad spectra"`` or ``"high-pass"``.
-    amount : float
-        How much: a share of the pixels, a number of maps or a length, as `sentence` says.
-    sentence : str
-        For the user.
-    notable : bool
-        Whether the user is warned, not only informed.
-    """
-
-    name: str
-    amount: float
-    sentence: str
-    notable: bool = False
+from friedel.prepare.ring_evidence import RingEvidence
+from friedel.prepare.step import Step
 
 
 @dataclass(frozen=True)
@@ -42,10 +23,8 @@ class Prepared:
         Index of each map among those given.
     filled : array of bool, shape (rows, columns)
         Pixels that were interpolated in more than a tenth of the maps. A refit leaves them out.
-    ring : float
-        Mean height of the Friedel ring at q = 2k, as the logarithm of a power ratio; NaN without a band.
-    ring_sigma : float
-        The same in standard deviations.
+    ring : RingEvidence
+        The Friedel ring at q = 2k; NaN without a band.
     high_passed : array of bool, shape (bias,)
         Maps from which the slow background was subtracted.
     lost : float
@@ -56,8 +35,7 @@ class Prepared:
     maps: np.ndarray
     keep: np.ndarray
     filled: np.ndarray
-    ring: float
-    ring_sigma: float
+    ring: RingEvidence
     high_passed: np.ndarray
     lost: float
     steps: tuple[Step, ...]

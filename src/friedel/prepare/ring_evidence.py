@@ -18,6 +18,8 @@ from friedel.stack import normalise
 CLIP = 2.5
 #: The ring may lie off by this share of k, for a band that is not quite right.
 TOLERANCE = 0.1
+#: Other wavevectors are tried in this range, in units of k.
+SCAN = (0.6, 1.7)
 #: Surroundings of the ring, in units of 2k: where a straight line through ln(power) over ln(q) is fitted.
 BELOW, ABOVE = (0.45, 0.78), (1.28, 1.9)
 
@@ -34,16 +36,20 @@ class RingEvidence:
         The same in standard deviations.
     factor : float
         Where the ring is highest: true k over assumed k, within `TOLERANCE`.
+    elsewhere : float
+        Height of the highest ring at another wavevector.
+    elsewhere_factor : float
+        Its k over the assumed k.
     """
 
     height: float
     sigma: float
     factor: float
+    elsewhere: float = float("nan")
+    elsewhere_factor: float = 1.0
 
 
-def ring_evidence(
-    maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float], *, tolerance: float = TOLERANCE
-) -> RingEvidence:
+def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -> RingEvidence:
     """Measure the ring of radius 2k.
 
     Parameters
@@ -54,8 +60,6 @@ def ring_evidence(
         Wavevector of each map [nm⁻¹].
     pitch : (float, float)
         Pixel pitch along (y, x) [nm].
-    tolerance : float
-        Largest relative error of k that is allowed for.
 
     Returns
     -------
@@ -72,19 +76,23 @@ def ring_evidence(
     nothing = RingEvidence(float("nan"), float("nan"), 1.0)
     if len(q) < 8:
         return nothing
-    factors = np.linspace(1 - tolerance, 1 + tolerance, 21)
+    factors = np.geomspace(*SCAN, 61)
     heights = np.array(
         [[_height(q, profile, 2 * kv, f) for f in factors] for kv, profile in zip(k, profiles, strict=True)]
     )
-    known = np.isfinite(heights).all(axis=1)
+    known = np.isfinite(heights[:, np.abs(factors - 1) <= TOLERANCE]).all(axis=1)
     if not known.any():
         return nothing
     mean = heights[known].mean(axis=0)
-    best = int(mean.argmax())
+    near = np.abs(factors - 1) <= TOLERANCE
+    best = int(np.where(near, np.nan_to_num(mean, nan=-np.inf), -np.inf).argmax())
+    other = int(np.where(near, -np.inf, np.nan_to_num(mean, nan=-np.inf)).argmax())
     # One bin holds the median of so many independent powers; its logarithm errs by 1.44 over the root of them.
     cells = np.pi * 2 * float(np.median(k[known])) / resolution
+    error = 1.44 / np.sqrt(max(cells, 1.0))
+    height = float(mean[best])
     return RingEvidence(
-        float(mean[best]), float(mean[best] / (1.44 / np.sqrt(max(cells, 1.0)))), float(factors[best])
+        height, height / error, float(factors[best]), float(mean[other]), float(factors[other])
     )
 
 

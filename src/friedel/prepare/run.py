@@ -8,18 +8,19 @@ import numpy as np
 
 from friedel.prepare.background import clipped, level, line_offsets, slow_background
 from friedel.prepare.bad_data import choose_maps, find_bad, mend, repeated
+from friedel.prepare.extended import find_extended, report
 from friedel.prepare.lockin_phase import upright
-from friedel.prepare.prepared import Prepared, Step
+from friedel.prepare.prepared import Prepared
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
 from friedel.prepare.robust import spread
 from friedel.prepare.settings import PrepareSettings
-from friedel.prepare.terraces import find_terraces
+from friedel.prepare.step import Step
 
 #: A map shows a ring if the power there is so many times (as a logarithm) that of its surroundings, and if it stands
 #: out by so many standard deviations. Maps of noise of any colour stay below (``benchmarks/checks.py``).
 RING_HEIGHT, RING_SIGMA = 0.5, 3.0
 #: The slow background dominates a map from this ratio of its standard deviation to that of the rest.
-SLOW = 1.0
+SLOW = 0.3
 #: A pixel interpolated in more than this share of the maps has no part in a refit.
 FILLED = 0.1
 
@@ -112,9 +113,12 @@ def flatten(
     ring = RingEvidence(float("nan"), float("nan"), 1.0)
     if known is not None and len(known) and settings.background != "none":
         half = np.pi / float(np.median(known)) / float(np.sqrt(pitch[0] * pitch[1]))
-        if settings.terraces:
-            maps, found = find_terraces(maps, half)
-            steps += found
+        if settings.extended:
+            pixel_nm = float(np.sqrt(pitch[0] * pitch[1]))
+            extended = find_extended(maps, half, pixel_nm, settings.high_pass)
+            if extended.any():
+                steps.append(report(extended))
+                maps = np.where(extended, np.nan, maps)
         ground = slow_background(maps, settings.high_pass * half)
         if settings.row_offsets:
             maps = maps - line_offsets(maps - ground)
@@ -142,7 +146,7 @@ def flatten(
                 )
             )
     lost_here = cleaned.filled.mean(axis=0) > FILLED
-    return Prepared(maps, cleaned.keep, lost_here, ring.height, ring.sigma, high, cleaned.lost, tuple(steps))
+    return Prepared(maps, cleaned.keep, lost_here, ring, high, cleaned.lost, tuple(steps))
 
 
 def _high_pass(

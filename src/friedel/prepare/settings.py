@@ -24,8 +24,8 @@ class PrepareSettings:
         applies the high-pass where the slow background dominates a map and the map shows a Friedel ring.
     row_offsets : bool
         Whether the offset of each scan line is subtracted.
-    terraces : bool
-        Whether terraces are levelled and the edges between them masked.
+    extended : bool
+        Whether structures larger than an atom (pits, islands, edges of terraces) are left out with their rim.
     high_pass : float
         Standard deviation of the Gaussian that defines the slow background, in half Friedel wavelengths; 0.5 to 5.
     clip : float
@@ -47,7 +47,7 @@ class PrepareSettings:
     bad_data: bool = True
     background: str = "auto"
     row_offsets: bool = True
-    terraces: bool = True
+    extended: bool = True
     high_pass: float = 1.0
     clip: float = 5.0
     fill_px: float = 2.0

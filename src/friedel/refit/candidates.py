@@ -118,6 +118,10 @@ class RefittedCandidates:
     used : bool
         False if the fit explains too few of the impurities: then it is not used to revise positions or probabilities.
     kind : str
+    confident : int
+        Candidates above the threshold before the refit.
+    confident_dropped : int
+        Those of them that the fit pruned.
     """
 
     table: pd.DataFrame
@@ -125,6 +129,8 @@ class RefittedCandidates:
     point: np.ndarray
     used: bool
     kind: str
+    confident: int
+    confident_dropped: int
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -137,6 +143,8 @@ class RefittedCandidates:
             "kind": self.kind,
             **self.fitted.summary(),
             "used": self.used,
+            "confident": self.confident,
+            "confident_dropped": self.confident_dropped,
             "constants": constants() | {"CandidateConstants": asdict(CANDIDATES)},
         }
 
@@ -179,15 +187,15 @@ def iter_refit_candidates(
         schedule,
     )
     given = ~fitted.new
-    explained = int(
-        (fitted.delta_chi2[given][confident] > 0).sum()
-    )  # neither left at the start position nor pruned
+    delta_chi2 = fitted.delta_chi2[given][confident]
+    explained = int((delta_chi2 > 0).sum())  # neither left at the start position nor pruned
+    counts = int(confident.sum()), int((delta_chi2 == 0).sum())
     if explained < CANDIDATES.min_explained * confident.sum():
         fitted = fitted.with_remarks(
             f"The {options.kind} refit explains only {explained} of {confident.sum()} impurities, and was left out: "
             "positions and probabilities are those found before. Check the surface band."
         )
-        return RefittedCandidates(table, fitted, np.full(len(table), -1), False, options.kind)
+        return RefittedCandidates(table, fitted, np.full(len(table), -1), False, options.kind, *counts)
     sigma = np.where(fitted.kept[given], seen["sigma_px"], fitted.sigma[given])
     row, column = fitted.positions[given].T
     seen = seen.assign(row=row, column=column, sigma_px=sigma, point=np.flatnonzero(given))
@@ -200,7 +208,9 @@ def iter_refit_candidates(
     table = pd.concat([seen, rest], ignore_index=True)
     table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
     point = table.pop("point").to_numpy(int)
-    return RefittedCandidates(table, fitted.with_remarks(*_remarks(fitted)), point, True, options.kind)
+    return RefittedCandidates(
+        table, fitted.with_remarks(*_remarks(fitted)), point, True, options.kind, *counts
+    )
 
 
 def prior_sigma(table: pd.DataFrame, shape: tuple[int, ...], schedule: Schedule) -> np.ndarray:

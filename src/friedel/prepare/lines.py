@@ -1,0 +1,95 @@
+"""Points along a line: a step edge or a scan line that was taken for a chain of impurities.
+
+The strip of one third of a half wavelength to either side of a line through two of the points holds so many points by
+chance (Poisson). The line that exceeds that most is the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Half width of the strip [half wavelengths].
+STRIP = 0.33
+#: A line has at least so many points, and its points leave no gap longer than this [half wavelengths].
+LEAST, GAP = 6, 4.0
+#: More points than this are thinned: pairs grow with the square.
+MANY = 250
+
+
+@dataclass(frozen=True)
+class Line:
+    """The most populated line.
+
+    Parameters
+    ----------
+    members : array of int
+        Its points.
+    excess : float
+        Points beyond those expected by chance, in their standard deviation; 0 without a line.
+    """
+
+    members: np.ndarray
+    excess: float
+
+
+def longest_line(points: np.ndarray, shape: tuple[int, int], half: float) -> Line:
+    """Find the line with the most points beyond chance.
+
+    Parameters
+    ----------
+    points : array, shape (n, 2)
+        (row, column) [px].
+    shape : (int, int)
+        Rows and columns of the field.
+    half : float
+        Half wavelength [px].
+
+    Returns
+    -------
+    Line
+    """
+    points = np.asarray(points, dtype=float).reshape(-1, 2)
+    nothing = Line(np.zeros(0, int), 0.0)
+    if len(points) < LEAST:
+        return nothing
+    seeds = np.arange(len(points))[:: -(-len(points) // MANY)]
+    first, second = np.array(np.triu_indices(len(seeds), 1))
+    start = points[seeds[first]]
+    along = points[seeds[second]] - start
+    length = np.hypot(*along.T)
+    # Two near points give no direction.
+    good = length > 3 * half
+    if not good.any():
+        return nothing
+    start, along = start[good], along[good] / length[good, None]
+    normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    off = np.abs(points @ normal.T - np.einsum("ij,ij->i", start, normal))
+    within = off <= STRIP * half
+    count = within.sum(axis=0)
+    reach = float(np.hypot(*shape))
+    best = nothing
+    for index in np.argsort(-count)[:40]:
+        if count[index] < LEAST:
+            break
+        members = np.flatnonzero(within[:, index])
+        place = (points[members] - start[index]) @ along[index]
+        order = np.argsort(place)
+        run = _longest_run(place[order], GAP * half)
+        members = members[order][run]
+        span = max(float(np.ptp(place[order][run])), 3 * half)
+        expected = len(points) / (shape[0] * shape[1]) * 2 * STRIP * half * min(span, reach)
+        # The two points that define the line are on it anyway.
+        excess = (len(members) - 2 - expected) / np.sqrt(expected + 1)
+        if len(members) >= LEAST and excess > best.excess:
+            best = Line(members, float(excess))
+    return best
+
+
+def _longest_run(place: np.ndarray, gap: float) -> slice:
+    """The longest run of sorted values without a gap."""
+    cuts = np.flatnonzero(np.diff(place) > gap) + 1
+    edges = np.concatenate([[0], cuts, [len(place)]])
+    longest = int(np.argmax(np.diff(edges)))
+    return slice(int(edges[longest]), int(edges[longest + 1]))
