@@ -1,4 +1,4 @@
-"""`pytest -m "not slow and not gui"` works without a screen: what starts Qt is marked by the fixtures that it asks for."""
+"""`pytest -m "not slow and not gui"` works without a screen: what starts Qt is marked by the fixtures it asks for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-TESTS = '''
+TESTS = """
 import pytest
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def through(qtbot):
 def test_direct(qtbot): ...
 def test_through_another(through): ...
 def test_plain(): ...
-'''
+"""
 
 
 def test_tests_that_start_qt_are_marked_gui_by_their_fixtures(tmp_path: Path, repository: Path) -> None:
