@@ -209,25 +209,64 @@ def _use_model(folder: Path) -> str:
     return ACCEPTED
 
 
-#: Command → arguments that work, and options that take a value.
-COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "info": (("grid.nc",), ("--material", "--onset-mev", "--mass", "--bias", "--pixel-nm", "--axes", "--dataset")),
-    "convert": (("grid.nc", "-o", "out.gsf", "--at", "0"), ("--at", "--channel", "--bias", "--pixel-nm")),
+#: Command → arguments that work, and options, each with a value that works.
+COMMANDS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "info": (
+        ("grid.nc",),
+        {
+            "--material": "au111",
+            "--onset-mev": "-500",
+            "--mass": "0.3",
+            "--bias": "-1:1",
+            "--pixel-nm": "0.3",
+        },
+    ),
+    "convert": (
+        ("grid.nc", "-o", "out.gsf", "--at", "0"),
+        {"--at": "-50", "--channel": "LockinX", "--area": "0:8,0:8", "--pixel-nm": "0.3", "--axes": "byx"},
+    ),
     "simulate": (
-        ("-o", "out.nc", "--size", "12", "--impurities", "2"),
-        ("--noise", "--seed", "--bias", "--impurities", "--drift-px", "--size", "--pixel-nm", "--material"),
+        ("-o", "out.nc", "--shape", "12,12", "--bias", "-100:0:50", "--impurities", "2"),
+        {
+            "--noise": "0.5",
+            "--seed": "3",
+            "--bias": "-100:0:50",
+            "--impurities": "1",
+            "--drift-px": "1",
+            "--shape": "12,14",
+            "--pixel-nm": "0.4",
+            "--material": "ag111",
+        },
     ),
     "detect": (
         ("grid.nc", "-o", "out.csv", "--material", "au111", "--method", "matched-field"),
-        ("--threshold", "--area", "--device", "--pixel-nm", "--refit", "--border-px", "--channel", "--onset-mev"),
+        {
+            "--threshold": "0.4",
+            "--area": "0:10,0:10",
+            "--device": "cpu",
+            "--pixel-nm": "0.4",
+            "--refit": "none",
+            "--channel": "LockinX",
+            "--onset-mev": "-500",
+            "--mass": "0.3",
+        },
     ),
     "evaluate": (
-        ("points.csv", "--reference", "points.csv"),
-        ("--tolerance-px", "--threshold", "--border-px", "--area", "--pixel-nm"),
+        ("points.csv", "points.csv"),
+        {
+            "--tolerance-px": "1",
+            "--tolerance-nm": "1",
+            "--threshold": "0.5",
+            "--border-px": "1",
+            "--shape": "12,12",
+        },
     ),
-    "models": (("list",), ("--json",)),
-    "train": (("-o", "out.safetensors", "--steps", "0"), ("--seed", "--minutes", "--device", "--set", "--workers")),
-}  # fmt: skip
+    "models": (("show", "paper"), {"--json": ""}),
+    "train": (
+        ("-o", "out.safetensors", "--steps", "0"),
+        {"--seed": "1", "--device": "cpu", "--set": "pool=3", "--workers": "0"},
+    ),
+}
 
 
 @functools.cache
