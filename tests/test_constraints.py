@@ -59,7 +59,9 @@ def test_everything_that_an_installation_brings_is_pinned(repository: Path) -> N
         if present[name].version.partition("+")[0] != wanted[name].partition("+")[0]
     }
     if other:
-        pytest.skip(f"this environment was not installed by constraints.txt: {', '.join(sorted(other))} differ")
+        pytest.skip(
+            f"this environment was not installed by constraints.txt: {', '.join(sorted(other))} differ"
+        )
     missing = {name: present[name].version for name in closure - set(wanted)}
     assert not missing, "\n".join(f"{name}=={version}" for name, version in sorted(missing.items()))
 

@@ -21,10 +21,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz.tries import TRIES
+from tests.fuzz.tries import TRIES, warm_up
 
 #: Seconds that a try may take; a busy machine needs some.
 LIMIT = 60.0
+#: Seconds that a child may take to start.
+START = 600.0
 Try = Callable[[random.Random, Path], str]
 
 
@@ -46,7 +48,9 @@ def once(attempt: Try, kind: str, number: int) -> tuple[str, str]:
 
 
 def work(pipe: Any, kind: str, attempt: Try | None = None) -> None:
-    """In the child: do the tries whose numbers come through the pipe."""
+    """In the child: do the tries whose numbers come through the pipe, after a word that all is ready."""
+    warm_up()
+    pipe.send(("ready", ""))
     attempt = attempt or TRIES[kind][0]
     while True:
         pipe.send(once(attempt, kind, pipe.recv()))
@@ -67,14 +71,23 @@ def run(
     deaths = 0
     failures: list[tuple[int, str]] = []
     child = pipe = None
+    ready, waited = False, 0.0
     number, started = first, time.monotonic()
     while time.monotonic() - started < seconds:
         if child is None:
             pipe, other = context.Pipe()
+            waited = time.monotonic()  # a start is not counted: a busy machine takes a minute for it
             child = context.Process(target=work, args=(other, kind, attempt), daemon=False)
             child.start()
             other.close()
+            ready = False
         try:
+            if not ready:
+                if not pipe.poll(START):
+                    raise EOFError
+                pipe.recv()
+                ready = True
+                started += time.monotonic() - waited
             pipe.send(number)
             if pipe.poll(limit):
                 result, what = pipe.recv()

@@ -290,12 +290,12 @@ def command(rng: random.Random, folder: Path) -> str:
     verb = rng.choice(sorted(COMMANDS))
     fixed, options = COMMANDS[verb]
     argv = [verb, *fixed]
-    for _ in range(rng.randint(1, 2)):
-        argv += [
-            rng.choice(options),
-            rng.choice((*ODD_NUMBERS, *ODD_TEXTS, "20:-100:5", "0:2,0:2", "5:1,9:9")),
-        ]
-    if rng.random() < 0.2:
+    for _ in range(rng.randint(1, 3)):
+        name = rng.choice(sorted(options))
+        odd = rng.choice((*ODD_NUMBERS, *ODD_TEXTS, "20:-100:5", "0:2,0:2", "5:1,9:9", "2,2", "1000000,2"))
+        value = options[name] if rng.random() < 0.4 else odd
+        argv += [name, value] if value else [name]
+    if rng.random() < 0.1:
         argv[rng.randrange(1, len(argv))] = rng.choice(ODD_TEXTS)
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -309,6 +309,11 @@ def command(rng: random.Random, folder: Path) -> str:
     if code not in (0, 2) or (code == 2 and len(lines) != 1):
         raise Failure(f"{argv}: exit code {code}, stderr {lines[:3]}")
     return ACCEPTED if code == 0 else REFUSED
+
+
+def warm_up() -> None:
+    """Do once what takes long and is no try: imports, and the files that are damaged."""
+    _files(), _model(), _inputs()
 
 
 #: Kind → (one try, share of the time).
