@@ -139,3 +139,33 @@ def test_models_load_without_their_module_names_on_the_path(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.split() == ["64", "2"], done.stderr
+
+
+def test_the_hook_of_frozen_programs_takes_every_module_that_is_imported_by_name(monkeypatch):
+    """PyInstaller runs the hook; here its two helpers are replaced by what they are documented to do."""
+    import pkgutil
+    import runpy
+    import types
+    from pathlib import Path
+
+    from friedel._pyinstaller import hook_dirs
+    from friedel.models.model import ARCHITECTURES
+    from friedel.training.recipes import RECIPES
+
+    hooks = types.ModuleType("PyInstaller.utils.hooks")
+    folder = Path(friedel.__file__).parent
+    hooks.collect_submodules = lambda package, filter: [
+        name
+        for _, name, _ in pkgutil.walk_packages([str(folder)], f"{package}.", onerror=None)
+        if filter(name)
+    ]
+    hooks.collect_data_files = lambda package: [
+        (str(path), package) for path in folder.rglob("*") if path.suffix not in (".py", ".pyc")
+    ]
+    for name in ("PyInstaller", "PyInstaller.utils"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "PyInstaller.utils.hooks", hooks)
+    made = runpy.run_path(str(Path(hook_dirs()[0]) / "hook-friedel.py"))
+    by_name = {place.split(":")[0] for place in (*ARCHITECTURES.values(), *RECIPES.values())}
+    assert by_name <= set(made["hiddenimports"]) and "friedel.cli.detect" in made["hiddenimports"]
+    assert any(path.endswith("friedel.safetensors") for path, _ in made["datas"])

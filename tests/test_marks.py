@@ -1,4 +1,4 @@
-"""`pytest -m "not slow and not gui"` works without a screen: what starts Qt is marked by the fixtures that it asks for."""
+"""`pytest -m "not slow and not gui"` works without a screen: what starts Qt is marked by the fixtures it asks for."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_the_oldest_versions_are_those_of_the_project(repository: Path, project:
             oldest[_normal(name)] = version
     for line in project["project"]["dependencies"]:
         name, bound = line.split(">=")
-        if _normal(name) in oldest and _normal(name) != "torch":
+        if _normal(name) in oldest:
             stated = bound.strip()
             assert oldest[_normal(name)] == stated or oldest[_normal(name)].startswith(stated + "."), line
 
@@ -126,3 +126,44 @@ def test_dependencies_are_explained(repository: Path, project: dict) -> None:
     wanted = set(project["project"]["dependencies"])
     wanted |= {line for lines in project["project"]["optional-dependencies"].values() for line in lines}
     assert {_normal(line) for line in wanted} - {"napari-friedel"} == rows
+
+
+def test_classifiers_say_no_more_than_the_table_of_platforms(repository: Path, project: dict) -> None:
+    page = (repository / "docs" / "reference" / "platforms.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")
+    ]
+    tested = [row for row in rows if len(row) == 3 and row[2].startswith("tested")]
+    systems = {"POSIX :: Linux": "Linux", "MacOS": "macOS", "Microsoft :: Windows": "Windows"}
+    for line in project["project"]["classifiers"]:
+        if line.startswith("Operating System :: "):
+            name = systems[line.removeprefix("Operating System :: ")]
+            assert any(row[0].startswith(name) for row in tested), line
+        if found := re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", line):
+            assert any(row[1] == found[1] for row in tested), line
+
+
+def test_fragments_of_the_changelog_have_a_kind(repository: Path, project: dict) -> None:
+    kinds = {entry["directory"] for entry in project["tool"]["towncrier"]["type"]}
+    assert kinds == {"added", "changed", "fixed"}
+    for path in (repository / "changelog.d").glob("*.md"):
+        assert path.stem.rpartition(".")[2] in kinds and path.read_text(encoding="utf-8").strip(), path.name
+
+
+def test_the_conda_recipe_asks_for_what_the_project_asks_for(repository: Path, project: dict) -> None:
+    text = (repository / "conda" / "meta.yaml").read_text(encoding="utf-8")
+    asked = {tuple(line.split()) for line in re.findall(r"^    - (\S+ >=\S+)$", text, re.MULTILINE)}
+    for line in project["project"]["dependencies"]:
+        name, bound = re.fullmatch(r"([\w.-]+)\s*(>=\S+)", line).groups()
+        assert ({"torch": "pytorch"}.get(name, name.lower()), bound) in asked, line
+    assert f'version = "{project["project"]["version"]}"' in text
+
+
+@pytest.mark.parametrize("name", [".github/workflows/ci.yml", ".readthedocs.yaml"])
+def test_other_services_run_the_commands_of_the_project(repository: Path, name: str) -> None:
+    text = (repository / name).read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    tox = (repository / "tox.ini").read_text(encoding="utf-8")
+    wanted = re.findall(r"TOXENV: (\w+)", text) + re.findall(r"tox -e (\w+)", text)
+    assert content and wanted and all(f"[testenv:{one}]" in tox for one in wanted)
+    assert ".ci/run" in text or "tox==" + _pins(repository)["tox"] in text

@@ -20,6 +20,7 @@ CONFIG = AttentionConfig(width=4, dilations=(1,))
 HEADER = {"architecture": "attention", "config": CONFIG.as_dict(), "k_range": [0.6, 0.9], "threshold": 0.3}
 #: Values that no entry of a header can have, or only some.
 ODD = [
+    None,
     float("inf"),
     -1,
     5,

@@ -66,7 +66,9 @@ def run(args: argparse.Namespace) -> int:
     from friedel.cli.common import dispersion_of, open_input, run_with_bar
     from friedel.errors import ModelError
     from friedel.finetuning.tuner import FineTuneConfig, FineTuner
-    from friedel.models.registry import SUFFIX, load_model, save_model
+    from friedel.models.publish import reserved
+    from friedel.models.registry import SUFFIX, load_model
+    from friedel.training.trained import save_trained
 
     target = Path(args.output)
     target = target if target.suffix == SUFFIX else target.with_name(target.name + SUFFIX)
@@ -109,8 +111,9 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.resume:
         tuner.restore(autosave)
-    tuned = run_with_bar(tuner.run(), "fine-tuning")
-    save_model(target, tuned.network, tuned.header)
+    with reserved(target):
+        tuned = run_with_bar(tuner.run(), "fine-tuning")
+        save_trained(target, tuned.network, tuned.header)
     autosave.unlink(missing_ok=True)
     _print_change(tuned.header["fine_tune"]["before"], tuned.header["fine_tune"]["after"])
     print(target)

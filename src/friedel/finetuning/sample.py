@@ -145,19 +145,10 @@ def prepare_sample(
     FriedelWarning
         Of voltages that are left out.
     """
-    band = resolve(dispersion)
-    if band is None:
-        raise PhysicsError(
-            "Fine-tuning simulates your sample and needs its surface band: give a material, or band onset and "
-            "effective mass (friedel.fit_dispersion(stack) fits them)."
-        )
+    band = _band(dispersion)
     part = crop(stack, area)
     data = didv(part, channel)
-    values, bias = data.to_numpy(), part["bias"].to_numpy()
-    seen = np.isfinite(values).any(axis=(1, 2))
-    values, bias = values[seen], bias[seen]
-    if not len(bias):
-        raise StackError("No pixel of this area was acquired; nothing can be learned.")
+    values, bias = _acquired(data.to_numpy(), part["bias"].to_numpy())
     everywhere = np.isfinite(values).all(axis=0)
     # The detector's own rule, so that the network learns from the pixels that it will process.
     shape = (values.shape[1], values.shape[2])
@@ -174,21 +165,45 @@ def prepare_sample(
     tensor = normalise_maps(torch.from_numpy(maps)[None], mask[None])[0]
     # Resampling averages noise over new, larger pixels or smears it over smaller ones: measured afterwards.
     noise = measure_noise(np.where(known, maps, np.nan), k)
-    provenance = {
+    measured = {
         "source": str(stack.attrs.get("source", "")),
         "channel": str(data.attrs["channel"]),
         "area": [[int(v) for v in side] for side in area] if area else None,
         "shape": [*scaling.shape],
+        "pixel_nm": [float(v) for v in pixel_pitch(part)],
+    }
+    provenance = measured | _provenance(bias, k, noise, band)
+    origin = (int(area[0][0]), int(area[1][0])) if area else (0, 0)
+    return Sample(tensor, mask, torch.from_numpy(k).float(), noise, scaling, origin, provenance)
+
+
+def _band(dispersion: Dispersion | str | None) -> Dispersion:
+    band = resolve(dispersion)
+    if band is None:
+        raise PhysicsError(
+            "Fine-tuning simulates your sample and needs its surface band: give a material, or band onset and "
+            "effective mass (friedel.fit_dispersion(stack) fits them)."
+        )
+    return band
+
+
+def _acquired(values: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maps and voltages of which at least one pixel was acquired."""
+    seen = np.isfinite(values).any(axis=(1, 2))
+    if not seen.any():
+        raise StackError("No pixel of this area was acquired; nothing can be learned.")
+    return values[seen], bias[seen]
+
+
+def _provenance(bias: np.ndarray, k: np.ndarray, noise: Noise, band: Dispersion) -> dict[str, Any]:
+    return {
         "bias_mv": [float(bias.min()), float(bias.max())],
         "voltages": len(bias),
-        "pixel_nm": [float(v) for v in pixel_pitch(part)],
         "k": [float(k.min()), float(k.max())],
         "noise": round(noise.share, 4),
         "noise_correlation": [round(r, 3) for r in noise.correlation],
         "dispersion": {"onset_mev": band.onset_mev, "mass": band.mass, "name": band.name},
     }
-    origin = (int(area[0][0]), int(area[1][0])) if area else (0, 0)
-    return Sample(tensor, mask, torch.from_numpy(k).float(), noise, scaling, origin, provenance)
 
 
 def model_sample(

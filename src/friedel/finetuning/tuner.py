@@ -22,7 +22,6 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-import friedel
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.errors import ModelError
 from friedel.finetuning.config import FineTuneConfig
@@ -37,21 +36,12 @@ from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress, drain
 from friedel.stack import Area
 from friedel.training.adam import Adam
-from friedel.training.checkpoint import (
-    Keeper,
-    MovingParts,
-    different_settings,
-    reading_checkpoint,
-    write_checkpoint,
-)
+from friedel.training.checkpoint import Keeper, MovingParts, reading_checkpoint, write_checkpoint
+from friedel.training.fine_tune_state import check_state, saved_history, tuned_header
 from friedel.training.interrupts import Interrupts
 from friedel.training.losses import correction_loss, regulariser, sharpness, total_loss
 
 __all__ = ["FineTuneConfig", "FineTuner", "fine_tune", "iter_fine_tune"]
-
-
-#: Settings that may change when a fine-tuning goes on: they say how long and where, not what is learned.
-FREE = ("epochs", "patience", "device", "preview")
 
 
 class FineTuner:
@@ -92,13 +82,8 @@ class FineTuner:
         self.device = resolve_device(self.config.device)
         self.parent = load_model(model, self.device)  # a `Model` is moved there
         sample = model_sample(self.parent, stack, dispersion, channel=channel, area=area)
-        self.recipe = sample_recipe(
-            self.parent,
-            sample,
-            batch=self.config.batch,
-            voltages=self.config.voltages,
-            noise=self.config.noise,
-        )
+        c = self.config
+        self.recipe = sample_recipe(self.parent, sample, batch=c.batch, voltages=c.voltages, noise=c.noise)
         self.sample = sample
         self.autosave = None if autosave is None else Path(autosave)
         self.network = copy.deepcopy(self.parent.network).to(self.device).train().requires_grad_(True)
@@ -154,7 +139,7 @@ class FineTuner:
                     with interrupts.step():
                         values = self._train_step()
                         self.step += 1
-                    if self._first_validation_due():
+                    if not self.validations and self._validation_due():
                         yield self._progress(values)  # at once; the validation takes a second
                     with interrupts.step():
                         values |= self._validate_if_due()
@@ -169,9 +154,6 @@ class FineTuner:
                 raise
         keeper.keep(now=True)
         return self.best()
-
-    def _first_validation_due(self) -> bool:
-        return not self.validations and self._validation_due()
 
     def _validation_due(self) -> bool:
         return self.step in (1, self.config.steps) or self.step % self.config.check_every == 0
@@ -191,11 +173,8 @@ class FineTuner:
 
     def _progress(self, values: dict[str, Any]) -> Progress:
         epoch = min(self.config.epochs, 1 + (max(self.step, 1) - 1) // self.config.steps_per_epoch)
-        return Progress(
-            self.step / self.config.steps,
-            f"epoch {epoch} of {self.config.epochs}",
-            {**values, "step": self.step},
-        )
+        text = f"epoch {epoch} of {self.config.epochs}"
+        return Progress(self.step / self.config.steps, text, {**values, "step": self.step})
 
     def _train_step(self) -> dict[str, Any]:
         config, recipe = self.config, self.recipe
@@ -247,23 +226,15 @@ class FineTuner:
         network = copy.deepcopy(self.network)
         network.load_state_dict(self.history.best)
         network.eval().requires_grad_(False)
-        before, now = ({}, {})
-        if self.validations:
-            before, now = self.validations[0], self.validations[self.history.best_index]
-        header = {
-            **self.parent.header,
-            "parent": self.parent.sha256,
-            "parent_name": self.parent.name,
-            "version": friedel.__version__,
-            "sample": self.sample.provenance,
-            "fine_tune": {
-                **asdict(self.config),
-                "noise_used": round(self.recipe.noise, 4),
-                "steps_done": self.step,
-                "before": before,
-                "after": now,
-            },
+        seen = self.validations or [{}]
+        before, now = seen[0], seen[self.history.best_index]
+        done = {
+            "noise_used": round(self.recipe.noise, 4),
+            "steps_done": self.step,
+            "before": before,
+            "after": now,
         }
+        header = tuned_header(self.parent, self.sample, self.config, done)
         return Model(network, header, f"{self.parent.name} fine-tuned")
 
     def save_state(self, path: str | os.PathLike[str]) -> None:
@@ -299,23 +270,9 @@ class FineTuner:
             If the file is damaged or belongs to another parent, sample or settings.
         """
         with reading_checkpoint(path, self.device, "saved fine-tuning") as content:
-            ours = (self.parent.sha256, self.sample.provenance)
-            if (content["parent"], content["sample"]) != ours:
-                raise ModelError(f"The fine-tuning saved in {path} belongs to another model or sample.")
-            kept, given = (
-                {k: v for k, v in one.items() if k not in FREE}
-                for one in (content["config"], asdict(self.config))
-            )
-            if other := different_settings(kept, given):
-                raise ModelError(
-                    f"The fine-tuning saved in {path} has other settings ({'; '.join(other)}). "
-                    "Go on with the same ones, or begin a new one."
-                )
+            check_state(content, path, self.parent, self.sample, self.config)
             self._parts().load(content)
-            # Version 0.1 called a validation a look.
-            validations = content.get("validations", content.get("looks"))
-            index = content.get("best_index", content.get("best_look"))
-            self.history = History(content["best"], list(validations), int(index))
+            self.history = saved_history(content)
             self.step = int(content["step"])
         return self
 

@@ -150,7 +150,8 @@ def check_header(header: Any, where: str) -> dict[str, Any]:
             raise ModelError(f"{where} has a damaged header: {name} must be {words}, not {shown}.")
         if name in REQUIRED and header[name] is None:
             raise ModelError(f"{where} has a damaged header: {name} must be {words}, not null.")
-    return dict(header)
+    # An entry that is null says as much as one that is missing.
+    return {name: value for name, value in header.items() if value is not None or name not in SCHEMA}
 
 
 def _is_json(value: Any, depth: int) -> bool:
