@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 #: A format is recognised within this many bytes.
 HEAD = 4096
 
@@ -100,19 +102,28 @@ def _qpi_text(head: bytes, path: Path) -> bool:
     first = lines[0].replace(",", " ").split()
     try:
         numbers = [float(word) for word in first]
-        second = [float(word) for word in lines[1].replace(",", " ").split()[: max(2, len(first))]]
+        cut_off = len(lines) == 2 and len(head) >= HEAD  # its last number may have lost digits
+        second = [float(word) for word in lines[1].replace(",", " ").split()[: -1 if cut_off else None]]
     except ValueError:
         return False
     if len(numbers) < 2 or len(second) < 2:
         return False
-    rest = numbers[2:]
-    return (
-        numbers[0] >= 2
-        and numbers[0].is_integer()
-        and numbers[1] >= 1
-        and numbers[1].is_integer()
-        and not any(rest)
-    )
+    resolution, places = numbers[:2]
+    if not (resolution >= 2 and resolution.is_integer() and places >= 1 and places.is_integer()):
+        return False
+    if any(numbers[2:]):
+        return False
+    # A table that begins with two numbers is no dataset: its second row holds a coordinate per pixel.
+    counts = [len(line.replace(",", " ").split()) for line in lines]
+    cut = len(head) >= HEAD
+    if len(lines) > 2 or not cut:
+        steps = np.diff(second[: int(resolution)])
+        return (
+            counts[1] >= resolution
+            and bool(np.allclose(steps, steps[:1], rtol=1e-2, atol=1e-3))
+            and (cut or (len(counts) > 2 and counts[2] >= resolution**2))
+        )
+    return True
 
 
 _ALL = (
@@ -124,6 +135,7 @@ _ALL = (
         (".dat",),
         _nanonis_spectrum,
         "friedel.io.nanonis_spectra",
+        asks=True,
         many=True,
     ),
     Format(
@@ -154,6 +166,16 @@ _ALL = (
         (".dat",),
         _starts(b"[Paramet32]", b"[Paramco32]"),
         "friedel.io.createc",
+        many=True,
+    ),
+    Format(
+        "createc-spectra",
+        "Createc spectra (.VERT)",
+        (".vert",),
+        _starts(b"[ParVERT"),
+        "friedel.io.createc_vert",
+        asks=True,
+        many=True,
     ),
     Format(
         "createc-grid",

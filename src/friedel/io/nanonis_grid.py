@@ -1,8 +1,8 @@
 """Nanonis grid spectroscopy (`.3ds`): one record a pixel, of parameters and then the sweep of every channel.
 
-The header is text, the data big-endian float32. Each record keeps the limits of its sweep and its tip position: these say
-where it lies (row by row, in a meander, along a line, in any order), and that no byte was lost. A grid that was broken off
-ends early; the rest is NaN. The channels are read when they are touched.
+The header is text, the data big-endian float32. Each record keeps the limits of its sweep and its tip position: these
+say where it lies (row by row, in a meander, along a line, in any order), and that no byte was lost. A grid that was
+broken off ends early; the rest is NaN. The channels are read when they are touched.
 """
 
 from __future__ import annotations
