@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
+from friedel.io.limits import check_unpacked
 from friedel.stack import make_stack
 
 #: Where the payload of files without the mark ``DATA`` begins.
@@ -100,7 +101,7 @@ def load(path: Path) -> Image:
     columns, rows, count = (whole(header, key, path) for key in ("columns", "rows", "channels"))
     values = _payload(raw, start, columns * rows * count, path).reshape(count, rows, columns)
     names = _names(header, count, path)
-    scanned = values.any(axis=(0, 2))
+    scanned = np.asarray(values.any(axis=(0, 2)))
     if not scanned.any():
         raise StackError(f"{path}: no line of this image was ever scanned.")
     planes, units = {}, {}
@@ -146,6 +147,7 @@ def parse(raw: bytes) -> dict[str, str]:
 def _payload(raw: bytes, start: int, count: int, path: Path) -> np.ndarray:
     """Read `count` float32 numbers after one that means nothing."""
     if raw.startswith(b"[Paramco32]"):
+        check_unpacked(4 * count, path, "the header")
         # No more is unpacked than the header asks for, whatever the stream holds.
         body = zlib.decompressobj().decompress(raw[start:], 4 * (count + 1))
     else:

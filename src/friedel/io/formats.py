@@ -84,6 +84,29 @@ def _createc_grid(head: bytes, path: Path) -> bool:
     return path.suffix.lower() == ".specgrid"
 
 
+def _labview_map(head: bytes, path: Path) -> bool:
+    if path.suffix.lower() not in (".1fl", ".tfr"):
+        return False
+    from friedel.io.labview_map import fits
+
+    return fits(path)
+
+
+def _nanosurf(head: bytes, path: Path) -> bool:
+    return head.lstrip().startswith(b"[DataSet]") and b"Gr0-Ch0" in head
+
+
+def _igor_package(head: bytes, path: Path) -> bool:
+    # Its first record is of variables (1) or history (2); the format has no other mark.
+    return path.suffix.lower() in (".pxp", ".pxt") and head[:1] in (
+        b"\x00",
+        b"\x01",
+        b"\x02",
+        b"\x03",
+        b"\x09",
+    )
+
+
 def _matlab(head: bytes, path: Path) -> bool:
     return head.startswith(b"MATLAB ")
 
@@ -185,8 +208,28 @@ _ALL = (
         "friedel.io.createc_grid",
         asks=True,
     ),
+    Format(
+        "labview-map",
+        "LabVIEW map (.1FL, .TFR)",
+        (".1fl", ".tfr"),
+        _labview_map,
+        "friedel.io.labview_map",
+        asks=True,
+    ),
+    Format(
+        "wsxm",
+        "WSxM (.stp, .top, .gsi)",
+        (".stp", ".top", ".gsi"),
+        _starts(b"WSxM file copyright"),
+        "friedel.io.wsxm",
+        asks=True,
+    ),
+    Format("nid", "Nanosurf (.nid)", (".nid",), _nanosurf, "friedel.io.nid", asks=True),
+    Format(
+        "igor-package", "Igor package (.pxp)", (".pxp",), _igor_package, "friedel.io.igor_package", asks=True
+    ),
     Format("matlab", "MATLAB (.mat)", (".mat",), _matlab, "friedel.io.matlab", asks=True),
-    Format("netcdf", "netCDF (.nc)", (".nc", ".nc4"), _netcdf, "friedel.io.netcdf"),
+    Format("netcdf", "netCDF, GXSM (.nc)", (".nc", ".nc4"), _netcdf, "friedel.io.netcdf"),
     Format(
         "hdf5",
         "HDF5, NSID or NeXus (.h5, .nxs)",

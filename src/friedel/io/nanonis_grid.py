@@ -112,7 +112,7 @@ def _checked(records: Records, names: list[str], path: Path) -> tuple[np.ndarray
         raise StackError(f"{path}: every record of this grid is empty: nothing was measured.")
     ends = [i for i, name in enumerate(names) if name.lower() in ("sweep start", "sweep end")]
     if len(ends) == 2:
-        limits = table[np.ix_(taken, ends)]
+        limits = table[taken][:, ends]
         first = limits[0]
         wrong = ~(np.abs(limits - first) <= 1e-4 * np.abs(first).max() + 1e-12).all(axis=1)
         if wrong.any():
