@@ -253,7 +253,7 @@ def createc(path: Path, compressed: bool = True) -> dict[str, Any]:
 def createc_grid(path: Path) -> dict[str, Any]:
     """Write a .specgrid of version 4400: 5 × 4 spectra of 7 points, two channels."""
     words = np.zeros(256, "<i4")
-    words[[0, 1, 2, 7, 14, 25, 26]] = [4400, 50, 40, 7, 2, 10, 10]
+    words[[0, 1, 2, 7, 14, 23, 24, 25, 26]] = [4400, 50, 40, 7, 2, 5, 4, 10, 10]
     table = np.zeros((7, 3), "<f4")
     table[:, 0] = BIAS
     both = np.stack([cube(1), cube(0)])  # channel, bias, y, x

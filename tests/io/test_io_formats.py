@@ -138,7 +138,7 @@ class TestNanonisGrid:
         points = 17 if shared_once else 19
         data = [np.random.default_rng(c).uniform(1, 2, (points, 2, 3)).astype(np.float32) for c in range(2)]
         header = makers.grid_header(data[0].shape) | {"Filetype": "MLS", key: table}
-        makers.grid(tmp_path / "a.3ds", data, header)
+        makers.grid(tmp_path / "a.3ds", data, header, limits=(-0.1, 0.1))
         stack = open_stack(tmp_path / "a.3ds")
         parts = [np.linspace(-100, -20, 5), np.linspace(-20, 20, 9)[1:], np.linspace(20, 100, 5)[1:]]
         np.testing.assert_allclose(stack["bias"], np.concatenate(parts), atol=1e-9)
@@ -298,9 +298,12 @@ class TestSpectra:
             open_stack(tmp_path)
 
     def test_one_point_is_no_map(self, tmp_path: Path) -> None:
-        makers.spectrum(tmp_path / "p.dat", 0, 0)
+        makers.spectrum(tmp_path / "p.dat", 3, -4)
+        stack = open_stack(tmp_path / "p.dat")
+        assert dict(stack.sizes) == {"bias": 7, "y": 1, "x": 1}
+        np.testing.assert_allclose(tip_position(stack, stack["x"][0], stack["y"][0]), (3, -4))
         with pytest.raises(StackError, match="one spectrum"):
-            open_stack(tmp_path / "p.dat")
+            pixel_pitch(stack)
 
 
 @pytest.mark.parametrize("name", ["hdf5", "mat5", "mat73", "npy", "tiff", "qpi"])

@@ -14,9 +14,10 @@ import h5py
 import io_makers as makers
 import numpy as np
 import pytest
+import vendor_makers as vendors
 import xarray as xr
 from hypothesis import given, settings, strategies as st
-from io_makers import MAKERS
+from io_makers import MAKERS as COMMON
 
 from friedel.errors import StackError
 from friedel.io import FORMATS, guard, open_stack, sniff
@@ -56,6 +57,8 @@ def nothing_made_up(damaged: xr.Dataset, whole: xr.Dataset) -> None:
         np.testing.assert_array_equal(values[np.isfinite(values)], truth[np.isfinite(values)])
 
 
+#: Every format that tests can write themselves.
+MAKERS = {**COMMON, **vendors.VENDORS}
 #: Each opening of these starts a process (`friedel.io.guard`): a few regions here, all of them in the slow test.
 HDF5 = ("nsid", "hdf5", "mat73", "netcdf")
 
@@ -70,10 +73,10 @@ def test_every_region_damaged_in_turn(name: str, tmp_path: Path, monkeypatch: py
     assert (
         open_all(path, options) is not None
     )  # and whatever is imported is imported before memory is counted
-    monkeypatch.setattr(guard, "SECONDS", 2.0)
+    monkeypatch.setattr(guard, "SECONDS", 1.0)
     tracemalloc.start()
     try:
-        for number, (start, stop) in enumerate(regions(len(good), 6 if name in HDF5 else 10)):
+        for number, (start, stop) in enumerate(regions(len(good), 4 if name in HDF5 else 8)):
             fills = (bytes(stop - start), b"\xff" * (stop - start), noise.bytes(stop - start))
             for fill in fills[number % 3 :][:1] if name in HDF5 else fills:
                 path.write_bytes(good[:start] + fill + good[stop:])
@@ -100,9 +103,10 @@ def test_cut_off_anywhere(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["nanonis-grid", "nanonis-scan", "igor", "gwyddion", "gsf", "npy", "createc-grid"]
+    "name",
+    ["nanonis-grid", "nanonis-scan", "igor", "gwyddion", "gsf", "npy", "createc-grid", *vendors.VENDORS],
 )
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_flipped_header_bytes(
     name: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -119,7 +123,7 @@ def test_flipped_header_bytes(
 
 
 @settings(max_examples=40)
-@given(tail=st.binary(max_size=300), magic=st.integers(0, 13))
+@given(tail=st.binary(max_size=300), magic=st.integers(0, 17))
 def test_random_bytes_behind_every_magic(
     tmp_path_factory: pytest.TempPathFactory, tail: bytes, magic: int
 ) -> None:
@@ -138,6 +142,10 @@ def test_random_bytes_behind_every_magic(
         b"\x89HDF\r\n\x1a\n",
         b"II*\x00",
         b"\x93NUMPY\x01\x00",
+        b"[ParVERT30]\r\nDATA\r\n",
+        b"WSxM file copyright UAM\r\n[Header end]\r\n",
+        b"[DataSet]\r\nGr0-Ch0=DataSet-0:0\r\n#!",
+        b"CDF\x01",
     ]
     path = tmp_path_factory.mktemp("random") / "file.bin"
     path.write_bytes(heads[magic] + tail)
@@ -196,7 +204,7 @@ def test_absurd_lengths_of_texts_in_an_igor_wave(place: int, length: int, tmp_pa
 def test_an_empty_file_is_told(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"empty{suffix}"
     path.touch()
-    with pytest.raises(StackError, match=r"empty|cut off"):
+    with pytest.raises(StackError, match=r"empty|cut off|no known format"):
         open_stack(path)
 
 

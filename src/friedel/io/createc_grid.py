@@ -15,6 +15,7 @@ import xarray as xr
 from friedel.errors import StackError
 from friedel.io import createc
 from friedel.io.axes import AxesMissing, bias_axis, pixel_pair
+from friedel.io.createc_vert import branches
 from friedel.io.lazy import Records, sweep_variable
 from friedel.stack import make_stack
 
@@ -41,19 +42,14 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
         raise StackError(f"{path}: the file ends before its first spectrum.")
     table = np.fromfile(path, "<f4", width * points, offset=4 * _WORDS).reshape(points, width)
     axis = table[:, 0].astype(float)
-    keep = np.arange(points)
     if not np.isfinite(axis).all() or np.abs(axis).max() > 1e5:
         raise StackError(f"{path}: the table of the sweep is damaged.")
-    if len(np.unique(axis)) < points:
-        turn = int(np.argmax(np.abs(axis - axis[0])))
-        if len(np.unique(axis[: turn + 1])) < turn + 1 or turn < 1:
-            raise StackError(f"{path}: the sweep visits a voltage several times; this cannot be told apart.")
-        keep = keep[: turn + 1]  # there and back: the way there
+    keep, _ = branches(axis)
     records = Records(path, offset, length, (rows, columns), acquired, "<f4")
     return make_stack(
         {f"ADC {c}": sweep_variable(records, keep * channels + c) for c in range(channels)},
         bias_mv=axis[keep] if bias is None else bias_axis(bias, len(keep)),
-        pixel_nm=_pixel(path, rows, columns) if pixel_nm is None else pixel_pair(pixel_nm),
+        pixel_nm=_pixel(path, words, rows, columns) if pixel_nm is None else pixel_pair(pixel_nm),
         units={f"ADC {c}": "DAC" for c in range(channels)},
         header={"version": version, "words": words[:32].tolist()},
         instrument="Createc",
@@ -64,14 +60,15 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
 
 
 def _shape(words: np.ndarray) -> tuple[int, int]:
-    """Image pixels over grid steps, or the corners where a version keeps no steps."""
-    nx, ny, step_x, step_y = (int(words[i]) for i in (1, 2, 25, 26))
-    if 0 < step_x <= nx and 0 < step_y <= ny:
-        return ny // step_y, nx // step_x
+    """The grid's count, or the corners where a version keeps none."""
+    columns, rows = int(words[23]), int(words[24])
+    if columns > 0 and rows > 0:
+        return rows, columns
     return int(words[21] - words[20]) + 1, int(words[19] - words[18]) + 1
 
 
-def _pixel(path: Path, rows: int, columns: int) -> tuple[float, float]:
+def _pixel(path: Path, words: np.ndarray, rows: int, columns: int) -> tuple[float, float]:
+    """The step in image pixels, times the size of one of them."""
     beside = path.with_name(path.name + ".dat")
     if not beside.exists():
         raise AxesMissing(
@@ -80,6 +77,10 @@ def _pixel(path: Path, rows: int, columns: int) -> tuple[float, float]:
             {"grid": (rows, columns)},
         )
     with beside.open("rb") as file:
-        header = createc.parse(file.read(createc.HEADER))
+        _, header = createc.split(file.read(2 * createc.HEADER))
     size = createc.number(header, "height", beside) * 0.1, createc.number(header, "width", beside) * 0.1
-    return size[0] / rows, size[1] / columns
+    steps = [
+        (int(words[step]) / int(words[image]) if words[step] > 0 and words[image] > 0 else 1 / count)
+        for step, image, count in ((26, 2, rows), (25, 1, columns))
+    ]
+    return size[0] * steps[0], size[1] * steps[1]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from friedel._util.registry import Registry
 
 #: A format is recognised within this many bytes.
@@ -84,6 +86,29 @@ def _createc_grid(head: bytes, path: Path) -> bool:
     return path.suffix.lower() == ".specgrid"
 
 
+def _labview_map(head: bytes, path: Path) -> bool:
+    if path.suffix.lower() not in (".1fl", ".tfr"):
+        return False
+    from friedel.io.labview_map import fits
+
+    return fits(path)
+
+
+def _nanosurf(head: bytes, path: Path) -> bool:
+    return head.lstrip().startswith(b"[DataSet]") and b"Gr0-Ch0" in head
+
+
+def _igor_package(head: bytes, path: Path) -> bool:
+    # Its first record is of variables (1) or history (2); the format has no other mark.
+    return path.suffix.lower() in (".pxp", ".pxt") and head[:1] in (
+        b"\x00",
+        b"\x01",
+        b"\x02",
+        b"\x03",
+        b"\x09",
+    )
+
+
 def _matlab(head: bytes, path: Path) -> bool:
     return head.startswith(b"MATLAB ")
 
@@ -102,19 +127,28 @@ def _qpi_text(head: bytes, path: Path) -> bool:
     first = lines[0].replace(",", " ").split()
     try:
         numbers = [float(word) for word in first]
-        second = [float(word) for word in lines[1].replace(",", " ").split()[: max(2, len(first))]]
+        cut_off = len(lines) == 2 and len(head) >= HEAD  # its last number may have lost digits
+        second = [float(word) for word in lines[1].replace(",", " ").split()[: -1 if cut_off else None]]
     except ValueError:
         return False
     if len(numbers) < 2 or len(second) < 2:
         return False
-    rest = numbers[2:]
-    return (
-        numbers[0] >= 2
-        and numbers[0].is_integer()
-        and numbers[1] >= 1
-        and numbers[1].is_integer()
-        and not any(rest)
-    )
+    resolution, places = numbers[:2]
+    if not (resolution >= 2 and resolution.is_integer() and places >= 1 and places.is_integer()):
+        return False
+    if any(numbers[2:]):
+        return False
+    # A table that begins with two numbers is no dataset: its second row holds a coordinate per pixel.
+    counts = [len(line.replace(",", " ").split()) for line in lines]
+    cut = len(head) >= HEAD
+    if len(lines) > 2 or not cut:
+        steps = np.diff(second[: int(resolution)])
+        return (
+            counts[1] >= resolution
+            and bool(np.allclose(steps, steps[:1], rtol=1e-2, atol=1e-3))
+            and (cut or (len(counts) > 2 and counts[2] >= resolution**2))
+        )
+    return True
 
 
 _ALL = (
@@ -126,6 +160,7 @@ _ALL = (
         (".dat",),
         _nanonis_spectrum,
         "friedel.io.nanonis_spectra",
+        asks=True,
         many=True,
     ),
     Format(
@@ -156,6 +191,16 @@ _ALL = (
         (".dat",),
         _starts(b"[Paramet32]", b"[Paramco32]"),
         "friedel.io.createc",
+        many=True,
+    ),
+    Format(
+        "createc-spectra",
+        "Createc spectra (.VERT)",
+        (".vert",),
+        _starts(b"[ParVERT"),
+        "friedel.io.createc_vert",
+        asks=True,
+        many=True,
     ),
     Format(
         "createc-grid",
@@ -165,8 +210,28 @@ _ALL = (
         "friedel.io.createc_grid",
         asks=True,
     ),
+    Format(
+        "labview-map",
+        "LabVIEW map (.1FL, .TFR)",
+        (".1fl", ".tfr"),
+        _labview_map,
+        "friedel.io.labview_map",
+        asks=True,
+    ),
+    Format(
+        "wsxm",
+        "WSxM (.stp, .top, .gsi)",
+        (".stp", ".top", ".gsi"),
+        _starts(b"WSxM file copyright"),
+        "friedel.io.wsxm",
+        asks=True,
+    ),
+    Format("nid", "Nanosurf (.nid)", (".nid",), _nanosurf, "friedel.io.nid", asks=True),
+    Format(
+        "igor-package", "Igor package (.pxp)", (".pxp",), _igor_package, "friedel.io.igor_package", asks=True
+    ),
     Format("matlab", "MATLAB (.mat)", (".mat",), _matlab, "friedel.io.matlab", asks=True),
-    Format("netcdf", "netCDF (.nc)", (".nc", ".nc4"), _netcdf, "friedel.io.netcdf"),
+    Format("netcdf", "netCDF, GXSM (.nc)", (".nc", ".nc4"), _netcdf, "friedel.io.netcdf"),
     Format(
         "hdf5",
         "HDF5, NSID or NeXus (.h5, .nxs)",

@@ -97,8 +97,8 @@ class Main:
     bias_mv: np.ndarray | None
     pixel_nm: tuple[float, float]
     unit: str
-    centre_nm: tuple[float, float]  # x, y
-    y_direction: int
+    origin_nm: tuple[float, float]  # x, y of the first pixel
+    rises: tuple[int, int]  # +1 or -1 for y, x
 
 
 def read(
@@ -160,9 +160,11 @@ def read_open(
         pixel_nm=pixel_nm,
         units=units,
         images=images,
-        scan_centre_x_nm=first.centre_nm[0],
-        scan_centre_y_nm=first.centre_nm[1],
-        y_direction=first.y_direction,
+        tip_origin_x_nm=first.origin_nm[0],
+        tip_origin_y_nm=first.origin_nm[1],
+        # Columns that run against x are those of a frame turned by half.
+        scan_angle_deg=0.0 if first.rises[1] > 0 else 180.0,
+        y_direction=first.rises[0] * first.rises[1],
         header={key: str(value)[:200] for key, value in file.attrs.items()},
         instrument=str(file.attrs.get("instrument", "HDF5")),
     )
@@ -233,7 +235,7 @@ def _main(file: h5py.File, item: h5py.Dataset) -> Main | None:
         return None
     unit, order = _text(item.attrs.get("units", "")), (spatial[0][0], spatial[1][0])
     y, x = spatial[0][1], spatial[1][1]
-    place = (float(x.mean()), float(y.mean())), 1 if y[-1] >= y[0] else -1
+    place = (float(x[0]), float(y[0])), (1 if y[-1] >= y[0] else -1, 1 if x[-1] >= x[0] else -1)
     if not spectral:
         return Main(item, order, None, (pitch[0], pitch[1]), unit, *place)
     if spectral[0][1].shape != (item.shape[spectral[0][0]],):

@@ -28,8 +28,16 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
         ) from None
     _check(path)
     logging.getLogger("igor2").setLevel(logging.CRITICAL + 1)  # it prints the numbers of a damaged wave
-    wave = binarywave.load(str(path))["wave"]
+    return stack_of_wave(binarywave.load(str(path))["wave"], path, bias=bias, pixel_nm=pixel_nm)
+
+
+def stack_of_wave(wave: dict[str, Any], path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
+    """Make a stack of a wave that igor2 read."""
     data, header = wave["wData"], wave["wave_header"]
+    if data.dtype.kind == "c":
+        raise StackError(
+            f"{path}: the wave is complex; save its real part, its imaginary part or its modulus."
+        )
     if data.dtype.kind not in "fiu":
         raise StackError(f"{path}: the wave holds no real numbers (type {data.dtype}).")
     if data.ndim not in (2, 3) or 0 in data.shape:

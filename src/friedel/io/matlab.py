@@ -14,6 +14,7 @@ import xarray as xr
 from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
 from friedel.io.axes import AxesMissing
+from friedel.io.limits import check_unpacked
 
 #: deflate cannot pack more than about 1032 bytes into one.
 _MOST_PACKED = 1100
@@ -25,7 +26,12 @@ def read(
     """Open a `.mat` file; see `friedel.io.open_stack`."""
     with path.open("rb") as file:
         head = file.read(128)
-    name, array = (_new if b"MATLAB 7.3" in head or b"HDF5" in head else _old)(path, dataset)
+    found = (_new if b"MATLAB 7.3" in head or b"HDF5" in head else _old)(path, dataset)
+    if isinstance(found, list):
+        from friedel.io import matlab_struct
+
+        return matlab_struct.read(path, found, bias=bias, pixel_nm=pixel_nm, dataset=dataset)
+    name, array = found
     if axes is None and array.ndim == 3:
         shape = "×".join(map(str, array.shape))
         asked = {"bias": bias, "pixel_nm": pixel_nm}
@@ -40,12 +46,15 @@ def read(
     )
 
 
-def _old(path: Path, dataset: str | None) -> tuple[str, np.ndarray]:
+def _old(path: Path, dataset: str | None) -> tuple[str, np.ndarray] | list[str]:
     from scipy import io
 
     size = path.stat().st_size
     shapes = {}
+    structs = []
     for name, shape, kind in io.whosmat(str(path)):
+        if kind == "struct":
+            structs.append(name)
         if kind in (
             "double",
             "single",
@@ -59,6 +68,12 @@ def _old(path: Path, dataset: str | None) -> tuple[str, np.ndarray]:
             "uint64",
         ):
             shapes[name] = tuple(int(n) for n in shape)
+    if dataset is not None and dataset not in shapes:
+        dataset = dataset.partition(".")[0]
+    if structs and (
+        dataset in structs or not any(len(shape) >= 2 and min(shape) > 1 for shape in shapes.values())
+    ):
+        return structs
     choice = Choice.of(shapes, dataset, path)
     claimed = 1
     for length in shapes[choice.name]:
@@ -67,6 +82,7 @@ def _old(path: Path, dataset: str | None) -> tuple[str, np.ndarray]:
         raise StackError(
             f"{path}: the array {choice.name!r} claims {claimed} values, the file has {size} bytes."
         )
+    check_unpacked(8 * claimed, path, f"the array {choice.name!r}")
     array = io.loadmat(str(path), variable_names=[choice.name])[choice.name]
     if array.shape != shapes[choice.name]:
         raise StackError(f"{path}: the array {choice.name!r} is damaged.")

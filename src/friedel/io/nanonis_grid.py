@@ -1,8 +1,8 @@
 """Nanonis grid spectroscopy (`.3ds`): one record a pixel, of parameters and then the sweep of every channel.
 
-The header is text, the data big-endian float32. Each record keeps the limits of its sweep and its tip position: these say
-where it lies (row by row, in a meander, along a line, in any order), and that no byte was lost. A grid that was broken off
-ends early; the rest is NaN. The channels are read when they are touched.
+The header is text, the data big-endian float32. Each record keeps the limits of its sweep and its tip position: these
+say where it lies (row by row, in a meander, along a line, in any order), and that no byte was lost. A grid that was
+broken off ends early; the rest is NaN. The channels are read when they are touched.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _checked(records: Records, names: list[str], path: Path) -> tuple[np.ndarray
         raise StackError(f"{path}: every record of this grid is empty: nothing was measured.")
     ends = [i for i, name in enumerate(names) if name.lower() in ("sweep start", "sweep end")]
     if len(ends) == 2:
-        limits = table[np.ix_(taken, ends)]
+        limits = table[taken][:, ends]
         first = limits[0]
         wrong = ~(np.abs(limits - first) <= 1e-4 * np.abs(first).max() + 1e-12).all(axis=1)
         if wrong.any():

@@ -7,7 +7,7 @@ are mirrored so that they lie over the forward ones.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from friedel.stack import make_stack
 
 _END = b":SCANIT_END:"
 _DATA = b"\x1a\x04"
+_PASS = re.compile(r"\[(P\d+)\] ?")
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,12 @@ class Scan:
     dtype: str
     planes: dict[str, tuple[int, str, bool]]  # name: (index in the file, unit, backward)
     bias_v: float
+    passes: dict[str, float]  # bias [V] by pass, for a multi-pass scan
 
     def image(self, name: str) -> np.ndarray:
-        """Read one image, shape (y, x), native float32."""
+        """Read one image, shape (y, x), native float32; NaN if it was not recorded."""
+        if name not in self.planes:
+            return np.full(self.shape, np.nan, dtype=np.float32)
         index, _, backward = self.planes[name]
         count = self.shape[0] * self.shape[1]
         width = np.dtype(self.dtype).itemsize
@@ -49,15 +53,18 @@ class Scan:
 
 def read(paths: list[Path], *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     """Open one `.sxm` file or a series of one area; see `friedel.io.open_stack`."""
-    scans = sorted((load(path) for path in paths), key=lambda scan: scan.bias_v)
+    scans = sorted((part for path in paths for part in _by_pass(load(path))), key=lambda scan: scan.bias_v)
     first = scans[0]
     for scan in scans[1:]:
         _same_frame(first, scan)
-    shared = [name for name in first.planes if all(name in scan.planes for scan in scans)]
+    names = dict.fromkeys(name for scan in scans for name in scan.planes)
+    # A pass that did not record a channel has none; a file of a series that lacks it makes it useless.
+    passes = any(scan.passes for scan in scans)
+    shared = [name for name in names if passes or all(name in scan.planes for scan in scans)]
     height = [name for name in shared if re.match(r"z( \[bwd\])?$", name, re.IGNORECASE)]
     channels = [name for name in shared if name not in height]
-    if not channels and len(scans) > 1:
-        channels = height  # a topograph at each bias
+    if len(scans) > 1 and (passes or not channels):
+        channels += height  # a topograph at each bias
     if not shared:
         raise StackError(f"{first.path}: these images have no channel in common.")
     rows, columns = first.shape
@@ -73,13 +80,13 @@ def read(paths: list[Path], *, bias: Any = None, pixel_nm: Any = None) -> xr.Dat
     if bias is not None and len(scans) > 1:
         axis = np.arange(len(scans), dtype=float)  # replaced by what the user gave
     # A line that was never scanned is NaN in the file.
-    known = np.isfinite(first.image((channels or height)[0]))
+    known = np.isfinite(first.image(next(iter(first.planes))))
     acquired = rows * columns if known.all() else int(known.sum())
     return make_stack(
         {name: _channel(scans, name) for name in channels},
         bias_mv=axis,
         pixel_nm=(size[1] / rows * 1e9, size[0] / columns * 1e9),
-        units={name: first.planes[name][1] for name in shared},
+        units={name: scan.planes[name][1] for scan in scans for name in shared if name in scan.planes},
         images={name: first.image(name) for name in height if name not in channels},
         header=first.header,
         instrument="Nanonis",
@@ -117,7 +124,55 @@ def load(path: Path) -> Scan:
             hint = ", or its line endings were changed by a text-mode transfer (copy the original again, as binary)"
         raise StackError(f"{path}: the images take {have} bytes instead of {need}: the file is {what}{hint}.")
     bias_v = text.number(header, "BIAS", path)
-    return Scan(path, header, (height, width), offset, dtype, planes, bias_v)
+    passes = _passes(header, planes, bias_v, path)
+    return Scan(path, header, (height, width), offset, dtype, planes, bias_v, passes)
+
+
+def _passes(
+    header: dict[str, str], planes: dict[str, tuple[int, str, bool]], bias_v: float, path: Path
+) -> dict[str, float]:
+    """Bias [V] of each pass; empty for a scan of one pass."""
+    names = {found[1] for name in planes if (found := _PASS.match(name))}
+    if not names:
+        return {}
+    lines = header.get("Multipass-Config", "").splitlines()
+    rows = [line.strip().split("\t") for line in lines if line.strip()]
+    biases: dict[str, set[float]] = {name: set() for name in names}
+    for row in rows[1:]:
+        name = row[0].split()[0]
+        try:
+            if name in biases:
+                biases[name].add(float(row[2]) if row[1].strip().upper() == "TRUE" else bias_v)
+        except (IndexError, ValueError):
+            raise StackError(f"{path}: the table of passes in the header is damaged: {row!r}.") from None
+    unclear = sorted(name for name, values in biases.items() if len(values) != 1)
+    if unclear:
+        raise StackError(
+            f"{path}: the scan has several passes, and the header does not give one bias for {', '.join(unclear)}."
+        )
+    return {name: values.pop() for name, values in sorted(biases.items())}
+
+
+def _by_pass(scan: Scan) -> list[Scan]:
+    """Give the passes of a scan, each as one of its own; if all are at one bias, as one with a channel per pass."""
+    biases = set(scan.passes.values())
+    if len(biases) <= 1:
+        return [replace(scan, bias_v=next(iter(biases), scan.bias_v), passes={})]
+    if len(biases) < len(scan.passes) or any(not _PASS.match(name) for name in scan.planes):
+        told = ", ".join(f"{name} {value * 1e3:g} mV" for name, value in scan.passes.items())
+        raise StackError(
+            f"{scan.path}: some passes share a bias and others do not ({told}): this is no stack."
+        )
+    return [
+        replace(
+            scan,
+            planes={
+                _PASS.sub("", plane): at for plane, at in scan.planes.items() if plane.startswith(f"[{name}]")
+            },
+            bias_v=bias_v,
+        )
+        for name, bias_v in scan.passes.items()
+    ]
 
 
 def _planes(header: dict[str, str], path: Path) -> dict[str, tuple[int, str, bool]]:

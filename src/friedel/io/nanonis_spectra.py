@@ -62,6 +62,7 @@ def read(paths: list[Path], *, bias: Any = None, pixel_nm: Any = None) -> xr.Dat
             sweep_unit=unit,
         ),
         pixel_nm,
+        bias,
     )
     if not is_bias:
         stack["bias"].attrs.update(long_name=sweep)

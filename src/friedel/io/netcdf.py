@@ -17,7 +17,9 @@ import xarray as xr
 from friedel._util.atomic_write import write_beside
 from friedel.errors import StackError
 from friedel.geometry import upgraded
+from friedel.io import gxsm
 from friedel.io.axes import TO_MV, TO_NM, in_unit
+from friedel.io.gxsm import is_gxsm
 from friedel.stack import ATTRIBUTES, DIMS, channel_names, image_names, validate
 
 _NAME = "friedel_name"
@@ -31,7 +33,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, **options: Any) 
         from friedel.io.hdf5 import open_file, read_open
 
         with open_file(path) as plain:
-            if not set(DIMS) <= set(plain):
+            if not set(DIMS) <= set(plain) and not is_gxsm(plain):
                 return read_open(plain, path, bias=bias, pixel_nm=pixel_nm, **options)
     else:
         # From memory: asked for the gigabytes that a damaged header claims, a file would allot them first.
@@ -40,6 +42,8 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, **options: Any) 
     source: Any = BytesIO(path.read_bytes()) if classic else path
     with xr.open_dataset(source, engine=engine, decode_times=False, cache=False) as file_:  # type: ignore[arg-type]
         stack = file_.load()
+    if is_gxsm(stack.variables):
+        return gxsm.read_open(stack, path, bias=bias, pixel_nm=pixel_nm)
     if options:
         raise StackError(f"{path}: netCDF stacks take no option {', '.join(options)}.")
     stack = stack.rename({name: v.attrs[_NAME] for name, v in stack.data_vars.items() if v.attrs.get(_NAME)})

@@ -14,9 +14,7 @@ import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
-
-#: A compressed archive may not unfold to more than this [bytes].
-LIMIT = 16 << 30
+from friedel.io.limits import check_unpacked
 
 
 def read(
@@ -34,25 +32,26 @@ def read(
         members = [info for info in archive_file.infolist() if info.filename.endswith(".npy")]
         if not members:
             raise StackError(f"{path}: this archive holds no NumPy arrays.")
-        if sum(info.file_size for info in members) > LIMIT:
-            raise StackError(f"{path}: the archive unfolds to more than {LIMIT >> 30} GiB.")
-        for info in members:
-            _check(archive_file, info, path)
-    with np.load(path, allow_pickle=False) as arrays:
-        found = {name: arrays[name] for name in arrays.files}
-    if bias is None and "bias" in found and found["bias"].ndim <= 1:
-        bias = found["bias"]
-    if pixel_nm is None and "pixel_nm" in found and found["pixel_nm"].size <= 2:
-        values = [float(value) for value in np.atleast_1d(found["pixel_nm"])]
-        pixel_nm = values[0] if len(values) == 1 else (values[0], values[1])
-    choice = Choice.of({name: array.shape for name, array in found.items()}, dataset, path)
-    return stack_from_array(
-        found[choice.name], path, name=choice.name, bias=bias, pixel_nm=pixel_nm, axes=axes
-    )
+        shapes = {info.filename.removesuffix(".npy"): _check(archive_file, info, path) for info in members}
+        by_name = {info.filename.removesuffix(".npy"): info for info in members}
+
+        def load(name: str) -> np.ndarray:
+            check_unpacked(by_name[name].file_size, path, f"the array {name!r}")
+            with archive_file.open(by_name[name]) as file:
+                return np.lib.format.read_array(file, allow_pickle=False)
+
+        if bias is None and "bias" in shapes and len(shapes["bias"]) <= 1:
+            bias = load("bias")
+        if pixel_nm is None and "pixel_nm" in shapes and int(np.prod(shapes["pixel_nm"])) <= 2:
+            values = [float(value) for value in np.atleast_1d(load("pixel_nm"))]
+            pixel_nm = values[0] if len(values) == 1 else (values[0], values[1])
+        choice = Choice.of(shapes, dataset, path)
+        array = load(choice.name)
+    return stack_from_array(array, path, name=choice.name, bias=bias, pixel_nm=pixel_nm, axes=axes)
 
 
-def _check(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
-    """The array's own header may not claim more than the archive's entry holds."""
+def _check(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> tuple[int, ...]:
+    """Shape of an array, whose own header may not claim more than the archive's entry holds."""
     with archive.open(info) as file:
         version = np.lib.format.read_magic(file)
         header = (
@@ -70,3 +69,4 @@ def _check(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
             raise StackError(
                 f"{path}: {info.filename} claims {size} bytes, but the archive holds {info.file_size}."
             )
+    return tuple(int(length) for length in shape)

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
-from friedel.io.axes import AxesMissing, Pixel, pixel_pair
+from friedel.io.axes import AxesMissing, Pixel, override_axes, pixel_pair
 from friedel.io.lattice import Lattice, fit, scattered
 from friedel.stack import make_stack
 
@@ -48,12 +48,14 @@ class PointSpectra:
     sweep_unit: str = "mV"
 
 
-def stack_of_points(spectra: PointSpectra, pixel_nm: Pixel | None = None) -> xr.Dataset:
+def stack_of_points(spectra: PointSpectra, pixel_nm: Pixel | None = None, bias: Any = None) -> xr.Dataset:
     """Make a stack of single spectra.
 
     Parameters
     ----------
     spectra : PointSpectra
+    bias : optional
+        See `friedel.io.open_stack`: another axis than that of the files.
     pixel_nm : float or (float, float), optional
         Pitch [nm] (y, x) of the grid for points that form none by themselves; between them the stack is NaN.
 
@@ -95,7 +97,7 @@ def stack_of_points(spectra: PointSpectra, pixel_nm: Pixel | None = None) -> xr.
     )
     if stack.attrs["sweep"] != "bias":
         stack["bias"].attrs["units"] = spectra.sweep_unit
-    return stack
+    return override_axes(stack, bias, pixel_nm if lattice else None, spectra.where)
 
 
 def _lattice(spectra: PointSpectra, pixel_nm: Pixel | None) -> Lattice | None:

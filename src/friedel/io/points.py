@@ -201,15 +201,19 @@ def _from_json(text: str) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def _from_text(text: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    comments = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
-    body = "\n".join(line for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    # Not `splitlines`: a name may hold one of the other signs that it takes for the end of a line, such as U+2028.
+    lines = re.split(r"\r\n|\n|\r", text)
+    comments = [line[1:].strip() for line in lines if line.startswith("#")]
+    body = "\n".join(line for line in lines if line.strip() and not line.startswith("#"))
     provenance = _provenance(comments)
     pixel = next((c for c in comments if c.startswith("pixel_nm (y, x):")), None)
     if pixel is not None:
         return _from_xyz(body, pixel), provenance
     if not body:
         raise StackError("there is no line with the names of the columns.")
-    table = pd.read_csv(StringIO(body), sep=None if "," not in body.splitlines()[0] else ",", engine="python")
+    table = pd.read_csv(
+        StringIO(body), sep=None if "," not in body.partition("\n")[0] else ",", engine="python"
+    )
     table.columns = [str(name).strip() for name in table.columns]
     return _need(_napari_axes(table)), provenance
 

@@ -36,8 +36,9 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, axes: str | None
         if claimed > _MOST_PACKED * size:
             raise StackError(f"{path}: the file claims {claimed} bytes of images, it has {size}.")
         # A hyperstack that was cut off shows its first plane only, and says nothing.
-        planned = int(metadata.get("images", 1))
         found = int(np.prod(shape[:-2])) if len(shape) > 2 else 1
+        # Without ImageJ's word nothing says how many there were.
+        planned = int(metadata.get("images", found if not metadata else 1))
         if planned != found:
             raise StackError(
                 f"{path}: the header promises {planned} planes, the file holds {found}: it is cut off."

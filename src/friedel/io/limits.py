@@ -1,0 +1,54 @@
+"""What a file may claim: never more than it can hold, and never more than this machine has free."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from friedel.errors import StackError
+
+#: deflate cannot pack more than about 1032 bytes into one.
+MOST_PACKED = 1100
+_UNKNOWN = 4 << 30
+
+
+def free_memory() -> int:
+    """Bytes of memory that are free now; a guess of 4 GiB where the system does not tell."""
+    try:
+        with Path("/proc/meminfo").open(encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return _UNKNOWN
+
+
+def check_unpacked(claimed: int, path: Path, what: str = "the data") -> None:
+    """Refuse what would not fit.
+
+    Parameters
+    ----------
+    claimed : int
+        Bytes that the unpacked data take.
+    path : Path
+    what : str
+        For the message.
+
+    Raises
+    ------
+    StackError
+        If the file is too small to hold so much, or the machine to keep it.
+    """
+    size = path.stat().st_size
+    if claimed > MOST_PACKED * size:
+        raise StackError(f"{path}: {what} claims {claimed} bytes, more than a file of {size} bytes can hold.")
+    free = free_memory()
+    # The stack needs a second copy of it for a moment.
+    if 2 * claimed > free:
+        raise StackError(
+            f"{path}: {what} unfolds to {claimed / 2**30:.3g} GiB, but only {free / 2**30:.3g} GiB of memory are free."
+        )
