@@ -100,7 +100,7 @@ def _probability(s: np.ndarray, slope: float, intercept: float) -> np.ndarray:
     return np.asarray(1 / (1 + np.exp(-np.clip(slope * s + intercept, -60, 60))))
 
 
-def _honest(slope: float, intercept: float, peaks: Peaks) -> float:
+def honest_intercept(slope: float, intercept: float, peaks: Peaks) -> float:
     """Lower the intercept until enough of the points with p between .9 and .99 are true, by at most 3."""
     for lower in np.arange(0, 3.01, 0.1):
         p = _probability(peaks.s, slope, intercept - lower)
@@ -145,7 +145,7 @@ def calibrate_wave(
     s, true = (np.concatenate([getattr(part, name) for part in parts]) for name in ("s", "true"))
     slopes, intercept = platt(s, true)
     slope = float(slopes[0])
-    intercept = _honest(slope, intercept, parts[-1])
+    intercept = honest_intercept(slope, intercept, parts[-1])
 
     def probability(s: np.ndarray) -> np.ndarray:
         return _probability(s, slope, intercept)

@@ -32,7 +32,8 @@ def coin(share: float, rng: torch.Generator) -> bool:
 def grid(size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Row and column of each pixel, two tensors (H, W)."""
     rows, columns = (torch.arange(n, dtype=torch.float32) for n in size)
-    return torch.meshgrid(rows, columns, indexing="ij")
+    across, along = torch.meshgrid(rows, columns, indexing="ij")
+    return across, along
 
 
 def smooth(images: torch.Tensor, width: float) -> torch.Tensor:

@@ -83,10 +83,14 @@ class Confused:
 _Surface = Callable[[torch.Tensor, torch.Tensor, ConfounderConfig, torch.Generator], torch.Tensor]
 
 
+def _size(maps: torch.Tensor) -> tuple[int, int]:
+    return maps.shape[-2], maps.shape[-1]
+
+
 def _edge(
     k: torch.Tensor, like: torch.Tensor, config: ConfounderConfig, rng: torch.Generator
 ) -> torch.Tensor:
-    return _edge_at(shapes.edge_distance(tuple(like.shape[-2:]), rng), k, config, rng)
+    return _edge_at(shapes.edge_distance(_size(like), rng), k, config, rng)
 
 
 def _edge_at(
@@ -111,7 +115,7 @@ def _island(
     k: torch.Tensor, like: torch.Tensor, config: ConfounderConfig, rng: torch.Generator
 ) -> torch.Tensor:
     height = draw_log(config.island, rng) * shapes.course(len(k), rng)
-    flat = shapes.patches(tuple(like.shape[-2:]), rng)
+    flat = shapes.patches(_size(like), rng)
     if coin(0.3, rng):
         flat = flat * (1 + 0.3 * torch.randn(flat.shape, generator=rng))
     return height * flat
@@ -120,23 +124,19 @@ def _island(
 def _spots(
     k: torch.Tensor, like: torch.Tensor, config: ConfounderConfig, rng: torch.Generator
 ) -> torch.Tensor:
-    return draw_log(config.spot, rng) * shapes.course(len(k), rng) * shapes.spots(tuple(like.shape[-2:]), rng)
+    return draw_log(config.spot, rng) * shapes.course(len(k), rng) * shapes.spots(_size(like), rng)
 
 
 def _pattern(
     k: torch.Tensor, like: torch.Tensor, config: ConfounderConfig, rng: torch.Generator
 ) -> torch.Tensor:
-    return (
-        draw_log(config.pattern, rng)
-        * shapes.course(len(k), rng)
-        * shapes.pattern(tuple(like.shape[-2:]), rng)
-    )
+    return draw_log(config.pattern, rng) * shapes.course(len(k), rng) * shapes.pattern(_size(like), rng)
 
 
 def _hills(
     k: torch.Tensor, like: torch.Tensor, config: ConfounderConfig, rng: torch.Generator
 ) -> torch.Tensor:
-    hills = shapes.rough_field(tuple(like.shape[-2:]), draw_log((2.5, 12.0), rng), rng)
+    hills = shapes.rough_field(_size(like), draw_log((2.5, 12.0), rng), rng)
     return draw_log(config.background, rng) * shapes.course(len(k), rng) * hills
 
 

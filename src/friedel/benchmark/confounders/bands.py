@@ -154,5 +154,5 @@ CONFOUNDERS = (
     ),
     Confounder("warped", "hexagonal warping 3 / 8 %", "bands", 0.03, 0.08, waves=_warped, without=False),
     Confounder("warm", "30 / 77 K", "bands", 30, 77, waves=_warm, without=False),
-    Confounder("linear", "linear band", "bands", 0.25, 0.5, waves=_linear, without=False),
+    Confounder("linear", "linear band", "bands", 0.5, 1.2, waves=_linear, without=False),
 )

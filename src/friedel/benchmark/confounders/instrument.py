@@ -72,7 +72,7 @@ def _hum(picture: Picture, height: float, random: np.random.Generator) -> Pictur
     """The mains: a sine along the fast axis whose phase walks from line to line, another one in every map."""
     v, h, w = picture.maps.shape
     period, slip = random.uniform(3.5, 12), random.uniform(0, 2 * np.pi)
-    start = random.uniform(0, 2 * np.pi, v)[:, None, None]
+    start = random.uniform(0, 2 * np.pi, size=(v, 1, 1))
     phase = start + slip * np.arange(h)[:, None] + 2 * np.pi / period * np.arange(w)
     return replace(picture, maps=picture.maps + height * picture.unit * np.sqrt(2) * np.sin(phase))
 
