@@ -24,8 +24,8 @@ IMPORTS = Path(__file__).with_name("imports.json")
 class Stage:
     """One function of `friedel.pipeline`, or the reading before and the analysis after it.
 
-    function : its name in `friedel.pipeline`, or outside it; result : the type that comes out; rooms : where the work is
-    done (those that do not exist are not drawn); does : two lines for the figure.
+    function : its name in `friedel.pipeline`, or outside it; result : the type that comes out; rooms : where the work
+    is done (those that do not exist are not drawn); does : two lines for the figure.
     """
 
     function: str
