@@ -6,6 +6,9 @@ columns
     ``name = Title, name = Title .2f``, in the order shown; every column by default.
 where
     ``column=pattern``, ``column!=pattern``, separated by semicolons; patterns as in a shell, ``a|b`` for either.
+pool
+    Columns that name a group: counts are summed over its rows, one row per field, and `f1`, `precision`, `recall`,
+    `fields` and `false_per_field` are worked out from the sums.
 pivot
     ``row column value``: one line per `row`, one column per `column`, cells from `value`.
 order
@@ -59,6 +62,7 @@ class Selection:
 
     columns: str = ""
     where: str = ""
+    pool: str = ""
     pivot: str = ""
     order: str = ""
     format: str = ".3f"
@@ -77,6 +81,8 @@ def select(table: pd.DataFrame, what: Selection) -> list[list[str]]:
     table = table[_mask(table, what.where)]
     if table.empty:
         raise ValueError(f"No row fulfils {what.where!r}.")
+    if what.pool:
+        table = pooled(table, what.pool.split())
     if what.pivot:
         return _pivot(table, what)
     columns = _columns(what.columns) or [(name, name, "") for name in table.columns]
@@ -91,6 +97,34 @@ def select(table: pd.DataFrame, what: Selection) -> list[list[str]]:
             for row in table.to_dict("records")
         ),
     ]
+
+
+def pooled(table: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
+    """Sum the counts `right`, `false`, `missed` over the fields of each group and score the sums.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per field; rows without counts (a run that was given up) are left out.
+    groups : list of str
+        Columns that name a group.
+
+    Returns
+    -------
+    DataFrame
+        `groups`, the counts, `fields`, `f1`, `precision`, `recall`, `false_per_field`; NaN where nothing was divided.
+    """
+    counts = ["right", "false", "missed"]
+    kept = table.dropna(subset=counts)
+    result = kept.groupby(groups, sort=False)[counts].sum().reset_index()
+    result["fields"] = kept.groupby(groups, sort=False).size().to_numpy()
+    right, false, missed = (result[name].to_numpy(float) for name in counts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result["f1"] = 2 * right / (2 * right + false + missed)
+        result["precision"] = right / (right + false)
+        result["recall"] = right / (right + missed)
+    result["false_per_field"] = false / result["fields"].to_numpy(float)
+    return result
 
 
 def _pivot(table: pd.DataFrame, what: Selection) -> list[list[str]]:
@@ -148,7 +182,8 @@ def names() -> dict[str, dict[str, str]]:
     """Titles for the values of the columns `scene` and `method`."""
     from friedel.benchmark.scenes import SCENES
 
-    return {"scene": {name: scene.title for name, scene in SCENES.items()}, "method": METHODS, "field": {}}
+    scenes = {name: scene.title for name, scene in SCENES.items()}
+    return {"scene": scenes, "method": METHODS, "field": scenes}
 
 
 def markdown(lines: list[list[str]]) -> list[str]:
@@ -173,7 +208,8 @@ class ResultsTable(Directive):
 
     required_arguments = 1
     option_spec: ClassVar[dict[str, Any]] = dict.fromkeys(
-        ("columns", "where", "pivot", "order", "format", "bold", "made-by", "missing"), directives.unchanged
+        ("columns", "where", "pool", "pivot", "order", "format", "bold", "made-by", "missing"),
+        directives.unchanged,
     )
 
     def run(self) -> list[nodes.Node]:
@@ -184,11 +220,8 @@ class ResultsTable(Directive):
             if "missing" not in self.options:
                 raise self.error(f"{path.name} does not exist in benchmarks/results.")
             return self._parsed([self.options["missing"]])
-        what = Selection(
-            **{key: self.options[key] for key in ("columns", "where", "pivot", "order", "format", "bold")
-               if key in self.options},
-            names=names(),
-        )  # fmt: skip
+        parts = {key: value for key, value in self.options.items() if key not in ("made-by", "missing")}
+        what = Selection(**parts, names=names())
         try:
             lines = markdown(select(pd.read_csv(path), what))
         except (ValueError, KeyError) as problem:
@@ -206,6 +239,45 @@ class ResultsTable(Directive):
         return [container]
 
 
+def figure3_lines(folder: Path = RESULTS / "paper") -> list[list[str]]:
+    """Scores of the points of the paper's Figure 3, against the reference and against the truth."""
+    from friedel.scoring.metrics import evaluate
+
+    lines = [
+        ["method", "share", "precision", "recall", "F1", "precision (truth)", "recall (truth)", "F1 (truth)"]
+    ]
+    for path in sorted(folder.glob("fig3-*.csv")):
+        table = pd.read_csv(path)
+        places = {kind: part[["row", "column"]].to_numpy(float) for kind, part in table.groupby("kind")}
+        # As in the benchmark: within 1 px of the border of the 80×80 field a point is neither right nor wrong.
+        inner = (np.abs(places["truth"] - 39.5) <= 39).all(axis=1)
+        known = evaluate(places["found"], places["reference"], tolerance=1.0)
+        true = evaluate(places["found"], places["truth"], tolerance=1.0, optional=~inner)
+        name = path.stem.removeprefix("fig3-")
+        figures = (
+            known.paper_share,
+            known.precision,
+            known.recall,
+            known.f1,
+            true.precision,
+            true.recall,
+            true.f1,
+        )
+        lines.append([METHODS.get(name, name), *(f"{one:.2f}" for one in figures)])
+    return lines
+
+
+class Figure3Table(ResultsTable):
+    """The scores of Figure 3, one line per method."""
+
+    required_arguments = 0
+    option_spec: ClassVar[dict[str, Any]] = {}
+
+    def run(self) -> list[nodes.Node]:
+        return self._parsed(markdown(figure3_lines()))
+
+
 def setup(app: Any) -> dict[str, Any]:
     app.add_directive("results-table", ResultsTable)
+    app.add_directive("fig3-table", Figure3Table)
     return {"version": "1", "parallel_read_safe": True}
