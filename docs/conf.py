@@ -32,7 +32,6 @@ exclude_patterns = ["_build", "_ext"]
 
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_block"]
 myst_heading_anchors = 3
-suppress_warnings = ["toc.empty_glob"]
 
 nb_execution_mode = "cache"  # a notebook runs again only if it has changed
 nb_execution_cache_path = str(Path(__file__).parent / "_build" / ".jupyter_cache")
