@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -14,20 +15,44 @@ copyright = "2026, the napari-friedel developers"
 release = version = installed_version("napari-friedel")
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "sphinx.ext.intersphinx",
     "sphinx_copybutton",
+    "sphinx_design",
     "friedel_tables",
+    "results",
+    "architecture",
     "mathml",
 ]
-source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "_ext"]
 
-myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_block"]
 myst_heading_anchors = 3
-suppress_warnings = ["toc.empty_glob"]
+
+nb_execution_mode = "cache"  # a notebook runs again only if it has changed
+nb_execution_cache_path = str(Path(__file__).parent / "_build" / ".jupyter_cache")
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True
+nb_merge_streams = True
+nb_render_image_options = {"align": "center"}
+
+# Links into other projects need their inventories from the network: the public build has it, a laptop need not.
+intersphinx_mapping = (
+    {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "pandas": ("https://pandas.pydata.org/docs", None),
+        "xarray": ("https://docs.xarray.dev/en/stable", None),
+    }
+    if os.environ.get("READTHEDOCS")
+    else {}
+)
 
 default_role = "py:obj"
 autodoc_member_order = "bysource"

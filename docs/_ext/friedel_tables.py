@@ -1,7 +1,8 @@
 """Directives that print what the program itself says, so that the pages cannot grow stale.
 
 `{cli-help}` is the help of every command, `{columns}` the columns of a table of impurities, `{materials}` the known
-surface bands, `{bundled-models}` the models inside the package and `{manifest}` what the plugin contributes.
+surface bands, `{bundled-models}` the models inside the package, `{moved-modules}` old and new names of modules and
+`{manifest}` what the plugin contributes.
 """
 
 from __future__ import annotations
@@ -122,6 +123,18 @@ class BundledModels(_MarkdownTable):
         ]
 
 
+class MovedModules(_MarkdownTable):
+    """Old and new names of modules, from `friedel._util.moved`."""
+
+    def rows(self) -> list[tuple[str, ...]]:
+        from friedel._util.moved import MOVED
+
+        return [
+            ("old", "new"),
+            *((f"`friedel.{old}`", f"`friedel.{new}`") for old, new in MOVED.items()),
+        ]
+
+
 class Manifest(_MarkdownTable):
     """What `napari.yaml` contributes."""
 
@@ -156,6 +169,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_directive("cli-help", CliHelp)
     app.add_directive("columns", Columns)
     app.add_directive("manifest", Manifest)
+    app.add_directive("moved-modules", MovedModules)
     app.add_directive("materials", Materials)
     app.add_directive("bundled-models", BundledModels)
     return {"version": "1", "parallel_read_safe": True}

@@ -1,4 +1,4 @@
-"""The benchmark's figures: one table with confidence intervals and one picture, from the files of the runs."""
+"""The benchmark's figures of merit: one table with confidence intervals and one picture, from the stored runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from friedel._util.atomic_write import write_beside
+from friedel.benchmark.figure import draw
 from friedel.benchmark.scenes import NO_CORES, SCENES, half_wavelength
 from friedel.benchmark.store import Store
 from friedel.scoring.intervals import bootstrap
@@ -105,11 +106,11 @@ def curve_of(run: Run) -> Curve:
 
 
 def summarise(folder: str | Path) -> pd.DataFrame:
-    """One row a (scene, method): means over the fields with 95 % bootstrap intervals over the fields.
+    """One row per (scene, method): means over the fields with 95 % bootstrap intervals over the fields.
 
     Columns: `f1` (default threshold), `f1_best` (one cut for all fields of the scene, chosen with the truth),
     `average_precision`, `rmse` and `bound` [px], both also for isolated impurities and for those of them that lie
-    `INSIDE` half wavelengths inside, `over_bound` (the median of their ratio), `false` (points a field), `seconds`,
+    `INSIDE` half wavelengths inside, `over_bound` (the median of their ratio), `false` (points per field), `seconds`,
     `cpu_seconds` (median), `memory_mb`; ``_low`` and ``_high`` are the interval's ends.
     """
     costs = Store(folder).runs().set_index(["scene", "seed", "method"])
@@ -127,7 +128,7 @@ def summarise(folder: str | Path) -> pd.DataFrame:
         for figure in ("f1", "f1_best", "average_precision", "precision", "recall", "false"):
             row[figure] = float(fields[figure].mean())
             row[f"{figure}_low"], row[f"{figure}_high"] = bootstrap(fields[figure])
-        # Squares add up over fields; a field without a pair says nothing.
+        # Squares add up over fields; a field without a pair is left out.
         kinds = ("", "_isolated", "_inside")
         for figure in (f"{what}{kind}" for what in ("rmse", "bound") for kind in kinds):
             row[figure] = _rms(fields[figure].to_numpy())
@@ -165,7 +166,7 @@ def markdown(table: pd.DataFrame) -> str:
     """Return the table for people, in Markdown."""
     lines = [
         "| scene | fields | method | F1, default threshold | F1, best cut | AP | RMSE [px] | RMSE/bound, isolated | "
-        "isolated, inside | false a field | processor s | MB |",
+        "isolated, inside | false per field | processor s | MB |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in table.to_dict("records"):
@@ -185,54 +186,8 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw(table: pd.DataFrame, path: Path) -> None:
-    """One picture: F1 of every method in every scene, filled at the default threshold, open at the best cut."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    shown = table[table["f1_best"].notna() | table["f1"].notna()]
-    names = list(dict.fromkeys(shown["scene"]))
-    methods = list(dict.fromkeys(table["method"]))
-    figure = Figure(figsize=(10, 1.6 + 0.5 * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    colours = ["#999999", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#000000"]
-    for m, method in enumerate(methods):
-        colour, shift = colours[m % len(colours)], (m - (len(methods) - 1) / 2) * 0.13
-        part = shown[shown["method"] == method].set_index("scene")
-        for figure_name, fill in (("f1_best", "none"), ("f1", colour)):
-            at = [
-                i
-                for i, name in enumerate(names)
-                if name in part.index and np.isfinite(part.loc[name, figure_name])
-            ]
-            values = part.loc[[names[i] for i in at]]
-            low = (values[figure_name] - values[f"{figure_name}_low"]).clip(lower=0).fillna(0)
-            high = (values[f"{figure_name}_high"] - values[figure_name]).clip(lower=0).fillna(0)
-            axes.errorbar(
-                values[figure_name],
-                np.array(at) + shift,
-                xerr=[low, high],
-                fmt="o",
-                ms=5,
-                mfc=fill,
-                color=colour,
-                elinewidth=1,
-                label=method if figure_name == "f1_best" else None,
-            )
-    axes.set_yticks(range(len(names)), [SCENES[n].title if n in SCENES else n for n in names], fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1.01)
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_xlabel(
-        "F1 (filled: default threshold; open: best cut, chosen with the truth); bars: 95 % over fields"
-    )
-    axes.legend(fontsize=8, ncols=len(methods), loc="lower center", bbox_to_anchor=(0.4, 1.0), frameon=False)
-    figure.savefig(path, dpi=150, format="png")
-
-
 def waves_alone(table: pd.DataFrame) -> pd.DataFrame:
-    """By how much F1 falls when cores are replaced: one row a (scene, method)."""
+    """By how much F1 falls when cores are replaced: one row per (scene, method)."""
     bare = table[table["scene"].str.endswith(NO_CORES)].copy()
     bare["scene"] = bare["scene"].str.removesuffix(NO_CORES)
     both = bare.merge(table, on=["scene", "method"], suffixes=("_waves", ""))

@@ -52,22 +52,22 @@ _AU = Setting()
 _CU_BIAS = tuple(float(v) for v in range(-100, 101, 5))
 _AG_BIAS = (70.0, 95.0, 120.0, 145.0, 170.0)
 _BASE: dict[str, tuple[str, Setting]] = {
-    "like-60": ("60 like scatterers", Setting(unlike=False)),
-    "unlike-60": ("60 unlike", _AU),
-    "unlike-120": ("120 unlike", Setting(impurities=120)),
+    "like-60": ("60 identical", Setting(unlike=False)),
+    "unlike-60": ("60 heterogeneous", _AU),
+    "unlike-120": ("120 heterogeneous", Setting(impurities=120)),
     "noise": ("30, noise 3 × rms", Setting(impurities=30, noise=3.0)),
     # The noise of a field of 60, beside the waves of 10.
-    "isolated": ("10 unlike, the noise of 60", Setting(impurities=10, noise=2.0)),
+    "isolated": ("10 heterogeneous, noise of 60", Setting(impurities=10, noise=2.0)),
     "drift": (
-        "50, 1.3 px drift, tip change, strong rows",
+        "50, drift, tip change, rows",
         Setting(impurities=50, drift_px=1.3, tip_change=True, rows=0.6),
     ),
     "cu111": (
-        "Cu(111), 60 unlike, 256×256 at 1.6 Å",
+        "Cu(111), 60, 1.6 Å per pixel",
         Setting("cu111", (256, 256), 0.16, _CU_BIAS, herringbone=False),
     ),
     "ag111": (
-        "Ag(111), 25 unlike, five voltages, 4 Å",
+        "Ag(111), 25, five voltages",
         Setting("ag111", (80, 80), 0.4, _AG_BIAS, impurities=25, herringbone=False),
     ),
     "empty": ("no impurity", Setting(impurities=0)),

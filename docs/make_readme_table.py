@@ -1,0 +1,137 @@
+"""Write the README's table of figures from benchmarks/results, between its two markers.
+
+    python docs/make_readme_table.py           # write it
+    python docs/make_readme_table.py --check   # exit code 1 if it differs
+
+Measured fields come first, then simulated ones. A file that does not exist is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+from results import RESULTS, markdown, names, pooled
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BEGIN, END = "<!-- figures: python docs/make_readme_table.py -->", "<!-- end of figures -->"
+METHODS = {
+    "friedel": "`friedel`",
+    "friedel+refit": "full refit",
+    "omp": "OMP",
+    "matched-field": "matched field",
+    "paper": "paper's network",
+}
+SCENES = ("unlike-60", "unlike-120", "noise", "drift", "cu111", "ag111")
+
+
+def lines(folder: Path = RESULTS) -> list[list[str]]:
+    """Return the table: one line per kind of field, F1 of each method at its default threshold."""
+    head = ["F1", "fields", *METHODS.values()]
+    return [head, *measured(folder), *simulated(folder), *confounders(folder)]
+
+
+def measured(folder: Path) -> list[list[str]]:
+    """Real fields, counts pooled over the fields of each kind of input."""
+    path = folder / "measured.csv"
+    if not path.exists():
+        return []
+    table = pd.read_csv(path)
+    right = (table["recall"] * table["true"]).round()
+    counts = table.assign(right=right, false=table["found"] - right, missed=table["true"] - right)
+    scored = pooled(counts, ["input", "method"])
+    return [
+        _line(
+            f"**measured**, {kind}",
+            _range(part["fields"]),
+            _f1(part),
+        )
+        for kind, part in scored.groupby("input", sort=False)
+    ]
+
+
+def simulated(folder: Path) -> list[list[str]]:
+    """Standard scenes, and false points in fields without an impurity."""
+    path = folder / "standard" / "table.csv"
+    if not path.exists():
+        return []
+    table = pd.read_csv(path).set_index(["scene", "method"])
+    titles = names()["scene"]
+    found = []
+    for scene in SCENES:
+        if scene in table.index.get_level_values(0):
+            part = table.loc[scene]
+            found.append(_line(f"simulated, {titles[scene]}", _range(part["fields"]), part["f1"].to_dict()))
+    if "empty" in table.index.get_level_values(0):
+        part = table.loc["empty"]
+        label = "simulated, no impurity: false points per field"
+        found.append(_line(label, _range(part["fields"]), part["false"].to_dict(), digits=2))
+    return found
+
+
+def confounders(folder: Path) -> list[list[str]]:
+    """Simulated fields with what confounds real ones, pooled over all confounders of each level."""
+    path = folder / "confounders.csv"
+    if not path.exists():
+        return []
+    table = pd.read_csv(path)
+    table = table[table["impurities"].astype(bool)]
+    scored = pooled(table, ["level", "method"])
+    return [
+        _line(f"simulated, {level} confounders", _range(part["fields"]), _f1(part))
+        for level, part in scored.groupby("level", sort=False)
+    ]
+
+
+def _f1(part: pd.DataFrame) -> dict[str, float]:
+    return {str(name): float(value) for name, value in zip(part["method"], part["f1"], strict=True)}
+
+
+def _range(fields: pd.Series[int]) -> str:
+    low, high = int(fields.min()), int(fields.max())
+    return str(high) if low == high else f"{low} to {high}"
+
+
+def _line(label: str, fields: str, values: dict[str, float], digits: int = 3) -> list[str]:
+    cells = [values.get(name, np.nan) for name in METHODS]
+    return [label, fields, *(f"{one:.{digits}f}" if np.isfinite(one) else "–" for one in cells)]
+
+
+def with_table(text: str) -> str:
+    """Return the README's text with the table renewed.
+
+    Raises
+    ------
+    ValueError
+        If the markers are not there.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{README.name} lacks the markers {BEGIN!r} and {END!r}.")
+    return f"{before}{BEGIN}\n" + "\n".join(markdown(lines())) + f"\n{END}{after}"
+
+
+def main() -> int:
+    """Write the table, or check it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit code 1 if the table is stale"
+    )
+    args = parser.parse_args()
+    text = README.read_text(encoding="utf-8")
+    new = with_table(text)
+    if args.check:
+        print("README.md: " + ("current" if new == text else "its table is stale"))
+        return int(new != text)
+    README.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
