@@ -125,18 +125,18 @@ def test_many_files_one_of_them_bad(tmp_path, grid, capsys):
     assert "up to date" in capsys.readouterr().out
     assert (out / "monday.csv").stat().st_mtime_ns == before
     (source / "broken.nc").write_bytes(grid.read_bytes())
-    other = ["detect", str(source), *command[5:], "--threshold", "0.5"]
+    other = ["detect", str(source), *command[4:], "--threshold", "0.5"]
     content = (out / "monday.csv").read_bytes()
     assert main(other) == 2
     captured = capsys.readouterr()
     assert "made with other options" in captured.err
     assert f"{out / 'monday.csv'} exists already" in captured.err
     assert (out / "monday.csv").read_bytes() == content
-    assert main(["detect", str(source), *command[5:]]) == 0
+    assert main(["detect", str(source), *command[4:]]) == 0
     assert capsys.readouterr().out.count("up to date") == 2
     assert set(pd.read_csv(out / "summary.csv")["status"]) == {"ok"} and not list(out.glob("*.failed.json"))
     (source / "monday.nc").write_bytes(grid.read_bytes() + b"more")
-    assert main(["detect", str(source), *command[5:]]) == 2
+    assert main(["detect", str(source), *command[4:]]) == 2
     assert "the file has changed since" in capsys.readouterr().err
     assert main([*other, "--overwrite"]) == 0
     assert "up to date" not in capsys.readouterr().out

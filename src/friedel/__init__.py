@@ -4,47 +4,27 @@
 >>> stack = friedel.simulate(seed=1)                            # doctest: +SKIP
 >>> found = friedel.detect(stack, dispersion="au111")           # doctest: +SKIP
 
-Names are loaded on first use: ``import friedel`` imports neither torch nor napari.
+The public names stand in ``__init__.pyi``. Each is loaded on first use: ``import friedel`` imports neither torch nor
+napari.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
-
-try:
-    __version__ = version("napari-friedel")
-except PackageNotFoundError:  # running from a source tree that is not installed
-    __version__ = "0+unknown"
-
-_WHERE = {
-    "Detections": "friedel.table",
-    "Dispersion": "friedel.physics.dispersion",
-    "Progress": "friedel.progress",
-    "StackError": "friedel.errors",
-    "detect": "friedel.detection.detector",
-    "drain": "friedel.progress",
-    "evaluate": "friedel.evaluation.metrics",
-    "fine_tune": "friedel.training.fine_tune",
-    "fit_dispersion": "friedel.detection.ring",
-    "iter_detect": "friedel.detection.detector",
-    "iter_fine_tune": "friedel.training.fine_tune",
-    "list_models": "friedel.models.registry",
-    "load_model": "friedel.models.registry",
-    "make_stack": "friedel.stack",
-    "open_stack": "friedel.io",
-    "simulate": "friedel.physics.sample",
-}
-
-__all__ = sorted([*_WHERE, "__version__"])
-
-
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(import_module(_WHERE[name]), name)
-    raise AttributeError(f"module 'friedel' has no attribute {name!r}")
+__getattr__, _dir, _names = lazy_loader.attach_stub(__name__, __file__)
+__all__ = sorted([*_names, "__version__"])
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("napari-friedel")
+    except PackageNotFoundError:  # running from a source tree that is not installed
+        return "0+unknown"
+
+
+__version__ = _version()

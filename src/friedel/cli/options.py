@@ -12,6 +12,7 @@ import click
 from friedel.cli.output import one_line, tell
 from friedel.errors import FriedelError, FriedelWarning, SettingsError
 from friedel.settings import Setting, Settings, settings_of
+from friedel.settings.copying import FLAG_NAMES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -133,7 +134,6 @@ def from_settings(
     *,
     section: str = "",
     leave_out: tuple[str, ...] = (),
-    names: Mapping[str, str] | None = None,
     alone: Mapping[str, str] | None = None,
 ) -> Callable[[F], F]:
     """Give a command the options of a settings class, and the object made of them as a keyword.
@@ -148,8 +148,6 @@ def from_settings(
         Heading in the help.
     leave_out : tuple of str
         Settings without an option.
-    names : mapping, optional
-        Setting → flag without its dashes, where it is not the setting's name.
     alone : mapping, optional
         Setting → the value that its flag means when none follows.
     """
@@ -165,7 +163,7 @@ def from_settings(
                 title = (one.type.__doc__ or "").partition("\n")[0].partition(":")[0].rstrip(".")
                 _add(function, one.type, title)
             elif one.name not in leave_out and one.option.parsed:
-                flag = (names or {}).get(one.name, one.name).replace("_", "-")
+                flag = FLAG_NAMES.get(one.name, one.name).replace("_", "-")
                 _option(one, argument, flag, section, (alone or {}).get(one.name))(function)
         return function
 

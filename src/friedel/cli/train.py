@@ -16,7 +16,7 @@ from friedel.settings import ComputeSettings, RecipeSettings, TrainSettings, set
     "made by this command. An interrupted training goes on with --resume.",
 )
 @click.option("-o", "--output", required=True, metavar="FILE", help="Model to write (.safetensors).")
-@from_settings("settings", TrainSettings, names={"parent": "from"})
+@from_settings("settings", TrainSettings)
 @from_settings("compute", ComputeSettings)
 @click.option(
     "--set", "changes", multiple=True, metavar="NAME=VALUE",
