@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,8 +142,7 @@ def test_a_name_that_is_not_utf8_is_detected_in(folder, tmp_path, capsys) -> Non
     if sys.platform != "linux":
         pytest.skip("only there a name is any bytes")
     source = os.fsencode(tmp_path) + b"/caf\xe9.nc"
-    with open(source, "wb") as file:
-        file.write((folder / "grid.nc").read_bytes())
+    Path(os.fsdecode(source)).write_bytes((folder / "grid.nc").read_bytes())
     words = [
         "detect",
         os.fsdecode(source),

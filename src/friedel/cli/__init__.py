@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import friedel
-from friedel.cli.options import Failed
+from friedel.cli.options import Failed, plain_help
 from friedel.cli.output import any_encoding, close_stdout, one_line, tell
 from friedel.errors import FriedelError
 
@@ -38,6 +38,10 @@ CLOSED_PIPE = 141
 
 class _Commands(click.Group):
     """Names and one line of help of all commands; a command's module is imported when it is called."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """``--help``."""
+        return plain_help(super().get_help_option(ctx))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of `COMMANDS`."""

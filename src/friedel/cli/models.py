@@ -6,11 +6,19 @@ from pathlib import Path
 
 import click
 
-from friedel.cli.options import FriedelCommand
+from friedel.cli.options import FriedelCommand, plain_help
 from friedel.cli.output import say, say_json
 
 
-@click.group()
+class _Group(click.Group):
+    """The group of actions."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """``--help``."""
+        return plain_help(super().get_help_option(ctx))
+
+
+@click.group(cls=_Group)
 def command() -> None:
     """List, show, export, import or delete models."""
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from friedel.cli.output import one_line, tell
+from friedel.cli.output import one_line, say, tell
 from friedel.errors import FriedelError, FriedelWarning, SettingsError
 from friedel.settings import Setting, Settings, settings_of
 from friedel.settings.copying import FLAG_NAMES
@@ -51,12 +51,29 @@ class SettingOption(click.Option):
         self.section = section
 
 
+def plain_help(option: click.Option | None) -> click.Option | None:
+    """The help option, printed as any result is: click writes UTF-8 where the locale is ASCII."""
+
+    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            say(ctx.get_help())
+            ctx.exit()
+
+    if option is not None:
+        option.callback = show
+    return option
+
+
 class FriedelCommand(click.Command):
     """A command that builds settings from its options, groups its help, and names flags in errors and warnings."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.builders: list[_Builder] = list(getattr(self.callback, "__settings__", ()))
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """``--help``."""
+        return plain_help(super().get_help_option(ctx))
 
     def flags(self, names: tuple[str, ...]) -> str:
         """The flags of this command for some settings, in brackets; nothing if it has none of them."""
