@@ -8,18 +8,18 @@ The public names stand in ``__init__.pyi``. Each is loaded on first use: ``impor
 napari.
 """
 
+from typing import Any
+
 import lazy_loader
 
-__getattr__, _dir, _names = lazy_loader.attach_stub(__name__, __file__)
+_load, _, _names = lazy_loader.attach_stub(__name__, __file__)
 __all__ = sorted([*_names, "__version__"])
 
 
-def __dir__() -> list[str]:
-    return __all__
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
+def __getattr__(name: str) -> Any:
+    if name != "__version__":
+        return _load(name)
+    from importlib.metadata import PackageNotFoundError, version  # parses e-mail headers: slow to load
 
     try:
         return version("napari-friedel")
@@ -27,4 +27,5 @@ def _version() -> str:
         return "0+unknown"
 
 
-__version__ = _version()
+def __dir__() -> list[str]:
+    return __all__

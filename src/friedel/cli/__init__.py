@@ -12,7 +12,7 @@ import click
 
 import friedel
 from friedel.cli.options import Failed, plain_help
-from friedel.cli.output import any_encoding, close_stdout, one_line, tell
+from friedel.cli.output import any_encoding, close_stdout, one_line, say, tell
 from friedel.errors import FriedelError
 
 #: Command → (module whose `command` it is, one line of help).
@@ -75,14 +75,27 @@ class _Commands(click.Group):
 
 def build_parser() -> click.Group:
     """Make the group of all commands."""
-    return click.version_option(friedel.__version__, prog_name="friedel", message="%(prog)s %(version)s")(
-        _Commands(
-            "friedel",
-            help="Find impurities in STM dI/dV maps from their Friedel oscillations.",
-            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-            no_args_is_help=False,
-        )
+    version = click.Option(
+        ["--version"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_version,
+        help="Print the version.",
     )
+    return _Commands(
+        "friedel",
+        params=[version],
+        help="Find impurities in STM dI/dV maps from their Friedel oscillations.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+        no_args_is_help=False,
+    )
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        say(f"friedel {friedel.__version__}")
+        ctx.exit()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -196,7 +196,8 @@ def _option(one: Setting, argument: str, flag: str, section: str, alone: str | N
         more |= {"type": SettingType(one), "metavar": _metavar(one)}
         if alone is not None:
             more |= {"is_flag": False, "flag_value": alone}
-    return click.option(f"--{flag}", f"{argument}__{one.name}", **more)
+    pair = f"--{flag}/--no-{flag}" if one.type is bool and one.default is True else f"--{flag}"
+    return click.option(pair, f"{argument}__{one.name}", **more)
 
 
 def _metavar(one: Setting) -> str:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.constants import e, hbar, m_e
 
 from friedel.errors import PhysicsError
 from friedel.settings import BandSettings
 
-#: √(2 mₑ · 1 eV) / ħ in nm⁻¹ (5.1232).
-WAVEVECTOR_PER_SQRT_EV = float(np.sqrt(2 * m_e * e) / hbar * 1e-9)
+#: √(2 mₑ · 1 eV) / ħ in nm⁻¹ (CODATA 2022); written out, since `scipy.constants` loads slowly.
+WAVEVECTOR_PER_SQRT_EV = 5.123167223161844
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from friedel.settings.detection import (
     SampleSettings,
 )
 from friedel.settings.option import Option
+from friedel.settings.preparation import PrepareSettings
 from friedel.settings.simulation import EvaluateSettings, SimulateSettings
 from friedel.settings.studies import BenchmarkSettings, Figure3Settings, Figure4Settings
 from friedel.settings.training import ComputeSettings, FineTuneSettings, RecipeSettings, TrainSettings
 
 __all__ = [
-    "BandSettings", "BenchmarkSettings", "ComputeSettings", "ConvertSettings", "DetectSettings", "EvaluateSettings",
-    "Figure3Settings", "Figure4Settings", "FineTuneSettings", "ImportSettings", "Option", "RecipeSettings",
-    "RefitSettings", "SampleSettings", "Setting", "Settings", "SimulateSettings", "TrainSettings", "check_names",
-    "setting", "settings_of",
+    "BandSettings", "BenchmarkSettings", "ComputeSettings", "ConvertSettings", "DetectSettings",
+    "EvaluateSettings", "Figure3Settings", "Figure4Settings", "FineTuneSettings", "ImportSettings",
+    "Option", "PrepareSettings", "RecipeSettings", "RefitSettings", "SampleSettings", "Setting", "Settings",
+    "SimulateSettings", "TrainSettings", "check_names", "setting", "settings_of",
 ]  # fmt: skip

@@ -157,8 +157,10 @@ def flags_of(settings: Settings) -> list[str]:
         if isinstance(value, Settings):
             words += flags_of(value)
         elif one.option.parsed and value != one.default:
-            flag = "--" + FLAG_NAMES.get(one.name, one.name).replace("_", "-")
-            words += [flag] if one.type is bool else [flag, one.show(value)]
+            flag = FLAG_NAMES.get(one.name, one.name).replace("_", "-")
+            words += (
+                [f"--{'' if value else 'no-'}{flag}"] if one.type is bool else [f"--{flag}", one.show(value)]
+            )
     return words
 
 
