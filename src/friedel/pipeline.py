@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,16 +22,15 @@ from friedel.classical import detect as classical
 from friedel.detections import COLUMNS, Detections
 from friedel.dispersion_fit.fourier_ring import fit_dispersion
 from friedel.errors import FriedelError, FriedelWarning, ModelError, PhysicsError, StackError
-from friedel.physics.dispersion import Dispersion, resolve
+from friedel.physics.dispersion import MATERIALS, Dispersion, resolve
 from friedel.progress import Progress, drain, share
 from friedel.resample import Scaling, plan
+from friedel.settings import BandSettings, DetectSettings
+from friedel.settings.detection import Method, Refit, Tiles
 from friedel.stack import Area, crop, didv, normalise, pixel_pitch, tip_position, validate
 
 if TYPE_CHECKING:
     from friedel.models.registry import Model
-
-METHODS = ("network", "matched-field", "omp")
-REFITS = ("none", "quick", "full")
 
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
 LEAST_WAVES = 4
@@ -54,9 +54,9 @@ class _Field:
 class _Remarks(list[str]):
     """Remarks for the provenance, each also a `FriedelWarning`."""
 
-    def add(self, text: str) -> None:
+    def add(self, text: str, *, settings: tuple[str, ...] = ()) -> None:
         self.append(text)
-        warnings.warn(text, FriedelWarning, stacklevel=2)
+        warnings.warn(FriedelWarning(text, settings=settings), stacklevel=2)
 
 
 def iter_detect(
@@ -64,13 +64,13 @@ def iter_detect(
     *,
     channel: str | None = None,
     dispersion: Dispersion | str | None = None,
-    model: str | Model = "friedel",
-    method: str = "network",
+    model: str | PathLike[str] | Model = "friedel",
+    method: Method = "network",
     area: Area | None = None,
-    tiles: str = "blend",
+    tiles: Tiles = "blend",
     threshold: float | None = None,
     device: str = "auto",
-    refit: str | None = None,
+    refit: Refit | None = None,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities; a generator that can be stopped between any two steps.
 
@@ -115,25 +115,55 @@ def iter_detect(
 
     Raises
     ------
-    StackError, PhysicsError, ModelError
-        If the stack, the band or the model cannot be used; the message says what to do.
+    StackError, PhysicsError, ModelError, SettingsError
+        If the stack, the band, the model or a setting cannot be used; the message says what to do.
 
     Warns
     -----
     FriedelWarning
         For every remark; also kept in ``provenance["warnings"]``.
     """
-    if method not in METHODS:
-        raise ModelError(f"Unknown method {method!r}; known are {', '.join(METHODS)}.")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise ModelError(f"The threshold is a probability from 0 to 1, not {threshold}.")
-    if refit is not None and refit not in REFITS:
-        raise ModelError(f"Unknown refit {refit!r}; known are {', '.join(REFITS)}.")
+    settings = DetectSettings(
+        method=method, model=fspath(model) if isinstance(model, (str, PathLike)) else model.name, tiles=tiles,
+        threshold=threshold, device=_device_text(device), refit=refit, area=area, channel=channel,
+    )  # fmt: skip
+    return iter_detect_with(stack, settings, dispersion=dispersion, model=model)
+
+
+def iter_detect_with(
+    stack: xr.Dataset,
+    settings: DetectSettings,
+    *,
+    dispersion: Dispersion | str | None = None,
+    model: str | PathLike[str] | Model | None = None,
+) -> Generator[Progress, None, Detections]:
+    """Find impurities as `iter_detect` does, with all settings in one object.
+
+    Parameters
+    ----------
+    stack : xarray.Dataset
+    settings : DetectSettings
+    dispersion : Dispersion or str, optional
+        Instead of the settings' band.
+    model : str, path or Model, optional
+        Instead of the settings' model.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    Detections
+    """
+    channel, area, method, tiles = settings.channel, settings.area, settings.method, settings.tiles
+    threshold, refit = settings.threshold, settings.refit
     validate(stack)
     whole: Area = ((0, stack.sizes["y"]), (0, stack.sizes["x"]))
     area = area or whole
     remarks = _Remarks()
-    band = resolve(dispersion)
+    band = resolve(settings.band if dispersion is None else dispersion)
+    settings = replace(settings, band=_band_settings(band))
     keep_freed_memory()
     yield Progress(0.0, "reading")
 
@@ -141,7 +171,7 @@ def iter_detect(
     if method == "network":
         from friedel.models.registry import load_model
 
-        network = load_model(model, device)
+        network = load_model(settings.model if model is None else model, settings.device)
         k_range, k_mean = network.k_range, network.k_mean
     else:
         k_range, k_mean = classical.K_RANGE, None
@@ -186,6 +216,7 @@ def iter_detect(
             "pixel_nm": float(field.scaling.pixel_nm),
             "area": [list(area[0]), list(area[1])],
             "threshold": float(threshold),
+            "settings": settings.as_dict(),
             "warnings": list(remarks),
         },
     )
@@ -193,7 +224,19 @@ def iter_detect(
     return result
 
 
-def detect(stack: xr.Dataset, **options: Any) -> Detections:
+def detect(
+    stack: xr.Dataset,
+    *,
+    channel: str | None = None,
+    dispersion: Dispersion | str | None = None,
+    model: str | PathLike[str] | Model = "friedel",
+    method: Method = "network",
+    area: Area | None = None,
+    tiles: Tiles = "blend",
+    threshold: float | None = None,
+    device: str = "auto",
+    refit: Refit | None = None,
+) -> Detections:
     """Find impurities; takes what `iter_detect` takes and gives what it returns.
 
     Examples
@@ -202,7 +245,26 @@ def detect(stack: xr.Dataset, **options: Any) -> Detections:
     >>> found = friedel.detect(stack, dispersion="au111")      # doctest: +SKIP
     >>> found.impurities[["x_nm", "y_nm", "probability"]]      # doctest: +SKIP
     """
-    return drain(iter_detect(stack, **options))
+    return drain(
+        iter_detect(
+            stack, channel=channel, dispersion=dispersion, model=model, method=method, area=area, tiles=tiles,
+            threshold=threshold, device=device, refit=refit,
+        )
+    )  # fmt: skip
+
+
+def _device_text(device: Any) -> str:
+    """A `torch.device` as its name."""
+    return device if isinstance(device, str) else str(device)
+
+
+def _band_settings(band: Dispersion | None) -> BandSettings:
+    """The band as it is recorded."""
+    if band is None:
+        return BandSettings()
+    if MATERIALS.get(band.name) == band:
+        return BandSettings(material=band.name)
+    return BandSettings(onset_mev=band.onset_mev, mass=band.mass)
 
 
 def _prepare(
@@ -275,7 +337,8 @@ def _sampling(
     remarks.add(
         "No surface band was given and the FFT shows no Friedel ring: the map is taken at its own sampling, as if its "
         f"wavevector were {middle / pixel:.3g} nm⁻¹ at every voltage. The data may lie outside the method's range; "
-        "do not trust these probabilities. Give --material, or --onset-mev and --mass."
+        "do not trust these probabilities. Give the surface band: a material, or its onset and effective mass.",
+        settings=("dispersion",),
     )
     scaling = plan(np.full(len(bias), middle / pixel), (pixel, pixel), shape, k_range, least_pixels=1)
     return scaling, {"k_per_nm": middle / pixel, "origin": "assumed"}

@@ -95,7 +95,9 @@ def open_stack(
             stack = validate(adapter.read(source, bias=bias, pixel_nm=pixel_nm, **options))
     except FriedelError as error:
         text = str(error)
-        raise StackError(text if members[0].name in text or label in text else f"{label}: {text}") from error
+        raise StackError(
+            text if members[0].name in text or label in text else f"{label}: {text}", settings=error.settings
+        ) from error
     except TypeError as error:
         if "unexpected keyword argument" in str(error):
             raise StackError(f"{label}: {chosen.title} files do not take {_keyword(error)}.") from error

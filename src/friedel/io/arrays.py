@@ -43,7 +43,7 @@ class Choice:
                 return cls(names[0])
             if names:
                 raise StackError(
-                    f"{path}: several arrays could be the stack: {listing}. Name one with --dataset."
+                    f"{path}: several arrays could be the stack: {listing}. Name one.", settings="dataset"
                 )
         raise StackError(f"{path}: there is no array with two or three axes (it holds {listing or 'none'}).")
 
@@ -99,6 +99,8 @@ def _order(axes: str | None, count: int, path: Path) -> str:
     order = (axes or wanted).lower().replace("bias", "b").replace(",", "").replace(" ", "")
     if sorted(order) != sorted(wanted):
         raise StackError(
-            f"{path}: --axes must name each of {', '.join(wanted)} once, for example {wanted!r}; got {axes!r}."
+            f"{path}: the order of the axes must name each of {', '.join(wanted)} once, for example {wanted!r}; "
+            f"got {axes!r}.",
+            settings="axes",
         )
     return order

@@ -78,13 +78,16 @@ def need_axes(what: str, bias: Any, pixel_nm: Pixel | None, count: int) -> tuple
     StackError
         If one of them was not given.
     """
-    missing = []
+    missing: dict[str, str] = {}
     if bias is None:
-        missing.append("--bias START:STOP in mV" if count > 1 else "--bias in mV")
+        missing["bias"] = "the bias as START:STOP in mV" if count > 1 else "the bias in mV"
     if pixel_nm is None:
-        missing.append("--pixel-nm")
+        missing["pixel_nm"] = "the pixel size in nm"
     if missing:
-        raise StackError(f"{what} does not hold these axes itself: give {' and '.join(missing)}.")
+        raise StackError(
+            f"{what} does not hold these axes itself: give {' and '.join(missing.values())}.",
+            settings=tuple(missing),
+        )
     return bias_axis(bias, count), pixel_nm  # type: ignore[return-value]
 
 

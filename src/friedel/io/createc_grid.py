@@ -75,7 +75,8 @@ def _pixel(path: Path, rows: int, columns: int) -> tuple[float, float]:
     beside = path.with_name(path.name + ".dat")
     if not beside.exists():
         raise StackError(
-            f"{path}: the size of the area is in {beside.name}, which is not here: give --pixel-nm."
+            f"{path}: the size of the area is in {beside.name}, which is not here: give the pixel size in nm.",
+            settings="pixel_nm",
         )
     with beside.open("rb") as file:
         header = createc.parse(file.read(createc.HEADER))

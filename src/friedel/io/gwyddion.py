@@ -151,7 +151,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | N
     if len(same) < len(chosen):
         names = ", ".join(repr(field.name) for field in chosen)
         raise StackError(
-            f"{path}: several volumes or images of different axes: {names}. Name one with --dataset."
+            f"{path}: several volumes or images of different axes: {names}. Name one.", settings="dataset"
         )
     count = first.values.shape[0] if first.values.ndim == 3 else 1
     if first.bias_mv is None or first.pixel_nm is None:

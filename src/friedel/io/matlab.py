@@ -28,8 +28,9 @@ def read(
     if axes is None and array.ndim == 3:
         shape = "×".join(map(str, array.shape))
         raise StackError(
-            f"{path}: the array {name!r} ({shape}) does not say which axis is the bias: give --axes, "
-            "for example yxb if the bias is last."
+            f"{path}: the array {name!r} ({shape}) does not say which axis is the bias: give the order "
+            "of its axes, for example yxb if the bias is last.",
+            settings="axes",
         )
     return stack_from_array(
         array, path, name=name, bias=bias, pixel_nm=pixel_nm, axes=axes, instrument="MATLAB"

@@ -49,7 +49,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, index: int = 0) 
     ):
         raise StackError(f"{path}: the coordinates of row 2 are not evenly spaced.")
     if bias is None:
-        raise StackError(f"{path}: this format holds no bias: give --bias in mV.")
+        raise StackError(f"{path}: this format holds no bias: give it in mV.", settings="bias")
     pitch = abs(float(steps.mean())) * 0.1
     stack = make_stack(
         {"dI/dV": values[:pixels].reshape(1, resolution, resolution)},

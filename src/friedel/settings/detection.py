@@ -151,3 +151,46 @@ class RefitSettings(Settings):
     area: Annotated[Area | None, AREA] = None
     channel: Annotated[str | None, Option(none="the lock-in channel", metavar="NAME")] = None
     band: Annotated[BandSettings, Option(parsed=False)] = field(default_factory=BandSettings)
+
+
+@dataclass(frozen=True)
+class ConvertSettings(Settings):
+    """What of a stack is written to another file.
+
+    Parameters
+    ----------
+    channel : str
+        The channel of a single image.
+    at : float
+        Bias of a single image: the plane nearest to it.
+    area : ((int, int), (int, int))
+        Rows and columns to write.
+    """
+
+    channel: Annotated[str | None, Option(none="dI/dV", metavar="NAME")] = None
+    at: Annotated[float | None, Option(unit="mV", least=-1e6, most=1e6, none="the first", metavar="MV")] = (
+        None
+    )
+    area: Annotated[Area | None, AREA] = None
+
+
+@dataclass(frozen=True)
+class SampleSettings(Settings):
+    """Which model is retrained on which part of a sample.
+
+    Parameters
+    ----------
+    model : str
+        The parent, by name or file.
+    channel : str
+        The dI/dV channel.
+    area : ((int, int), (int, int))
+        Rows and columns to learn from.
+    band : BandSettings
+        The surface band.
+    """
+
+    model: Annotated[str, Option(metavar="NAME|PATH")] = "friedel"
+    channel: Annotated[str | None, Option(none="the lock-in channel", metavar="NAME")] = None
+    area: Annotated[Area | None, AREA] = None
+    band: Annotated[BandSettings, Option(parsed=False)] = field(default_factory=BandSettings)

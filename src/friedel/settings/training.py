@@ -15,7 +15,7 @@ from friedel.settings.simulation import SEED
 Points = tuple[tuple[float, float], ...]
 
 #: Threads of a processor; more than any machine has crash torch.
-THREADS = Option(least=1, most=512, none="all cores", advanced=True)
+THREADS = Option(above=0, most=512, none="all cores", advanced=True)
 _RATE = {"above": 0, "most": 1}
 
 
@@ -181,3 +181,16 @@ class RecipeSettings(Settings):
                 )
             values[name] = known[name].parse(value)
         return cls(**values)
+
+
+@dataclass(frozen=True)
+class ComputeSettings(Settings):
+    """What a command may use of the machine.
+
+    Parameters
+    ----------
+    threads : int
+        Threads of the processor.
+    """
+
+    threads: Annotated[int | None, THREADS] = None

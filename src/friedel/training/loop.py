@@ -135,7 +135,9 @@ def iter_train(
         raise ModelError(f"{target} exists already; a model is never overwritten, choose another name.")
     kept = Path(checkpoint) if checkpoint is not None else target.with_suffix(".checkpoint")
     if not resume and kept.exists():
-        raise ModelError(f"{kept} holds an unfinished training: resume it (--resume) or delete that file.")
+        raise ModelError(
+            f"{kept} holds an unfinished training: resume it, or delete that file.", settings="resume"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
 
     place = resolve_device(device)
@@ -265,7 +267,9 @@ def _load(path: Path, owner: dict[str, Any], parts: MovingParts, state: _State, 
                 f"not to {owner['recipe']!r} with seed {owner['seed']}."
             )
         if "begun_with" in owner and content.get("begun_with") != owner["begun_with"]:
-            raise ModelError(f"{path} did not begin with this model; resume it without --from.")
+            raise ModelError(
+                f"{path} did not begin with this model; resume it without a parent.", settings="parent"
+            )
         parts.load(content)
         state.step, state.seconds = int(content["step"]), float(content["seconds"])
         state.curve = list(content.get("curve", []))
