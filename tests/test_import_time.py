@@ -27,7 +27,7 @@ def test_import_plugin_loads_no_torch_and_no_viewer() -> None:
 
 
 def test_help_of_the_command_line_loads_no_torch() -> None:
-    statement = "from friedel.cli import build_parser; build_parser().format_help()"
+    statement = "from friedel.cli import main; main([])"
     assert not _loaded_by(statement).intersection(["torch", "napari", "matplotlib"])
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from friedel.presenting import Presented
+
 #: Columns every table has, with their units. `row` and `column` are fractional pixel indices of the array as
 #: recorded in the file (integer = pixel centre); `x_nm`, `y_nm` count from the centre of pixel (0, 0);
 #: `tip_x_nm`, `tip_y_nm` are the instrument's own coordinates.
@@ -48,8 +50,8 @@ class Check:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Detections:
+@dataclass(frozen=True, repr=False)
+class Detections(Presented):
     """Candidates found in one stack.
 
     Parameters

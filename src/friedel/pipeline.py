@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,17 +22,18 @@ from friedel.candidates.result import Candidates
 from friedel.classical import detect as classical
 from friedel.detections import COLUMNS, Detections
 from friedel.dispersion_fit.fourier_ring import fit_dispersion
-from friedel.errors import FriedelWarning, ModelError, PhysicsError, StackError
-from friedel.physics.dispersion import Dispersion, resolve
+from friedel.errors import FriedelWarning, PhysicsError, StackError
+from friedel.physics.dispersion import MATERIALS, Dispersion, resolve
 from friedel.prepare.channel import choose
 from friedel.prepare.checks import Check, Facts, check_all
 from friedel.prepare.prepared import Prepared
 from friedel.prepare.run import clean, flatten
-from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
 from friedel.prepare.topograph import wave_of
 from friedel.progress import Progress, drain, share
 from friedel.resample import Scaling, plan
+from friedel.settings import BandSettings, DetectSettings, PrepareSettings
+from friedel.settings.detection import Method, Refit, Tiles
 from friedel.stack import (
     Area,
     crop,
@@ -46,18 +48,10 @@ from friedel.stack import (
 if TYPE_CHECKING:
     from friedel.models.registry import Model
 
-METHODS = ("network", "matched-field", "omp")
-REFITS = ("none", "quick", "full")
-
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
 MIN_HALF_WAVELENGTHS = 4
 #: Checks whose failure the steps before have already said.
 _REMARKED = ("field",)
-#: The preparation by default, and none.
-_PREPARE = PrepareSettings()
-_AS_RECORDED = PrepareSettings(
-    bad_data=False, background="none", row_offsets=False, extended=False, register=False
-)
 
 
 @dataclass
@@ -80,9 +74,9 @@ class _Field:
 class _Remarks(list[str]):
     """Remarks for the provenance, each also a `FriedelWarning`."""
 
-    def add(self, text: str) -> None:
+    def add(self, text: str, *, settings: tuple[str, ...] = ()) -> None:
         self.append(text)
-        warnings.warn(text, FriedelWarning, stacklevel=2)
+        warnings.warn(FriedelWarning(text, settings=settings), stacklevel=2)
 
 
 @with_torch_defaults
@@ -91,13 +85,13 @@ def iter_detect(
     *,
     channel: str | None = None,
     dispersion: Dispersion | str | None = None,
-    model: str | Model = "friedel",
-    method: str = "network",
+    model: str | PathLike[str] | Model = "friedel",
+    method: Method = "network",
     area: Area | None = None,
-    tiles: str = "blend",
+    tiles: Tiles = "blend",
     threshold: float | None = None,
     device: str = "auto",
-    refit: str | None = None,
+    refit: Refit | None = None,
     prepare: PrepareSettings | bool = True,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities; a generator that can be stopped between any two steps.
@@ -148,25 +142,56 @@ def iter_detect(
 
     Raises
     ------
-    StackError, PhysicsError, ModelError
-        If the stack, the band or the model cannot be used; the message says what to do.
+    StackError, PhysicsError, ModelError, SettingsError
+        If the stack, the band, the model or a setting cannot be used; the message says what to do.
 
     Warns
     -----
     FriedelWarning
         For every remark; also kept in ``provenance["warnings"]``.
     """
-    if method not in METHODS:
-        raise ModelError(f"Unknown method {method!r}; known are {', '.join(METHODS)}.")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise ModelError(f"The threshold is a probability from 0 to 1, not {threshold}.")
-    if refit is not None and refit not in REFITS:
-        raise ModelError(f"Unknown refit {refit!r}; known are {', '.join(REFITS)}.")
+    settings = DetectSettings(
+        method=method, model=fspath(model) if isinstance(model, (str, PathLike)) else model.name, tiles=tiles,
+        threshold=threshold, device=_device_text(device), refit=refit, area=area, channel=channel,
+        prepare=_prepare_settings(prepare),
+    )  # fmt: skip
+    return iter_detect_with(stack, settings, dispersion=dispersion, model=model)
+
+
+def iter_detect_with(
+    stack: xr.Dataset,
+    settings: DetectSettings,
+    *,
+    dispersion: Dispersion | str | None = None,
+    model: str | PathLike[str] | Model | None = None,
+) -> Generator[Progress, None, Detections]:
+    """Find impurities as `iter_detect` does, with all settings in one object.
+
+    Parameters
+    ----------
+    stack : xarray.Dataset
+    settings : DetectSettings
+    dispersion : Dispersion or str, optional
+        Instead of the settings' band.
+    model : str, path or Model, optional
+        Instead of the settings' model.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    Detections
+    """
+    channel, area, method, tiles = settings.channel, settings.area, settings.method, settings.tiles
+    threshold, refit = settings.threshold, settings.refit
     validate(stack)
     whole: Area = ((0, stack.sizes["y"]), (0, stack.sizes["x"]))
     area = area or whole
     remarks = _Remarks()
-    band = resolve(dispersion)
+    band = resolve(settings.band if dispersion is None else dispersion)
+    settings = replace(settings, band=_band_settings(band))
     keep_freed_memory()
     yield Progress(0.0, "reading")
 
@@ -174,13 +199,12 @@ def iter_detect(
     if method == "network":
         from friedel.models.registry import load_model
 
-        network = load_model(model, device)
+        network = load_model(settings.model if model is None else model, settings.device)
         k_range, k_mean = network.k_range, network.k_mean
     else:
         k_range, k_mean = classical.K_RANGE, None
     yield Progress(0.02, "sampling")
-    settings = PrepareSettings() if prepare is True else prepare or None
-    prepared = _prepare(crop(stack, area), channel, band, k_range, k_mean, remarks, settings)
+    prepared = _prepare(crop(stack, area), channel, band, k_range, k_mean, remarks, settings.prepare)
     yield Progress(0.1, "detecting impurities")
 
     last = {"none": 0.95, "full": 0.3}.get(refit or "quick", 0.6)
@@ -196,12 +220,25 @@ def iter_detect(
     for check in checks:
         if not check.passed and check.name not in _REMARKED:
             remarks.add(check.sentence)
-    result = _assemble(stack, area, prepared, found, remarks, method=method, refit=about, checks=checks)
+    result = _assemble(stack, area, prepared, found, remarks, settings=settings, refit=about, checks=checks)
     yield Progress(1.0, f"{len(result)} impurities")
     return result
 
 
-def detect(stack: xr.Dataset, **options: Any) -> Detections:
+def detect(
+    stack: xr.Dataset,
+    *,
+    channel: str | None = None,
+    dispersion: Dispersion | str | None = None,
+    model: str | PathLike[str] | Model = "friedel",
+    method: Method = "network",
+    area: Area | None = None,
+    tiles: Tiles = "blend",
+    threshold: float | None = None,
+    device: str = "auto",
+    refit: Refit | None = None,
+    prepare: PrepareSettings | bool = True,
+) -> Detections:
     """Find impurities; takes what `iter_detect` takes and gives what it returns.
 
     Examples
@@ -210,7 +247,31 @@ def detect(stack: xr.Dataset, **options: Any) -> Detections:
     >>> found = friedel.detect(stack, dispersion="au111")      # doctest: +SKIP
     >>> found.impurities[["x_nm", "y_nm", "probability"]]      # doctest: +SKIP
     """
-    return drain(iter_detect(stack, **options))
+    return drain(
+        iter_detect(
+            stack, channel=channel, dispersion=dispersion, model=model, method=method, area=area, tiles=tiles,
+            threshold=threshold, device=device, refit=refit, prepare=prepare,
+        )
+    )  # fmt: skip
+
+
+def _prepare_settings(prepare: PrepareSettings | bool) -> PrepareSettings:
+    """The settings that True, False or an object stand for."""
+    return PrepareSettings(as_recorded=not prepare) if isinstance(prepare, bool) else prepare
+
+
+def _device_text(device: Any) -> str:
+    """A `torch.device` as its name."""
+    return device if isinstance(device, str) else str(device)
+
+
+def _band_settings(band: Dispersion | None) -> BandSettings:
+    """The band as it is recorded."""
+    if band is None:
+        return BandSettings()
+    if MATERIALS.get(band.name) == band:
+        return BandSettings(material=band.name)
+    return BandSettings(onset_mev=band.onset_mev, mass=band.mass)
 
 
 def _prepare(
@@ -220,10 +281,10 @@ def _prepare(
     k_range: tuple[float, float],
     k_mean: tuple[float, float] | None,
     remarks: _Remarks,
-    settings: PrepareSettings | None = _PREPARE,
+    settings: PrepareSettings = PrepareSettings(),  # noqa: B008 - frozen
 ) -> _Field:
     """Choose the channel, drop bad data and empty voltages, find k, flatten, resample, normalise."""
-    given = settings or _AS_RECORDED
+    given = settings.in_force()
     chosen = choose(stack, channel, given)
     if chosen.derived:
         remarks.add(
@@ -232,7 +293,7 @@ def _prepare(
     steps = [Step("channel", 0, chosen.sentence)] if chosen.sentence else []
     if not np.isfinite(chosen.values).any():
         raise StackError(f"The channel {chosen.name!r} holds no acquired pixel in this area.")
-    cleaned = clean(chosen.values, given, didv=settings is not None and not chosen.topograph)
+    cleaned = clean(chosen.values, given, didv=not settings.as_recorded and not chosen.topograph)
     if not len(cleaned.keep):
         raise StackError(f"In no pixel of this area was {chosen.name!r} acquired at every voltage.")
     pitch, bias = pixel_pitch(stack), chosen.bias_mv[cleaned.keep]
@@ -335,7 +396,8 @@ def _sampling(
     remarks.add(
         "No surface band was given and the FFT shows no Friedel ring: the map is taken at its own sampling, as if its "
         f"wavevector were {middle / pixel:.3g} nm⁻¹ at every voltage. The data may lie outside the method's range; "
-        "do not trust these probabilities. Give --material, or --onset-mev and --mass."
+        "do not trust these probabilities. Give the surface band: a material, or its onset and effective mass.",
+        settings=("dispersion",),
     )
     scaling = plan(np.full(len(bias), middle / pixel), (pixel, pixel), shape, k_range, least_pixels=1)
     return scaling, {"k_per_nm": middle / pixel, "origin": "assumed"}
@@ -416,7 +478,7 @@ def _assemble(
     found: Candidates,
     remarks: _Remarks,
     *,
-    method: str,
+    settings: DetectSettings,
     refit: dict[str, Any] | None,
     checks: tuple[Check, ...],
 ) -> Detections:
@@ -432,7 +494,7 @@ def _assemble(
         area=area,
         provenance={
             "version": friedel.__version__,
-            "method": method,
+            "method": settings.method,
             **found.method,
             **fitted,
             "source": str(stack.attrs.get("source", "")),
@@ -448,6 +510,7 @@ def _assemble(
             "pixel_nm": float(scaling.pixel_nm),
             "area": [list(area[0]), list(area[1])],
             "threshold": float(found.threshold),
+            "settings": settings.as_dict(),
             "warnings": list(remarks),
         },
     )

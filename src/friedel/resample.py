@@ -169,7 +169,8 @@ def plan(
     used = np.flatnonzero(np.isfinite(k) & (k > 0))
     if not len(used):
         raise PhysicsError(
-            "No bias voltage lies inside the surface band; check --onset-mev and --mass, or --material."
+            "No bias voltage lies inside the surface band; check the band's onset and mass, or the material.",
+            settings="dispersion",
         )
     if len(used) < len(k):
         remarks.append(f"{len(k) - len(used)} of {len(k)} voltages lie outside the band and are left out.")

@@ -15,6 +15,15 @@ REAL = Path(__file__).parents[1].parent / "shared" / "data" / "nanonis" / "Nanon
 SMALL = ["--shape", "48,48", "--bias=-200:0:20", "--impurities", "8"]
 
 
+def outcome(arguments, capsys):
+    """Exit code and stderr, whether `main` returns or exits."""
+    try:
+        code = main(arguments)
+    except SystemExit as end:
+        code = end.code
+    return code, capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("grids") / "monday.nc"
@@ -69,7 +78,7 @@ def test_an_area_and_a_band_by_numbers(tmp_path, grid):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["{grid}", "--onset-mev", "-520", "-o", "{tmp}/a.csv"], "both --onset-mev and --mass"),
+        (["{grid}", "--onset-mev", "-520", "-o", "{tmp}/a.csv"], "(--onset-mev, --mass, --material)"),
         (["{grid}", "--area", "0:99,0:99", "-o", "{tmp}/a.csv"], "does not lie inside"),
         (["{grid}", "-o", "{tmp}/a.xlsx"], ".csv, .json, .xyz"),
         (["{grid}", "-o", "{tmp}/nowhere/a.csv"], "no such folder"),
@@ -102,26 +111,33 @@ def test_many_files_one_of_them_bad(tmp_path, grid, capsys):
     assert summary.loc[files[0], "status"].startswith("failed: ")
     assert (summary["density_per_nm2"].dropna() > 0).all()
     report = (out / "monday.html").read_text(encoding="utf-8")
-    assert report.count("data:image/png;base64,") == 2
+    assert report.count("<img alt=") == 2
     assert "http" not in report.split("</style>")[1].split("<details>")[0]
     assert "precision" in report and "nm⁻²" in report
+
+    assert (out / "broken.failed.json").exists()
+    page = (out / "summary.html").read_text(encoding="utf-8")
+    assert page.count("src='data:image/png;base64,") == 2 and "href='monday.html'" in page
 
     # Again: what is done stays, what failed is tried again; other options are another result.
     before = (out / "monday.csv").stat().st_mtime_ns
     assert main(command) == 2
     assert "up to date" in capsys.readouterr().out
     assert (out / "monday.csv").stat().st_mtime_ns == before
-    (source / "broken.nc").unlink()
+    (source / "broken.nc").write_bytes(grid.read_bytes())
     other = ["detect", str(source), *command[4:], "--threshold", "0.5"]
     content = (out / "monday.csv").read_bytes()
     assert main(other) == 2
     captured = capsys.readouterr()
-    assert (
-        "made with other options" in captured.err and f"{out / 'monday.csv'} exists already" in captured.err
-    )
-    assert captured.err.count("--overwrite") == 2 and (out / "monday.csv").read_bytes() == content
-    assert main([command[0], str(source), *command[4:]]) == 0  # the refusal has not touched the summary
+    assert "made with other options" in captured.err
+    assert f"{out / 'monday.csv'} exists already" in captured.err
+    assert (out / "monday.csv").read_bytes() == content
+    assert main(["detect", str(source), *command[4:]]) == 0
     assert capsys.readouterr().out.count("up to date") == 2
+    assert set(pd.read_csv(out / "summary.csv")["status"]) == {"ok"} and not list(out.glob("*.failed.json"))
+    (source / "monday.nc").write_bytes(grid.read_bytes() + b"more")
+    assert main(["detect", str(source), *command[4:]]) == 2
+    assert "the file has changed since" in capsys.readouterr().err
     assert main([*other, "--overwrite"]) == 0
     assert "up to date" not in capsys.readouterr().out
     assert (out / "monday.csv").stat().st_mtime_ns > before
@@ -132,23 +148,30 @@ def test_a_batch_that_was_interrupted_goes_on_and_others_files_stay(tmp_path, gr
 
     out = tmp_path / "results"
     command = ["detect", str(grid), "--material", "au111", "--method", "matched-field", "-o", str(out)]
-    write = points.write_points
 
     def interrupted(*arguments, **options):
-        write(*arguments, **options)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(points, "write_points", interrupted)
         assert main(command) == 130
-    assert pd.read_csv(out / "summary.csv")["status"].tolist() == ["unfinished"]
+    assert (out / "monday.html").exists() and not (out / "monday.csv").exists()
+    assert len(pd.read_csv(out / "summary.csv")) == 0
     assert main(command) == 0 and "1 of 1" in capsys.readouterr().out
     assert pd.read_csv(out / "summary.csv")["status"].tolist() == ["ok"]
-    # A table that no batch wrote, and a summary of another program.
     (out / "summary.csv").unlink()
+    assert main(["summary", str(out)]) == 0
+    assert pd.read_csv(out / "summary.csv")["impurities"].tolist() == [
+        len(points.read_points(out / "monday.csv"))
+    ]
+    # A table that no batch wrote, another program's report, and its summary.
     (out / "monday.csv").write_text("mine")
     assert main(command) == 2
     assert "monday.csv" in capsys.readouterr().err and (out / "monday.csv").read_text() == "mine"
+    (out / "monday.csv").unlink()
+    (out / "monday.html").write_text("mine")
+    assert main(command) == 2
+    assert "monday.html" in capsys.readouterr().err and (out / "monday.html").read_text() == "mine"
     (out / "summary.csv").write_text("day,mood\nmonday,good\n")
     assert main(command) == 2
     assert "summary.csv exists already" in capsys.readouterr().err
@@ -156,9 +179,9 @@ def test_a_batch_that_was_interrupted_goes_on_and_others_files_stay(tmp_path, gr
 
 
 def test_names_of_results_do_not_clash():
-    from friedel.cli.batch import _names
+    from friedel.many import result_names
 
-    names = _names([Path("a/x.nc"), Path("b/x.nc"), Path("a/y.3ds"), Path("summary.nc")])
+    names = result_names([Path("a/x.nc"), Path("b/x.nc"), Path("a/y.3ds"), Path("summary.nc")])
     assert len(set(names)) == 4 and "summary" not in names and "y" in names
 
 
@@ -211,11 +234,13 @@ def test_a_real_grid_runs_to_the_end_with_an_honest_warning(tmp_path, capsys):
         (["detect", "grid.nc", "-o", "a.csv", "--material", "gold"], ["'gold'", "au111", "--onset-mev"]),
         (["detect", "grid.nc"], ["-o/--out", "friedel detect --help"]),
         (["detekt"], ["'detekt'", "'detect'", "friedel --help"]),
+        (["detect", "grid.nc", "-o", "a.csv", "--treshold", "1"], ["--treshold", "--threshold"]),
+        (["detect", "grid.nc", "-o", "a.csv", "--area", "0-9"], ["--area", "R0:R1,C0:C1"]),
+        (["detect", "grid.nc", "-o", "a.csv", "--method", "net"], ["--method", "'matched-field'"]),
+        (["detect", "grid.nc", "-o", "a", "--jobs", "2", "--scheduler", "x"], ["--jobs", "--scheduler"]),
     ],
 )
 def test_wrong_options_end_in_one_line_that_says_what_to_do(arguments, words, capsys):
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    error = capsys.readouterr().err
-    assert end.value.code == 2 and error.count("\n") == 1
+    code, error = outcome(arguments, capsys)
+    assert code == 2 and error.count("\n") == 1
     assert all(word in error for word in words), error

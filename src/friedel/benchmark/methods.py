@@ -17,6 +17,7 @@ from scipy import ndimage
 from friedel.errors import FriedelError
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import drain
+from friedel.settings.detection import Refit
 from friedel.stack import didv, normalise, pixel_pitch
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Found:
             return self.probability >= self.threshold
 
 
-def by_network(model: str, *, refit: str | None = None) -> Callable[[xr.Dataset, Dispersion], Found]:
+def by_network(model: str, *, refit: Refit | None = None) -> Callable[[xr.Dataset, Dispersion], Found]:
     """Return the network of that name as a method, with the refit that `detect` takes by default or with another one.
 
     It ranks by S, or, where the waves have judged, by the probability.

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
-import re
+import difflib
 import sys
-import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any
+
+import click
 
 import friedel
-from friedel.errors import FriedelError, FriedelWarning
+from friedel.cli.options import Failed, plain_help
+from friedel.cli.output import any_encoding, close_stdout, one_line, say, tell
+from friedel.errors import FriedelError
 
-#: Command → (module with `add_arguments(parser)` and `run(args) -> int`, one line of help).
+#: Command → (module whose `command` it is, one line of help).
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("friedel.cli.demo", "simulate an Au(111) field, find its impurities, draw them"),
     "info": ("friedel.cli.info", "say what is in a file: channels, grid, bias range, pixel, completeness"),
     "view": ("friedel.cli.view", "open stacks and tables of points in napari"),
     "convert": ("friedel.cli.convert", "write a stack as netCDF, .gsf or .gwy"),
     "detect": ("friedel.cli.detect", "find the impurities in dI/dV stacks and write a table of them"),
+    "summary": ("friedel.cli.summary", "list the results in a folder of tables, as CSV and HTML"),
     "simulate": ("friedel.cli.simulate", "write a simulated dI/dV stack with known impurities"),
     "train": ("friedel.cli.train", "train a network on simulated stacks"),
     "fine-tune": ("friedel.cli.fine_tune", "retrain a model on your sample with the confidence regulariser"),
@@ -28,27 +31,71 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "benchmark": ("friedel.cli.benchmark", "score every method on the standard scenes"),
     "reproduce": ("friedel.cli.reproduce", "remake the figures of arXiv 2006.15898"),
 }
+#: Exit code when the reader of stdout went away (``friedel info grid.3ds | head -1``), as of any program that a
+#: closed pipe ends.
+CLOSED_PIPE = 141
 
 
-class _Parser(argparse.ArgumentParser):
-    """Errors are one line; argparse's own would put all options of the command before it."""
+class _Commands(click.Group):
+    """Names and one line of help of all commands; a command's module is imported when it is called."""
 
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (options: {self.prog} --help)\n")
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """``--help``."""
+        return plain_help(super().get_help_option(ctx))
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, text = COMMANDS[cmd_name]
+        command: click.Command = import_module(module).command
+        command.name = cmd_name
+        command.help = command.help or f"{text[0].upper()}{text[1:]}."
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown name proposes the nearest."""
+        if args and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}."
+            ctx.fail(f"There is no command {args[0]!r}; {known}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands; it needs no module of theirs."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """Make the parser; only `command`'s module is imported, so that ``--help`` is instant."""
-    parser = _Parser(
-        prog="friedel", description="Find impurities in STM dI/dV maps from their Friedel oscillations."
+def build_parser() -> click.Group:
+    """Make the group of all commands."""
+    version = click.Option(
+        ["--version"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_version,
+        help="Print the version.",
     )
-    parser.add_argument("--version", action="version", version=f"friedel {friedel.__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, (module, text) in COMMANDS.items():
-        sub = subparsers.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        if name == command:
-            import_module(module).add_arguments(sub)
-    return parser
+    return _Commands(
+        "friedel",
+        params=[version],
+        help="Find impurities in STM dI/dV maps from their Friedel oscillations.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+        no_args_is_help=False,
+    )
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        say(f"friedel {friedel.__version__}")
+        ctx.exit()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,34 +104,61 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if all went well, 2 if the input was bad (one line on stderr), 130 if interrupted.
+        0 if all went well, 2 if the input was bad (one line on stderr), 130 if interrupted, 141 if the reader of
+        stdout went away.
+
+    Raises
+    ------
+    SystemExit
+        With 2, if the arguments cannot be read; with 0 after ``--help`` and ``--version``.
     """
-    arguments = _join_negative(list(sys.argv[1:] if argv is None else argv))
-    command = next((word for word in arguments if word in COMMANDS), None)
-    args = build_parser(command).parse_args(arguments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", FriedelWarning)
-        warnings.showwarning = _show_warning  # type: ignore[assignment]
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    with any_encoding():
         try:
-            return int(import_module(COMMANDS[args.command][0]).run(args) or 0)
-        except (FriedelError, OSError) as error:
-            print(f"friedel: {' '.join(str(error).split())}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print("friedel: interrupted", file=sys.stderr)
-            return 130
+            code = _run(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            close_stdout()
+            return CLOSED_PIPE
+        return code
 
 
-def _join_negative(arguments: list[str]) -> list[str]:
-    """Write ``--bias -230:20`` as ``--bias=-230:20``; argparse would take the voltage for an option."""
-    joined: list[str] = []
-    for word in arguments:
-        if joined and joined[-1].startswith("--") and "=" not in joined[-1] and re.match(r"-[\d.]", word):
-            joined[-1] += f"={word}"
-        else:
-            joined.append(word)
-    return joined
+def _run(arguments: list[str]) -> int:
+    parser: Any = build_parser()
+    try:
+        # Not `parser.main`: it takes a closed pipe for an error of its own.
+        with parser.make_context("friedel", arguments) as context:
+            return int(parser.invoke(context) or 0)
+    except click.exceptions.Exit as end:
+        sys.stdout.flush()
+        raise SystemExit(end.exit_code) from None
+    except click.ClickException as error:
+        tell(_usage(error))
+        raise SystemExit(2) from None
+    except Failed as error:
+        tell(f"friedel: {error}")
+    except BrokenPipeError:
+        raise
+    except (FriedelError, OSError) as error:
+        tell(f"friedel: {error}")
+    except (KeyboardInterrupt, click.Abort):
+        tell("friedel: interrupted")
+        return 130
+    return 2
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:  # type: ignore[no-untyped-def]
-    print(f"friedel: warning: {' '.join(str(message).split())}", file=sys.stderr)
+def _usage(error: click.ClickException) -> str:
+    """One line that says what is wrong with the arguments, and where the options are listed."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "friedel"
+    text = error.format_message()
+    if isinstance(error, click.MissingParameter) and isinstance(error.param, click.Parameter):
+        names = (
+            "/".join(error.param.opts)
+            if isinstance(error.param, click.Option)
+            else error.param.human_readable_name
+        )
+        text = f"{names} is missing"
+    elif isinstance(error, click.BadParameter) and isinstance(error.param, click.Option):
+        text = f"{max(error.param.opts, key=len)}: {error.message}"
+    return one_line(f"{path}: {text.rstrip('.')} (options: {path} --help)")

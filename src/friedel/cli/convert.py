@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from friedel.cli.common import add_input, add_overwrite, area, check_output, open_input
-from friedel.stack import crop
+import click
+
+from friedel.cli.common import check_output, open_input
+from friedel.cli.options import FriedelCommand, from_settings, overwrite_option
+from friedel.cli.output import say
+from friedel.errors import StackError
+from friedel.settings import ConvertSettings, ImportSettings
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define the options."""
-    parser.add_argument("file", nargs="+", help="a file, a folder, or several files that form one stack")
-    parser.add_argument("out", help="OUT.nc (without loss), OUT.gwy, OUT.npz, or OUT.gsf (one image)")
-    parser.add_argument("--channel", help="for .gsf: the channel (default: dI/dV)")
-    parser.add_argument(
-        "--at", type=float, metavar="MV", help="for .gsf: the plane nearest to this bias [mV]"
-    )
-    parser.add_argument("--area", type=area, metavar="R0:R1,C0:C1", help="write this part only")
-    add_overwrite(parser)
-    add_input(parser)
+@click.command(cls=FriedelCommand)
+@click.argument("file", nargs=-1, required=True)
+@click.argument("out")
+@from_settings("settings", ConvertSettings)
+@overwrite_option()
+@from_settings("axes", ImportSettings, section="Axes, for files that do not hold them")
+def command(
+    file: tuple[str, ...], out: str, settings: ConvertSettings, overwrite: bool, axes: ImportSettings
+) -> int:
+    """Write a stack as netCDF, .gsf, .gwy or .npz.
 
-
-def run(args: argparse.Namespace) -> int:
-    """Convert."""
+    FILE is a file, a folder, or several files that form one stack; OUT is OUT.nc (without loss), OUT.gwy, OUT.npz, or
+    OUT.gsf (one image).
+    """
     from friedel.io.export import write_stack
+    from friedel.stack import channel_names, crop, image_names
 
-    out = Path(args.out)
-    check_output(out, overwrite=args.overwrite)
-    stack = crop(open_input(args.file, args), args.area)
-    write_stack(stack, out, channel=args.channel, bias_mv=args.at)
-    print(f"{out}: {out.stat().st_size / 1e6:.3g} MB")
+    target = Path(out)
+    check_output(target, overwrite=overwrite)
+    stack = crop(open_input(file, axes), settings.area)
+    names = [*channel_names(stack), *image_names(stack)]
+    if settings.channel is not None and settings.channel not in names:
+        raise StackError(
+            f"There is no channel {settings.channel!r} in this stack; it has {', '.join(map(repr, names))}.",
+            settings="channel",
+        )
+    write_stack(stack, target, channel=settings.channel, bias_mv=settings.at)
+    say(f"{target}: {target.stat().st_size / 1e6:.3g} MB")
     return 0

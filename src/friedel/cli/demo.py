@@ -2,64 +2,80 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+import click
 
-from friedel.cli.common import add_overwrite, check_output
-from friedel.cli.detect import add_detection, detect_with_bar, detection_options
+from friedel.cli.common import check_output
+from friedel.cli.detect import REFIT_ALONE, detect_with_bar
+from friedel.cli.options import FriedelCommand, from_settings, overwrite_option
+from friedel.cli.output import clean, say
 from friedel.errors import StackError
+from friedel.settings import BandSettings, DetectSettings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from friedel.detections import Detections
+    from friedel.scoring.matching import Matching
 
 FILES = ("stack.nc", "points.csv", "picture.png")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define the options."""
-    parser.add_argument(
-        "-o",
-        "--out",
-        metavar="FOLDER",
-        help="where the files go (default: friedel-demo, or the next free name)",
-    )
-    parser.add_argument("--impurities", type=int, default=40, help="how many to simulate (default: 40)")
-    parser.add_argument("--seed", type=int, default=1, help="another seed, another field")
-    add_overwrite(parser, "replace the files of an earlier demo in FOLDER")
-    add_detection(parser)
+@click.command(cls=FriedelCommand)
+@click.option(
+    "-o", "--out", metavar="FOLDER", help="Where the files go (default: friedel-demo, or the next free name)."
+)
+@click.option(
+    "--impurities",
+    type=click.IntRange(0, 200),
+    default=40,
+    metavar="N",
+    show_default=True,
+    help="How many to simulate.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, metavar="N", show_default=True,
+    help="Another seed, another field.",
+)  # fmt: skip
+@overwrite_option("Replace the files of an earlier demo in FOLDER.")
+@from_settings(
+    "settings", DetectSettings, section="Method", leave_out=("area", "channel", "band"), alone=REFIT_ALONE
+)
+def command(out: str | None, impurities: int, seed: int, overwrite: bool, settings: DetectSettings) -> int:
+    """Simulate an Au(111) field, find its impurities, draw them."""
+    folder = _folder(out, overwrite)
+    import numpy as np
 
-
-def run(args: argparse.Namespace) -> int:
-    """Run the demo."""
-    if not 0 <= args.impurities <= 200:
-        raise StackError(f"The demo simulates 0 to 200 impurities, not {args.impurities}.")
-    folder = _folder(args.out, args.overwrite)
-    from friedel.cli.figures import overview
     from friedel.io.export import write_stack
     from friedel.io.points import write_points
     from friedel.physics.simulate import simulate
+    from friedel.report.figures import overview
     from friedel.scoring.matching import match
 
-    print("Simulating an Au(111) surface: 80×80 spectra, 126 voltages, waves scattered many times, noise ...")
-    stack = simulate("au111", impurities=args.impurities, seed=args.seed)
+    say("Simulating an Au(111) surface: 80×80 spectra, 126 voltages, waves scattered many times, noise ...")
+    stack = simulate("au111", impurities=impurities, seed=seed)
     truth = np.column_stack([stack.attrs["truth_row"], stack.attrs["truth_column"]])
-    found = detect_with_bar(stack, dispersion="au111", **detection_options(args))
+    found = detect_with_bar(stack, replace(settings, band=BandSettings(material="au111")))
     matching = match(found.positions, truth, 1.0)
     folder.mkdir(parents=True, exist_ok=True)
     write_stack(stack, folder / FILES[0])
     write_points(found, folder / FILES[1])
     save_figure(overview(stack, found, truth), folder / FILES[2])
     _print_table(found, matching)
-    print(
+    say(
         f"{len(matching)} of {len(truth)} impurities found within 1 pixel (0.47 nm), {len(found) - len(matching)} of "
         f"{len(found)} points are false."
     )
-    print(
+    say(
         f"Written to {folder}: {', '.join(FILES)}. Next: friedel view {folder / FILES[0]} {folder / FILES[1]}"
     )
     return 0
 
 
-def save_figure(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
+def save_figure(figure: Figure, path: Path) -> None:
     """Write a matplotlib figure beside `path`, then rename."""
     from friedel._util.atomic_write import write_beside
 
@@ -82,12 +98,15 @@ def _folder(name: str | None, overwrite: bool) -> Path:
     return folder
 
 
-def _print_table(found, matching) -> None:  # type: ignore[no-untyped-def]
+def _print_table(found: Detections, matching: Matching) -> None:
+    import numpy as np
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"Impurities found ({found.provenance.get('model') or found.provenance['method']})")
+    table = Table(
+        title=f"Impurities found ({escape(clean(found.provenance.get('model') or found.provenance['method']))})"
+    )
     for name in ("x [nm]", "y [nm]", "row [px]", "column [px]", "probability", "± [nm]", "off by [px]"):
         table.add_column(escape(name), justify="right")  # rich would take [nm] for a style
     error = dict(zip(matching.found.tolist(), matching.distance.tolist(), strict=True))

@@ -2,125 +2,96 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from friedel.cli.common import (
-    add_dispersion,
-    add_input,
-    add_overwrite,
-    area,
-    check_output,
-    dispersion_of,
-    open_input,
-    run_with_bar,
+import click
+
+from friedel.cli.common import check_output, open_input, run_with_bar
+from friedel.cli.many import Workers, run_many
+from friedel.cli.options import FriedelCommand, from_settings, overwrite_option
+from friedel.cli.output import say
+from friedel.errors import SettingsError, StackError
+from friedel.settings import DetectSettings, ImportSettings
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from friedel.detections import Detections
+
+TABLES = (".csv", ".json", ".xyz")
+#: ``--refit`` alone asks for the full one.
+REFIT_ALONE = {"refit": "full"}
+
+
+@click.command(
+    cls=FriedelCommand,
+    epilog="Example: friedel detect grid.3ds --material au111 -o points.csv. The band decides where the waves' rings "
+    "lie. Give the material or E0 and m*; else they are fitted to the ring in the data's Fourier transform. With "
+    "several files, or a folder as OUT, every file gives a table and a report, and summary.csv lists all; files whose "
+    "results exist, made with the same options, are left out. --refit alone means --refit full.",
 )
-from friedel.errors import StackError
+@click.argument("file", nargs=-1, required=True)
+@click.option("-o", "--out", required=True, help="OUT.csv, OUT.json or OUT.xyz; a folder for several files.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Several files: so many processes of this machine.",
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Several files: the workers of a dask scheduler, tcp://HOST:PORT."
+)
+@overwrite_option("Replace an existing table; with several files, compute all of them again.")
+@from_settings("settings", DetectSettings, section="Method", alone=REFIT_ALONE)
+@from_settings("axes", ImportSettings, section="Axes, for files that do not hold them")
+def command(
+    file: tuple[str, ...],
+    out: str,
+    jobs: int | None,
+    scheduler: str | None,
+    overwrite: bool,
+    settings: DetectSettings,
+    axes: ImportSettings,
+) -> int:
+    """Find the impurities in dI/dV stacks and write a table of them.
 
-_TABLES = (".csv", ".json", ".xyz")
-_METHODS = ("network", "matched-field", "omp")
+    FILE is a grid of spectra, a folder that holds one, or several grids.
+    """
+    from friedel.physics.dispersion import resolve
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define the options."""
-    parser.epilog = (
-        "Example: friedel detect grid.3ds --material au111 -o points.csv. "
-        "The band decides where the waves' rings lie. Give the material or E0 and m*; else they are fitted to the ring "
-        "in the data's Fourier transform. With several files, or a folder as OUT, every file gives a table and a "
-        "report, and summary.csv lists all; files whose results exist, made with the same options, are left out."
-    )
-    parser.add_argument(
-        "file", nargs="+", help="a grid of spectra, a folder that holds one, or several grids"
-    )
-    parser.add_argument(
-        "-o",
-        "--out",
-        required=True,
-        help="OUT.csv, OUT.json or OUT.xyz; a folder for several files",
-    )
-    add_detection(parser)
-    parser.add_argument("--area", type=area, metavar="R0:R1,C0:C1", help="rows and columns to look at")
-    parser.add_argument("--channel", help="the dI/dV channel (default: the lock-in channel)")
-    add_overwrite(parser, "replace an existing table; with several files, compute all of them again")
-    add_dispersion(parser)
-    add_input(parser)
-
-
-def add_detection(parser: argparse.ArgumentParser) -> None:
-    """Options of the method, shared with `friedel demo`."""
-    group = parser.add_argument_group("method")
-    group.add_argument(
-        "--method", choices=_METHODS, default="network",
-        help="the network (default), the matched field, or the matched field with a joint refit (slow, classical)",
-    )  # fmt: skip
-    group.add_argument(
-        "--model", default="friedel", help="a model's name or file (default: friedel; also: paper)"
-    )
-    group.add_argument(
-        "--tiles", choices=("blend", "paper"), default="blend",
-        help="overlapping tiles without seams, or disjoint patches as published",
-    )  # fmt: skip
-    group.add_argument(
-        "--threshold", type=_probability, metavar="P", help="least probability (default: the model's own)"
-    )
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:0 or mps")
-    group.add_argument(
-        "--refit", choices=("none", "quick", "full"), nargs="?", const="full",
-        help="fit all candidates together by multiple scattering: quick decides the doubtful ones (default where the "
-        "model and the band allow it), full, also meant by --refit alone, places them precisely, too (slow)",
-    )  # fmt: skip
-
-
-def run(args: argparse.Namespace) -> int:
-    """Detect and write."""
-    out = Path(args.out)
-    options = detection_options(args)
-    options |= {"channel": args.channel, "area": args.area, "dispersion": dispersion_of(args)}
-    if out.suffix.lower() in _TABLES and not out.is_dir():
-        check_output(out, overwrite=args.overwrite)
-        stack = open_input(args.file, args)
-        found = detect_with_bar(stack, **options)
+    resolve(settings.band)  # an unknown material is said before a file is opened
+    if jobs is not None and scheduler is not None:
+        raise SettingsError(
+            "The work goes to processes of this machine or to a scheduler, not to both.",
+            settings=("jobs", "scheduler"),
+        )
+    target = Path(out)
+    if target.suffix.lower() in TABLES and not target.is_dir():
+        check_output(target, overwrite=overwrite)
+        found = detect_with_bar(open_input(file, axes), settings)
         from friedel.io.points import write_points
 
-        write_points(found, out)
-        print(summary_line(found, str(out)))
+        write_points(found, target)
+        say(summary_line(found, str(target)))
         return 0
-    if out.suffix and not out.is_dir() and not args.out.endswith(("/", "\\")):
+    if target.suffix and not target.is_dir() and not out.endswith(("/", "\\")):
         raise StackError(
-            f"{out}: the table is written as {', '.join(_TABLES)}; for several files name a folder."
+            f"{target}: the table is written as {', '.join(TABLES)}; for several files name a folder."
         )
-    from friedel.cli.batch import run_batch
-
-    return run_batch(args, out, options)
+    return run_many(file, target, settings, axes, Workers(jobs, scheduler), overwrite=overwrite)
 
 
-def detection_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Keywords of `iter_detect` from the options of `add_detection`."""
-    names = ("method", "model", "tiles", "threshold", "device", "refit")
-    return {name: getattr(args, name) for name in names}
+def detect_with_bar(stack: xr.Dataset, settings: DetectSettings) -> Detections:
+    """Detect with a progress bar."""
+    from friedel.pipeline import iter_detect_with
+
+    return run_with_bar(iter_detect_with(stack, settings), "detect")
 
 
-def detect_with_bar(stack: Any, title: str = "detect", **options: Any) -> Any:
-    """Run `iter_detect` with a progress bar."""
-    from friedel.pipeline import iter_detect
-
-    return run_with_bar(iter_detect(stack, **options), title)
-
-
-def summary_line(found: Any, where: str) -> str:
+def summary_line(found: Detections, where: str) -> str:
     """What was done, in a line."""
     made = found.provenance
     by = f"model {made['model']}" if made.get("model") else made["method"]
     how = f"probability ≥ {found.threshold:.2g}, {by}, channel {made['channel']!r}"
     return f"{len(found)} impurities ({how}) in {where}"
-
-
-def _probability(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a probability from 0 to 1")
-    return value

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import numpy as np
 import pandas as pd
 
+from friedel.cli.options import FriedelCommand, from_settings
+from friedel.cli.output import say, say_json
 from friedel.errors import FriedelError
+from friedel.settings import EvaluateSettings
 
 _STACKS = {".nc", ".nc4", ".h5", ".hdf5"}
 
@@ -25,68 +27,50 @@ class _Points:
     shape: tuple[int, int] | None = None
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.epilog = (
-        "Example: friedel evaluate points.csv grid.nc. Nothing is written; --json prints all figures."
-    )
-    parser.add_argument("points", metavar="POINTS", help="found points: a table written by `friedel detect`")
-    parser.add_argument(
-        "truth",
-        metavar="TRUTH",
-        help="reference points (CSV, JSON or xyz), or a simulated stack (.nc) that knows its own",
-    )
-    tolerance = parser.add_mutually_exclusive_group()
-    tolerance.add_argument(
-        "--tolerance-px", type=float, metavar="PX", help="largest distance of a pair [pixels] (default: 1)"
-    )
-    tolerance.add_argument("--tolerance-nm", type=float, metavar="NM", help="the same in nm")
-    parser.add_argument(
-        "--threshold",
-        type=float,
-        metavar="P",
-        help="only points of at least this probability (default: all in the table)",
-    )
-    parser.add_argument(
-        "--border-px",
-        type=float,
-        default=0.0,
-        metavar="PX",
-        help="reference points this close to the field's border may be found or not (default: 0)",
-    )
-    parser.add_argument(
-        "--shape", type=_shape, metavar="ROWS,COLUMNS", help="the field, where TRUTH does not tell it"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+@click.command(
+    cls=FriedelCommand,
+    epilog="Example: friedel evaluate points.csv grid.nc. Nothing is written; --json prints all figures.",
+)
+@click.argument("points")
+@click.argument("truth")
+@from_settings("settings", EvaluateSettings)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(points: str, truth: str, settings: EvaluateSettings, as_json: bool) -> int:
+    """Compare found points with a reference.
 
-
-def run(args: argparse.Namespace) -> int:
-    """Score the points and print the figures."""
+    POINTS is a table written by `friedel detect`; TRUTH is a table of points (CSV, JSON or xyz), or a simulated stack
+    (.nc) that knows its own.
+    """
     from friedel.scoring.metrics import evaluate
 
-    found, truth = _read(args.points), _read(args.truth)
-    shape = args.shape or truth.shape or found.shape
-    tolerance = 1.0 if args.tolerance_px is None else args.tolerance_px
-    if tolerance <= 0 or (args.tolerance_nm is not None and args.tolerance_nm <= 0):
-        raise FriedelError("The tolerance must be a positive length.")
-    if args.border_px and shape is None:
-        raise FriedelError("--border-px needs the field's --shape ROWS,COLUMNS.")
+    found, reference = _read(points), _read(truth)
+    shape = settings.shape or reference.shape or found.shape
+    if settings.border_px and shape is None:
+        raise FriedelError("A border needs the field's rows and columns.", settings=("border_px", "shape"))
     keep = np.ones(len(found.pixels), bool)
-    if args.threshold is not None:
+    if settings.threshold is not None:
         if found.scores is None:
-            raise FriedelError(f"{args.points} has no column 'probability' to compare with --threshold.")
-        keep = found.scores >= args.threshold
+            raise FriedelError(
+                f"{points} has no column 'probability' to compare with the threshold.", settings="threshold"
+            )
+        keep = found.scores >= settings.threshold
     optional = None
-    if args.border_px and shape is not None:
+    if settings.border_px and shape is not None:
         limits = np.asarray(shape) - 0.5
-        optional = (np.minimum(truth.pixels + 0.5, limits - truth.pixels) <= args.border_px).any(axis=1)
-    unit, a, b, pitch = "px", found.pixels, truth.pixels, 1.0
-    if args.tolerance_nm is not None:
-        if found.nm is None or truth.nm is None:
-            missing = args.points if found.nm is None else args.truth
-            raise FriedelError(f"{missing} gives no positions in nm (x_nm, y_nm); use --tolerance-px.")
-        unit, a, b, tolerance = "nm", found.nm, truth.nm, args.tolerance_nm
-        pitch = _pitch(truth) or _pitch(found) or 0.0
+        optional = (np.minimum(reference.pixels + 0.5, limits - reference.pixels) <= settings.border_px).any(
+            axis=1
+        )
+    unit, a, b, pitch = "px", found.pixels, reference.pixels, 1.0
+    tolerance = settings.tolerance_px or 1.0
+    if settings.tolerance_nm is not None:
+        if found.nm is None or reference.nm is None:
+            missing = points if found.nm is None else truth
+            raise FriedelError(
+                f"{missing} gives no positions in nm (x_nm, y_nm); give the tolerance in pixels.",
+                settings="tolerance_px",
+            )
+        unit, a, b, tolerance = "nm", found.nm, reference.nm, settings.tolerance_nm
+        pitch = _pitch(reference) or _pitch(found) or 0.0
     scores = evaluate(
         a[keep],
         b,
@@ -100,21 +84,14 @@ def run(args: argparse.Namespace) -> int:
     if shape is not None and pitch:
         from friedel.scoring.chance import chance_recall
 
-        required = truth.pixels if optional is None else truth.pixels[~optional]
+        required = reference.pixels if optional is None else reference.pixels[~optional]
         chance = chance_recall(required, scores.n_found, tolerance / pitch, shape)
         result["chance_recall"] = chance if np.isfinite(chance) else None
-    print(json.dumps(result, indent=2) if args.json else _text(result))
+    if as_json:
+        say_json(result, indent=2)
+    else:
+        say(_text(result))
     return 0
-
-
-def _shape(text: str) -> tuple[int, int]:
-    try:
-        rows, columns = (int(part) for part in text.replace("x", ",").split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form ROWS,COLUMNS") from error
-    if rows < 1 or columns < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: a field has at least one row and one column")
-    return rows, columns
 
 
 def _read(name: str) -> _Points:

@@ -2,122 +2,127 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from friedel.cli.common import add_dispersion, add_input, area
-from friedel.finetuning.config import FineTuneConfig
+import click
+
+from friedel.cli.common import check_model_output, open_input, run_with_bar
+from friedel.cli.options import FriedelCommand, from_settings
+from friedel.cli.output import say, tell
+from friedel.errors import ModelError
+from friedel.settings import BandSettings, FineTuneSettings, ImportSettings, SampleSettings
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.description = (
-        "Retrain a model on your sample: L = L0 + alpha * L_reg, where L0 is the loss on simulated patches with your "
-        "sample's dispersion, pixel and noise, and L_reg the entropy of the prediction on your own maps "
-        "(arXiv 2006.15898, Eq. 4). The best state on a held-out set is written; no model is ever overwritten."
-    )
-    parser.add_argument("file", metavar="FILE", help="dI/dV stack: a file or a folder")
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="MODEL", help="model to write (.safetensors)"
-    )
-    parser.add_argument("--model", default="friedel", metavar="NAME|PATH", help="parent (default: friedel)")
-    parser.add_argument(
-        "--reference",
-        metavar="MAP",
-        help="known impurities, for the curve of agreement only: a table of points, a bound-state map "
-        "(.nc, .gsf), or the name of an image in FILE",
-    )
-    parser.add_argument(
-        "--alpha", type=float, default=0.03, help="weight of L_reg; 0 is plain L0 (default 0.03)"
-    )
-    parser.add_argument("--learning-rate", type=float, metavar="LR", help="of the optimiser (default 3e-4)")
-    parser.add_argument(
-        "--epochs", type=int, default=FineTuneConfig.epochs, help="of 50 steps each (default %(default)s)"
-    )
-    parser.add_argument(
-        "--noise", type=float, metavar="ETA", help="noise of the simulated patches (default: measured)"
-    )
-    parser.add_argument("--voltages", type=int, default=16, help="voltages a step sees (default 16)")
-    parser.add_argument("--batch", type=int, default=16, help="patches of 20x20 px a step (default 16)")
-    parser.add_argument(
-        "--added", metavar="POINTS", help="table of points that are impurities, to learn from"
-    )
-    parser.add_argument("--removed", metavar="POINTS", help="table of points that are none, to learn from")
-    parser.add_argument("--channel", help="dI/dV channel (default: the lock-in channel)")
-    parser.add_argument("--area", type=area, metavar="R0:R1,C0:C1", help="part of the map (rows, columns)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
-    parser.add_argument(
-        "--autosave", metavar="FILE", help="state written every few seconds (default: OUTPUT.autosave)"
-    )
-    parser.add_argument("--resume", action="store_true", help="go on from the autosaved state")
-    add_dispersion(parser)
-    add_input(parser)
+    from friedel.physics.dispersion import Dispersion
 
 
-def run(args: argparse.Namespace) -> int:
-    """Fine-tune, write the model, print before and after."""
-    from friedel.cli.common import dispersion_of, open_input, run_with_bar
-    from friedel.errors import ModelError
-    from friedel.finetuning.tuner import FineTuneConfig, FineTuner
+@dataclass(frozen=True)
+class _Files:
+    """The model to write, and the state of the unfinished fine-tuning."""
+
+    target: Path
+    autosave: Path
+
+
+@click.command(cls=FriedelCommand)
+@click.argument("file")
+@click.option("-o", "--output", required=True, metavar="MODEL", help="Model to write (.safetensors).")
+@click.option(
+    "--reference", metavar="MAP",
+    help="Known impurities, for the curve of agreement only: a table of points, a bound-state map (.nc, .gsf), or the "
+    "name of an image in FILE.",
+)  # fmt: skip
+@click.option("--added", metavar="POINTS", help="Table of points that are impurities, to learn from.")
+@click.option("--removed", metavar="POINTS", help="Table of points that are none, to learn from.")
+@click.option(
+    "--autosave", metavar="FILE", help="State written every few seconds (default: OUTPUT.autosave)."
+)
+@click.option("--resume", is_flag=True, help="Go on from the autosaved state.")
+@from_settings("settings", FineTuneSettings)
+@from_settings("sample", SampleSettings)
+@from_settings("axes", ImportSettings, section="Axes, for files that do not hold them")
+def command(
+    file: str,
+    output: str,
+    reference: str | None,
+    added: str | None,
+    removed: str | None,
+    autosave: str | None,
+    resume: bool,
+    settings: FineTuneSettings,
+    sample: SampleSettings,
+    axes: ImportSettings,
+) -> int:
+    """Retrain a model on your sample.
+
+    The loss is L = L0 + alpha * L_reg: L0 is the loss on simulated patches with your sample's dispersion, pixel and
+    noise, L_reg the entropy of the prediction on your own maps (arXiv 2006.15898, Eq. 4). FILE is a dI/dV stack, a file
+    or a folder. The best state on a held-out set is written; no model is ever overwritten.
+    """
+    files = _files(output, autosave, resume)
+    from friedel.finetuning.tuner import FineTuner
     from friedel.models.publish import reserved
-    from friedel.models.registry import SUFFIX, load_model
+    from friedel.models.registry import load_model
     from friedel.training.trained import save_trained
 
-    target = Path(args.output)
+    stack = open_input(file, axes)
+    settings = replace(settings, added=_points(added), removed=_points(removed))
+    tuner = FineTuner(
+        load_model(sample.model, settings.device),
+        stack,
+        settings,
+        dispersion=_band(sample.band, stack),
+        reference=_reference(reference, stack),
+        channel=sample.channel,
+        area=sample.area,
+        autosave=files.autosave,
+    )
+    if resume:
+        tuner.restore(files.autosave)
+    with reserved(files.target):
+        tuned = run_with_bar(tuner.run(), "fine-tuning")
+        save_trained(files.target, tuned.network, tuned.header)
+    files.autosave.unlink(missing_ok=True)
+    _print_change(tuned.header["fine_tune"]["before"], tuned.header["fine_tune"]["after"])
+    say(files.target)
+    return 0
+
+
+def _files(output: str, autosave: str | None, resume: bool) -> _Files:
+    """Refuse what cannot be written or resumed, before anything is computed."""
+    from friedel.models.model_file import SUFFIX
+
+    check_model_output(output)
+    target = Path(output)
     target = target if target.suffix == SUFFIX else target.with_name(target.name + SUFFIX)
     if target.exists():
         raise ModelError(f"{target} exists already; a model is never overwritten, choose another name.")
-    autosave = Path(args.autosave) if args.autosave else target.with_suffix(".autosave")
-    if args.resume and not autosave.exists():
-        raise ModelError(f"There is no autosaved fine-tuning at {autosave} to resume.")
-    if autosave.exists() and not args.resume:
+    kept = Path(autosave) if autosave else target.with_suffix(".autosave")
+    if resume and not kept.exists():
+        raise ModelError(f"There is no autosaved fine-tuning at {kept} to resume.")
+    if kept.exists() and not resume:
         raise ModelError(
-            f"{autosave} holds an unfinished fine-tuning: go on with --resume or delete that file."
+            f"{kept} holds an unfinished fine-tuning: resume it, or delete that file.", settings="resume"
         )
-    stack = open_input(args.file, args)
-    settings: dict[str, Any] = {
-        name: getattr(args, name)
-        for name in ("alpha", "epochs", "noise", "voltages", "batch", "seed", "device")
-    }
-    if args.learning_rate is not None:
-        settings["learning_rate"] = args.learning_rate
-    config = FineTuneConfig(**settings, added=_points(args.added), removed=_points(args.removed))
-    model = load_model(args.model, args.device)
-    band = dispersion_of(args)
+    return _Files(target, kept)
+
+
+def _band(settings: BandSettings, stack: xr.Dataset) -> Dispersion:
+    """The band that was given, or that of the map's ring."""
+    from friedel.physics.dispersion import resolve
+
+    band = resolve(settings)
     if band is None:
         from friedel.dispersion_fit.fourier_ring import fit_dispersion
 
         band = fit_dispersion(stack).dispersion
-        print(
-            f"band fitted to the map's ring: E0 = {band.onset_mev:.0f} meV, m* = {band.mass:.3f}",
-            file=sys.stderr,
-        )
-    tuner = FineTuner(
-        model,
-        stack,
-        config,
-        dispersion=band,
-        reference=_reference(args.reference, stack),
-        channel=args.channel,
-        area=args.area,
-        autosave=autosave,
-    )
-    if args.resume:
-        tuner.restore(autosave)
-    with reserved(target):
-        tuned = run_with_bar(tuner.run(), "fine-tuning")
-        save_trained(target, tuned.network, tuned.header)
-    autosave.unlink(missing_ok=True)
-    _print_change(tuned.header["fine_tune"]["before"], tuned.header["fine_tune"]["after"])
-    print(target)
-    return 0
+        tell(f"band fitted to the map's ring: E0 = {band.onset_mev:.0f} meV, m* = {band.mass:.3f}")
+    return band
 
 
 def _points(path: str | None) -> tuple[tuple[float, float], ...]:
@@ -164,9 +169,9 @@ def _print_change(before: dict[str, float], after: dict[str, float]) -> None:
         "agreement": "agreement with the reference",
         "f1": "F1 against the reference",
     }
-    print(f"{'':32}{'before':>10}{'after':>10}")
+    say(f"{'':32}{'before':>10}{'after':>10}")
     for key, title in titles.items():
         if key in before and key in after:
-            print(f"{title:32}{before[key]:>10.3g}{after[key]:>10.3g}")
+            say(f"{title:32}{before[key]:>10.3g}{after[key]:>10.3g}")
     if after.get("step") == 0:
-        print("No state was better than the parent; the model written is the parent's, with this record.")
+        say("No state was better than the parent; the model written is the parent's, with this record.")

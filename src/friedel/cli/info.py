@@ -2,61 +2,64 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import xarray as xr
+import click
 
-from friedel.cli.common import add_dispersion, add_input, dispersion_of, open_input
-from friedel.errors import StackError
-from friedel.physics.dispersion import MATERIALS, Dispersion
-from friedel.stack import (
-    channel_names,
-    didv_channel,
-    image_names,
-    is_lock_in,
-    pixel_pitch,
-    row_direction,
-    tip_position,
-    topograph_name,
-)
+from friedel.cli.common import open_input
+from friedel.cli.options import FriedelCommand, from_settings
+from friedel.cli.output import say, say_json
+from friedel.settings import BandSettings, ImportSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+    from friedel.physics.dispersion import Dispersion
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define the options."""
-    parser.add_argument(
-        "file", nargs="+", help="a file, a folder of spectra or images, or several files that form one stack"
-    )
-    parser.add_argument("--json", action="store_true", help="print as JSON")
-    parser.add_argument("--header", action="store_true", help="print the file's own header too")
-    add_input(parser)
-    add_dispersion(parser)
+@click.command(cls=FriedelCommand)
+@click.argument("file", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--header", is_flag=True, help="Print the file's own header, too.")
+@from_settings("axes", ImportSettings, section="Axes, for files that do not hold them")
+@from_settings("band", BandSettings, section="Surface band")
+def command(
+    file: tuple[str, ...], as_json: bool, header: bool, axes: ImportSettings, band: BandSettings
+) -> int:
+    """Say what is in a file: channels, grid, bias range, pixel, completeness.
 
-
-def run(args: argparse.Namespace) -> int:
-    """Print it."""
+    FILE is a file, a folder of spectra or images, or several files that form one stack.
+    """
     from friedel.io import AxesMissing
+    from friedel.physics.dispersion import MATERIALS, resolve
 
-    chosen = dispersion_of(args)
+    chosen = resolve(band)
     try:
-        stack = open_input(args.file, args)
+        stack = open_input(file, axes)
     except AxesMissing as error:
         found = {
-            "file": args.file[0],
-            "format": _format(args.file),
+            "file": file[0],
+            "format": _format(list(file)),
             "arrays": error.arrays,
             "missing": error.missing,
+            "remark": str(error),
         }
-        found |= {"remark": str(error)}
-        print(json.dumps(found, indent=1, ensure_ascii=False) if args.json else "\n".join(_bare(found)))
+        if as_json:
+            say_json(found)
+        else:
+            say("\n".join(_bare(found)))
         return 0
     known = describe(stack, [chosen] if chosen is not None else list(MATERIALS.values()))
-    known = {"file": stack.attrs["source"], "format": _format(args.file), **known}
-    if args.header:
+    known = {"file": stack.attrs["source"], "format": _format(list(file)), **known}
+    if header:
         known["header"] = json.loads(stack.attrs["header"])
-    print(json.dumps(known, indent=1, ensure_ascii=False) if args.json else "\n".join(_lines(known)))
+    if as_json:
+        say_json(known)
+    else:
+        say("\n".join(_lines(known)))
     return 0
 
 
@@ -80,6 +83,17 @@ def describe(stack: xr.Dataset, dispersions: list[Dispersion]) -> dict[str, Any]
     dict
         Lengths in nm, voltages in mV, the wavelength π/k in pixels.
     """
+    import numpy as np
+
+    from friedel.stack import (
+        channel_names,
+        image_names,
+        pixel_pitch,
+        row_direction,
+        tip_position,
+        topograph_name,
+    )
+
     attrs = stack.attrs
     axis = stack["bias"].to_numpy()
     rows, columns = stack.sizes["y"], stack.sizes["x"]
@@ -120,7 +134,7 @@ def describe(stack: xr.Dataset, dispersions: list[Dispersion]) -> dict[str, Any]
 
 
 def _finite(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None
 
 
 def _format(paths: list[str]) -> str:
@@ -131,6 +145,9 @@ def _format(paths: list[str]) -> str:
 
 
 def _didv(stack: xr.Dataset) -> dict[str, Any]:
+    from friedel.errors import StackError
+    from friedel.stack import channel_names, didv_channel, is_lock_in, topograph_name
+
     if not channel_names(stack):
         remark = (
             "no channel looks like dI/dV; this is a topograph" if topograph_name(stack) else "only images"
@@ -152,6 +169,8 @@ def _didv(stack: xr.Dataset) -> dict[str, Any]:
 
 def _wavelength(band: Dispersion, axis: np.ndarray, pixel_nm: float) -> dict[str, Any]:
     """Half the electron's wavelength, π/k, is the period of a Friedel oscillation."""
+    import numpy as np
+
     k = band.k(axis)
     inside = np.isfinite(k) & (k > 0)
     result: dict[str, Any] = {"band": band.name, "onset_mev": band.onset_mev, "mass": band.mass, "at": []}

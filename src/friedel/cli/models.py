@@ -2,54 +2,80 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 
+import click
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the subcommands."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="names of the bundled models and your own")
-    listing.add_argument("--json", action="store_true", help="print JSON")
-    show = actions.add_parser("show", help="where a model comes from and what it is for")
-    show.add_argument("model", metavar="MODEL", help="name or file")
-    show.add_argument("--json", action="store_true", help="print the whole header as JSON")
-    export = actions.add_parser("export", help="copy a model to a file, to give it to others")
-    export.add_argument("model", metavar="NAME")
-    export.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write (.safetensors)")
-    bring = actions.add_parser("import", help="copy a model file into your folder")
-    bring.add_argument("file", metavar="FILE")
-    bring.add_argument("--name", help="name in your folder (default: the file's)")
-    delete = actions.add_parser("delete", help="delete a model from your folder")
-    delete.add_argument("model", metavar="NAME")
+from friedel.cli.options import FriedelCommand, plain_help
+from friedel.cli.output import say, say_json
 
 
-def run(args: argparse.Namespace) -> int:
-    """Do what the subcommand says."""
+class _Group(click.Group):
+    """The group of actions."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """``--help``."""
+        return plain_help(super().get_help_option(ctx))
+
+
+@click.group(cls=_Group)
+def command() -> None:
+    """List, show, export, import or delete models."""
+
+
+@command.command("list", cls=FriedelCommand)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """Names of the bundled models and your own."""
+    _list(as_json)
+
+
+@command.command(cls=FriedelCommand)
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole header as JSON.")
+def show(model: str, as_json: bool) -> None:
+    """Where a model, a name or a file, comes from and what it is for."""
     from friedel.models import registry
     from friedel.models.card import card
 
-    if args.action == "list":
-        _list(args.json)
-    elif args.action == "show":
-        path = registry.find_model(args.model)
-        bundled = path.parent == registry.bundled_folder()
-        info = registry.ModelInfo(path.stem, path, bundled, registry.sha256(path), registry.read_header(path))
-        if args.json:
-            text = {"name": info.name, "sha256": info.sha256, "file": str(path), "header": info.header}
-            print(json.dumps(text, indent=1))
-        else:
-            print(card(info))
-    elif args.action == "export":
-        print(registry.export_model(args.model, args.output))
-    elif args.action == "import":
-        info = registry.import_model(Path(args.file), args.name)
-        print(f"{info.name}: {info.path}")
+    path = registry.find_model(model)
+    bundled = path.parent == registry.bundled_folder()
+    info = registry.ModelInfo(path.stem, path, bundled, registry.sha256(path), registry.read_header(path))
+    if as_json:
+        say_json({"name": info.name, "sha256": info.sha256, "file": str(path), "header": info.header})
     else:
-        registry.delete_model(args.model)
-        print(f"deleted {args.model}")
-    return 0
+        say(card(info))
+
+
+@command.command(cls=FriedelCommand)
+@click.argument("model")
+@click.option("-o", "--output", required=True, metavar="FILE", help="File to write (.safetensors).")
+def export(model: str, output: str) -> None:
+    """Copy a model to a file, to give it to others."""
+    from friedel.models.registry import export_model
+
+    say(export_model(model, output))
+
+
+@command.command("import", cls=FriedelCommand)
+@click.argument("file")
+@click.option("--name", help="Name in your folder (default: the file's).")
+def import_(file: str, name: str | None) -> None:
+    """Copy a model file into your folder."""
+    from friedel.models.registry import import_model
+
+    info = import_model(Path(file), name)
+    say(f"{info.name}: {info.path}")
+
+
+@command.command(cls=FriedelCommand)
+@click.argument("model")
+def delete(model: str) -> None:
+    """Delete a model from your folder."""
+    from friedel.models.registry import delete_model
+
+    delete_model(model)
+    say(f"deleted {model}")
 
 
 def _list(as_json: bool) -> None:
@@ -68,7 +94,7 @@ def _list(as_json: bool) -> None:
             }
             for m in models
         ]
-        print(json.dumps(rows, indent=1))
+        say_json(rows)
         return
     width = max((len(model.name) for model in models), default=0)
     for model in models:
@@ -77,4 +103,4 @@ def _list(as_json: bool) -> None:
         about = model.problem or ", ".join(
             known[key] for key in ("architecture", "wavevectors", "parent") if key in known
         )
-        print(f"{model.name:{width}}  {origin:7}  {model.sha256[:12]}  {about}")
+        say(f"{model.name:{width}}  {origin:7}  {model.sha256[:12]}  {about}")

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 from importlib import import_module
 from pathlib import Path
 
+import click
+
+from friedel.cli.options import FriedelCommand
 from friedel.errors import StackError
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define the options."""
-    parser.add_argument(
-        "file",
-        nargs="+",
-        help="a grid of spectra, a map, or a table of `friedel detect`; several open as several layers",
-    )
+@click.command(cls=FriedelCommand)
+@click.argument("file", nargs=-1, required=True)
+def command(file: tuple[str, ...]) -> int:
+    """Open stacks and tables of points in napari; ends when its window is closed.
 
-
-def run(args: argparse.Namespace) -> int:
-    """Open napari; ends when its window is closed."""
-    for name in args.file:
+    FILE is a grid of spectra, a map, or a table of `friedel detect`; several open as several layers.
+    """
+    for name in file:
         if not Path(name).exists():
             raise StackError(f"{name}: there is no such file or folder.")
     try:
@@ -31,4 +29,4 @@ def run(args: argparse.Namespace) -> int:
         raise StackError(
             "napari is not installed; install it with: python -m pip install 'napari[all]'."
         ) from error
-    return int(launcher.main(args.file))
+    return int(launcher.main(list(file)))

@@ -98,7 +98,7 @@ def open_stack(
         text = text if members[0].name in text or label in text else f"{label}: {text}"
         if isinstance(error, AxesMissing):
             raise AxesMissing(text, error.missing, error.arrays) from error
-        raise StackError(text) from error
+        raise StackError(text, settings=error.settings) from error
     except TypeError as error:
         if "unexpected keyword argument" in str(error):
             raise StackError(f"{label}: {chosen.title} files do not take {_keyword(error)}.") from error

@@ -105,6 +105,7 @@ def _order(axes: str | None, count: int, path: Path) -> str:
     order = (axes or wanted).lower().replace("bias", "b").replace(",", "").replace(" ", "")
     if sorted(order) != sorted(wanted):
         raise StackError(
-            f"{path}: axes must name each of {', '.join(wanted)} once, for example {wanted!r}; got {axes!r}."
+            f"{path}: axes must name each of {', '.join(wanted)} once, for example {wanted!r}; got {axes!r}.",
+            settings="axes",
         )
     return order

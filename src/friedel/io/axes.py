@@ -87,7 +87,7 @@ class AxesMissing(StackError):
     def __init__(
         self, message: str, missing: tuple[str, ...], arrays: Mapping[str, tuple[int, ...]] | None = None
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, settings=missing)
         self.missing = missing
         self.arrays = dict(arrays or {})
 

@@ -151,7 +151,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | N
     if len(same) < len(chosen):
         names = ", ".join(repr(field.name) for field in chosen)
         raise StackError(
-            f"{path}: several volumes or images of different axes: {names}. Name one as dataset."
+            f"{path}: several volumes or images of different axes: {names}. Name one.", settings="dataset"
         )
     pixel = pixel_nm or first.pixel_nm
     if first.values.ndim == 2:

@@ -146,7 +146,7 @@ def read_open(
     for name, main in found.items():
         if not _same_axes(main, first):
             raise StackError(
-                f"{path}: several stacks of different axes: {', '.join(found)}. Name one as dataset."
+                f"{path}: several stacks of different axes: {', '.join(found)}. Name one.", settings="dataset"
             )
         label = _label(name, list(found))
         values = load(main.dataset, path).transpose(main.order)

@@ -65,7 +65,8 @@ def write_points(
         raise StackError(f"{target}: the table lacks the columns {', '.join(missing)}.")
     text = {"csv": _csv, "json": _json, "xyz": _xyz, "napari": _napari}[chosen](table, origin)
     with write_beside(target) as beside:
-        beside.write_text(text, encoding="utf-8", newline="\n")
+        # A file's name need not be UTF-8.
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def read_points(path: str | os.PathLike[str]) -> pd.DataFrame:

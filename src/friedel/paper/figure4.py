@@ -148,7 +148,7 @@ class _Judge:
 
         count = len(twin.k)
         if not 1 <= voltages <= count:
-            raise FriedelError(f"--voltages must lie between 1 and {count}.")
+            raise FriedelError(f"voltages must lie between 1 and {count}.", settings="voltages")
         self.chosen = np.linspace(0, count - 1, voltages).round().astype(int)
         maps = torch.as_tensor(twin.stack["LockinX"].to_numpy()[self.chosen])
         l, (rows, columns) = self.size, twin.setting.shape

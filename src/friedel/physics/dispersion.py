@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.constants import e, hbar, m_e
 
 from friedel._util.registry import Registry
 from friedel.errors import PhysicsError
+from friedel.settings import BandSettings
 
-#: √(2 mₑ · 1 eV) / ħ in nm⁻¹ (5.1232).
-WAVEVECTOR_PER_SQRT_EV = float(np.sqrt(2 * m_e * e) / hbar * 1e-9)
+#: √(2 mₑ · 1 eV) / ħ in nm⁻¹ (CODATA 2022); written out, since `scipy.constants` loads slowly.
+WAVEVECTOR_PER_SQRT_EV = 5.123167223161844
 
 
 @dataclass(frozen=True)
@@ -114,20 +114,30 @@ def register_material(name: str, dispersion: Dispersion, *, replace: bool = Fals
     return MATERIALS.register(name, dispersion, replace=replace)
 
 
-def resolve(dispersion: Dispersion | str | None) -> Dispersion | None:
-    """Turn a material's name into its `Dispersion`; pass a `Dispersion` or None through.
+def resolve(dispersion: Dispersion | BandSettings | str | None) -> Dispersion | None:
+    """Turn a material's name or settings into their `Dispersion`; pass a `Dispersion` or None through.
 
     Raises
     ------
     PhysicsError
         If the name is not in `MATERIALS`.
     """
+    if isinstance(dispersion, BandSettings):
+        if dispersion.onset_mev is not None and dispersion.mass is not None:
+            return Dispersion(dispersion.onset_mev, dispersion.mass)
+        dispersion = dispersion.material
     if dispersion is None or isinstance(dispersion, Dispersion):
         return dispersion
+    if not isinstance(dispersion, str):
+        raise PhysicsError(
+            f"The surface band is a material's name or a Dispersion, not {dispersion!r}.",
+            settings="dispersion",
+        )
     key = dispersion.lower().replace("(", "").replace(")", "").replace(" ", "")
     if key not in MATERIALS:
         raise PhysicsError(
             f"Unknown material {dispersion!r}; known are {', '.join(MATERIALS)}. "
-            "For another surface give its band onset and effective mass."
+            "For another surface give its band onset and effective mass.",
+            settings="dispersion",
         )
     return MATERIALS[key]

@@ -156,6 +156,8 @@ def ldos(between: torch.Tensor, away: torch.Tensor, k: torch.Tensor, s: torch.Te
     -------
     Tensor, shape (B, V, P)
     """
+    if away.shape[1] == 0:  # the bare surface
+        return torch.ones(*k.shape, away.shape[2])
     g = _propagators(away, k)
     return 1 + (torch.matmul(t_matrix(between, k, s), g) * g).real.sum(dim=2)
 

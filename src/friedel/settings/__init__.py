@@ -4,13 +4,23 @@ See `friedel.settings.base` for how a setting is written, and `settings_of` for 
 """
 
 from friedel.settings.base import Setting, Settings, check_names, setting, settings_of
-from friedel.settings.detection import BandSettings, DetectSettings, ImportSettings, RefitSettings
+from friedel.settings.detection import (
+    BandSettings,
+    ConvertSettings,
+    DetectSettings,
+    ImportSettings,
+    RefitSettings,
+    SampleSettings,
+)
 from friedel.settings.option import Option
+from friedel.settings.preparation import PrepareSettings
 from friedel.settings.simulation import EvaluateSettings, SimulateSettings
-from friedel.settings.training import FineTuneSettings, RecipeSettings, TrainSettings
+from friedel.settings.studies import BenchmarkSettings, Figure3Settings, Figure4Settings
+from friedel.settings.training import ComputeSettings, FineTuneSettings, RecipeSettings, TrainSettings
 
 __all__ = [
-    "BandSettings", "DetectSettings", "EvaluateSettings", "FineTuneSettings", "ImportSettings", "Option",
-    "RecipeSettings", "RefitSettings", "Setting", "Settings", "SimulateSettings", "TrainSettings", "check_names",
-    "setting", "settings_of",
+    "BandSettings", "BenchmarkSettings", "ComputeSettings", "ConvertSettings", "DetectSettings",
+    "EvaluateSettings", "Figure3Settings", "Figure4Settings", "FineTuneSettings", "ImportSettings",
+    "Option", "PrepareSettings", "RecipeSettings", "RefitSettings", "SampleSettings", "Setting", "Settings",
+    "SimulateSettings", "TrainSettings", "check_names", "setting", "settings_of",
 ]  # fmt: skip

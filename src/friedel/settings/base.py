@@ -69,13 +69,17 @@ class Setting:
         """
         if self.optional and text.strip() in ("", "None"):
             return None
-        read = self.option.parse or READERS.get(self.type, str)
         try:
-            return self.checked(read(text))
-        except SettingsError:
-            raise
+            value = self.read(text)
         except ValueError as error:
             raise self.refusal(text) from error
+        return self.checked(value)
+
+    def read(self, text: str) -> Any:
+        """What `text` writes, its range not yet checked; `ValueError` if it has another form."""
+        if self.choices and text not in self.choices:
+            raise ValueError(text)
+        return (self.option.parse or READERS.get(self.type, str))(text)
 
     def show(self, value: Any) -> str:
         """`value` as text that `parse` reads."""

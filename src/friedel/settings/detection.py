@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from friedel.errors import SettingsError
 from friedel.settings.base import Settings
 from friedel.settings.option import Option
+from friedel.settings.preparation import PrepareSettings
 from friedel.settings.texts import Area, read_area, read_pixel, show_area, show_list
 
 Method = Literal["network", "matched-field", "omp"]
@@ -115,6 +116,8 @@ class DetectSettings(Settings):
         The dI/dV channel.
     band : BandSettings
         The surface band.
+    prepare : PrepareSettings
+        What is done to the recorded maps before.
     """
 
     method: Annotated[Method, Option()] = "network"
@@ -129,6 +132,7 @@ class DetectSettings(Settings):
     area: Annotated[Area | None, AREA] = None
     channel: Annotated[str | None, Option(none="the lock-in channel", metavar="NAME")] = None
     band: Annotated[BandSettings, Option(parsed=False)] = field(default_factory=BandSettings)
+    prepare: Annotated[PrepareSettings, Option(parsed=False)] = field(default_factory=PrepareSettings)
 
 
 @dataclass(frozen=True)
@@ -150,4 +154,47 @@ class RefitSettings(Settings):
     kind: Annotated[Literal["quick", "full"], Option()] = "full"
     area: Annotated[Area | None, AREA] = None
     channel: Annotated[str | None, Option(none="the lock-in channel", metavar="NAME")] = None
+    band: Annotated[BandSettings, Option(parsed=False)] = field(default_factory=BandSettings)
+
+
+@dataclass(frozen=True)
+class ConvertSettings(Settings):
+    """What of a stack is written to another file.
+
+    Parameters
+    ----------
+    channel : str
+        The channel of a single image.
+    at : float
+        Bias of a single image: the plane nearest to it.
+    area : ((int, int), (int, int))
+        Rows and columns to write.
+    """
+
+    channel: Annotated[str | None, Option(none="dI/dV", metavar="NAME")] = None
+    at: Annotated[float | None, Option(unit="mV", least=-1e6, most=1e6, none="the first", metavar="MV")] = (
+        None
+    )
+    area: Annotated[Area | None, AREA] = None
+
+
+@dataclass(frozen=True)
+class SampleSettings(Settings):
+    """Which model is retrained on which part of a sample.
+
+    Parameters
+    ----------
+    model : str
+        The parent, by name or file.
+    channel : str
+        The dI/dV channel.
+    area : ((int, int), (int, int))
+        Rows and columns to learn from.
+    band : BandSettings
+        The surface band.
+    """
+
+    model: Annotated[str, Option(metavar="NAME|PATH")] = "friedel"
+    channel: Annotated[str | None, Option(none="the lock-in channel", metavar="NAME")] = None
+    area: Annotated[Area | None, AREA] = None
     band: Annotated[BandSettings, Option(parsed=False)] = field(default_factory=BandSettings)

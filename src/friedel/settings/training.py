@@ -15,7 +15,7 @@ from friedel.settings.simulation import SEED
 Points = tuple[tuple[float, float], ...]
 
 #: Threads of a processor; more than any machine has crash torch.
-THREADS = Option(least=1, most=512, none="all cores", advanced=True)
+THREADS = Option(above=0, most=512, none="all cores", advanced=True)
 _RATE = {"above": 0, "most": 1}
 
 
@@ -138,7 +138,13 @@ class RecipeSettings(Settings):
     average : float
         Decay of the running mean of the weights, 0 for none (friedel).
     teacher : str
-        A model whose answers are learned beside the truth (friedel).
+        A model that is distilled beside the truth (friedel).
+    confounded : float
+        Share of the scenes with confounders: edges, islands, bad lines and the like (friedel).
+    strength : float
+        Strength of the confounders (friedel).
+    sparse : float
+        Share of the scenes with one to three impurities (friedel).
     maps : int
         Patches times voltages in a batch of the paper recipe.
     least_noise : float
@@ -155,6 +161,9 @@ class RecipeSettings(Settings):
     pool: Annotated[int | None, Option(least=1, most=10**6)] = None
     average: Annotated[float | None, Option(least=0, most=0.999999)] = None
     teacher: Annotated[str | None, Option(metavar="MODEL")] = None
+    confounded: Annotated[float | None, Option(least=0, most=1)] = None
+    strength: Annotated[float | None, Option(least=0, most=100)] = None
+    sparse: Annotated[float | None, Option(least=0, most=1)] = None
     maps: Annotated[int | None, Option(least=1, most=10**6)] = None
     least_noise: Annotated[float | None, Option(least=0, most=1000)] = None
     learning_rate: Annotated[float | None, Option(least=0, most=1)] = None
@@ -181,3 +190,16 @@ class RecipeSettings(Settings):
                 )
             values[name] = known[name].parse(value)
         return cls(**values)
+
+
+@dataclass(frozen=True)
+class ComputeSettings(Settings):
+    """What a command may use of the machine.
+
+    Parameters
+    ----------
+    threads : int
+        Threads of the processor.
+    """
+
+    threads: Annotated[int | None, THREADS] = None

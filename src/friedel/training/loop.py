@@ -102,7 +102,9 @@ def _files(
     target = model_path(output)
     kept = Path(checkpoint) if checkpoint is not None else target.with_suffix(".checkpoint")
     if not resume and kept.exists():
-        raise ModelError(f"{kept} holds an unfinished training: resume it or delete that file.")
+        raise ModelError(
+            f"{kept} holds an unfinished training: resume it or delete that file.", settings="resume"
+        )
     if resume and not kept.exists():
         raise ModelError(f"There is no unfinished training at {kept} to resume.")
     return target, kept

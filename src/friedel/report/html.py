@@ -7,23 +7,33 @@ import json
 from html import escape
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from friedel._util.atomic_write import write_beside
-from friedel.cli.figures import overview, spectra
 from friedel.detections import COLUMNS, Detections
+from friedel.report.figures import overview, spectra, thumbnail
+from friedel.report.style import STYLE
 from friedel.scoring.areal_density import covered_area, density
 
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
-img{max-width:100%;height:auto} table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.15rem .7rem;text-align:right;border-bottom:1px solid #ddd} th:first-child,td:first-child{text-align:left}
-.warning{background:#fff4e0;border-left:4px solid #d95f02;padding:.4rem .8rem;margin:.4rem 0}
-details{margin:1rem 0} pre{white-space:pre-wrap;background:#f6f6f6;padding:.8rem}
-"""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: What every report begins with; `is_ours` knows it again.
+_MARK = "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='generator' content='friedel'>"
+
+
+def is_ours(path: Path) -> bool:
+    """Whether `path` is free, or a report of this module: an interrupted run left it, and it may be replaced."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(len(_MARK)) == _MARK
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str) -> None:
@@ -54,9 +64,10 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
     if truth is not None:
         facts.append(("agreement with the truth", _agreement(found, truth)))
     parts = [
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(name)}</title>",
+        f"{_MARK}<title>{escape(name)}</title>",
+        f'<meta name="thumbnail" content="{_data(thumbnail(stack, found), 40)}">',
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        f"<style>{_STYLE}</style><h1>{escape(name)}</h1>",
+        f"<style>{STYLE}</style><h1>{escape(name)}</h1>",
         *(f"<p class='warning'>{escape(text)}</p>" for text in made["warnings"]),
         _rows(facts),
         f"<h2>Map and points</h2>{_image(overview(stack, found, truth), 'dI/dV and S with the points found')}",
@@ -66,7 +77,7 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
         f"<pre>{escape(json.dumps(made, indent=1, ensure_ascii=False))}</pre></details></html>",
     ]
     with write_beside(path) as beside:
-        beside.write_text("\n".join(parts), encoding="utf-8")
+        beside.write_text("\n".join(parts), encoding="utf-8", errors="backslashreplace")
 
 
 def _truth(stack: xr.Dataset, found: Detections) -> np.ndarray | None:
@@ -110,7 +121,11 @@ def _points(found: Detections) -> str:
     return f"<table><tr>{head.replace('_nm', '')}</tr>{body}</table>"
 
 
-def _image(figure: Any, text: str) -> str:
+def _image(figure: Figure, text: str) -> str:
+    return f"<img alt='{escape(text)}' src='{_data(figure, 110)}'>"
+
+
+def _data(figure: Figure, dpi: int) -> str:
     stream = BytesIO()
-    figure.savefig(stream, format="png", dpi=110)
-    return f"<img alt='{escape(text)}' src='data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}'>"
+    figure.savefig(stream, format="png", dpi=dpi)
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -46,6 +46,20 @@ def overview(stack: xr.Dataset, found: Detections, truth: np.ndarray | None = No
     return figure
 
 
+def thumbnail(stack: xr.Dataset, found: Detections) -> Figure:
+    """Draw the map with the points, small and without axes, 4 inches wide."""
+    from matplotlib.figure import Figure
+
+    part = crop(stack, found.area)
+    figure = Figure(figsize=(4, 4 * min(3.0, max(1 / 3, part.sizes["y"] / part.sizes["x"]))))
+    axes = figure.add_axes((0, 0, 1, 1))
+    map_of(axes, part, found)
+    points = found.impurities
+    axes.scatter(points["x_nm"], points["y_nm"], s=90, facecolors="none", edgecolors=FOUND, linewidths=2)
+    axes.set_axis_off()
+    return figure
+
+
 def map_of(axes: Axes, part: xr.Dataset, found: Detections) -> None:
     """dI/dV around the middle of the voltages used: a mean over 30 mV, in which the rings of one voltage survive."""
     data = didv(part, found.provenance.get("channel"))

@@ -1,0 +1,70 @@
+"""Start-up of the commands: wall time of fresh processes, this tree against another one, in one run.
+
+    python benchmarks/startup.py --before PATH/TO/OTHER/src
+
+Each command runs in turn in both trees; the least of the repetitions counts, since a busy machine only adds. `detect`
+runs the default model on a simulated grid of 32×32 spectra; what remains without the detection itself is its overhead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1] / "src"
+COMMANDS = {
+    "--help": ["--help"],
+    "detect --help": ["detect", "--help"],
+    "info": ["info", "grid.nc"],
+    "detect, matched field": ["detect", "grid.nc", "--material", "au111", "--method", "matched-field"],
+    "detect, network": ["detect", "grid.nc", "--material", "au111"],
+}
+
+
+def seconds(source: Path, words: list[str], folder: Path) -> float:
+    """Wall time of one call."""
+    if words[0] == "detect" and "--help" not in words:
+        words = [*words, "-o", f"{time.monotonic_ns()}.csv"]
+    env = {**os.environ, "PYTHONPATH": str(source)}
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "friedel", *words], cwd=folder, env=env, check=True, capture_output=True
+    )
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--before", type=Path, help="src folder of the tree to compare with")
+    parser.add_argument("--repeat", type=int, default=5)
+    args = parser.parse_args()
+    trees = {"before": args.before.resolve()} if args.before else {}
+    trees["now"] = HERE
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        grid = ["simulate", "--shape", "32,32", "--bias", "-200:0:25", "--impurities", "6", "-o", "grid.nc"]
+        seconds(HERE, grid, folder)
+        print(
+            f"{'command':24}"
+            + "".join(f"{tree + ' [s]':>12}" for tree in trees)
+            + ("       ratio" if args.before else "")
+        )
+        for title, words in COMMANDS.items():
+            least = dict.fromkeys(trees, float("inf"))
+            for _ in range(args.repeat):
+                for tree, source in trees.items():
+                    least[tree] = min(least[tree], seconds(source, words, folder))
+            ratio = f"{least['now'] / least['before']:12.2f}" if args.before else ""
+            print(f"{title:24}" + "".join(f"{value:12.2f}" for value in least.values()) + ratio, flush=True)
+
+
+if __name__ == "__main__":
+    main()

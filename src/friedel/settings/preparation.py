@@ -1,0 +1,84 @@
+"""Settings of the preparation: what is done to recorded maps before impurities are looked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from friedel.errors import SettingsError
+from friedel.settings.base import Settings
+from friedel.settings.option import Option
+
+Background = Literal["auto", "plane", "high-pass", "none"]
+
+
+def read_phase(text: str) -> float | str:
+    """Read ``auto`` or a number of degrees."""
+    return "auto" if text.strip() == "auto" else float(text)
+
+
+@dataclass(frozen=True)
+class PrepareSettings(Settings):
+    """What is done to recorded maps before impurities are looked for.
+
+    Parameters
+    ----------
+    as_recorded : bool
+        Whether the maps are taken as recorded, without any preparation.
+    bad_data : bool
+        Whether bad pixels, lines and spectra are searched for. They are interpolated for the network where the gap is
+        small, and left out of the refit.
+    background : {"auto", "plane", "high-pass", "none"}
+        Treatment of the background. Plane subtracts a robust plane from each map; high-pass subtracts the slow
+        background, too; auto applies the high-pass where the slow background dominates a map that shows a Friedel ring.
+    row_offsets : bool
+        Whether the offset of each scan line is subtracted.
+    extended : bool
+        Whether structures larger than an atom (pits, islands, edges of terraces) are left out with their rim.
+    high_pass : float
+        Standard deviation of the Gaussian that defines the slow background.
+    clip : float
+        Values further from 0 are clipped, in robust standard deviations of the map; 0 for no clipping.
+    fill_px : float
+        Gaps are interpolated if no pixel in them is further from recorded data.
+    lockin_phase_deg : float or "auto"
+        Phase by which the two quadratures of the lock-in amplifier are rotated; auto maximises the signal in the first.
+        A dI/dV that is negative throughout is inverted in any case.
+    register : bool
+        Whether maps of separate scans are shifted onto each other.
+    """
+
+    as_recorded: Annotated[bool, Option()] = False
+    bad_data: Annotated[bool, Option()] = True
+    background: Annotated[Background, Option()] = "auto"
+    row_offsets: Annotated[bool, Option(advanced=True)] = True
+    extended: Annotated[bool, Option(advanced=True)] = True
+    high_pass: Annotated[float, Option(unit="half Friedel wavelengths", least=0.5, most=5, advanced=True)] = (
+        1.0
+    )
+    clip: Annotated[float, Option(unit="σ", least=0, most=50, advanced=True)] = 5.0
+    fill_px: Annotated[float, Option(unit="px", least=0, most=10, advanced=True)] = 2.0
+    lockin_phase_deg: Annotated[
+        float | Literal["auto"] | None,
+        Option(unit="deg", least=-360, most=360, none="as recorded", wanted="auto or a number from -360 to 360 [deg]",
+               metavar="DEG", parse=read_phase, advanced=True),
+    ] = None  # fmt: skip
+    register: Annotated[bool, Option(advanced=True)] = True
+
+    def check(self) -> None:
+        """Refuse a clipping that cuts the waves."""
+        if 0 < self.clip < 2.5:
+            raise SettingsError(f"clip must be 0 or from 2.5 to 50 [σ], not {self.clip:g}.", settings="clip")
+
+    def in_force(self) -> PrepareSettings:
+        """The settings that are applied: those of no preparation where `as_recorded` is set."""
+        if not self.as_recorded:
+            return self
+        return PrepareSettings(
+            as_recorded=True,
+            bad_data=False,
+            background="none",
+            row_offsets=False,
+            extended=False,
+            register=False,
+        )

@@ -1,0 +1,200 @@
+"""Many files: any number of processes, state beside each table, a worker that dies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+
+import friedel
+from friedel import claims, many
+from friedel.claims import claim
+from friedel.report import summary
+from friedel.settings import BandSettings, DetectSettings
+
+SETTINGS = DetectSettings(method="matched-field", band=BandSettings(material="au111"))
+
+
+@pytest.fixture(scope="module")
+def grids(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grids")
+    for seed in range(4):
+        stack = friedel.simulate(shape=(32, 32), bias_mv=[-200, -100, 0], impurities=5, seed=seed)
+        friedel.write_stack(stack, folder / f"{seed}.nc")
+    return sorted(folder.iterdir())
+
+
+def test_without_a_folder_the_results_come_back(grids) -> None:
+    seen = []
+    results = friedel.detect_many(grids[:2], settings=SETTINGS, on_result=seen.append)
+    assert [result.file for result in results] == grids[:2] and seen == results
+    alone = friedel.detect(friedel.open_stack(grids[1]), dispersion="au111", method="matched-field")
+    assert results[1].found.table.equals(alone.table) and results[1].impurities == len(alone)
+
+
+def test_threads_that_share_a_folder_do_each_file_once(grids, tmp_path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(friedel.detect_many, grids, tmp_path, settings=SETTINGS)
+        second = pool.submit(friedel.detect_many, grids, tmp_path, settings=SETTINGS)
+        statuses = [[r.status for r in done.result()] for done in (first, second)]
+    assert sum(one.count("done") for one in statuses) == len(grids)
+    assert not [s for one in statuses for s in one if s not in ("done", "up to date", "elsewhere")]
+    rows = pd.read_csv(tmp_path / "summary.csv")
+    assert len(rows) == len(grids) and set(rows["status"]) == {"ok"}
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.slow
+def test_processes_that_share_a_folder_lose_no_row(grids, tmp_path) -> None:
+    words = [sys.executable, "-m", "friedel", "detect", "--material", "au111", "--method", "matched-field"]
+    runs = [
+        subprocess.Popen([*words, *map(str, part), "-o", str(tmp_path)])
+        for part in (grids[:2], grids[2:], grids)
+    ]
+    assert [run.wait(300) for run in runs] == [0, 0, 0]
+    assert len(pd.read_csv(tmp_path / "summary.csv")) == len(grids)
+
+
+def test_a_claim_is_held_once_and_given_back(tmp_path) -> None:
+    path = tmp_path / ".a.claim"
+    with claim(path) as first, claim(path) as second:
+        assert first and not second
+    assert not path.exists()
+
+
+def test_a_claim_of_a_process_that_is_gone_is_taken_over(tmp_path) -> None:
+    import socket
+
+    path = tmp_path / ".a.claim"
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    path.write_text(f"{socket.gethostname()} {gone.stdout.strip()} token")
+    with claim(path) as ours:
+        assert ours
+    assert not path.exists()
+
+
+def test_a_claim_of_another_machine_lasts_as_long_as_it_is_touched(tmp_path) -> None:
+    path = tmp_path / ".a.claim"
+    path.write_text("elsewhere 1 token")
+    with claim(path) as ours:
+        assert not ours
+    old = time.time() - 2 * claims.STALE_S
+    os.utime(path, (old, old))
+    with claim(path) as ours:
+        assert ours
+
+
+def test_the_owner_touches_its_claim(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(claims, "TOUCH_S", 0.01)
+    touched = threading.Event()
+    monkeypatch.setattr(claims.os, "utime", lambda path: touched.set())
+    with claim(tmp_path / ".a.claim"):
+        assert touched.wait(10)
+
+
+def test_a_table_that_another_process_finishes_meanwhile_keeps_its_row(grids, tmp_path, monkeypatch) -> None:
+    friedel.detect_many(grids[:1], tmp_path, settings=SETTINGS)
+    real, late = summary.as_html, []
+
+    def slow(rows, folder):
+        if not late:
+            late.append(many.detect_file(many.plan_jobs(grids[1:2], tmp_path, settings=SETTINGS)[0]))
+        return real(rows, folder)
+
+    monkeypatch.setattr(summary, "as_html", slow)
+    summary.write_summary(tmp_path)
+    assert late[0].status == "done" and len(pd.read_csv(tmp_path / "summary.csv")) == 2
+
+
+def test_cells_that_a_spreadsheet_would_run_are_harmless() -> None:
+    row = summary.SummaryRow(
+        "=cmd|' /C calc'!A0", "failed: +1", channel="@x", method="-2", model="ok", density_low=-1.5
+    )
+    line = summary.as_csv([row]).splitlines()[1]
+    assert line.startswith("'=cmd") and ",failed: +1," in line
+    assert ",'@x," in line and ",'-2," in line and ",ok," in line and ",-1.5," in line
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_a_pool_process_that_is_killed_costs_no_file(grids, tmp_path, monkeypatch) -> None:
+    killed = []
+    jobs = many.plan_jobs(grids, tmp_path, settings=SETTINGS)
+    real = many.process_pool
+
+    def pool_that_dies(count):
+        pool = real(count)
+        if not killed:
+            killed.append(True)
+            pool.submit(_suicide)
+        return pool
+
+    monkeypatch.setattr(many, "process_pool", pool_that_dies)
+    results = dict(many.iter_jobs_in_processes(jobs, 2))
+    assert sorted(results) == [0, 1, 2, 3] and {result.status for result in results.values()} <= {
+        "done",
+        "up to date",
+    }
+    assert all(job.table.exists() for job in jobs)
+
+
+def _suicide() -> None:
+    os.kill(os.getpid(), 9)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_dask_workers_one_of_them_killed_in_the_middle(grids, tmp_path) -> None:
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**options, host="127.0.0.1") as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        victim = next(iter(client.run(os.getpid).values()))
+        killed = []
+
+        def kill_after_the_first(result):
+            if not killed:
+                killed.append(os.kill(victim, 9))
+
+        results = friedel.detect_many(
+            grids, tmp_path, settings=SETTINGS, executor=client.get_executor(), on_result=kill_after_the_first
+        )
+    assert killed and [result.status for result in results if result.status == "failed"] == []
+    assert len(pd.read_csv(tmp_path / "summary.csv")) == len(grids)
+
+
+@pytest.mark.slow
+def test_the_command_uses_a_scheduler_and_processes(grids, tmp_path) -> None:
+    distributed = pytest.importorskip("distributed")
+    words = [sys.executable, "-m", "friedel", "detect", *map(str, grids[:2]), "--material", "au111"]
+    words += ["--method", "matched-field"]
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(**options, host="127.0.0.1") as cluster:
+        more = ["--scheduler", cluster.scheduler_address, "-o", str(tmp_path / "a")]
+        done = subprocess.run([*words, *more], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "2 of 2 files done" in done.stdout, done.stderr
+    done = subprocess.run(
+        [*words, "--jobs", "2", "-o", str(tmp_path / "b")], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0 and "2 of 2 files done" in done.stdout, done.stderr
+    tables = [friedel.read_points(tmp_path / name / "0.csv") for name in ("a", "b")]
+    assert tables[0].equals(tables[1])
+
+
+def test_no_scheduler_is_a_sentence(grids, tmp_path, capsys) -> None:
+    pytest.importorskip("distributed")
+    from friedel.cli import main
+
+    words = ["detect", *map(str, grids), "-o", str(tmp_path), "--scheduler", "nonsense://x"]
+    assert main(words) == 2
+    assert "No dask scheduler answers at 'nonsense://x'. (--scheduler)" in capsys.readouterr().err
