@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
         write_points(found, out)
         print(summary_line(found, str(out)))
+        print("\n".join(preparation_lines(found)), file=sys.stderr)
         return 0
     if out.suffix and not out.is_dir() and not args.out.endswith(("/", "\\")):
         raise StackError(
@@ -114,6 +116,15 @@ def summary_line(found: Any, where: str) -> str:
     by = f"model {made['model']}" if made.get("model") else made["method"]
     how = f"probability ≥ {found.threshold:.2g}, {by}, channel {made['channel']!r}"
     return f"{len(found)} impurities ({how}) in {where}"
+
+
+def preparation_lines(found: Any) -> list[str]:
+    """What was done to the maps, and every check that failed, a line each."""
+    steps = found.provenance.get("prepare") or []
+    lines = [f"prepared: {step['text']}" for step in steps]
+    failed = [f"check {check.name} failed: {check.sentence}" for check in found.failed]
+    passed = len(found.checks) - len(failed)
+    return [*lines, *failed, f"{passed} of {len(found.checks)} checks passed"]
 
 
 def _probability(text: str) -> float:

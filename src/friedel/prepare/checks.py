@@ -151,7 +151,7 @@ def _line(facts: Facts) -> Check:
 def _record(facts: Facts) -> list[Check]:
     waves = min(facts.shape) / facts.half_px
     return [
-        _least("field", waves, FIELD, f"The field is {waves:.1f} half wavelengths wide", "a larger field is needed"),
+        _least("field size", waves, FIELD, f"The field is {waves:.1f} half wavelengths wide", "a larger field is needed"),
         _least(
             "sampling",
             facts.recorded_half_px,
