@@ -119,12 +119,16 @@ def summary_line(found: Any, where: str) -> str:
 
 
 def preparation_lines(found: Any) -> list[str]:
-    """What was done to the maps, and every check that failed, a line each."""
+    """What was done to the maps, a line each, and how many checks passed; warnings are not said twice."""
     steps = found.provenance.get("prepare") or []
-    lines = [f"prepared: {step['text']}" for step in steps]
-    failed = [f"check {check.name} failed: {check.sentence}" for check in found.failed]
-    passed = len(found.checks) - len(failed)
-    return [*lines, *failed, f"{passed} of {len(found.checks)} checks passed"]
+    said = set(found.provenance.get("warnings", ()))
+    lines = [f"prepared: {step['text']}" for step in steps if step["text"] not in said]
+    failed = ", ".join(check.name for check in found.failed)
+    passed = len(found.checks) - len(found.failed)
+    return [
+        *lines,
+        f"{passed} of {len(found.checks)} checks passed" + (f"; failed: {failed}" if failed else ""),
+    ]
 
 
 def _probability(text: str) -> float:

@@ -47,7 +47,9 @@ FLOOR = 0.01
 _REMARKED = ("field size",)
 #: The preparation by default, and none.
 _PREPARE = PrepareSettings()
-_AS_RECORDED = PrepareSettings(bad_data=False, background="none", row_offsets=False, extended=False, register=False)
+_AS_RECORDED = PrepareSettings(
+    bad_data=False, background="none", row_offsets=False, extended=False, register=False
+)
 
 
 @dataclass
@@ -250,7 +252,9 @@ def _prepare(
     given = settings or _AS_RECORDED
     chosen = choose(stack, channel, given)
     if chosen.derived:
-        remarks.add(f"dI/dV is the numerical derivative of {chosen.name!r}: the stack has no lock-in channel.")
+        remarks.add(
+            f"dI/dV is the numerical derivative of {chosen.name!r}: the stack has no lock-in channel."
+        )
     steps = [Step("channel", 0, chosen.sentence)] if chosen.sentence else []
     if not np.isfinite(chosen.values).any():
         raise StackError(f"The channel {chosen.name!r} holds no acquired pixel in this area.")
@@ -282,7 +286,11 @@ def _prepare(
         )
     values = normalise(np.where(known, prepared.maps, np.nan))
     maps, mask = scaling.resample(values)
-    fit_mask = mask & scaling.resample(np.where(prepared.filled, np.nan, values))[1] if prepared.filled.any() else mask
+    fit_mask = (
+        mask & scaling.resample(np.where(prepared.filled, np.nan, values))[1]
+        if prepared.filled.any()
+        else mask
+    )
     if not scaling.identity or not mask.all():
         maps = np.nan_to_num(normalise(np.where(mask, maps, np.nan)), copy=False)
     return _Field(

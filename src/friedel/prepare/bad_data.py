@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from friedel.prepare.step import Step
 from friedel.prepare.robust import fill_gaps, nanmedian, nearest_known, spread
+from friedel.prepare.step import Step
 
 #: A value is repeated too often if it occurs so many times as often as the usual value of the map, and so many times.
 OFTEN, LEAST_COUNT = 10, 8
@@ -62,7 +62,9 @@ def find_bad(values: np.ndarray, level: np.ndarray) -> BadData:
     lines = noisy_lines(level)
     if lines.any():
         count = int(lines.any(axis=0).sum())
-        steps.append(Step("noisy lines", count, f"{_some(count, 'scan line')} with far more noise than usual."))
+        steps.append(
+            Step("noisy lines", count, f"{_some(count, 'scan line')} with far more noise than usual.")
+        )
     bad = same | lines[:, :, None]
     level = np.where(bad, np.nan, level)
     wild = wild_pixels(level)

@@ -132,13 +132,13 @@ def image_bias(stack: xr.Dataset, name: str) -> float:
     )
 
 
-def _rotated(
-    stack: xr.Dataset, name: str, values: np.ndarray, phase: float | str
-) -> tuple[np.ndarray, str]:
+def _rotated(stack: xr.Dataset, name: str, values: np.ndarray, phase: float | str) -> tuple[np.ndarray, str]:
     """Both quadratures rotated by the lock-in phase, and what was done."""
     other = quadrature(stack, name)
     if other is None:
-        raise StackError(f"A lock-in phase needs both quadratures; there is no partner of {name!r} in this stack.")
+        raise StackError(
+            f"A lock-in phase needs both quadratures; there is no partner of {name!r} in this stack."
+        )
     second = stack[other].to_numpy()
     degrees = best_phase(values, second) if isinstance(phase, str) else float(phase)
     return rotate(values, second, degrees), f"{name!r} and {other!r} are rotated by {degrees:.1f}°."
@@ -152,5 +152,3 @@ def quadrature(stack: xr.Dataset, name: str) -> str | None:
         if at >= 0 and (other := name[:at] + two + name[at + 1 :]) in names:
             return other
     return None
-
-

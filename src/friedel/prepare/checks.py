@@ -132,7 +132,11 @@ def _points(facts: Facts) -> list[Check]:
     if facts.calibrated and facts.voltages >= 3 and count >= FEW:
         sure = float((facts.probability > 0.99).mean())
         text = f"{100 * sure:.0f} % of the impurities have a probability above .99"
-        text += "." if sure >= SURE else ": so many doubtful ones are typical of a field that the network does not know."
+        text += (
+            "."
+            if sure >= SURE
+            else ": so many doubtful ones are typical of a field that the network does not know."
+        )
         checks.append(Check("sure", sure, SURE, bool(sure >= SURE), text))
     return checks
 
@@ -151,7 +155,13 @@ def _line(facts: Facts) -> Check:
 def _record(facts: Facts) -> list[Check]:
     waves = min(facts.shape) / facts.half_px
     return [
-        _least("field size", waves, FIELD, f"The field is {waves:.1f} half wavelengths wide", "a larger field is needed"),
+        _least(
+            "field size",
+            waves,
+            FIELD,
+            f"The field is {waves:.1f} half wavelengths wide",
+            "a larger field is needed",
+        ),
         _least(
             "sampling",
             facts.recorded_half_px,
@@ -159,7 +169,12 @@ def _record(facts: Facts) -> list[Check]:
             f"Half a wavelength takes {facts.recorded_half_px:.1f} recorded pixels",
             "a finer grid is needed",
         ),
-        _most("voltages", facts.voltages_out, 0.5, f"{100 * facts.voltages_out:.0f} % of the maps are outside the band"),
+        _most(
+            "voltages",
+            facts.voltages_out,
+            0.5,
+            f"{100 * facts.voltages_out:.0f} % of the maps are outside the band",
+        ),
         _most("bad data", facts.lost, LOST, f"{100 * facts.lost:.1f} % of the values are bad or missing"),
     ]
 

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from friedel.prepare.background import slow_background
-from friedel.prepare.step import Step
 from friedel.prepare.robust import spread
+from friedel.prepare.step import Step
 
 #: Height of a structure above the slow background, in robust standard deviations of the map.
 HEIGHT = 8.0

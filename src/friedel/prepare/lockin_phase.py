@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from friedel.prepare.step import Step
 from friedel.prepare.robust import nanmedian, spread
+from friedel.prepare.step import Step
 
 #: Every map's median must lie so many robust standard deviations below zero.
 NEGATIVE = 1.0

@@ -49,9 +49,7 @@ class RingEvidence:
     elsewhere_factor: float = 1.0
 
 
-def ring_evidence(
-    maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]
-) -> RingEvidence:
+def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -> RingEvidence:
     """Measure the ring of radius 2k.
 
     Parameters
@@ -79,7 +77,9 @@ def ring_evidence(
     if len(q) < 8:
         return nothing
     factors = np.geomspace(*SCAN, 61)
-    heights = np.array([[_height(q, profile, 2 * kv, f) for f in factors] for kv, profile in zip(k, profiles, strict=True)])
+    heights = np.array(
+        [[_height(q, profile, 2 * kv, f) for f in factors] for kv, profile in zip(k, profiles, strict=True)]
+    )
     known = np.isfinite(heights[:, np.abs(factors - 1) <= TOLERANCE]).all(axis=1)
     if not known.any():
         return nothing
@@ -91,7 +91,9 @@ def ring_evidence(
     cells = np.pi * 2 * float(np.median(k[known])) / resolution
     error = 1.44 / np.sqrt(max(cells, 1.0))
     height = float(mean[best])
-    return RingEvidence(height, height / error, float(factors[best]), float(mean[other]), float(factors[other]))
+    return RingEvidence(
+        height, height / error, float(factors[best]), float(mean[other]), float(factors[other])
+    )
 
 
 def _height(q: np.ndarray, profile: np.ndarray, ring: float, factor: float) -> float:

@@ -132,7 +132,11 @@ def flatten(
         high = _high_pass(maps, ground, ring, settings)
         if high.any():
             steps.append(
-                Step("high-pass", float(high.mean()), f"The slow background of {int(high.sum())} maps is subtracted.")
+                Step(
+                    "high-pass",
+                    float(high.mean()),
+                    f"The slow background of {int(high.sum())} maps is subtracted.",
+                )
             )
         maps = np.where(high[:, None, None], maps - ground, maps)
     if settings.background != "none":
@@ -140,7 +144,9 @@ def flatten(
         if beyond > 0:
             steps.append(
                 Step(
-                    "clip", beyond, f"{100 * beyond:.2g} % of the values are clipped at {settings.clip:g} robust σ."
+                    "clip",
+                    beyond,
+                    f"{100 * beyond:.2g} % of the values are clipped at {settings.clip:g} robust σ.",
                 )
             )
     lost_here = cleaned.filled.mean(axis=0) > FILLED
@@ -160,4 +166,3 @@ def _high_pass(
     fast = spread(maps - ground, axis=(1, 2))
     dominates = slow > SLOW * fast
     return dominates & (ring.height >= RING_HEIGHT) & (ring.sigma >= RING_SIGMA)
-

@@ -31,7 +31,9 @@ class TopographWave:
     sentence: str
 
 
-def wave_of(levelled: np.ndarray, bias_mv: float, band: Dispersion, pitch: tuple[float, float]) -> TopographWave:
+def wave_of(
+    levelled: np.ndarray, bias_mv: float, band: Dispersion, pitch: tuple[float, float]
+) -> TopographWave:
     """Choose between k(V) and k_F by the ring in the map.
 
     Parameters
@@ -48,9 +50,7 @@ def wave_of(levelled: np.ndarray, bias_mv: float, band: Dispersion, pitch: tuple
     -------
     TopographWave
     """
-    at_bias, at_fermi = (
-        _evidence(levelled, float(band.k([energy])[0]), pitch) for energy in (bias_mv, 0.0)
-    )
+    at_bias, at_fermi = (_evidence(levelled, float(band.k([energy])[0]), pitch) for energy in (bias_mv, 0.0))
     clearer = at_fermi.height > at_bias.height + CLEARER or not np.isfinite(at_bias.height)
     fermi = np.isfinite(at_fermi.height) and clearer
     name, other = ("k_F", f"k at {bias_mv:.4g} mV") if fermi else (f"k at {bias_mv:.4g} mV", "k_F")
