@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-bound", action="store_true", help="leave the Cramér-Rao bound out (faster)")
     parser.add_argument("--report-only", action="store_true", help="run nothing, work the figures out again")
+    parser.add_argument(
+        "--measured", metavar="FOLDER", help="instead: the measured fields (.npz) of this folder, one table"
+    )
     parser.add_argument("--threads", type=int, help="threads of the networks (default: all)")
     parser.add_argument("--list", action="store_true", help="name the scenes and stop")
 
@@ -47,6 +50,11 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         for name, one in SCENES.items():
             print(f"{name:20} {one.title} (within {one.tolerance_px:.2g} px)")
+        return 0
+    if args.measured:
+        from friedel.benchmark.measured import measured_table, read_measured
+
+        print(measured_table(read_measured(args.measured)).to_string(index=False))
         return 0
     if args.seeds < 1:
         raise FriedelError("--seeds must be at least 1.")

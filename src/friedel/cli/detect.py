@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
         write_points(found, out)
         print(summary_line(found, str(out)))
+        print("\n".join(preparation_lines(found)), file=sys.stderr)
         return 0
     if out.suffix and not out.is_dir() and not args.out.endswith(("/", "\\")):
         raise StackError(
@@ -114,6 +116,19 @@ def summary_line(found: Any, where: str) -> str:
     by = f"model {made['model']}" if made.get("model") else made["method"]
     how = f"probability ≥ {found.threshold:.2g}, {by}, channel {made['channel']!r}"
     return f"{len(found)} impurities ({how}) in {where}"
+
+
+def preparation_lines(found: Any) -> list[str]:
+    """What was done to the maps, a line each, and how many checks passed; warnings are not said twice."""
+    steps = found.provenance.get("prepare") or []
+    said = set(found.provenance.get("warnings", ()))
+    lines = [f"prepared: {step['text']}" for step in steps if step["text"] not in said]
+    failed = ", ".join(check.name for check in found.failed)
+    passed = len(found.checks) - len(found.failed)
+    return [
+        *lines,
+        f"{passed} of {len(found.checks)} checks passed" + (f"; failed: {failed}" if failed else ""),
+    ]
 
 
 def _probability(text: str) -> float:

@@ -15,8 +15,11 @@ from friedel.errors import FriedelWarning, PhysicsError, StackError
 from friedel.finetuning.noise_estimate import Noise, measure_noise
 from friedel.models.registry import Model
 from friedel.physics.dispersion import Dispersion, resolve
+from friedel.prepare.channel import choose
+from friedel.prepare.run import clean, flatten
+from friedel.prepare.settings import PrepareSettings
 from friedel.resample import Scaling, plan
-from friedel.stack import Area, crop, didv, normalise, pixel_pitch
+from friedel.stack import Area, crop, normalise, pixel_pitch
 from friedel.training.patches import normalise_maps, symmetry
 
 
@@ -152,20 +155,21 @@ def prepare_sample(
             "effective mass (friedel.fit_dispersion(stack) fits them)."
         )
     part = crop(stack, area)
-    data = didv(part, channel)
-    values, bias = data.to_numpy(), part["bias"].to_numpy()
-    seen = np.isfinite(values).any(axis=(1, 2))
-    values, bias = values[seen], bias[seen]
-    if not len(bias):
+    # The detector's own rules, so that the network learns from the pixels that it will look at.
+    settings = PrepareSettings()
+    chosen = choose(part, channel, settings)
+    cleaned = clean(chosen.values, settings, didv=not chosen.topograph)
+    if not len(cleaned.keep):
         raise StackError("No pixel of this area was acquired; nothing can be learned.")
-    everywhere = np.isfinite(values).all(axis=0)
-    # The detector's own rule, so that the network learns from the pixels that it will look at.
-    shape = (values.shape[1], values.shape[2])
+    bias = chosen.bias_mv[cleaned.keep]
+    shape = (cleaned.maps.shape[1], cleaned.maps.shape[2])
     scaling = plan(band.k(bias), pixel_pitch(part), shape, k_range, k_mean=k_mean)
     for remark in scaling.remarks:
         warnings.warn(remark, FriedelWarning, stacklevel=2)
-    recorded, bias, k = np.where(everywhere, values, np.nan)[scaling.keep], bias[scaling.keep], scaling.k
-    maps, known = scaling.resample(normalise(recorded))
+    bias, k = bias[scaling.keep], scaling.k
+    flat = flatten(cleaned.chosen(scaling.keep), k / scaling.pixel_nm, pixel_pitch(part), settings)
+    everywhere = np.isfinite(flat.maps).all(axis=0)
+    maps, known = scaling.resample(normalise(np.where(everywhere, flat.maps, np.nan)))
     if known.sum() < 64:
         raise StackError(
             "Fewer than 64 pixels of this area were acquired at every bias; nothing can be learned."
@@ -176,7 +180,7 @@ def prepare_sample(
     noise = measure_noise(np.where(known, maps, np.nan), k)
     provenance = {
         "source": str(stack.attrs.get("source", "")),
-        "channel": str(data.attrs["channel"]),
+        "channel": chosen.name,
         "area": [[int(v) for v in side] for side in area] if area else None,
         "shape": [*scaling.shape],
         "bias_mv": [float(bias.min()), float(bias.max())],
