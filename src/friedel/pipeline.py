@@ -305,7 +305,7 @@ def _prepare(
     shape = (cleaned.maps.shape[1], cleaned.maps.shape[2])
     scaling, origin = _sampling(cleaned.maps, energy, band, pitch, shape, k_range, k_mean, remarks)
     used = scaling.keep
-    cleaned = replace(cleaned, maps=cleaned.maps[used], filled=cleaned.filled[used], keep=cleaned.keep[used])
+    cleaned = cleaned.chosen(used)
     k = scaling.k / scaling.pixel_nm if "mass" in origin else None
     prepared = flatten(cleaned, k, pitch, given)
     prepared = replace(prepared, steps=(*steps, *prepared.steps))

@@ -21,6 +21,9 @@ from friedel.settings import BenchmarkSettings, ComputeSettings
 @click.option("--calibration", is_flag=True, help="Also reliability, coverage of σ, false points.")
 @click.option("--no-bound", is_flag=True, help="Leave the Cramér-Rao bound out (faster).")
 @click.option("--report-only", is_flag=True, help="Run nothing, work the figures out again.")
+@click.option(
+    "--measured", metavar="FOLDER", help="Instead: the measured fields (.npz) of this folder, one table."
+)
 @click.option("--list", "only_list", is_flag=True, help="Name the scenes and stop.")
 def command(
     output: str,
@@ -29,6 +32,7 @@ def command(
     calibration: bool,
     no_bound: bool,
     report_only: bool,
+    measured: str | None,
     only_list: bool,
 ) -> int:
     """Score every method on the standard scenes: run what is missing, then write the report."""
@@ -41,6 +45,11 @@ def command(
             say(f"{name:20} {one.title} (within {one.tolerance_px:.2g} px)")
         return 0
     set_threads(compute.threads)
+    if measured is not None:
+        from friedel.benchmark.measured import measured_table, read_measured
+
+        say(measured_table(read_measured(measured)).to_string(index=False))
+        return 0
     scenes = list(SCENES) if settings.scenes == ("all",) else list(settings.scenes)
     if not report_only:
         work = iter_benchmark(

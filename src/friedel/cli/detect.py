@@ -10,7 +10,7 @@ import click
 from friedel.cli.common import check_output, open_input, run_with_bar
 from friedel.cli.many import Workers, run_many
 from friedel.cli.options import FriedelCommand, from_settings, overwrite_option
-from friedel.cli.output import say
+from friedel.cli.output import say, tell
 from friedel.errors import SettingsError, StackError
 from friedel.settings import DetectSettings, ImportSettings
 
@@ -74,6 +74,7 @@ def command(
 
         write_points(found, target)
         say(summary_line(found, str(target)))
+        tell("\n".join(preparation_lines(found)))
         return 0
     if target.suffix and not target.is_dir() and not out.endswith(("/", "\\")):
         raise StackError(
@@ -95,3 +96,16 @@ def summary_line(found: Detections, where: str) -> str:
     by = f"model {made['model']}" if made.get("model") else made["method"]
     how = f"probability ≥ {found.threshold:.2g}, {by}, channel {made['channel']!r}"
     return f"{len(found)} impurities ({how}) in {where}"
+
+
+def preparation_lines(found: Detections) -> list[str]:
+    """What was done to the maps, one line per step, and how many checks passed; a warning is not repeated."""
+    steps = found.provenance.get("prepare") or []
+    warned = set(found.provenance.get("warnings", ()))
+    lines = [f"prepared: {step['text']}" for step in steps if step["text"] not in warned]
+    failed = ", ".join(check.name for check in found.failed)
+    passed = len(found.checks) - len(found.failed)
+    return [
+        *lines,
+        f"{passed} of {len(found.checks)} checks passed" + (f"; failed: {failed}" if failed else ""),
+    ]

@@ -16,7 +16,7 @@ from friedel.finetuning.noise_estimate import Noise, measure_noise
 from friedel.models.registry import Model
 from friedel.physics.dispersion import Dispersion, resolve
 from friedel.resample import Scaling, plan
-from friedel.stack import Area, crop, didv, normalise, pixel_pitch
+from friedel.stack import Area, crop, normalise, pixel_pitch
 from friedel.training.patches import normalise_maps, symmetry
 
 
@@ -167,7 +167,7 @@ def prepare_sample(
     noise = measure_noise(np.where(known, maps, np.nan), k)
     measured = {
         "source": str(stack.attrs.get("source", "")),
-        "channel": str(data.attrs["channel"]),
+        "channel": chosen.name,
         "area": [[int(v) for v in side] for side in area] if area else None,
         "shape": [*scaling.shape],
         "pixel_nm": [float(v) for v in pixel_pitch(part)],

@@ -156,7 +156,7 @@ def _record(facts: Facts) -> list[Check]:
     waves = min(facts.shape) / facts.half_px
     return [
         _least(
-            "field",
+            "field size",
             waves,
             FIELD,
             f"The field is {waves:.1f} half wavelengths wide",

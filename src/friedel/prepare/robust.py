@@ -14,6 +14,10 @@ MAD = 1.4826
 
 def nanmedian(values: np.ndarray, axis: Any = None, keepdims: bool = False) -> np.ndarray:
     """Median over known values; NaN, without a warning, where there is none."""
+    if not np.isnan(values).any():  # several times as fast
+        return (
+            np.asarray(np.median(values, axis=axis, keepdims=keepdims)) if values.size else np.asarray(np.nan)
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.asarray(np.nanmedian(values, axis=axis, keepdims=keepdims))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,10 @@ class Cleaned:
     filled: np.ndarray
     lost: float
     steps: tuple[Step, ...]
+
+    def chosen(self, which: np.ndarray) -> Cleaned:
+        """Return the maps of these indices only."""
+        return replace(self, maps=self.maps[which], filled=self.filled[which], keep=self.keep[which])
 
 
 def clean(values: np.ndarray, settings: PrepareSettings, *, didv: bool = True) -> Cleaned:

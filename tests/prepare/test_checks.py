@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from friedel.prepare.checks import Facts, check_all
+from friedel.prepare.lines import longest_line
+from friedel.prepare.ring_evidence import RingEvidence
+
+RANDOM = np.random.default_rng(0)
+POINTS = RANDOM.uniform(0, 80, (40, 2))
+GOOD = Facts(
+    positions=POINTS,
+    probability=np.full(40, 0.999),
+    shape=(80, 80),
+    area_px=6400.0,
+    half_px=4.0,
+    recorded_half_px=4.0,
+    voltages=42,
+    voltages_out=0.0,
+    lost=0.0,
+    band_given=True,
+    ring=RingEvidence(1.5, 9.0, 1.0, 0.2, 1.4),
+    dropped=0.0,
+    calibrated=True,
+)
+
+
+def failed(facts):
+    return [check.name for check in check_all(facts) if not check.passed]
+
+
+def test_a_good_result_passes_every_check():
+    assert failed(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"ring": RingEvidence(0.0, 0.0, 1.0, 0.1, 1.4)}, "ring"),
+        ({"ring": RingEvidence(0.5, 3.0, 1.0, 2.0, 1.4)}, "band"),
+        ({"band_given": False}, "ring"),
+        ({"dropped": 0.8}, "dropped"),
+        ({"probability": np.full(40, 0.7)}, "sure"),
+        ({"half_px": 8.0}, "density"),
+        ({"half_px": 30.0}, "field size"),
+        ({"recorded_half_px": 1.5}, "sampling"),
+        ({"voltages_out": 0.8}, "voltages"),
+        ({"lost": 0.5}, "bad data"),
+    ],
+)
+def test_each_doubt_fails_its_check(change, name):
+    assert name in failed(replace(GOOD, **change))
+
+
+def test_every_check_has_a_sentence_and_numbers():
+    for check in check_all(replace(GOOD, ring=RingEvidence(0.0, 0.0, 1.0, 0.1, 1.4))):
+        assert check.sentence.endswith((".", ")."))
+        assert np.isfinite(check.limit)
+
+
+def test_a_chain_along_an_edge_is_a_line():
+    along = np.linspace(5, 75, 18)
+    chain = np.stack([along, 20 + 0.4 * along], axis=1) + RANDOM.normal(0, 0.3, (18, 2))
+    line = longest_line(np.concatenate([POINTS, chain]), (80, 80), 4.0)
+    assert len(set(range(40, 58)) & set(line.members.tolist())) >= 15
+    assert "line" in failed(
+        replace(GOOD, positions=np.concatenate([POINTS, chain]), probability=np.full(58, 1))
+    )
+
+
+def test_random_points_are_no_line():
+    excess = [
+        longest_line(np.random.default_rng(i).uniform(0, 80, (50, 2)), (80, 80), 4.0).excess for i in range(8)
+    ]
+    assert max(excess) < 5
