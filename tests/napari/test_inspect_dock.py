@@ -8,8 +8,7 @@ from made_up import build_detections
 
 from friedel.physics.dispersion import MATERIALS
 from friedel.stack import make_stack
-from napari_friedel.layers import results
-from napari_friedel.layers import add_layer, stack_layers
+from napari_friedel.layers import add_layer, results, stack_layers
 
 pytestmark = pytest.mark.gui
 

@@ -1,34 +1,79 @@
 """File ▸ Open Sample: simulated fields with known impurities, made when they are asked for.
 
-napari wants the layers of a sample at once, and takes none later: the window is kept drawing while they are made.
+napari wants the layers of a sample at once. In a running window they are made in a thread, with a bar in the activity
+dock, and added when they are there; a script gets them as napari's API promises.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
-from friedel.stack import DIMS
-from napari_friedel.layers import LayerData, map_layer, stack_layers
+from napari_friedel.layers.stack_layers import LayerData, add_layer, map_layer, stack_layers
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from friedel.progress import Progress
+
+#: Samples that are being made, by their title, with the job that must stay alive.
+_making: dict[str, Any] = {}
+
+
+def show_error(text: str) -> None:
+    """Show a sentence as a notification of napari."""
+    from napari.utils.notifications import show_error as show
+
+    show(text)
 
 
 def _sample(material: str, title: str, **options: object) -> list[LayerData]:
-    from napari.utils.notifications import show_info
-
-    from napari_friedel.jobs import draw_while
-
-    def work() -> xr.Dataset:
+    def layers() -> list[LayerData]:
         from friedel.physics.sample import simulate  # loads torch
 
-        return simulate(material=material, **options)  # type: ignore[arg-type]
+        stack = simulate(material=material, **options)  # type: ignore[arg-type]
+        stack.attrs["source"] = stack.attrs.get("source") or title
+        return [*stack_layers(stack, name=title), *_truth(stack, title)]
 
+    from napari_friedel.jobs import in_event_loop
+
+    if not in_event_loop():
+        return layers()
+    if title not in _making:
+        _make(title, layers)
+    return []
+
+
+def _make(title: str, layers: Any) -> None:
+    from napari.utils.notifications import show_info
+
+    import napari
+    from friedel.progress import Progress
+    from napari_friedel.jobs import Job
+    from napari_friedel.layers.viewing import attach
+
+    viewer = napari.current_viewer()
+    job = Job(name=f"simulation of {title}")
+    _making[title] = job
     show_info(f"Simulating {title.removesuffix(' simulated')}: multiple scattering takes some seconds.")
-    stack = draw_while(work)
-    stack.attrs["source"] = stack.attrs.get("source") or title
-    assert all(dim in stack.dims for dim in DIMS)
-    return [*stack_layers(stack, name=title), *_truth(stack, title)]
+
+    def work() -> Generator[Progress, None, Any]:
+        yield Progress(0.0, "simulating")
+        return layers()
+
+    def made(found: list[LayerData]) -> None:
+        _making.pop(title, None)
+        if viewer is not None:
+            attach(viewer)
+            for layer in found:
+                add_layer(viewer, layer)
+
+    def failed(text: str, _details: str) -> None:
+        _making.pop(title, None)
+        show_error(f"{title} could not be simulated. {text}")
+
+    job.returned.connect(made)
+    job.failed.connect(failed)
+    job.cancelled.connect(lambda: _making.pop(title, None))
+    job.start(work)
 
 
 def _truth(stack, title: str) -> list[LayerData]:  # type: ignore[no-untyped-def]
