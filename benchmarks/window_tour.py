@@ -59,10 +59,12 @@ class Tour:
     # --- hands and eyes -------------------------------------------------------------------------------------------
 
     def wait(self, milliseconds: int = 300) -> None:
-        """Let the event loop run."""
-        from qtpy.QtTest import QTest
+        """Let the event loop run, as napari.run() does (`QTest.qWait` runs none: work would look synchronous)."""
+        from qtpy.QtCore import QEventLoop, QTimer
 
-        QTest.qWait(milliseconds)
+        loop = QEventLoop()
+        QTimer.singleShot(milliseconds, loop.quit)
+        loop.exec()
 
     def until(self, done: Callable[[], bool], seconds: float = 300.0) -> None:
         """Let the event loop run until `done()`."""
@@ -250,8 +252,10 @@ class Tour:
         from qtpy.QtCore import QTimer
 
         path = self.out / "broken.3ds"
-        path.write_bytes(b"Grid dim=\"4 x 4\"\r\n:HEADER_END:\r\n")
-        QTimer.singleShot(0, lambda: self.viewer.window._qt_viewer._qt_open([str(path)], stack=False, plugin=None))
+        path.write_bytes(b'Grid dim="4 x 4"\r\n:HEADER_END:\r\n')
+        QTimer.singleShot(
+            0, lambda: self.viewer.window._qt_viewer._qt_open([str(path)], stack=False, plugin=None)
+        )
         self.wait(1200)
         self.picture("broken-file")
 
@@ -290,7 +294,9 @@ class Tour:
         self.until(lambda: not dock.session.job.busy)
         self.tab("Detect")
         self.picture("session")
-        self.check(detect.result.number.text() == before, f"{detect.result.number.text()} instead of {before}")
+        self.check(
+            detect.result.number.text() == before, f"{detect.result.number.text()} instead of {before}"
+        )
 
 
 def film(frames: list[Path], path: Path, width: int = 960) -> None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from napari_friedel.layers.info import KEY, LayerInfo, kind_of
 from napari_friedel.layers.stack_layers import LayerData, add_layer, map_layer, stack_layers
 
 if TYPE_CHECKING:
@@ -39,7 +42,23 @@ def _sample(material: str, title: str, **options: object) -> list[LayerData]:
         return layers()
     if title not in _making:
         _make(title, layers)
-    return []
+    return [_placeholder(title)]
+
+
+def _placeholder(title: str) -> LayerData:
+    """An empty layer that says what is being made: napari takes no sample for nothing."""
+    info = LayerInfo("waiting")
+    name = f"{title.removesuffix(' simulated')} is being simulated…"
+    return (
+        np.zeros((0, 2)),
+        {"name": name, "metadata": {KEY: info}, "units": ("nm", "nm"), "axis_labels": ("y", "x")},
+        "points",
+    )
+
+
+def _clear(viewer: Any) -> None:
+    for layer in [x for x in viewer.layers if kind_of(x) == "waiting"]:
+        viewer.layers.remove(layer)
 
 
 def _make(title: str, layers: Any) -> None:
@@ -63,11 +82,14 @@ def _make(title: str, layers: Any) -> None:
         _making.pop(title, None)
         if viewer is not None:
             attach(viewer)
+            _clear(viewer)
             for layer in found:
                 add_layer(viewer, layer)
 
     def failed(text: str, _details: str) -> None:
         _making.pop(title, None)
+        if viewer is not None:
+            _clear(viewer)
         show_error(f"{title} could not be simulated. {text}")
 
     job.returned.connect(made)
@@ -78,8 +100,6 @@ def _make(title: str, layers: Any) -> None:
 
 def _truth(stack, title: str) -> list[LayerData]:  # type: ignore[no-untyped-def]
     """The impurities that were put in, as a hidden Points layer to compare with."""
-    import numpy as np
-
     rows = np.atleast_1d(stack.attrs["truth_row"])
     columns = np.atleast_1d(stack.attrs["truth_column"])
     layer = map_layer(stack, np.zeros((2, 2)), "truth", f"{title} · truth")[1]
@@ -96,8 +116,6 @@ def au111() -> list[LayerData]:
 
 def ag111() -> list[LayerData]:
     """Open Ag(111): longer waves, unoccupied states, finer pixels."""
-    import numpy as np
-
     return _sample(
         "ag111",
         "Ag(111) simulated",
@@ -111,8 +129,6 @@ def ag111() -> list[LayerData]:
 
 def cu111() -> list[LayerData]:
     """Open Cu(111): a larger field, a few uneven voltages."""
-    import numpy as np
-
     bias = np.array([-200.0, -150.0, -110.0, -80.0, -50.0, -30.0, -10.0, 10.0, 40.0, 80.0])
     return _sample(
         "cu111", "Cu(111) simulated", shape=(120, 120), pixel_nm=0.4, bias_mv=bias, impurities=50, seed=2

@@ -165,9 +165,7 @@ class Message(QLabel):
         self._show("", "")
 
     def _show(self, level: str, text: str, details: str = "") -> None:
-        colour = {"error": "#e5484d", "warning": "#e0a100", "info": "palette(placeholder-text)"}.get(
-            level, "transparent"
-        )
+        colour = {"error": "#e5484d", "warning": "#e0a100", "info": "#8a8f98"}.get(level, "transparent")
         self.level = level
         self.setText(text)
         self.setToolTip(details[-3000:])

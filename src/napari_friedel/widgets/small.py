@@ -14,7 +14,8 @@ def hint(text: str) -> QLabel:
     """A quiet line of explanation."""
     label = QLabel(text)
     label.setWordWrap(True)
-    label.setStyleSheet("QLabel { color: palette(placeholder-text); }")
+    # napari colours by style sheet, not by palette: the theme's own ink is seen in every theme.
+    label.setStyleSheet("QLabel { font-style: italic; }")
     return label
 
 
@@ -37,7 +38,7 @@ def button(text: str, tip: str) -> QPushButton:
 
 def what_is_this(page: str) -> QLabel:
     """A link to a page of the documentation."""
-    label = QLabel(f'<a href="{DOCS}{page}">What is this?</a>')
+    label = QLabel(f'<a href="{DOCS}{page}" style="color: #3d94f6">What is this?</a>')
     label.setOpenExternalLinks(True)
     label.setToolTip(f"Opens {DOCS}{page}")
     return label

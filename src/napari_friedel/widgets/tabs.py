@@ -28,6 +28,7 @@ def tab_together(widget: QWidget) -> None:
     alone = [dock for dock in ours if len(window.tabifiedDockWidgets(dock)) + 1 < len(ours)]
     tabs = [_title(dock) for dock in ours]
     if not alone and window.property("friedel tabs") == tabs:
+        frame.raise_()
         return
     for first, second in pairwise(ours):
         window.tabifyDockWidget(first, second)
