@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
 MIN_HALF_WAVELENGTHS = 4
 #: Checks whose failure the steps before have already said.
-_REMARKED = ("field",)
+_REMARKED = ("field size",)
 
 
 @dataclass

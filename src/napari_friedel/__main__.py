@@ -14,13 +14,8 @@ if TYPE_CHECKING:
     from napari_friedel.layers import LayerData
 
 PLUGIN = "napari-friedel"
-DOCKS = (
-    "Import stack",
-    "Inspect spectra",
-    "Fine-tune on this sample",
-    "Compare with reference",
-    "Detect impurities",
-)
+#: In the order of work; the one that is opened last is in front.
+DOCKS = ("Import", "Compare", "Fine-tune", "Inspect", "Folder", "Detect")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +64,8 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
     from friedel.errors import FriedelError
     from napari_friedel.io.reader import is_points, read
     from napari_friedel.io.tables import table_layer
-    from napari_friedel.layers import add_layer
+    from napari_friedel.layers import add_layer, kind_of
+    from napari_friedel.layers.adopt import adopt, adoptable
     from napari_friedel.layers.viewing import attach
 
     layers: list[LayerData] = []
@@ -83,8 +79,13 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
             return None
     viewer = napari.Viewer(title="napari-friedel", show=show)
     attach(viewer)
-    for layer in layers:
-        add_layer(viewer, layer)
+    added = [add_layer(viewer, layer) for layer in layers]
+    stacks = [layer for layer in added if kind_of(layer) == "stack"]
+    if len(stacks) == 1:  # tables that are named beside one stack are results of it
+        for layer in added:
+            if adoptable(layer):
+                with contextlib.suppress(FriedelError):  # of another field: it stays a table
+                    viewer.layers.selection.active = adopt(viewer, stacks[0], layer)
     if sample:
         viewer.open_sample(PLUGIN, sample)
     for name in DOCKS:
@@ -96,10 +97,10 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
 
 def _only_stack(layers: list[LayerData]) -> xr.Dataset | None:
     """The stack among layers to be, if there is exactly one."""
-    from napari_friedel.layers import KEY
+    from napari_friedel.layers.info import KEY, StackInfo
 
     known = [kwargs["metadata"][KEY] for _, kwargs, _ in layers]
-    stacks = [info["stack"] for info in known if info["kind"] == "stack"]
+    stacks = [info.stack for info in known if isinstance(info, StackInfo)]
     return stacks[0] if len(stacks) == 1 else None
 
 

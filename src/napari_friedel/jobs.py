@@ -6,8 +6,11 @@ job ends in `DONE`, `FAILED` or `IDLE` (cancelled), so that a dock is never left
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import functools
 import gc
+import re
 import sys
 import threading
 import time
@@ -44,6 +47,22 @@ class JobError(Exception):
         self.details = "".join(traceback.format_exception(error))
 
 
+class _Task(functools.partial):  # type: ignore[type-arg]
+    """A call with a name that people can read: napari shows it when it asks whether to close the window."""
+
+    title: str
+
+    def __new__(cls, title: str, function: Callable[..., Any], *arguments: Any) -> _Task:
+        made = super().__new__(cls, function, *arguments)
+        made.title = title
+        return made
+
+    def __repr__(self) -> str:
+        return self.title
+
+    __str__ = __repr__
+
+
 _CANCELLED = object()
 # A worker that is collected before its thread ends takes Qt objects with it that are still in use.
 _alive: set[Any] = set()
@@ -76,6 +95,7 @@ class Job(QObject):
         self.state = State.IDLE
         self._cancel = threading.Event()
         self._worker: Any = None
+        self._bar: Any = None
         if parent is not None:
             # A closed dock must not leave a network running. The event outlives this object.
             parent.destroyed.connect(_setter(self._cancel))
@@ -97,11 +117,16 @@ class Job(QObject):
         self._cancel.clear()
         # The dock shows errors; napari would raise them a second time in the event loop.
         worker = create_worker(
-            _guarded, make, self._cancel, self.interval, _start_thread=False, _ignore_errors=True
+            _Task(self.name, _guarded, make, self._cancel, self.interval),
+            _start_thread=False,
+            _ignore_errors=True,
+            _progress={"total": 0, "desc": self.name},
         )
+        self._bar = getattr(worker, "pbar", None)
         self._worker = worker
         _alive.add(worker)
         worker.yielded.connect(self.progressed)
+        worker.yielded.connect(self._show_progress)
         worker.returned.connect(self._on_returned)
         worker.warned.connect(self._on_warned)
         worker.errored.connect(self._on_errored)
@@ -109,6 +134,16 @@ class Job(QObject):
         worker.finished.connect(self._on_finished)
         self._set(State.RUNNING)
         worker.start()
+
+    def _show_progress(self, steps: list[Progress]) -> None:
+        """Move napari's own bar in the activity dock; `update` would run the event loop in the middle of things."""
+        if self._bar is None or steps[-1].fraction <= 0:
+            return
+        with contextlib.suppress(RuntimeError):  # the window closes
+            if not self._bar.total:
+                self._bar.total = 1000
+            self._bar.n = round(1000 * min(steps[-1].fraction, 1.0))
+            self._bar.events.value(value=self._bar.n)
 
     def cancel(self) -> None:
         """Ask the work to stop; it does so at its next step."""
@@ -131,7 +166,7 @@ class Job(QObject):
     def _on_warned(self, warning: Any) -> None:
         message, category = warning[0], warning[1]
         if issubclass(category, FriedelWarning):
-            self.warned.emit(" ".join(str(message).split()))
+            self.warned.emit(in_window_words(" ".join(str(message).split())))
 
     def _on_errored(self, error: BaseException) -> None:
         details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
@@ -139,7 +174,7 @@ class Job(QObject):
         self.failed.emit(str(error) if isinstance(error, JobError) else sentence(error), details)
 
     def _on_finished(self) -> None:
-        self._worker = None
+        self._worker = self._bar = None
         if self.busy:  # stopped by napari itself, for example while the viewer closes
             self._set(State.IDLE)
             self.cancelled.emit()
@@ -176,14 +211,19 @@ def _guarded(
         release_memory()
 
 
+def in_event_loop() -> bool:
+    """Whether a window is alive around this call: the GUI thread, called by its event loop."""
+    app, thread = QCoreApplication.instance(), QThread.currentThread()
+    return app is not None and thread == app.thread() and thread.loopLevel() > 0
+
+
 def draw_while(work: Callable[[], T]) -> T:
     """Run `work` in a thread and return what it gives; the window goes on drawing meanwhile.
 
     For places where napari wants an answer at once. Clicks and keys wait until it is there, so that nothing is
     started twice. Where no event loop runs (in a script), `work` is just called.
     """
-    app, thread = QCoreApplication.instance(), QThread.currentThread()
-    if app is None or thread != app.thread() or thread.loopLevel() == 0:
+    if not in_event_loop():
         return work()
     loop, timer = QEventLoop(), QTimer()
     with ThreadPoolExecutor(1) as pool:
@@ -222,7 +262,7 @@ def sentence(error: BaseException) -> str:
     """Say in words what went wrong; our own errors are sentences already."""
     text = " ".join(str(error).split())
     if isinstance(error, (FriedelError, JobError)):
-        return text
+        return in_window_words(text)
     kind = type(error).__name__
     if "OutOfMemory" in kind or "out of memory" in text.lower():
         return f"The device ran out of memory: choose a smaller area, or the CPU as device. ({text[:160]})"
@@ -234,6 +274,30 @@ def sentence(error: BaseException) -> str:
             f"loads torch first. ({text[:200]})"
         )
     return f"{kind}: {text}" if text else kind
+
+
+#: Boxes of the docks that stand for flags of the command line.
+BOXES = {
+    "bias": "the box “Bias” (Import)",
+    "pixel-nm": "the box “Pixel” (Import)",
+    "channel": "the box “Channel” (Import)",
+    "axes": "the box “Axes are” (Import)",
+    "material": "the box “Band”",
+    "onset-mev": "the box “E₀, m*”",
+    "mass": "the box “E₀, m*”",
+    "model": "the box “Model”",
+    "method": "the box “Method”",
+    "tiles": "the box “Tiles”",
+    "device": "the box “Device”",
+    "refit": "the box “Refit”",
+    "area": "the box “Area”",
+    "threshold": "the slider “Probability”",
+}
+
+
+def in_window_words(text: str) -> str:
+    """A message with the window's boxes in place of the command line's flags."""
+    return re.sub(r"`?--([a-z][a-z-]*)`?", lambda m: BOXES.get(m[1], f"“{m[1].replace('-', ' ')}”"), text)
 
 
 def _setter(event: threading.Event) -> Callable[..., None]:

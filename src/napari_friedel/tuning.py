@@ -14,7 +14,8 @@ from psygnal import Signal
 from friedel._util.atomic_write import write_beside
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress
-from napari_friedel.layers import info_of, results
+from napari_friedel.layers import results
+from napari_friedel.layers.info import ImpuritiesInfo, known
 
 
 class _Events:
@@ -138,7 +139,7 @@ def corrections(points: Any) -> dict[str, list[list[float]]]:
     by_hand = points.features["origin"].isin(results.BY_HAND).to_numpy()
     return {
         "added": np.asarray(points.data, dtype=float)[by_hand].tolist(),
-        "removed": [list(p) for p in info_of(points).get("removed", [])],
+        "removed": [list(p) for p in known(points, ImpuritiesInfo).removed],
     }
 
 

@@ -71,3 +71,9 @@ def open_dock(qtbot: Any) -> Callable[..., Any]:
         return dock
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the window remembers, models and sessions lie in a folder of the test's own."""
+    monkeypatch.setenv("FRIEDEL_MODELS", str(tmp_path / "models"))

@@ -51,7 +51,7 @@ def test_a_click_gives_points_number_and_density(dock, qtbot, detector) -> None:
 
 def test_a_refit_is_asked_for_by_its_box(dock, qtbot, detector) -> None:
     called = detector(quick)
-    dock.refit.setCurrentIndex(dock.refit.findData("full"))
+    dock.options.set("refit", "full")
     _run(dock, qtbot)
     assert called["refit"] == "full"
 
@@ -65,8 +65,8 @@ def test_the_slider_shows_and_hides_without_a_run(dock, qtbot, detector) -> None
 
     detector(counting)
     _run(dock, qtbot)
-    dock.result.slider.setValue(900)
-    assert dock.result.number.text() == "1 impurity" and dock.result.spin.value() == pytest.approx(0.9)
+    dock.result.slider.setValue(0.9)
+    assert dock.result.number.text() == "1 impurity" and dock.result.slider.value() == pytest.approx(0.9)
     dock.result.slider.setValue(0)
     assert dock.result.number.text() == "4 impurities"
     dock.result.back.click()
@@ -158,7 +158,7 @@ def test_no_impurity_is_a_result_too(dock, qtbot, detector) -> None:
     [
         (lambda v: v.add_image(np.zeros((9, 9)), name="flat"), "has 2 axes"),
         (lambda v: v.add_image(np.zeros((9, 9, 3), np.uint8), rgb=True, name="photo"), "RGB"),
-        (lambda v: v.add_image(np.zeros((5, 9, 9)), name="bare"), "Import stack"),
+        (lambda v: v.add_image(np.zeros((5, 9, 9)), name="bare"), "Import dock"),
     ],
 )
 def test_a_bad_layer_gets_a_sentence(dock, qtbot, add, words) -> None:
@@ -252,7 +252,7 @@ def test_no_ring_is_said_and_the_dock_lives_on(dock, qtbot) -> None:
 
 def test_models_devices_and_settings_have_entries(dock) -> None:
     assert dock.model.findData("…") >= 0 and dock.model.count() >= 2
-    assert [dock.device.itemData(i) for i in range(2)] == ["auto", "cpu"]
+    assert list(dock.options.controls["device"].choices)[:2] == ["auto", "cpu"]
 
 
 def test_switching_stacks_switches_the_result(dock, qtbot, detector) -> None:
@@ -263,7 +263,7 @@ def test_switching_stacks_switches_the_result(dock, qtbot, detector) -> None:
     assert dock.result.layer is None and dock.result.number.text() == "–"
     dock.stack.choose(next(x for x in dock.viewer.layers if kind_of(x) == "stack"))
     assert dock.result.number.text() == "3 impurities"
-    assert info_of(dock.result.layer)["threshold"] == 0.5
+    assert info_of(dock.result.layer).threshold == 0.5
 
 
 def test_the_dock_fits_on_a_small_screen(dock) -> None:

@@ -8,7 +8,7 @@ import pytest
 from friedel.physics.dispersion import MATERIALS
 from friedel.stack import make_stack
 from napari_friedel import tuning
-from napari_friedel.layers import add_layer, info_of, results, stack_layers
+from napari_friedel.layers import add_layer, info_of, kind_of, results, stack_layers
 
 pytestmark = pytest.mark.gui
 
@@ -59,8 +59,8 @@ def dock(model, waves, small_network, open_dock):
     widget = open_dock(FineTuneDock, model)
     widget.model.setCurrentIndex(widget.model.findData("small"))
     widget.band.choose("au111")
-    widget.epochs.setValue(1)
-    widget.device.setCurrentIndex(widget.device.findData("cpu"))
+    widget.options.set("epochs", 1)
+    widget.options.set("device", "cpu")
     widget.further_settings = {"steps_per_epoch": 4, "batch": 4, "voltages": 4, "check_every": 2}
     return widget
 
@@ -104,10 +104,9 @@ def test_revert_brings_the_former_points_back(dock, qtbot) -> None:
     dock.bar.start.click()
     _wait(dock, qtbot)
     layer = dock.stack.layer()
-    points = results.find(dock.viewer, layer, "impurities")
-    assert info_of(points)["provenance"]["model"] == "small fine-tuned"
+    assert info_of(results.find(dock.viewer, layer, "impurities")).label == "small fine-tuned"
     dock.outcome.revert.click()
-    assert info_of(points)["provenance"]["model"] == "small"
+    assert info_of(results.find(dock.viewer, layer, "impurities")).label == "small"
     assert results.find(dock.viewer, layer, "before") is None and not dock.outcome.keep.isEnabled()
 
 
@@ -167,7 +166,15 @@ def test_corrected_points_can_supervise(dock, waves, qtbot) -> None:
 
 def test_the_preview_shows_s_on_the_map(dock, qtbot) -> None:
     dock.preview.setChecked(True)
+    seen = []
+
+    def inserted(event) -> None:
+        if kind_of(event.value) == "preview":
+            seen.append(event.value.data)
+
+    dock.viewer.layers.events.inserted.connect(inserted)
     dock.bar.start.click()
     _wait(dock, qtbot)
-    layer = results.find(dock.viewer, dock.stack.layer(), "preview")
-    assert layer is not None and layer.data.shape == (32, 32) and np.isfinite(layer.data).any()
+    assert seen and seen[0].shape == (32, 32) and np.isfinite(seen[0]).any()
+    assert results.find(dock.viewer, dock.stack.layer(), "preview") is None, "it goes with the training"
+    assert "Finished" in dock.message.text()

@@ -33,7 +33,7 @@ def test_another_channel_is_shown_in_the_same_layer(dock, stack) -> None:
     layer = dock.layer.layer()
     dock.channel.setCurrentIndex(1)
     dock.apply.click()
-    assert dock.layer.layer() is layer and stack_of(layer) == (info_of(layer)["stack"], "Current")
+    assert dock.layer.layer() is layer and stack_of(layer) == (info_of(layer).stack, "Current")
     derivative = np.gradient(stack["Current"].to_numpy(), stack["bias"].to_numpy(), axis=0)[::-1]
     assert np.allclose(layer.data, derivative, rtol=1e-5)
     assert stack_of(layer)[0] is stack, "nothing but the channel changed"
@@ -49,7 +49,7 @@ def test_a_plain_array_becomes_a_stack(dock) -> None:
     stack, channel = stack_of(dock.layer.layer())
     assert stack["bias"].to_numpy().tolist() == [-200, -150, -120, 40]
     assert np.array_equal(stack[channel].to_numpy(), data)
-    assert not dock.viewer.layers["array"].visible
+    assert "array" not in dock.viewer.layers, "pixels beside nm would spoil units and sliders"
     # The first row of an array lies at the top: y falls with the row.
     assert tip_position(stack, 0, 0)[1] > tip_position(stack, 0, 4.5)[1]
 
@@ -75,9 +75,9 @@ def test_bias_may_be_the_last_axis(dock) -> None:
         ("-200:40", "", "Give the bias voltages"),
         ("-200:40", "small", "not a pixel size"),
         ("-200:40", "-1", "positive length"),
-        ("1,2,3", "0.5", "3 values, but the data has 4"),
+        ("10,20,30", "0.5", "3 values, but the data has 4"),
         ("high", "0.5", "not a bias axis"),
-        ("5,5,6,7", "0.5", "same voltage twice"),
+        ("50,50,60,70", "0.5", "same voltage twice"),
     ],
 )
 def test_wrong_axes_get_a_sentence(dock, bias, pixel, words) -> None:

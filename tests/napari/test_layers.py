@@ -48,7 +48,7 @@ def test_units_agree_so_that_the_scale_bar_reads_nm(shown) -> None:
 
 def test_bias_rises_on_the_slider_and_the_exact_values_are_kept(stack) -> None:
     data, kwargs, _ = stack_layer(stack)
-    assert kwargs["metadata"]["friedel"]["bias_mv"].tolist() == [-50.0, -10.0, 20.0, 30.0, 60.0]
+    assert kwargs["metadata"]["friedel"].bias_mv.tolist() == [-50.0, -10.0, 20.0, 30.0, 60.0]
     assert np.array_equal(data, stack["LockinX"].to_numpy()[::-1])
     assert kwargs["translate"][0] == -50.0 and kwargs["scale"][0] == pytest.approx(110 / 4)
 
@@ -56,7 +56,7 @@ def test_bias_rises_on_the_slider_and_the_exact_values_are_kept(stack) -> None:
 def test_bias_in_no_order_is_sorted() -> None:
     stack = build_stack().isel(bias=[2, 0, 4, 1, 3])
     data, kwargs, _ = stack_layer(stack)
-    bias = kwargs["metadata"]["friedel"]["bias_mv"]
+    bias = kwargs["metadata"]["friedel"].bias_mv
     assert (np.diff(bias) > 0).all()
     for value, plane in zip(bias, data, strict=True):
         assert np.array_equal(plane, stack["LockinX"].sel(bias=value).to_numpy())
@@ -72,7 +72,7 @@ def test_a_current_is_shown_as_its_derivative(stack) -> None:
 def test_topograph_is_shown_and_other_images_wait(stack) -> None:
     stack = stack.assign(bound_state=stack["Z"])
     layers = stack_layers(stack)
-    assert [(layer[1]["metadata"]["friedel"]["kind"], layer[1].get("visible", True)) for layer in layers] == [
+    assert [(layer[1]["metadata"]["friedel"].kind, layer[1].get("visible", True)) for layer in layers] == [
         ("topograph", True),
         ("image", False),
         ("stack", True),
@@ -124,4 +124,4 @@ def test_a_stack_changed_behind_our_back_is_noticed(shown) -> None:
 
 def test_foreign_metadata_is_not_ours(model) -> None:
     layer = model.add_image(np.zeros((3, 4, 5)), metadata={"friedel": "something else"})
-    assert info_of(layer) == {}
+    assert info_of(layer) is None

@@ -69,10 +69,11 @@ def test_content_decides_not_the_name(tmp_path, shared_data) -> None:
 
 def test_settings_have_defaults_that_the_docks_use(manifest) -> None:
     properties = manifest.contributions.configurations["detection"].properties
-    from napari_friedel.docks.detect import METHODS, TILES
+    from friedel.settings import DetectSettings, setting
 
-    assert set(properties["method"].enum) == set(METHODS) and properties["method"].default in METHODS
-    assert set(properties["tiles"].enum) == set(TILES)
+    for name in ("method", "tiles"):
+        known = setting(DetectSettings, name)
+        assert set(properties[name].enum) == set(known.choices) and properties[name].default == known.default
 
 
 def test_importing_the_plugin_is_quick() -> None:

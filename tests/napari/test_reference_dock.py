@@ -102,7 +102,7 @@ def test_nudging_moves_the_reference_on_the_screen_and_counts_again(dock, field,
     moved = layer.translate - before
     # Up on the screen along the tilted frame; y falls with the row here, so the row falls too.
     assert moved[0] > 0 and np.hypot(*moved) == pytest.approx(1.0)
-    assert info_of(layer)["shift_px"] == (-2.0, 0.0) and "-2.00 rows" in dock.place.shift.text()
+    assert info_of(layer).shift_px == (-2.0, 0.0) and "-2.00 rows" in dock.place.shift.text()
     assert float(dock.table["recall"].text()) == 0.0
     dock.place.home.click()
     assert np.allclose(layer.translate, before) and float(dock.table["recall"].text()) == pytest.approx(1.0)
@@ -126,7 +126,7 @@ def test_registration_finds_the_shift_of_a_separate_scan(dock, field, qtbot) -> 
     dock.place.register.click()
     qtbot.waitUntil(lambda: not dock.place.job.busy, timeout=30000)
     assert dock.message.level == "", dock.message.text()
-    assert np.allclose(info_of(layer)["shift_px"], -shift, atol=0.15)
+    assert np.allclose(info_of(layer).shift_px, -shift, atol=0.15)
     _compare(dock, qtbot)
     assert float(dock.table["recall"].text()) == pytest.approx(1.0)
 
@@ -161,7 +161,7 @@ def test_positions_may_come_from_points(dock, field, qtbot) -> None:
 
 def test_what_is_missing_is_said(dock, field) -> None:
     dock.bar.start.click()
-    assert "press “Detect impurities” first" in dock.message.text()
+    assert "press “Detect” first" in dock.message.text()
     dock.place.register.click()
     assert "no detection yet" in dock.message.text()
     dock.map.setCurrentIndex(0)

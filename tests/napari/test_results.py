@@ -7,7 +7,7 @@ import pytest
 from made_up import build_detections
 
 from friedel.errors import StackError
-from napari_friedel.layers import info_of, kind_of, results
+from napari_friedel.layers import edits, info_of, kind_of, results
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_a_detection_becomes_points_and_two_hidden_maps(shown, stack, points) ->
     assert not shown.layers[2].visible and not shown.layers[3].visible
     assert np.allclose(points.data, [[3.2, 4.1], [10.0, 20.5], [15.5, 7.25], [20.0, 25.0]])
     assert {"probability", "s", "sigma_nm", "x_nm", "y_nm", "tip_x_nm", "tip_y_nm"} <= set(points.features)
-    assert info_of(points)["provenance"]["model"] == "friedel"
+    assert info_of(points).found.provenance["model"] == "friedel"
     tip = points.features[["tip_y_nm", "tip_x_nm"]].to_numpy()
     assert np.allclose([points.data_to_world(p) for p in points.data], tip)
 
@@ -53,8 +53,9 @@ def test_the_threshold_moves_only_the_mask(points) -> None:
 
 
 def test_colours_follow_the_probability(points) -> None:
-    assert len({tuple(colour) for colour in np.round(points.face_color, 3)}) == 4
-    assert (points.face_color[:, 3] == 1).all()
+    assert len({tuple(colour) for colour in np.round(points.border_color, 3)}) == 4
+    assert (points.border_color[:, 3] == 1).all()
+    assert (points.face_color[:, 3] == 0).all(), "a ring leaves what it marks in sight"
 
 
 def test_the_density_counts_acquired_pixels_only(shown, stack) -> None:
@@ -70,17 +71,16 @@ def test_the_density_counts_acquired_pixels_only(shown, stack) -> None:
 
 def test_a_second_run_updates_the_layers_in_place(shown, stack, points) -> None:
     before = list(shown.layers)
-    again = results.show(shown, shown.layers[1], build_detections(stack, [(1.0, 2.0)], [0.7], model="mine"))
+    again = results.show(shown, shown.layers[1], build_detections(stack, [(1.0, 2.0)], [0.7]))
     assert list(shown.layers) == before and again is points
     assert points.data.tolist() == [[1.0, 2.0]] and points.shown.tolist() == [True]
-    assert info_of(points)["provenance"]["model"] == "mine"
 
 
 def test_an_empty_result_and_then_a_full_one(shown, stack) -> None:
     layer = results.show(shown, shown.layers[-1], build_detections(stack, np.zeros((0, 2)), []))
     assert len(layer.data) == 0 and results.summary(layer).count == 0
     results.show(shown, shown.layers[1], build_detections(stack))
-    assert (layer.face_color[:, 3] == 1).all(), "points of a layer that began empty must be seen"
+    assert (layer.border_color[:, 3] == 1).all(), "points of a layer that began empty must be seen"
 
 
 def test_an_added_point_is_marked_located_and_kept(shown, stack, points) -> None:
@@ -100,7 +100,7 @@ def test_a_deleted_point_stays_deleted(shown, stack, points) -> None:
     points.selected_data = {0}
     points.remove_selected()
     assert results.summary(points).count == 2
-    assert info_of(points)["removed"] == [[3.2, 4.1]]
+    assert info_of(points).removed == ((3.2, 4.1),)
     results.show(shown, shown.layers[1], build_detections(stack))
     assert points.features["origin"].tolist() == ["removed", "found", "found", "found"]
     results.set_threshold(points, 0.0)
@@ -111,7 +111,7 @@ def test_deleting_an_added_point_leaves_no_mark(points) -> None:
     points.add([[12.0, 13.0]])
     points.selected_data = {4}
     points.remove_selected()
-    assert info_of(points)["removed"] == [] and results.edit_count(points) == 0
+    assert info_of(points).removed == () and edits.edit_count(points) == 0
 
 
 def test_a_moved_point_is_marked_and_not_found_twice(shown, stack, points) -> None:
@@ -130,9 +130,9 @@ def test_edits_can_be_forgotten(points) -> None:
     points.selected_data = {0}
     points.remove_selected()
     results.set_threshold(points, 0.3)
-    results.forget_edits(points)
+    edits.forget_edits(points)
     assert points.features["origin"].tolist() == ["found"] * 4
-    assert points.shown.tolist() == [True, True, True, False] and info_of(points)["threshold"] == 0.3
+    assert points.shown.tolist() == [True, True, True, False] and info_of(points).threshold == 0.3
 
 
 def test_what_is_exported_is_what_is_shown(points) -> None:
@@ -143,7 +143,7 @@ def test_what_is_exported_is_what_is_shown(points) -> None:
     table = results.table_of(points)
     assert np.allclose(table[["row", "column"]], [[3.2, 4.1], [12.0, 13.0]])
     assert table["origin"].tolist() == ["found", "added"] and np.isnan(table["probability"].iloc[1])
-    assert table.attrs["provenance"]["edited"] == {"added": 1, "moved": 0, "removed": 1}
+    assert table.attrs["provenance"]["edited"] == {"added": 1, "moved": 0, "accepted": 0, "removed": 1}
     assert table.attrs["provenance"]["threshold"] == 0.6
 
 

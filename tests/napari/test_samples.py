@@ -53,20 +53,29 @@ def _in_the_event_loop(qtbot, call) -> tuple[object, float]:
     return outcome[0], max(b - a for a, b in pairwise(ticks))
 
 
-def test_the_window_draws_while_a_sample_is_made(qtbot, slow) -> None:
-    from napari.components import ViewerModel
+def test_the_window_draws_while_a_sample_is_made_and_two_clicks_open_it_once(
+    qtbot, slow, make_napari_viewer
+) -> None:
+    viewer = make_napari_viewer()
 
-    layers, gap = _in_the_event_loop(qtbot, samples.au111)
-    model = ViewerModel()
-    for data, kwargs, kind in layers:
-        getattr(model, f"add_{kind}")(data, **kwargs)
-    assert [kind_of(layer) for layer in model.layers][-2:] == ["stack", "truth"]
-    assert gap < 0.4  # the simulation alone takes 0.6 s
+    def twice() -> object:
+        return viewer.open_sample("napari-friedel", "au111"), viewer.open_sample("napari-friedel", "au111")
+
+    returned, _ = _in_the_event_loop(qtbot, twice)
+    assert all(kind_of(layers[0]) == "waiting" for layers in returned), "napari goes on at once"
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=20000)
+    qtbot.wait(300)
+    assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "stack", "truth"]
+    assert kind_of(viewer.layers.selection.active) == "stack"
 
 
-def test_an_error_reaches_napari(qtbot, slow) -> None:
-    error, _ = _in_the_event_loop(qtbot, samples.ag111)
-    assert isinstance(error, ValueError) and "does not fit" in str(error)
+def test_an_error_reaches_the_user(qtbot, slow, make_napari_viewer, monkeypatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(samples, "show_error", said.append)
+    viewer = make_napari_viewer()
+    _in_the_event_loop(qtbot, lambda: viewer.open_sample("napari-friedel", "ag111"))
+    qtbot.waitUntil(lambda: bool(said), timeout=20000)
+    assert "does not fit" in said[0] and not viewer.layers
 
 
 def test_a_script_just_gets_its_layers(qapp, slow) -> None:

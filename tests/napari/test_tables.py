@@ -27,12 +27,12 @@ def test_a_table_lies_on_its_stack_and_looks_like_a_detection(model, tmp_path, s
     (made,) = get_reader(str(path))(str(path))
     points = add_layer(model, made)
     assert kind_of(points) == "table" and len(points.data) == 3
-    assert info_of(points)["provenance"]["model"] == "friedel"
+    assert info_of(points).provenance["model"] == "friedel"
     for index, place in enumerate(found.positions):
         np.testing.assert_allclose(
             points.data_to_world(points.data[index]), shown.data_to_world(place), atol=1e-6
         )
-    np.testing.assert_allclose(points.face_color, shown.face_color[:3], atol=1e-6)
+    np.testing.assert_allclose(points.border_color, shown.border_color[:3], atol=1e-6)
     assert points.symbol[0] == shown.symbol[0] and points.units == shown.units
     # Of the same order on the screen: pixels of 0.3 and 0.4 nm there, nm here.
     assert 0.2 < points.size[0] / (shown.size.max() * 0.35) < 2
@@ -140,9 +140,10 @@ def test_the_launcher_opens_a_stack_with_its_table(qapp, tmp_path, monkeypatch) 
     viewer = launcher.open_viewer([str(tmp_path / "points.xyz"), str(tmp_path / "grid.nc")], show=False)
     assert isinstance(viewer, napari.Viewer)
     try:
-        assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "stack", "table"]
+        assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "stack", "impurities"]
         expected = build_detections(stack).table[["tip_y_nm", "tip_x_nm"]].to_numpy()[0]
-        table = viewer.layers[-1]
+        table = viewer.layers[-1]  # named beside one stack, it is a result of it
+        assert results.summary(table).count == 3
         np.testing.assert_allclose(table.data_to_world(table.data[0]), expected, atol=1e-4)
     finally:
         viewer.close()

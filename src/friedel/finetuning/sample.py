@@ -15,6 +15,9 @@ from friedel.errors import FriedelWarning, PhysicsError, StackError
 from friedel.finetuning.noise_estimate import Noise, measure_noise
 from friedel.models.registry import Model
 from friedel.physics.dispersion import Dispersion, resolve
+from friedel.prepare.channel import choose
+from friedel.prepare.run import clean, flatten
+from friedel.prepare.settings import PrepareSettings
 from friedel.resample import Scaling, plan
 from friedel.stack import Area, crop, normalise, pixel_pitch
 from friedel.training.patches import normalise_maps, symmetry
@@ -147,16 +150,21 @@ def prepare_sample(
     """
     band = _band(dispersion)
     part = crop(stack, area)
-    data = didv(part, channel)
-    values, bias = _acquired(data.to_numpy(), part["bias"].to_numpy())
-    everywhere = np.isfinite(values).all(axis=0)
-    # The detector's own rule, so that the network learns from the pixels that it will process.
-    shape = (values.shape[1], values.shape[2])
+    # The detector's own rules, so that the network learns from the pixels that it will process.
+    settings = PrepareSettings()
+    chosen = choose(part, channel, settings)
+    cleaned = clean(chosen.values, settings, didv=not chosen.topograph)
+    if not len(cleaned.keep):
+        raise StackError("No pixel of this area was acquired; nothing can be learned.")
+    bias = chosen.bias_mv[cleaned.keep]
+    shape = (cleaned.maps.shape[1], cleaned.maps.shape[2])
     scaling = plan(band.k(bias), pixel_pitch(part), shape, k_range, k_mean=k_mean)
     for remark in scaling.remarks:
         warnings.warn(remark, FriedelWarning, stacklevel=2)
-    recorded, bias, k = np.where(everywhere, values, np.nan)[scaling.keep], bias[scaling.keep], scaling.k
-    maps, known = scaling.resample(normalise(recorded))
+    bias, k = bias[scaling.keep], scaling.k
+    flat = flatten(cleaned.chosen(scaling.keep), k / scaling.pixel_nm, pixel_pitch(part), settings)
+    everywhere = np.isfinite(flat.maps).all(axis=0)
+    maps, known = scaling.resample(normalise(np.where(everywhere, flat.maps, np.nan)))
     if known.sum() < 64:
         raise StackError(
             "Fewer than 64 pixels of this area were acquired at every bias; nothing can be learned."
@@ -185,14 +193,6 @@ def _band(dispersion: Dispersion | str | None) -> Dispersion:
             "effective mass (friedel.fit_dispersion(stack) fits them)."
         )
     return band
-
-
-def _acquired(values: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maps and voltages of which at least one pixel was acquired."""
-    seen = np.isfinite(values).any(axis=(1, 2))
-    if not seen.any():
-        raise StackError("No pixel of this area was acquired; nothing can be learned.")
-    return values[seen], bias[seen]
 
 
 def _provenance(bias: np.ndarray, k: np.ndarray, noise: Noise, band: Dispersion) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Dock "Compare with reference": overlay a bound-state map, register it, count what agrees."""
+"""Dock "Compare": overlay a bound-state map, register it, count what agrees."""
 
 from __future__ import annotations
 
@@ -22,16 +22,20 @@ from friedel.errors import StackError
 from friedel.progress import Progress
 from friedel.stack import channel_names, didv, image_names
 from napari_friedel.jobs import Job
-from napari_friedel.layers import add_layer, info_of, kind_of, map_layer, map_of, reference, results, stack_of
-from napari_friedel.widgets import Dock, JobBar, LayerBox, hint
+from napari_friedel.layers import reference, results
+from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
+from napari_friedel.layers.stack_layers import add_layer, map_layer, map_of, stack_of
+from napari_friedel.widgets import Dock, JobBar, LayerBox, button, hint
 from napari_friedel.widgets.place_box import PlaceBox
-from napari_friedel.widgets.plots import COLOURS
 
 ROWS = ("precision", "recall", "F1", "by chance")
 
 
 class ReferenceDock(Dock):
-    """Dock "Compare with reference"."""
+    """Dock "Compare"."""
+
+    tab = "Compare"
+    page = "how-to/reference.html"
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
@@ -43,6 +47,7 @@ class ReferenceDock(Dock):
         self._build_result()
         self.form.addStretch(1)
         self._connect()
+        self.share_stack(self.stack)
         self._choose_likely()
         self._map_changed()
 
@@ -55,17 +60,25 @@ class ReferenceDock(Dock):
         self.open = QPushButton("Open a map…")
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
-        self.opacity.setValue(50)
+        self.opacity.setValue(60)
+        self.opacity.setToolTip(
+            "Opacity of the reference map, which lies over the stack and below the points"
+        )
+        self.stack.setToolTip("The stack whose result is compared")
+        self.map.setToolTip("A map of bound states at the band onset, or any map with a pixel size")
+        self.open.setToolTip("Open the reference map from a file of its own")
+        self.figure = button(
+            "Points over the map", "The picture of the paper's Fig. 3: the result's points on this map"
+        )
         rows.addRow("Stack", self.stack)
         rows.addRow("Reference", self.map)
         rows.addRow("", self.open)
         rows.addRow("Opacity", self.opacity)
+        rows.addRow(self.figure)
 
     def _build_result(self) -> None:
         rows = self.group("Agreement")
-        self.source = LayerBox(
-            self.viewer, lambda x: kind_of(x) == "truth" or _is_plain_points(x), none="From the map (EM, BIC)"
-        )
+        self.source = LayerBox(self.viewer, self._can_be_reference, none="From the map (EM, BIC)")
         self.number = QSpinBox()
         self.number.setRange(0, 2000)
         self.number.setSpecialValueText("by BIC")
@@ -77,6 +90,10 @@ class ReferenceDock(Dock):
         self.tolerance.setSingleStep(0.1)
         self.tolerance.setValue(1.0)
         self.tolerance.setSuffix(" px")
+        self.tolerance.setToolTip("Points nearer than this are the same impurity")
+        self.source.setToolTip(
+            "Where the reference's positions come from: the map, a table, or another result"
+        )
         self.bar = JobBar(self.job, "Compare")
         rows.addRow("Positions", self.source)
         rows.addRow("How many", self.number)
@@ -99,7 +116,9 @@ class ReferenceDock(Dock):
     def _connect(self) -> None:
         self.open.clicked.connect(self.safely(self._ask_file))
         self.map.currentIndexChanged.connect(self._map_changed)
-        self.stack.currentIndexChanged.connect(self._forget)
+        self.stack.currentIndexChanged.connect(self._stack_chosen)
+        self.figure.clicked.connect(self.safely(self.show_figure))
+        self.bar.start.setToolTip("Find the reference's positions and count what agrees")
         self.source.currentIndexChanged.connect(self._forget)
         self.listener.on(self.viewer.layers.events.inserted, self._inserted)
         self.opacity.valueChanged.connect(self._set_opacity)
@@ -119,26 +138,66 @@ class ReferenceDock(Dock):
         if self.map.layer() is None:
             self._choose_likely()
 
+    def _stack_chosen(self, *_: Any) -> None:
+        """A map of another sample says nothing about this stack: choose the one that lies on it."""
+        self._forget()
+        self._choose_likely()
+        self._warn_apart()
+
     def _choose_likely(self) -> None:
-        found = reference.likely(self.viewer)
+        found = reference.likely(self.viewer, self.stack.layer())
         if found is not None:
             self.map.choose(found)
+
+    def _warn_apart(self) -> bool:
+        """Say that map and stack do not overlap; True if they do not."""
+        layer, stack = self.map.layer(), self.stack.layer()
+        apart = layer is not None and stack is not None and reference.overlap(layer, stack) <= 0
+        if apart:
+            self.message.warn(
+                f"{layer.name!r} and {stack.name!r} do not overlap: they show different places. Choose the map of "
+                "this stack, or register it."
+            )
+        return apart
+
+    def show_figure(self) -> None:
+        """Show the result's points over the reference map.
+
+        Raises
+        ------
+        StackError
+            If there is no map.
+        """
+        _, layer = self._pair()
+        reference.bring_up(self.viewer, layer, 1.0)
+        self.opacity.setValue(100)
+        for kind in ("impurities", "agreement"):
+            points = results.find(self.viewer, self.stack.layer(), kind)
+            if points is not None:
+                points.visible = True
+
+    def _can_be_reference(self, layer: Any) -> bool:
+        if kind_of(layer) == "impurities":  # another result: model A against B, today against yesterday
+            return not known(layer, ImpuritiesInfo).current
+        return kind_of(layer) == "truth" or _is_plain_points(layer)
 
     def _map_changed(self, *_: Any) -> None:
         layer = self.map.layer()
         self._forget()
         if layer is None:
             return
-        self.opacity.blockSignals(True)
-        self.opacity.setValue(round(100 * layer.opacity))
-        self.opacity.blockSignals(False)
+        self.message.clear()
+        self._warn_apart()
         self.place.refresh()
 
     def _set_opacity(self, percent: int) -> None:
         layer = self.map.layer()
-        if layer is not None:
-            layer.opacity = percent / 100
-            layer.visible = percent > 0
+        if layer is None:
+            return
+        if percent and not layer.visible:
+            reference.bring_up(self.viewer, layer)
+        layer.opacity = percent / 100
+        layer.visible = percent > 0
 
     def _ask_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open a reference map")
@@ -161,8 +220,8 @@ class ReferenceDock(Dock):
         except StackError:
             made = _map_of_stack(open_stack(path), path)
         layer = add_layer(self.viewer, made)
-        layer.opacity = 0.5
         self.map.choose(layer)
+        reference.bring_up(self.viewer, layer, self.opacity.value() / 100)
 
     def _pair(self) -> tuple[Any, Any]:
         """The stack's layer and the reference layer; says what is missing."""
@@ -181,9 +240,13 @@ class ReferenceDock(Dock):
         points = self.source.layer()
         self.message.clear()
         if points is not None:
-            self._compared(np.asarray(points.data, dtype=float)[:, -2:])
+            data = np.asarray(points.data, dtype=float)[:, -2:]
+            self._compared(results.impurity_positions(points) if kind_of(points) == "impurities" else data)
             return
         _, layer = self._pair()
+        if self._warn_apart():
+            return
+        reference.bring_up(self.viewer, layer, self.opacity.value() / 100)
         image, stack_of_map = map_of(layer)
         count = self.number.value() or None
 
@@ -200,7 +263,7 @@ class ReferenceDock(Dock):
     def _impurities(self) -> Any:
         found = results.find(self.viewer, self.stack.layer(), "impurities") if self.stack.layer() else None
         if found is None:
-            raise StackError("There is nothing to compare yet: press “Detect impurities” first.")
+            raise StackError("There is nothing to compare yet: press “Detect” first.")
         return found
 
     def _compared(self, positions: np.ndarray) -> None:
@@ -224,7 +287,7 @@ class ReferenceDock(Dock):
 
         found = self._impurities()
         stack, _ = stack_of(self.stack.layer())
-        area = info_of(found)["detections"].area
+        area = known(found, ImpuritiesInfo).found.area
         low, high = np.array(area, dtype=float).T - 0.5
         inside = ((self._placed >= low) & (self._placed <= high)).all(axis=1)
         shape = tuple(int(stop - start) for start, stop in area)
@@ -244,7 +307,8 @@ class ReferenceDock(Dock):
         numbers = {"matched": len(result.matched), "missed": len(result.missed), "false": len(result.false)}
         self.counts.setText(
             " &nbsp; ".join(
-                f'<span style="color:{COLOURS[k]}">◯</span> <b>{n}</b> {k}' for k, n in numbers.items()
+                f'<span style="color:{reference.COLOURS[k]}">◯</span> <b>{n}</b> {k}'
+                for k, n in numbers.items()
             )
         )
         for name, value in zip(

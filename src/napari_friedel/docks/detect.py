@@ -1,4 +1,4 @@
-"""The main dock: choose a stack, press "Detect impurities", read positions in nm."""
+"""The main dock: choose a stack, press "Detect", read positions in nm."""
 
 from __future__ import annotations
 
@@ -7,46 +7,57 @@ import sys
 from collections.abc import Generator
 from typing import Any
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLabel
 
 from friedel.errors import FriedelError
 from friedel.progress import Progress
-from friedel.stack import Area, channel_names, pixel_pitch
-from napari_friedel import tuning
-from napari_friedel.jobs import Job, loading_torch
-from napari_friedel.layers import info_of, kind_of, results, stack_of
-from napari_friedel.layers.areas import PAPER_FIELD, area_from_shapes, new_area_layer, show_tiles
+from friedel.settings import DetectSettings
+from friedel.stack import Area
+from napari_friedel import functions, remembered, tuning
+from napari_friedel.jobs import Job, loading_torch, sentence
+from napari_friedel.layers import navigate, results
+from napari_friedel.layers.adopt import adopt, adoptable
+from napari_friedel.layers.areas import (
+    PAPER_FIELD,
+    area_from_shapes,
+    excluded_pixels,
+    new_area_layer,
+    show_tiles,
+    without,
+)
+from napari_friedel.layers.describe import describe
+from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
+from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
-from napari_friedel.widgets import Advanced, Dock, JobBar, LayerBox, setting
+from napari_friedel.widgets import Dock, JobBar, LayerBox, button, form_for, setting, side_by_side
 from napari_friedel.widgets.band_box import FIT, BandBox
 from napari_friedel.widgets.result_box import ResultBox
 
-METHODS = {
-    "network": "Network",
-    "matched-field": "Matched field (classical)",
-    "omp": "Matched field + OMP (classical)",
-}
-REFITS = {"auto": "Automatic", "none": "None", "quick": "Quick", "full": "Full (slow)"}
-TILES = {"blend": "Overlapping, blended", "paper": "Disjoint 20×20 (paper)"}
-
 
 class DetectDock(Dock):
-    """Dock "Detect impurities"."""
+    """Dock "Detect"."""
+
+    tab = "Detect"
+    page = "tutorial.html"
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
         self.job = Job(self, "detection of impurities")
+        self.waves_job = Job(self, "view of the waves")
         self._build_stack()
         self.band = BandBox(self.current, self.viewer, self._bias_index)
         self.form.addWidget(self.band)
         self._build_how()
-        self.bar = JobBar(self.job, "Detect impurities")
+        self.bar = JobBar(self.job, "Detect")
+        self.bar.start.setToolTip("Find the impurities of the chosen stack (key Shift+D on the stack)")
         self.form.addWidget(self.bar)
-        self.result = ResultBox()
+        self.result = ResultBox(self.viewer)
         self.form.addWidget(self.result)
         self.form.addStretch(1)
         self._connect()
-        self.band.choose(setting("detection", "band", FIT))
+        self.share_stack(self.stack)
+        if self.shared.band is None:
+            self.band.choose(setting("detection", "band", FIT))
         self._stack_changed()
 
     # --- the form -------------------------------------------------------------------------------------------------
@@ -57,76 +68,103 @@ class DetectDock(Dock):
         self.stack = LayerBox(
             self.viewer, lambda x: type(x).__name__ == "Image" and kind_of(x) in ("stack", "")
         )
+        self.stack.setToolTip("The dI/dV stack that is searched")
         self.about = QLabel("")
         self.about.setWordWrap(True)
+        self.waves = button("Show waves", "Mean over neighbouring voltages, divided by the background")
         self.area = LayerBox(self.viewer, lambda x: kind_of(x) == "area" or _has_shapes(x), none="Whole map")
-        self.draw = QPushButton("Draw…")
-        self.draw.setToolTip("Add a rectangle to the map; drag it, then detect")
+        self.area.setToolTip("A rectangle of a Shapes layer: only this part is searched")
+        self.draw = button("Draw…", "Add a rectangle to the map; drag it, then detect")
         self.snap = QCheckBox(f"Snap to {PAPER_FIELD}×{PAPER_FIELD} pixels")
+        self.snap.setToolTip("The size of field that the paper's network saw")
+        self.excluded = LayerBox(
+            self.viewer, lambda x: _has_shapes(x) or type(x).__name__ == "Labels", none="Nothing"
+        )
+        self.excluded.setToolTip("Shapes of any form, or labels: pixels below them are left out")
+        self.points = LayerBox(self.viewer, adoptable, none="–")
+        self.points.setToolTip("A table that was loaded, or points of any kind")
+        self.adopt = button(
+            "Adopt", "Make these points the result of this stack: threshold, edits, comparison, saving"
+        )
         rows.addRow("Layer", self.stack)
         rows.addRow(self.about)
-        holder = QWidget()
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.area, 1)
-        row.addWidget(self.draw)
-        rows.addRow("Area", holder)
+        rows.addRow(self.waves)
+        rows.addRow("Area", side_by_side(self.area, self.draw))
         rows.addRow(self.snap)
+        rows.addRow("Exclude", self.excluded)
+        rows.addRow("Points", side_by_side(self.points, self.adopt))
+        self._stack_rows = rows
 
     def _build_how(self) -> None:
-        rows = self.group("Model")
+        rows = self.group("Method")
         self.model = QComboBox()
         self.model.setToolTip("Bundled models, your fine-tuned ones, or a .safetensors file")
         self.fill_models()
         rows.addRow("Model", self.model)
-        more = Advanced("Method, tiles, device")
-        self.method = _combo(METHODS, setting("detection", "method", "network"))
-        self.tiles = _combo(TILES, setting("detection", "tiles", "blend"))
-        self.device = QComboBox()
-        self.fill_devices()
-        self.grid = QCheckBox("Show the tile grid")
-        self.refit = _combo(REFITS, setting("detection", "refit", "auto"))
-        self.refit.setToolTip(
-            "Fits all candidates once more, together, by waves that scatter many times. Quick: doubtful ones are "
-            "decided by what the waves need, about a second for 80×80 pixels. Full: better positions, too, "
-            "several seconds"
+        names = ("method", "refit", "tiles", "device")
+        refit = setting("detection", "refit", "auto")
+        initial = {name: setting("detection", name, None) for name in ("method", "tiles", "device")}
+        self.options = form_for(
+            DetectSettings,
+            names,
+            choices={"device": self.devices},
+            folded="Tiles, device",
+            initial={
+                **{k: v for k, v in initial.items() if v is not None},
+                "refit": None if refit == "auto" else refit,
+            },
         )
-        more.rows.addRow("Method", self.method)
-        more.rows.addRow("Tiles", self.tiles)
-        more.rows.addRow("Device", self.device)
-        more.rows.addRow("Refit", self.refit)
-        more.rows.addRow(self.grid)
-        rows.addRow(more)
+        self.grid = QCheckBox("Show the tile grid")
+        self.grid.setToolTip("Draw where the tiles of the network lie")
+        self.options.add_row("", self.grid)
+        self.defaults = button("Defaults", "All settings of this dock as they were at first")
+        self.python = button("Copy as Python", "Lines that repeat this detection in a notebook")
+        self.command = button("Copy as command", "A line that repeats this detection in a shell")
+        rows.addRow(self.options)
+        rows.addRow(self.defaults)
+        rows.addRow(side_by_side(self.python, self.command))
 
     def _connect(self) -> None:
         self.stack.currentIndexChanged.connect(self._stack_changed)
         self.area.currentIndexChanged.connect(self._draw_grid)
         self.snap.toggled.connect(self._draw_grid)
-        self.tiles.currentIndexChanged.connect(self._draw_grid)
+        self.options.changed.connect(self._option_changed)
         self.grid.toggled.connect(self._draw_grid)
         self.draw.clicked.connect(self.safely(self.draw_area))
+        self.waves.clicked.connect(self.safely(self.show_waves))
+        self.adopt.clicked.connect(self.safely(self.adopt_points))
+        self.points.currentIndexChanged.connect(self._points_offered)
         self.model.activated.connect(self.safely(self._model_chosen))
-        self.method.currentIndexChanged.connect(
-            lambda *_: self.model.setEnabled(self.method.currentData() == "network")
-        )
+        self.defaults.clicked.connect(self.safely(self.reset))
+        self.python.clicked.connect(self.safely(lambda: functions.copy_python(self)))
+        self.command.clicked.connect(self.safely(lambda: functions.copy_command(self)))
         self.band.problem.connect(self.message.error)
         self.band.changed.connect(self._draw_grid)
         self.bar.start.clicked.connect(self.safely(self.detect))
         self.result.save.clicked.connect(
             self.safely(lambda: self.result.ask_and_save(lambda path: self.message.info(f"Saved {path}.")))
         )
+        self.result.table.clicked.connect(
+            self.safely(lambda: functions.open_table(self.viewer, self.result.layer))
+        )
         self.listener.on(tuning.EVENTS.models_changed, self._models_changed)
+        self.listener.on(results.EVENTS.changed, self._result_changed)
         self.job.returned.connect(self._finished)
         self.job.failed.connect(self.message.error)
         self.job.warned.connect(self.message.warn)
         self.job.cancelled.connect(lambda: self.message.info("Cancelled; the layers are as they were."))
+        self.waves_job.returned.connect(self.safely_with(self._waves_made))
+        self.waves_job.failed.connect(self.message.error)
         self.listener.on(self.viewer.dims.events.point, self._slider_moved)
+        self._option_changed("method")
+        self._points_offered()
 
     def fill_models(self, chosen: str | None = None) -> None:
         """List the bundled and the user's models; reads headers only, no weights."""
         from friedel.models.registry import list_models
 
-        chosen = chosen or self.model.currentData() or setting("detection", "model", "friedel")
+        first = remembered.values("DetectDock").get("model") or setting("detection", "model", "friedel")
+        chosen = chosen or self.model.currentData() or first
         self.model.clear()
         for info in list_models():
             if not info.problem:
@@ -136,21 +174,29 @@ class DetectDock(Dock):
         self.model.addItem("Choose a file…", "…")
         self.model.setCurrentIndex(max(self.model.findData(chosen), 0))
 
-    def fill_devices(self) -> None:
-        """List the devices; torch is asked only if it is loaded already, for loading takes seconds."""
-        chosen = self.device.currentData() or setting("detection", "device", "auto")
-        self.device.clear()
-        names = [("auto", "Automatic"), ("cpu", "CPU")]
+    def devices(self) -> list[str]:
+        """Devices that torch offers, once it is loaded; before, what it may offer."""
+        found = ["auto", "cpu"]
         torch = sys.modules.get("torch")
-        if torch is not None and hasattr(torch, "cuda"):
-            names += [(f"cuda:{i}", torch.cuda.get_device_name(i)) for i in range(torch.cuda.device_count())]
-            if torch.backends.mps.is_available():
-                names.append(("mps", "Apple GPU (MPS)"))
-        for key, text in names:
-            self.device.addItem(text, key)
-        self.device.setCurrentIndex(max(self.device.findData(chosen), 0))
+        if torch is not None and torch.cuda.is_available():
+            found += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        if torch is not None and torch.backends.mps.is_available():
+            found.append("mps")
+        chosen = setting("detection", "device", "auto")
+        return found if chosen in found else [*found, chosen]
 
-    # --- choices --------------------------------------------------------------------------------------------------
+    def reset(self) -> None:
+        """Put every setting back to its default."""
+        remembered.forget("DetectSettings")
+        remembered.forget("DetectDock")
+        self.options.reset()
+        self.fill_models(setting("detection", "model", "friedel"))
+        self.area.setCurrentIndex(0)
+        self.excluded.setCurrentIndex(0)
+        self.snap.setChecked(False)
+        self.grid.setChecked(False)
+
+    # --- what is chosen -------------------------------------------------------------------------------------------
 
     def current(self) -> tuple[Any, str]:
         """The chosen stack and its channel; raises `StackError` with the reason if there is none."""
@@ -171,22 +217,42 @@ class DetectDock(Dock):
 
     def _stack_changed(self, *_args: Any) -> None:
         self.message.clear()
-        self.band.reset()
+        if self.shared.band is None:
+            self.band.reset()
         try:
             stack, channel = self.current()
         except FriedelError as error:
             self.about.setText("")
             if self.stack.layer() is not None:
-                self.message.error(str(error))
+                self.message.error(sentence(error))
             else:
                 self.about.setText(str(error))
             self.result.follow(None)
             return
         self.about.setText(describe(stack, channel))
+        layer = self.stack.layer()
+        layer.bind_key(navigate.DETECT_KEY, lambda _layer: self.safely(self.detect)(), overwrite=True)
         if material := json.loads(stack.attrs.get("header") or "{}").get("material"):
             self.band.choose(str(material))  # simulated stacks know their band
-        self.result.follow(results.find(self.viewer, self.stack.layer(), "impurities"))
+        self._follow(results.find(self.viewer, layer, "impurities"))
         self._draw_grid()
+
+    def _follow(self, points: Any) -> None:
+        if points is not None and known(points, ImpuritiesInfo).detections is None:
+            return  # it is being filled; `EVENTS.changed` tells when it is ready
+        self.result.follow(points)
+        if points is not None:
+            navigate.bind(self.viewer, points)
+            points.bind_key(navigate.DETECT_KEY, lambda _layer: self.safely(self.detect)(), overwrite=True)
+
+    def _result_changed(self, points: Any) -> None:
+        """A result came from elsewhere: a table was adopted, a session opened, another result chosen."""
+        layer = self.stack.layer()
+        if layer is None or points is self.result.layer or points not in self.viewer.layers:
+            return
+        info = known(points, ImpuritiesInfo)
+        if info.owner == results.owner_of(layer) and info.current and info.detections is not None:
+            self._follow(points)
 
     def _slider_moved(self, _event: Any = None) -> None:
         if self.band.ring.isChecked():
@@ -197,32 +263,73 @@ class DetectDock(Dock):
         stack, _ = self.current()
         self.area.choose(new_area_layer(self.viewer, stack))
 
+    def adopt_points(self) -> None:
+        """Make the chosen points the result of the stack."""
+        points = self.points.layer()
+        if points is None:
+            raise FriedelError("Choose the points first: a table that was opened, or a Points layer.")
+        made = adopt(self.viewer, self.stack.layer(), points)
+        self._follow(made)
+        self.viewer.layers.selection.active = made
+        self.message.info(
+            f"{self.result.number.text()} of {made.name!r}; edit, compare and save them as any result."
+        )
+
+    def _points_offered(self, *_: Any) -> None:
+        self.adopt.setEnabled(self.points.layer() is not None)
+
+    def show_waves(self) -> None:
+        """Show the waves, or hide them if they are shown."""
+        from napari_friedel.layers.waves import waves
+
+        stack, channel = self.current()
+        layer = results.find(self.viewer, self.stack.layer(), "waves")
+        if layer is not None and layer.visible:
+            layer.visible = False
+            return
+        self._waves_of = self.stack.layer()
+
+        def work() -> Generator[Progress, None, Any]:
+            yield Progress(0.0, "averaging the maps")
+            return waves(stack, channel)
+
+        self.waves_job.start(work)
+
+    def _waves_made(self, values: Any) -> None:
+        from napari_friedel.layers.waves import show_waves
+
+        if self._waves_of in self.viewer.layers:
+            show_waves(self.viewer, self._waves_of, values)
+
+    def _option_changed(self, name: str) -> None:
+        if name == "method":
+            self.model.setEnabled(self.options.value("method") == "network")
+        if name == "tiles":
+            self._draw_grid()
+
     def _models_changed(self, name: str) -> None:
         """A model was saved, or shall be used from now on."""
         self.fill_models(name or None)
-        self.result.follow(
-            results.find(self.viewer, self.stack.layer(), "impurities") if self.stack.layer() else None
-        )
+        self._follow(results.find(self.viewer, self.stack.layer(), "impurities"))
 
     def _model_chosen(self) -> None:
-        if self.model.currentData() != "…":
-            return
-        path, _ = QFileDialog.getOpenFileName(self, "Choose a model", "", "Models (*.safetensors)")
-        self.fill_models(path or "friedel")
+        if self.model.currentData() == "…":
+            path, _ = QFileDialog.getOpenFileName(self, "Choose a model", "", "Models (*.safetensors)")
+            self.fill_models(path or "friedel")
+        remembered.keep("DetectDock", {"model": self.model.currentData()})
 
     def _draw_grid(self, *_args: Any) -> None:
         layer = self.stack.layer()
         if kind_of(layer) != "stack":
             return
-        owner = info_of(layer).get("id", layer.unique_id)
         stack, _ = stack_of(layer)
         tiles = None
         if self.grid.isChecked():
             try:
                 tiles = self._tiles(stack)
             except FriedelError as error:
-                self.message.error(str(error))
-        show_tiles(self.viewer, stack, tiles, owner)
+                self.message.error(sentence(error))
+        show_tiles(self.viewer, stack, tiles, results.owner_of(layer))
 
     def _tiles(self, stack: Any) -> list[Any]:
         from friedel.candidates.tile_outlines import tile_outlines
@@ -232,40 +339,46 @@ class DetectDock(Dock):
             dispersion=self.band.dispersion(),
             model=self.model.currentData(),
             area=self.current_area(),
-            tiles=self.tiles.currentData(),
+            tiles=self.options.value("tiles"),
         )
 
     # --- the run --------------------------------------------------------------------------------------------------
 
-    def detect(self) -> None:
-        """Start the detection with what is chosen."""
-        layer = self.stack.layer()
-        stack, channel = self.current()
-        options = {
+    def settings(self) -> dict[str, Any]:
+        """What the detection is called with, beside the stack.
+
+        Raises
+        ------
+        FriedelError
+            If something is missing or does not fit.
+        """
+        _, channel = self.current()
+        return {
             "channel": channel,
             "dispersion": self.band.dispersion(),
             "model": self.model.currentData(),
-            "method": self.method.currentData(),
-            "tiles": self.tiles.currentData(),
             "area": self.current_area(),
-            "device": self.device.currentData(),
-            "refit": None if (refit := self.refit.currentData()) == "auto" else refit,
+            **self.options.values(),
         }
+
+    def detect(self) -> None:
+        """Start the detection with what is chosen."""
+        layer = self.stack.layer()
+        stack, _ = self.current()
+        options = self.settings()
+        if self.excluded.layer() is not None:
+            mask = excluded_pixels(self.excluded.layer(), stack)
+            if mask.all():
+                raise FriedelError(
+                    f"{self.excluded.layer().name!r} covers the whole map; nothing is left to search."
+                )
+            stack = without(stack, mask)
         self.message.clear()
         self._running_on = layer
-
-        def work() -> Generator[Progress, None, Any]:
-            if options["method"] == "network":
-                yield from loading_torch()
-            yield Progress(0.0, "loading the detector")
-            from friedel.pipeline import iter_detect
-
-            return (yield from iter_detect(stack, **options))
-
-        self.job.start(work)
+        self.job.start(lambda: detection(stack, options))
 
     def _finished(self, detections: Any) -> None:
-        self.fill_devices()  # torch is loaded now
+        self.options.refill("device")  # torch is loaded now
         layer = self._running_on
         if layer not in self.viewer.layers:
             self.message.warn(
@@ -275,11 +388,11 @@ class DetectDock(Dock):
         try:
             points = results.show(self.viewer, layer, detections)
         except FriedelError as error:
-            self.message.error(str(error))
+            self.message.error(sentence(error))
             return
         self.viewer.layers.selection.active = points
         if self.stack.layer() is layer:
-            self.result.follow(points)
+            self._follow(points)
         self.band.adopt(detections.provenance.get("dispersion"))
         warnings = detections.provenance.get("warnings") or []
         if warnings:
@@ -288,29 +401,15 @@ class DetectDock(Dock):
             self.message.info("No impurity above the threshold. Move the slider to see weaker candidates.")
 
 
-def describe(stack: Any, channel: str) -> str:
-    """One line about a stack: channel, voltages, pixels, completeness."""
-    bias = stack["bias"].to_numpy()
-    pitch_y, pitch_x = pixel_pitch(stack)
-    rows, columns = stack.sizes["y"], stack.sizes["x"]
-    pitch = f"{pitch_x:.4g}" if abs(pitch_x - pitch_y) < 1e-6 * pitch_x else f"{pitch_y:.4g}×{pitch_x:.4g}"
-    span = f"{bias.min():+.4g} to {bias.max():+.4g} mV" if len(bias) > 1 else f"{bias[0]:+.4g} mV"
-    text = f"{channel}: {len(bias)} voltage{'s' if len(bias) > 1 else ''}, {span}; {rows}×{columns} px of {pitch} nm"
-    acquired, expected = int(stack.attrs.get("acquired", 0)), int(stack.attrs.get("expected", 0))
-    if acquired < expected:
-        text += f"; {acquired} of {expected} pixels acquired"
-    if len(channel_names(stack)) > 1:
-        text += f"; {len(channel_names(stack)) - 1} more channels (Import stack)"
-    return text
+def detection(stack: Any, options: dict[str, Any]) -> Generator[Progress, None, Any]:
+    """The work of a detection; loads torch where it is needed, in the thread that calls it."""
+    if options.get("method") == "network":
+        yield from loading_torch()
+    yield Progress(0.0, "loading the detector")
+    from friedel.pipeline import iter_detect
+
+    return (yield from iter_detect(stack, **options))
 
 
 def _has_shapes(layer: Any) -> bool:
     return type(layer).__name__ == "Shapes" and kind_of(layer) == ""
-
-
-def _combo(entries: dict[str, str], chosen: str) -> QComboBox:
-    box = QComboBox()
-    for key, text in entries.items():
-        box.addItem(text, key)
-    box.setCurrentIndex(max(box.findData(chosen), 0))
-    return box

@@ -1,4 +1,4 @@
-"""Dock "Fine-tune on this sample": train on the opened stack with the confidence regulariser, watch, keep or revert."""
+"""Dock "Fine-tune": train on the opened stack with the confidence regulariser, watch, keep or revert."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ import numpy as np
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QInputDialog,
-    QPushButton,
-    QSpinBox,
     QTabWidget,
 )
 
 from friedel.errors import ModelError, PhysicsError
-from friedel.finetuning.config import FineTuneConfig
 from friedel.physics.dispersion import Dispersion
+from friedel.settings import FineTuneSettings
 from napari_friedel import tuning
 from napari_friedel.jobs import Job, State, release_memory
-from napari_friedel.layers import info_of, kind_of, results, stack_of
+from napari_friedel.layers import results
+from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
+from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
 from napari_friedel.tuning import Session
-from napari_friedel.widgets import Advanced, Dock, JobBar, LayerBox
+from napari_friedel.widgets import Dock, JobBar, LayerBox, button, form_for
 from napari_friedel.widgets.band_box import CUSTOM, BandBox
 from napari_friedel.widgets.outcome_box import OutcomeBox, show_before, show_preview
-from napari_friedel.widgets.plots import COLOURS, Plot, is_dark
+from napari_friedel.widgets.plots import COLOURS, Plot
 
 CURVES = (
     ("L₀", ("L0", "held_out_L0"), ("training", "held out")),
@@ -36,7 +35,10 @@ CURVES = (
 
 
 class FineTuneDock(Dock):
-    """Dock "Fine-tune on this sample"."""
+    """Dock "Fine-tune"."""
+
+    tab = "Fine-tune"
+    page = "how-to/own-model.html"
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
@@ -48,10 +50,9 @@ class FineTuneDock(Dock):
         self._points: dict[str, tuple[list[float], list[float]]] = {}
         self._build_choices()
         self._build_run()
-        self.outcome = OutcomeBox()
-        self.form.addWidget(self.outcome)
         self.form.addStretch(1)
         self._connect()
+        self.share_stack(self.stack)
         self._stack_changed()
         self._offer_unfinished()
 
@@ -66,6 +67,9 @@ class FineTuneDock(Dock):
         self.use_reference = QCheckBox("Follow the agreement with the reference")
         self.use_reference.setChecked(True)
         self.use_reference.setToolTip("Only shown, never learned from")
+        self.use_points.setToolTip("Points that you added, accepted or rejected count in the loss")
+        self.stack.setToolTip("The sample")
+        self.model.setToolTip("The model that the fine-tuning starts from; it is never overwritten")
         rows.addRow("Stack", self.stack)
         rows.addRow("Model", self.model)
         rows.addRow(self.use_points)
@@ -75,55 +79,35 @@ class FineTuneDock(Dock):
         self.form.addWidget(self.band)
 
     def _build_run(self) -> None:
-        more = Advanced()
-        self.alpha = _number(
-            FineTuneConfig.alpha,
-            0,
-            10,
-            3,
-            "Weight of the confidence regulariser; 0 trains on simulations alone",
+        names = ("epochs", "alpha", "learning_rate", "noise", "device", "seed")
+        self.options = form_for(
+            FineTuneSettings,
+            names,
+            choices={"device": lambda: ("auto", "cpu", "cuda", "mps")},
+            folded="Advanced",
         )
-        self.rate = _number(FineTuneConfig.learning_rate, 1e-6, 0.1, 6, "Learning rate of Adam")
-        self.epochs = QSpinBox()
-        self.epochs.setRange(1, 1000)
-        self.epochs.setValue(FineTuneConfig.epochs)
-        self.epochs.setToolTip("An epoch is 50 steps")
-        self.noise = _number(
-            0.0, 0, 10, 2, "White noise of the simulated patches, in units of the waves' rms"
+        self.form.addWidget(self.options)
+        self.defaults = button("Defaults", "The settings with which the gain was measured")
+        self.defaults.clicked.connect(self.options.reset)
+        self.form.addWidget(self.defaults)
+        self.bar = JobBar(self.job, "Fine-tune")
+        self.bar.start.setToolTip(
+            "Train on simulations of this sample, with the confidence regulariser on its data"
         )
-        self.noise.setSpecialValueText("as measured")
-        self.device = QComboBox()
-        for key, text in (
-            ("auto", "Automatic"),
-            ("cpu", "CPU"),
-            ("cuda", "CUDA"),
-            ("mps", "Apple GPU (MPS)"),
-        ):
-            self.device.addItem(text, key)
-        self.seed = QSpinBox()
-        self.seed.setRange(0, 2**31 - 1)
-        for text, widget in (
-            ("α", self.alpha),
-            ("Learning rate", self.rate),
-            ("Epochs", self.epochs),
-            ("Noise η", self.noise),
-            ("Device", self.device),
-            ("Seed", self.seed),
-        ):
-            more.rows.addRow(text, widget)
-        self.form.addWidget(more)
-        self.advanced = more
-        self.bar = JobBar(self.job, "Fine-tune on this sample")
         self.form.addWidget(self.bar)
-        self.resume = QPushButton("Resume")
+        self.resume = button("Resume", "Go on with the fine-tuning that was stopped")
         self.resume.setVisible(False)
         self.preview = QCheckBox("Preview S on the map while it trains")
+        self.preview.setToolTip("A layer below the points that goes when the training ends")
         self.form.addWidget(self.resume)
         self.form.addWidget(self.preview)
+        self.outcome = OutcomeBox()
+        self.form.addWidget(self.outcome)
         self.tabs = QTabWidget()
+        self.tabs.setVisible(False)  # nothing to draw yet
         self.plots = []
         for title, _, names in CURVES:
-            plot = Plot("step", title, dark=is_dark(self.viewer), height=170)
+            plot = Plot("step", title, viewer=self.viewer, height=170)
             plot.legend()
             for name, colour in zip(names, ("first", "second"), strict=True):
                 plot.curve(name, [], [], COLOURS[colour])
@@ -167,11 +151,14 @@ class FineTuneDock(Dock):
         return stack_of(self.stack.layer())
 
     def _stack_changed(self, *_args: Any) -> None:
-        self.band.reset()
+        if self.shared.band is None:
+            self.band.reset()
         self._count_corrections()
         points = self._impurities()
-        band = {} if points is None else info_of(points)["provenance"].get("dispersion") or {}
-        if "mass" in band:  # the band of the detection is the sample's
+        band = (
+            {} if points is None else known(points, ImpuritiesInfo).found.provenance.get("dispersion") or {}
+        )
+        if "mass" in band and self.shared.band is None:  # the band of the detection is the sample's
             self.band.choose(str(band.get("name")))
             if self.band.dispersion() is None or self.band.dispersion().mass != band["mass"]:  # type: ignore[union-attr]
                 self.band.choose(CUSTOM)
@@ -208,12 +195,7 @@ class FineTuneDock(Dock):
     def _settings(self) -> dict[str, Any]:
         chosen = tuning.corrections(self._impurities()) if self.use_points.isChecked() else {}
         return {
-            "alpha": self.alpha.value(),
-            "learning_rate": self.rate.value(),
-            "epochs": self.epochs.value(),
-            "noise": self.noise.value() or None,
-            "seed": self.seed.value(),
-            "device": self.device.currentData(),
+            **self.options.values(),
             "preview": self.preview.isChecked(),
             **self.further_settings,
             **{name: tuple(tuple(p) for p in points) for name, points in chosen.items()},
@@ -235,8 +217,8 @@ class FineTuneDock(Dock):
         )
         before = None
         points = self._impurities()
-        if points is not None and info_of(points)["provenance"].get("model") == model:
-            before = info_of(points)["detections"]
+        if points is not None and known(points, ImpuritiesInfo).found.provenance.get("model") == model:
+            before = known(points, ImpuritiesInfo).found
         return Session(stack, channel, model, band, settings, reference, restore, before=before)
 
     def start(self) -> None:
@@ -285,6 +267,7 @@ class FineTuneDock(Dock):
                     x, y = self._points.setdefault(name, ([], []))
                     x.append(step.values["step"])
                     y.append(value)
+        self.tabs.setVisible(bool(self._points))
         self._draw()
         fields = [step.values["s"] for step in steps if "s" in step.values]
         if fields and self._layer in self.viewer.layers:
@@ -302,14 +285,19 @@ class FineTuneDock(Dock):
         session = self.session
         assert session is not None
         session.result = model
+        self._drop("preview")
+        if not self.message.text():
+            self.message.info("Finished. Comparing before and after on the whole map…")
         self.outcome.show_model(model)
         self.after_job.start(lambda: session.compare(model))
 
     def _stopped(self) -> None:
         session = self.session
         if session is None or session.tuner is None or not session.tuner.looks:
+            self._drop("preview")
             self.message.info("Cancelled before the first step; nothing was changed.")
             return
+        self._drop("preview")
         self.message.info("Cancelled. The best state so far is shown below; Resume goes on from here.")
         finish = Job(self, "best state of the fine-tuning")
         finish.returned.connect(self.safely_with(self._trained))
@@ -331,7 +319,17 @@ class FineTuneDock(Dock):
         show_before(self.viewer, self._layer, before)
         points = results.show(self.viewer, self._layer, after)
         self.viewer.layers.selection.active = points
+        counts = (len(before), int(results.counted(points).sum()))
+        self.outcome.show_model(session.result, counts)
+        self.message.info(
+            f"Finished: {counts[0]} impurities before, {counts[1]} after. Keep the model under a name, or revert."
+        )
         tuning.EVENTS.models_changed.emit("")
+
+    def _drop(self, kind: str) -> None:
+        layer = results.find(self.viewer, self._layer, kind)
+        if layer is not None:
+            self.viewer.layers.remove(layer)
 
     def _ask_name(self) -> None:
         name, ok = QInputDialog.getText(self, "Keep the model", "Name:", text="my-sample")
@@ -359,9 +357,7 @@ class FineTuneDock(Dock):
         if session is not None and session.before is not None and self._layer in self.viewer.layers:
             results.show(self.viewer, self._layer, session.before)
         for kind in ("before", "preview"):
-            layer = results.find(self.viewer, self._layer, kind)
-            if layer is not None:
-                self.viewer.layers.remove(layer)
+            self._drop(kind)
         self.session = None
         self.outcome.show_model(None)
         self.resume.setVisible(False)
@@ -369,13 +365,3 @@ class FineTuneDock(Dock):
         tuning.EVENTS.models_changed.emit("friedel")
         release_memory()
         self.message.info("Back to the bundled model; your kept models are untouched.")
-
-
-def _number(value: float, low: float, high: float, decimals: int, tip: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setDecimals(decimals)
-    box.setRange(low, high)
-    box.setSingleStep(10.0 ** -min(decimals, 2) if value >= 0.01 else 10.0**-4)
-    box.setValue(value)
-    box.setToolTip(tip)
-    return box

@@ -1,4 +1,4 @@
-"""Dock "Import stack": open files, choose the channel with a preview, give bias and pixel size where they lack."""
+"""Dock "Import": open files, choose the channel with a preview, give bias and pixel size where they lack."""
 
 from __future__ import annotations
 
@@ -11,47 +11,46 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFileDialog,
+    QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QWidget,
 )
 
 from friedel.errors import FriedelError, StackError
-from friedel.io.axes import bias_axis, override_axes
+from friedel.io.axes import override_axes
 from friedel.progress import Progress
+from friedel.settings import ImportSettings, setting
 from friedel.stack import (
     DIMS,
     channel_names,
     didv,
     didv_channel,
-    make_stack,
     pixel_pitch,
     row_direction,
     turned_over,
 )
-from napari_friedel.docks.detect import describe
 from napari_friedel.jobs import Job
-from napari_friedel.layers import (
-    KEY,
-    add_layer,
-    info_of,
-    kind_of,
-    placement,
-    stack_layer,
-    stack_layers,
-    stack_of,
-)
+from napari_friedel.layers import linking
+from napari_friedel.layers.describe import describe
+from napari_friedel.layers.geometry import placement
+from napari_friedel.layers.info import KEY, StackInfo, kind_of, known, update
+from napari_friedel.layers.plain import parse_bias, plain_array, plain_stack
+from napari_friedel.layers.stack_layers import add_layer, stack_layer, stack_layers, stack_of
 from napari_friedel.layers.viewing import stack_index
-from napari_friedel.widgets import Dock, JobBar, LayerBox, hint
-from napari_friedel.widgets.plots import Plot, is_dark
+from napari_friedel.widgets import Dock, JobBar, LayerBox, button, hint, side_by_side
+from napari_friedel.widgets.plots import Plot
+from napari_friedel.widgets.session_box import SessionBox
 
 AXES = {"byx": "bias, y, x", "yxb": "y, x, bias"}
 
 
 class ImportDock(Dock):
-    """Dock "Import stack"."""
+    """Dock "Import"."""
+
+    tab = "Import"
+    page = "file-formats.html"
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
@@ -59,22 +58,28 @@ class ImportDock(Dock):
         self._build_open()
         self._build_layer()
         self._build_axes()
+        self.session = SessionBox(self.viewer, self.message)
+        self.form.addWidget(self.session)
         self.form.addStretch(1)
         self.layer.currentIndexChanged.connect(self._layer_changed)
         self.channel.currentIndexChanged.connect(self._preview)
         self.axes.currentIndexChanged.connect(self._axes_changed)
         self.apply.clicked.connect(self.safely(self.make))
+        self.back.clicked.connect(self.safely(self.bring_back))
         self.job.returned.connect(self._opened)
         self.job.failed.connect(self.message.error)
         self.job.warned.connect(self.message.warn)
         self.listener.on(self.viewer.dims.events.point, self._slider_moved)
+        self._replaced: dict[Any, Any] = {}
+        self.share_stack(self.layer)
         self._layer_changed()
 
     def _build_open(self) -> None:
         rows = self.group("Open")
         self.bar = JobBar(self.job, "Open files…")
-        self.folder = QPushButton("Open a folder…")
-        self.folder.setToolTip("A folder of point spectra that form a grid, or of images at different bias")
+        self.folder = button(
+            "Open a folder…", "A folder of point spectra that form a grid, or of images at different bias"
+        )
         self.bar.start.setToolTip(
             "Several files are read as one stack: spectra of a grid, images at different bias"
         )
@@ -90,8 +95,10 @@ class ImportDock(Dock):
         )
         self.about = QLabel("")
         self.about.setWordWrap(True)
+        self.layer.setToolTip("The layer whose channel, voltages and pixel size are set here")
         self.channel = QComboBox()
-        self.plot = Plot("x (nm)", "y (nm)", dark=is_dark(self.viewer), height=190)
+        self.channel.setToolTip("The channel that is shown and searched; a current is differentiated")
+        self.plot = Plot("x (nm)", "y (nm)", viewer=self.viewer, height=190)
         self.plot.square()
         rows.addRow("Layer", self.layer)
         rows.addRow(self.about)
@@ -103,20 +110,33 @@ class ImportDock(Dock):
         self.axes = QComboBox()
         for key, text in AXES.items():
             self.axes.addItem(text, key)
+        self.axes.setToolTip(setting(ImportSettings, "axes").help)
         self.bias = QLineEdit()
-        self.bias.setPlaceholderText("-230:20, or every voltage: -200, -150, …")
+        self.bias.setPlaceholderText("-230:20, -230:20:2, or every voltage: -200, -150, …")
+        self.bias.setToolTip(setting(ImportSettings, "bias").help + " START:STOP or START:STOP:STEP.")
+        self.unit = QComboBox()
+        self.unit.addItems(["mV", "V"])
+        self.unit.setToolTip("Unit of the voltages that are typed here")
         self.pixel = QLineEdit()
+        self.pixel.setToolTip(setting(ImportSettings, "pixel_nm").help + " In nm.")
         self.pixel.setPlaceholderText("0.469, or along y, x: 0.469, 0.47")
         self.top = QCheckBox("First row at the top (y falls with the row)")
+        self.top.setToolTip("How the map lies under the tip; the data are not changed")
         self.mirror = QCheckBox("Mirror left–right")
-        self.apply = QPushButton("Make stack")
+        self.mirror.setToolTip("Where columns run from right to left")
+        self.apply = button("Make stack", "Give the layer its voltages and its pixel size")
+        self.back = button(
+            "Back to the plain layer", "Take the stack away and bring the layer back that it was made of"
+        )
+        self.back.setVisible(False)
         self.apply.setStyleSheet("QPushButton { font-weight: bold; }")
         rows.addRow("Axes are", self.axes)
-        rows.addRow("Bias (mV)", self.bias)
+        rows.addRow("Bias", side_by_side(self.bias, self.unit))
         rows.addRow("Pixel (nm)", self.pixel)
         rows.addRow(self.top)
         rows.addRow(self.mirror)
         rows.addRow(_right(self.apply))
+        rows.addRow(self.back)
         rows.addRow(
             hint("The data are never resampled here; “first row” only says how the map lies under the tip.")
         )
@@ -166,26 +186,28 @@ class ImportDock(Dock):
         self.channel.blockSignals(True)
         self.channel.clear()
         for widget in (self.axes, self.mirror):
-            self._rows.setRowVisible(widget, plain)
+            show_row(self._rows, widget, plain)
+        self.back.setVisible(layer in self._replaced)
+        self.unit.setCurrentIndex(0)
         self.channel.setEnabled(not plain)
         self.apply.setText("Make stack" if plain else "Apply")
         if layer is None:
             self.about.setText("Drop a file on the viewer, or open one above.")
         elif plain:
             self.about.setText(
-                f"Shape {' × '.join(map(str, layer.data.shape))}; no bias axis, no pixel size yet."
+                f"Shape {' × '.join(map(str, plain_array(layer).shape))}; no bias axis, no pixel size yet."
             )
             self.bias.clear()
             self.pixel.clear()
             self.top.setChecked(True)  # pictures and arrays have their first row at the top
         else:
-            info = info_of(layer)
-            stack = info["stack"]
-            self.about.setText(describe(stack, info["channel"]))
+            info = known(layer, StackInfo)
+            stack, _ = stack_of(layer)
+            self.about.setText(describe(stack, info.channel))
             for name in channel_names(stack):
                 derived = didv_channel(stack, name)[1]
                 self.channel.addItem(f"dI/dV of {name}" if derived else name, name)
-            self.channel.setCurrentIndex(self.channel.findData(info["channel"]))
+            self.channel.setCurrentIndex(self.channel.findData(info.channel))
             bias = stack["bias"].to_numpy()
             even = len(bias) < 3 or np.allclose(np.diff(bias), bias[1] - bias[0], rtol=1e-4)
             self.bias.setText(f"{bias[0]:g}:{bias[-1]:g}" if even else ", ".join(f"{v:g}" for v in bias))
@@ -208,16 +230,19 @@ class ImportDock(Dock):
     def _preview(self, *_: Any) -> None:
         image, size = self._picture()
         self.plot.setVisible(image is not None)
+        unit = "nm" if kind_of(self.layer.layer()) == "stack" else "px"
+        self.plot.label("bottom", f"x ({unit})")
+        self.plot.label("left", f"y ({unit})")
         if image is not None:
             self.plot.picture(image, (0, image.shape[1] * size[1], 0, image.shape[0] * size[0]), "viridis")
 
     def _picture(self) -> tuple[np.ndarray | None, tuple[float, float]]:
         """The map that the preview shows, with its pixel size."""
         layer = self.layer.layer()
-        if layer is None or layer.data.ndim not in (2, 3) or layer.rgb:
+        if layer is None or layer.rgb or plain_array(layer).ndim not in (2, 3):
             return None, (1.0, 1.0)
         if kind_of(layer) == "stack":
-            stack, name = info_of(layer)["stack"], self.channel.currentData()
+            (stack, _), name = stack_of(layer), self.channel.currentData()
             try:
                 maps = didv(stack, name)
             except FriedelError as error:
@@ -227,7 +252,7 @@ class ImportDock(Dock):
             image = maps.isel(bias=int(order[stack_index(self.viewer, layer)])).to_numpy()
             flipped = image if row_direction(stack) > 0 else image[::-1]
             return flipped, pixel_pitch(stack)
-        data = layer.data
+        data = plain_array(layer)
         if data.ndim == 2:
             return np.asarray(data, dtype=float)[::-1], (1.0, 1.0)
         middle = (
@@ -252,57 +277,86 @@ class ImportDock(Dock):
             self._recalibrate(layer)
             return
         stack = self._from_plain(layer)
+        typed = (self.axes.currentIndex(), self.bias.text(), self.pixel.text(), self.unit.currentIndex())
+        # A layer in pixels beside one in nm would take the nm from the scale bar and mix the sliders' units.
+        self.viewer.layers.remove(layer)
         made = add_layer(self.viewer, stack_layer(stack, name=layer.name))
-        layer.visible = False
+        self._replaced[made] = (layer, typed)
         self.layer.choose(made)
         self.viewer.layers.selection.active = made
+        self.back.setVisible(True)
+        self.viewer.dims.set_point(self.viewer.dims.ndim - 3, float(known(made, StackInfo).bias_mv[0]))
+        (getattr(self.viewer, "fit_to_view", None) or self.viewer.reset_view)()
         self.message.info(f"Made {made.name!r}.")
 
+    def bring_back(self) -> None:
+        """Undo `make`: the plain layer returns, with what was typed."""
+        made = self.layer.layer()
+        layer, (axes, bias, pixel, unit) = self._replaced.pop(made)
+        self.viewer.layers.remove(made)
+        self.viewer.layers.append(layer)
+        self.layer.choose(layer)
+        self.axes.setCurrentIndex(axes)
+        self.bias.setText(bias)
+        self.pixel.setText(pixel)
+        self.unit.setCurrentIndex(unit)
+
+    def _bias(self) -> str:
+        """The voltages as typed, in mV.
+
+        Raises
+        ------
+        StackError
+            If they look like volts that are called millivolts.
+        """
+        return parse_bias(self.bias.text(), self.unit.currentText())
+
     def _from_plain(self, layer: Any) -> xr.Dataset:
-        if layer.rgb:
-            raise StackError(f"{layer.name!r} is a colour picture (RGB), not a stack of maps.")
-        if layer.data.ndim != 3:
-            raise StackError(f"{layer.name!r} has {layer.data.ndim} axes; a stack has three: bias, y and x.")
-        data = np.asarray(layer.data, dtype=np.float32)
-        if self.axes.currentData() == "yxb":
-            data = np.moveaxis(data, 2, 0)
-        if self.mirror.isChecked():
-            data = data[..., ::-1]
         pixel = _pixel(self.pixel.text())
         if not self.bias.text().strip() or pixel is None:
-            raise StackError("Give the bias voltages (first:last, in mV) and the pixel size (in nm).")
-        source = getattr(layer.source, "path", None) or layer.name
-        return make_stack(
-            {"dI/dV": data},
-            bias_mv=bias_axis(self.bias.text(), len(data)),
+            raise StackError("Give the bias voltages (first:last) and the pixel size (in nm).")
+        return plain_stack(
+            layer,
+            bias=self._bias(),
             pixel_nm=pixel,
-            source=str(source),
-            y_direction=-1 if self.top.isChecked() else 1,
+            order=str(self.axes.currentData()),
+            mirrored=self.mirror.isChecked(),
+            top=self.top.isChecked(),
         )
 
     def _recalibrate(self, layer: Any) -> None:
         old, _ = stack_of(layer)
-        bias, pixel = (
-            text if text != before else None
-            for text, before in zip((self.bias.text(), self.pixel.text()), self._typed, strict=True)
-        )
+        bias = self._bias() if (self.bias.text(), self.unit.currentText()) != (self._typed[0], "mV") else None
+        pixel = self.pixel.text() if self.pixel.text() != self._typed[1] else None
         stack = override_axes(old, bias, _pixel(pixel) if pixel else None, layer.name)
         direction = -1 if self.top.isChecked() else 1
         if direction != row_direction(old):
             stack = turned_over(stack)
-        info = info_of(layer)
-        data, kwargs, _ = stack_layer(stack, self.channel.currentData(), info["title"])
-        layer.data = data
-        layer.name = kwargs["name"]
-        layer.contrast_limits = kwargs["contrast_limits"]
-        layer.metadata[KEY] = {**kwargs["metadata"][KEY], "id": info.get("id", layer.unique_id)}
-        _move(layer, placement(stack, DIMS))
-        for other in self.viewer.layers:  # its topograph and results lie on the same stack
-            if other is not layer and info_of(other).get("stack") is old:
-                info_of(other)["stack"] = stack
-                _move(other, placement(stack))
+        data, kwargs, _ = stack_layer(stack, self.channel.currentData(), known(layer, StackInfo).title)
+        others = linking.companions(self.viewer, layer)
+        layer.metadata["friedel moves"] = True
+        try:
+            layer.data = data
+            layer.name = kwargs["name"]
+            layer.metadata[KEY] = kwargs["metadata"][KEY]
+            layer.contrast_limits = kwargs["contrast_limits"]
+            _move(layer, placement(stack, DIMS))
+            for other in others:  # its topograph and results lie on the same stack
+                if other.ndim == 2 and kind_of(other) != "agreement":
+                    _move(other, placement(stack))
+                update(other, stack=stack)
+        finally:
+            layer.metadata.pop("friedel moves")
         self.message.info(f"{layer.name!r} now shows {describe(stack, self.channel.currentData())}.")
         self.layer.currentIndexChanged.emit(self.layer.currentIndex())
+
+
+def show_row(rows: QFormLayout, widget: QWidget, shown: bool) -> None:
+    """Show or hide a row of a form with its label; Qt before 6.4 has no `setRowVisible`."""
+    label = rows.labelForField(widget)
+    for part in (label, widget):
+        if part is not None:
+            part.setVisible(shown)
 
 
 def _move(layer: Any, place: dict[str, Any]) -> None:

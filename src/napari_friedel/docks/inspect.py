@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from magicgui.widgets import create_widget
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel, QTabWidget
@@ -13,16 +14,21 @@ from friedel.analysis import spectra
 from friedel.errors import FriedelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
 from friedel.stack import didv, pixel_pitch
-from napari_friedel.layers import info_of, kind_of, results, stack_of
+from napari_friedel.layers import results
 from napari_friedel.layers.areas import world_to_pixel
+from napari_friedel.layers.info import StackInfo, kind_of, known
+from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import Dock, LayerBox
 from napari_friedel.widgets.band_box import BandBox
-from napari_friedel.widgets.plots import COLOURS, Plot, edges, is_dark
+from napari_friedel.widgets.plots import COLOURS, Plot, edges
 
 
 class InspectDock(Dock):
-    """Dock "Inspect spectra"."""
+    """Dock "Inspect"."""
+
+    tab = "Inspect"
+    page = "tutorial.html"
 
     #: Redraw at most this often while the mouse moves [ms].
     interval = 60
@@ -32,13 +38,14 @@ class InspectDock(Dock):
         self._cache: dict[str, Any] = {}
         self._cursor: tuple[float, float] | None = None
         self._points: Any = None
-        dark = is_dark(self.viewer)
         rows = self.group("Stack")
         self.stack = LayerBox(self.viewer, lambda x: kind_of(x) == "stack")
         rows.addRow("Layer", self.stack)
-        self.radius = _nm_box(0.0, 0.0, "Spectra are averaged over this radius")
-        self.exclude = _nm_box(1.5, 0.1, "Pixels nearer than this to an impurity are no part of the average")
+        self.stack.setToolTip("The stack whose spectra are shown")
+        self.radius = _length(0.0, 0.0, "Spectra are averaged over this radius")
+        self.exclude = _length(1.5, 0.1, "Pixels nearer than this to an impurity are no part of the average")
         self.freeze = QCheckBox("Hold the cursor's spectrum")
+        self.freeze.setToolTip("The curve stays while the mouse moves on")
         rows.addRow("Average within", self.radius)
         rows.addRow("Defect-free beyond", self.exclude)
         rows.addRow(self.freeze)
@@ -46,12 +53,12 @@ class InspectDock(Dock):
         self.where.setWordWrap(True)
         self.form.addWidget(self.where)
         self.tabs = QTabWidget()
-        self.spectrum = Plot("bias (mV)", "dI/dV", dark=dark, height=230)
+        self.spectrum = Plot("bias (mV)", "dI/dV", viewer=self.viewer, height=230)
         self.spectrum.legend()
-        self.profile = Plot("distance (nm)", "dI/dV", dark=dark, height=230)
-        self.fourier = Plot("q_x (nm⁻¹)", "q_y (nm⁻¹)", dark=dark, height=260)
+        self.profile = Plot("distance (nm)", "dI/dV", viewer=self.viewer, height=230)
+        self.fourier = Plot("q_x (nm⁻¹)", "q_y (nm⁻¹)", viewer=self.viewer, height=260)
         self.fourier.square()
-        self.dispersion = Plot("q (nm⁻¹)", "bias (mV)", dark=dark, height=260)
+        self.dispersion = Plot("q (nm⁻¹)", "bias (mV)", viewer=self.viewer, height=260)
         for title, plot in (
             ("Spectrum", self.spectrum),
             ("Profile", self.profile),
@@ -69,6 +76,7 @@ class InspectDock(Dock):
         self._timer.setInterval(self.interval)
         self._timer.timeout.connect(self._redraw_safely)
         self._connect()
+        self.share_stack(self.stack)
         self._stack_changed()
 
     def _connect(self) -> None:
@@ -95,8 +103,23 @@ class InspectDock(Dock):
     def _stack_changed(self, *_: Any) -> None:
         self._cache.clear()
         self._cursor = None
-        self.band.reset()
+        if self.shared.band is None:
+            self.band.reset()
+        self._name_axes()
         self._selection_changed()
+
+    def _name_axes(self) -> None:
+        """Give dI/dV the unit of its channel."""
+        if self.stack.layer() is None:
+            return
+        stack, channel = self.current()
+        unit = str(stack[channel].attrs.get("units", ""))
+        derived = known(self.stack.layer(), StackInfo).derived
+        text = (
+            f"dI/dV ({unit + '/mV' if derived else unit})" if unit and unit != "1" else "dI/dV (arb. units)"
+        )
+        self.spectrum.label("left", text)
+        self.profile.label("left", text)
 
     def _selection_changed(self, _event: Any = None) -> None:
         points = None
@@ -113,7 +136,9 @@ class InspectDock(Dock):
     def _cursor_moved(self, _event: Any = None) -> None:
         if self.freeze.isChecked() or not self.isVisible() or self.stack.layer() is None:
             return
-        stack = info_of(self.stack.layer())["stack"]
+        stack = known(self.stack.layer(), StackInfo).stack
+        if stack is None:
+            return
         position = np.asarray(self.viewer.cursor.position, dtype=float)[-2:]
         row, column = world_to_pixel(stack, position[None])[0]
         if -0.5 <= row < stack.sizes["y"] - 0.5 and -0.5 <= column < stack.sizes["x"] - 0.5:
@@ -166,7 +191,7 @@ class InspectDock(Dock):
         return self._cache["maps"]
 
     def _bias(self) -> np.ndarray:
-        return np.asarray(info_of(self.stack.layer())["bias_mv"], dtype=float)
+        return np.asarray(known(self.stack.layer(), StackInfo).bias_mv, dtype=float)
 
     def _draw_spectrum(self) -> None:
         stack, _ = self.current()
@@ -262,11 +287,9 @@ def _even(bias: np.ndarray) -> bool:
     return len(bias) < 3 or bool(np.allclose(np.diff(bias), bias[1] - bias[0], rtol=1e-3))
 
 
-def _nm_box(value: float, low: float, tip: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setRange(low, 1000.0)
-    box.setSingleStep(0.1)
+def _length(value: float, low: float, tip: str) -> QDoubleSpinBox:
+    options = {"min": low, "max": 1000.0, "step": 0.1}
+    box = create_widget(value=value, widget_type="FloatSpinBox", options=options).native
     box.setSuffix(" nm")
-    box.setValue(value)
     box.setToolTip(tip)
     return box

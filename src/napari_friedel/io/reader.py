@@ -11,25 +11,66 @@ from typing import Any
 
 from friedel.errors import StackError
 from napari_friedel.io import tables
-from napari_friedel.layers import LayerData, map_layer, stack_layers, viewing
+from napari_friedel.layers import viewing
+from napari_friedel.layers.stack_layers import LayerData, add_layer, map_layer, stack_layers
 
 PathOrPaths = str | Sequence[str]
 
 
-def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerData]] | None:
+def get_reader(path: PathOrPaths = "") -> Callable[[PathOrPaths], list[LayerData]] | None:
     """Return a reader if `path` holds STM spectroscopy, an STM image or our table of points, else None.
 
     Decided by the first bytes of the file, not by its name alone; needs no heavy import, opens no dialog.
     """
     from friedel.io import sniff
 
+    if not path:
+        return ask_and_open() if isinstance(path, str) else None
     first = path if isinstance(path, str | Path) else next(iter(path), None)
     if first is None:
         return None
     viewing.activate()  # npe2 does so once a process, which leaves out the second viewer of a notebook
     if Path(first).suffix.lower() in tables.SUFFIXES:
-        return read if tables.is_table(first) else None
-    return read if sniff(first) is not None else None
+        return read_for_window if tables.is_table(first) else None
+    return read_for_window if sniff(first) is not None else None
+
+
+def ask_and_open() -> None:
+    """Ask for a file and open it in the current viewer; napari's command palette calls the reader so."""
+    from qtpy.QtWidgets import QFileDialog
+
+    import napari
+
+    viewer = napari.current_viewer()
+    path, _ = QFileDialog.getOpenFileName(None, "Open STM spectroscopy")
+    if path and viewer is not None:
+        for layer in read_for_window(path):
+            if layer[0] is not None:
+                add_layer(viewer, layer)
+
+
+def read_for_window(path: PathOrPaths) -> list[Any]:
+    """As `read`; in a running window an error is a notification of one sentence.
+
+    napari would say "refused the file" and hide the reason behind a traceback.
+    """
+    from friedel.errors import FriedelError
+    from napari_friedel.jobs import in_event_loop, sentence
+
+    try:
+        return read(path)
+    except (FriedelError, OSError) as error:
+        if not in_event_loop():
+            raise
+        show_error(sentence(error))
+        return [(None,)]  # napari's sign for "nothing to add"
+
+
+def show_error(text: str) -> None:
+    """Show a sentence as a notification of napari."""
+    from napari.utils.notifications import show_error as show
+
+    show(text)
 
 
 def read(path: PathOrPaths) -> list[LayerData]:

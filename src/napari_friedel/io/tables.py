@@ -10,8 +10,10 @@ import pandas as pd
 import xarray as xr
 
 from friedel.detections import COLUMNS
-from napari_friedel.layers import KEY, LayerData, placement
-from napari_friedel.layers.results import point_size, points_style
+from napari_friedel.layers.geometry import placement
+from napari_friedel.layers.info import KEY, TableInfo
+from napari_friedel.layers.stack_layers import LayerData
+from napari_friedel.layers.style import point_size, ring_colours, ring_style
 
 SUFFIXES = (".csv", ".json", ".xyz")
 _SIGN = b"napari-friedel points"
@@ -60,12 +62,8 @@ def table_layer(path: str | Path, stack: xr.Dataset | None = None) -> LayerData:
     else:
         positions, kwargs["units"] = table[["row", "column"]].to_numpy(dtype=float), ("pixel", "pixel")
     size = point_size(stack) if stack is not None and "scale" in kwargs else _size(positions)
-    style = points_style(size)
-    if "probability" not in table:
-        for name in ("face_colormap", "face_contrast_limits"):
-            style.pop(name)
-        style["face_color"] = "white"
-    info = {"kind": "table", "file": str(path), "provenance": table.attrs["provenance"]}
+    style = ring_style(size)
+    info = TableInfo("table", file=str(path), provenance=table.attrs["provenance"])
     # A column without any number (JSON has null for NaN) would come as objects, which napari cannot colour.
     features = table.assign(
         **{
@@ -74,6 +72,8 @@ def table_layer(path: str | Path, stack: xr.Dataset | None = None) -> LayerData:
             if name in table
         }
     )
+    if "probability" in features and len(features):
+        style["border_color"] = ring_colours(features.assign(origin=features.get("origin", "found")))
     return (
         positions,
         {"name": Path(path).stem, "features": features, "metadata": {KEY: info}, **style, **kwargs},

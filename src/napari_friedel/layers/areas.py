@@ -10,7 +10,8 @@ import xarray as xr
 
 from friedel.errors import StackError
 from friedel.stack import Area
-from napari_friedel.layers import KEY, info_of, kind_of, placement
+from napari_friedel.layers.geometry import placement
+from napari_friedel.layers.info import KEY, LayerInfo, info_of, kind_of
 
 #: Side of the field the paper's network saw [px].
 PAPER_FIELD = 80
@@ -31,7 +32,7 @@ def new_area_layer(viewer: Any, stack: xr.Dataset, side: int = PAPER_FIELD) -> A
         edge_color="#ffb000",
         face_color="transparent",
         edge_width=max(rows, columns) / 160,
-        metadata={KEY: {"kind": "area", "stack": stack}},
+        metadata={KEY: LayerInfo("area", stack)},
         **placement(stack),
     )
     layer.mode = "select"
@@ -88,10 +89,74 @@ def world_to_pixel(stack: xr.Dataset, world: Any) -> np.ndarray:
     return np.linalg.solve(linear, (np.asarray(world, dtype=float) - place["translate"]).T).T
 
 
+def excluded_pixels(layer: Any, stack: xr.Dataset) -> np.ndarray:
+    """Pixels of `stack` that lie under shapes of any form, or under labels; bool, shape (rows, columns).
+
+    Parameters
+    ----------
+    layer : napari.layers.Shapes or napari.layers.Labels
+    stack : xarray.Dataset
+    """
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    rows, columns = np.indices(shape)
+    if type(layer).__name__ == "Labels":
+        place = placement(stack)
+        pixels = np.stack([rows.ravel(), columns.ravel()], axis=1).astype(float)
+        world = (pixels * place["scale"]) @ place["rotate"].T + place["translate"]
+        corner = np.asarray(layer.world_to_data(np.zeros(layer.ndim)), dtype=float)[-2:]
+        unit = np.eye(2)
+        steps = []
+        for axis in range(2):
+            point = np.zeros(layer.ndim)
+            point[-2:] = unit[axis]
+            steps.append(np.asarray(layer.world_to_data(point), dtype=float)[-2:] - corner)
+        index = np.rint(world @ np.array(steps) + corner).astype(int)
+        labels = np.asarray(layer.data)
+        labels = labels.any(axis=tuple(range(labels.ndim - 2))) if labels.ndim > 2 else labels != 0
+        inside = ((index >= 0) & (index < labels.shape)).all(axis=1)
+        found = np.zeros(len(index), dtype=bool)
+        found[inside] = labels[tuple(index[inside].T)]
+        return found.reshape(shape)
+    from skimage.measure import grid_points_in_poly
+
+    mask = np.zeros(shape, dtype=bool)
+    for outline in _outlines(layer):
+        world = np.array([layer.data_to_world(corner) for corner in outline])[:, -2:]
+        mask |= grid_points_in_poly(shape, world_to_pixel(stack, world))
+    return mask
+
+
+def _outlines(layer: Any) -> list[np.ndarray]:
+    """Corner points of every shape; an ellipse becomes a polygon."""
+    found = []
+    for corners, kind in zip(layer.data, layer.shape_type, strict=True):
+        points = np.asarray(corners, dtype=float)
+        if kind == "ellipse":
+            centre = points.mean(axis=0)
+            a, b = (points[1] - points[0]) / 2, (points[3] - points[0]) / 2
+            angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)[:, None]
+            points = centre + np.cos(angle) * a + np.sin(angle) * b
+        if kind not in ("line", "path"):
+            found.append(points)
+    return found
+
+
+def without(stack: xr.Dataset, mask: np.ndarray) -> xr.Dataset:
+    """The stack with the masked pixels as if they had not been acquired (NaN in every channel)."""
+    keep = xr.DataArray(~mask, dims=("y", "x"))
+    changed = {
+        name: stack[name].where(keep) for name in stack.data_vars if stack[name].dims[-2:] == ("y", "x")
+    }
+    for name in changed:
+        changed[name].attrs = dict(stack[name].attrs)
+    return stack.assign(changed).assign_attrs(stack.attrs)
+
+
 def show_tiles(viewer: Any, stack: xr.Dataset, tiles: Sequence[Any] | None, owner: Any) -> Any:
     """Draw the tiles' outlines (edges in pixels) in place of the last ones; None or an empty list removes them."""
     layer = next(
-        (x for x in viewer.layers if kind_of(x) == "tiles" and info_of(x).get("stack_id") == owner), None
+        (x for x in viewer.layers if kind_of(x) == "tiles" and getattr(info_of(x), "owner", None) == owner),
+        None,
     )
     if not tiles:
         if layer is not None:
@@ -109,7 +174,7 @@ def show_tiles(viewer: Any, stack: xr.Dataset, tiles: Sequence[Any] | None, owne
         face_color="transparent",
         edge_width=max(stack.sizes["y"], stack.sizes["x"]) / 400,
         opacity=0.8,
-        metadata={KEY: {"kind": "tiles", "stack": stack, "stack_id": owner}},
+        metadata={KEY: LayerInfo("tiles", stack, owner)},
         **placement(stack),
     )
     if active is not None:

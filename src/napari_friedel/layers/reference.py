@@ -9,11 +9,25 @@ import pandas as pd
 import xarray as xr
 from scipy import ndimage
 
-from napari_friedel.layers import KEY, info_of, kind_of, map_of, placement, results
+from napari_friedel.layers import results
 from napari_friedel.layers.areas import world_to_pixel
-from napari_friedel.widgets.plots import COLOURS
+from napari_friedel.layers.geometry import placement
+from napari_friedel.layers.info import (
+    KEY,
+    LayerInfo,
+    MapInfo,
+    frame_of,
+    info_of,
+    kind_of,
+    title_of_layer,
+    update,
+)
+from napari_friedel.layers.stack_layers import map_of
+from napari_friedel.layers.style import point_size
 
 KINDS = ("matched", "missed", "false")
+#: The same in the dock's numbers and on the map; apart for colour-blind eyes (Okabe & Ito).
+COLOURS = {"matched": "#00c08b", "missed": "#ffb000", "false": "#ff4fa3"}
 
 
 def positions_in(stack: xr.Dataset, layer: Any, positions: Any) -> np.ndarray:
@@ -49,14 +63,21 @@ def move(layer: Any, stack: xr.Dataset, rows: float, columns: float) -> None:
     place = placement(stack)
     step = place["rotate"] @ (np.array([rows, columns]) * place["scale"])
     layer.translate = np.asarray(layer.translate, dtype=float) + step
-    info = layer.metadata.setdefault(KEY, {})
-    shift = info.get("shift_px", (0.0, 0.0))
-    info["shift_px"] = (shift[0] + rows, shift[1] + columns)
+    shift = shift_of(layer)
+    if not isinstance(info_of(layer), MapInfo):
+        layer.metadata[KEY] = MapInfo(kind_of(layer) or "image", frame_of(layer))
+    update(layer, shift_px=(shift[0] + rows, shift[1] + columns))
+
+
+def shift_of(layer: Any) -> tuple[float, float]:
+    """By how much a map was moved, in rows and columns of the stack."""
+    info = info_of(layer)
+    return info.shift_px if isinstance(info, MapInfo) else (0.0, 0.0)
 
 
 def reset(layer: Any, stack: xr.Dataset) -> None:
     """Put a layer back to where its file says it lies."""
-    shift = info_of(layer).get("shift_px", (0.0, 0.0))
+    shift = shift_of(layer)
     move(layer, stack, -shift[0], -shift[1])
 
 
@@ -68,12 +89,12 @@ def show_positions(viewer: Any, stack_layer: Any, stack: xr.Dataset, positions: 
         return layer
     return viewer.add_points(
         positions,
-        name=f"{info_of(stack_layer).get('title', 'stack')} · reference",
+        name=f"{title_of_layer(stack_layer)} · reference",
         symbol="cross",
-        size=0.7 * results.point_size(stack),
+        size=0.7 * point_size(stack),
         face_color="white",
         border_width=0,
-        metadata={KEY: {"kind": "reference", "stack": stack, "stack_id": _owner(stack_layer)}},
+        metadata={KEY: LayerInfo("reference", stack, results.owner_of(stack_layer))},
         **placement(stack),
     )
 
@@ -95,12 +116,12 @@ def show_agreement(viewer: Any, stack_layer: Any, stack: xr.Dataset, agreement: 
         active = viewer.layers.selection.active
         layer = viewer.add_points(
             np.zeros((0, 2)),
-            name=f"{info_of(stack_layer).get('title', 'stack')} · agreement",
+            name=f"{title_of_layer(stack_layer)} · agreement",
             symbol="disc",
-            size=1.9 * results.point_size(stack),
+            size=1.9 * point_size(stack),
             face_color="transparent",
             border_width=0.14,
-            metadata={KEY: {"kind": "agreement", "stack": stack, "stack_id": _owner(stack_layer)}},
+            metadata={KEY: LayerInfo("agreement", stack, results.owner_of(stack_layer))},
             **placement(stack),
         )
         if active is not None:
@@ -111,12 +132,7 @@ def show_agreement(viewer: Any, stack_layer: Any, stack: xr.Dataset, agreement: 
     layer.face_color = "transparent"
     if len(positions):
         layer.border_color = colours
-    info_of(layer)["tolerance_px"] = agreement.tolerance_px
     return layer
-
-
-def _owner(stack_layer: Any) -> Any:
-    return info_of(stack_layer).setdefault("id", stack_layer.unique_id)
 
 
 def is_map(layer: Any) -> bool:
@@ -126,10 +142,32 @@ def is_map(layer: Any) -> bool:
     return kind_of(layer) in ("image", "topograph", "reference_map", "") and layer.data.ndim == 2
 
 
-def likely(viewer: Any) -> Any:
-    """The layer most likely to be the bound-state map, by its name; None if there is none."""
+def likely(viewer: Any, stack_layer: Any = None) -> Any:
+    """The layer most likely to be the bound-state map of a stack, or None.
+
+    Its name must say so; of several the one of the same file wins, and one that does not overlap is never taken.
+    """
     words = ("bound", "onset", "reference")
-    for layer in viewer.layers:
-        if is_map(layer) and any(word in layer.name.lower() for word in words):
-            return layer
-    return None
+    named = [x for x in viewer.layers if is_map(x) and any(word in x.name.lower() for word in words)]
+    if stack_layer is not None:
+        here = frame_of(stack_layer)
+        same = [x for x in named if frame_of(x) is here and here is not None]
+        named = same or [x for x in named if overlap(x, stack_layer) > 0]
+    return named[0] if named else None
+
+
+def overlap(layer: Any, stack_layer: Any) -> float:
+    """Share of the stack's bounding box in the world that another layer's covers."""
+    low, high = np.asarray(layer.extent.world, dtype=float)[:, -2:]
+    stack_low, stack_high = np.asarray(stack_layer.extent.world, dtype=float)[:, -2:]
+    common = np.clip(np.minimum(high, stack_high) - np.maximum(low, stack_low), 0, None)
+    return float(np.prod(common) / max(float(np.prod(stack_high - stack_low)), 1e-30))
+
+
+def bring_up(viewer: Any, layer: Any, opacity: float = 0.6) -> None:
+    """Show a map over all stacks and below all points, so that both can be seen."""
+    first = next((i for i, other in enumerate(viewer.layers) if type(other).__name__ == "Points"), None)
+    here, target = viewer.layers.index(layer), len(viewer.layers) if first is None else first
+    if here + 1 != target:
+        viewer.layers.move(here, target)
+    layer.visible, layer.opacity = True, opacity

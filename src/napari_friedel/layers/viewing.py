@@ -1,4 +1,4 @@
-"""What a viewer shows around the layers: the exact bias as text, y upwards, a scale bar in nm."""
+"""What a viewer shows around the layers: exact bias, position in nm, contrast, order, units, scale bar, y upwards."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from napari_friedel.layers import info_of, kind_of
+from napari_friedel.layers import linking, results
+from napari_friedel.layers.adopt import adopt, belongs
+from napari_friedel.layers.edits import show_rejected
+from napari_friedel.layers.geometry import contrast
+from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, info_of, kind_of, known
 
-_attached: weakref.WeakKeyDictionary[Any, BiasReadout] = weakref.WeakKeyDictionary()
+_attached: weakref.WeakKeyDictionary[Any, Keeper] = weakref.WeakKeyDictionary()
+#: Layers that lie over the maps, lowest first.
+OVERLAYS = ("Labels", "Shapes", "Vectors", "Tracks", "Points")
 
 
 def unwrapped(viewer: Any) -> Any:
@@ -21,11 +27,11 @@ def unwrapped(viewer: Any) -> Any:
     return getattr(viewer, "__wrapped__", viewer)
 
 
-def attach(viewer: Any) -> BiasReadout:
+def attach(viewer: Any) -> Keeper:
     """Let `viewer` show the bias of our stacks; a second call does nothing."""
     viewer = unwrapped(viewer)
     if viewer not in _attached:
-        _attached[viewer] = BiasReadout(viewer)
+        _attached[viewer] = Keeper(viewer)
     return _attached[viewer]
 
 
@@ -42,28 +48,109 @@ def activate(_context: Any = None) -> None:
 def stack_index(viewer: Any, layer: Any) -> int:
     """Index along the bias axis of `layer` that the slider shows."""
     point = np.asarray(viewer.dims.point, dtype=float)[-3:]
-    if len(point) < 3:
+    if layer is None or len(point) < 3:
         return 0
     # The bias axis is never rotated into the plane: scale and translation alone decide.
     index = round((point[0] - layer.translate[0]) / layer.scale[0])
     return int(np.clip(index, 0, layer.data.shape[0] - 1))
 
 
-class BiasReadout:
-    """Keeps the text overlay of one viewer at the bias of the stack that is looked at."""
+def bias_text(bias: np.ndarray, index: int) -> str:
+    """Voltage `index` in mV, with as many digits as tell it from its neighbours."""
+    steps = np.abs(np.diff(bias))
+    steps = steps[steps > 0]
+    digits = int(np.clip(1 - np.floor(np.log10(steps.min())), 0, 4)) if steps.size else 2
+    text = f"{bias[index]:+.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{'+0' if text == '-0' else text} mV"
+
+
+class Keeper:
+    """Keeps one viewer as a microscopist expects it while layers come, go and move."""
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = weakref.ref(viewer)
-        self._prepared = self._placed = False
-        viewer.dims.events.point.connect(self.refresh)
-        viewer.dims.events.ndisplay.connect(self.refresh)
-        viewer.layers.events.inserted.connect(self.refresh)
-        viewer.layers.events.removed.connect(self.refresh)
-        viewer.layers.selection.events.active.connect(self.refresh)
+        self._prepared = self._placed = self._waiting = self._settling = False
+        self._limits: weakref.WeakKeyDictionary[Any, tuple[float, float]] = weakref.WeakKeyDictionary()
+        self._news: list[Any] = []
+        self._mouse_moved = False
+        for emitter in (
+            viewer.dims.events.point,
+            viewer.dims.events.ndisplay,
+            viewer.dims.events.order,
+            viewer.layers.events.removed,
+            viewer.layers.selection.events.active,
+        ):
+            emitter.connect(self.refresh)
+        viewer.layers.events.inserted.connect(self._inserted)
+        viewer.cursor.events.position.connect(self._pointed)
+        results.EVENTS.changed.connect(self._result_changed)
         self.refresh()
 
+    # --- layers come ----------------------------------------------------------------------------------------------
+
+    def _inserted(self, event: Any) -> None:
+        self.refresh()
+        layer = getattr(event, "value", None)
+        if layer is not None:
+            self._news.append(layer)
+        if self._waiting or self._settling:
+            return
+        self._waiting = True
+        from qtpy.QtCore import QCoreApplication, QTimer
+
+        # napari is still at work on this layer; what follows changes the list.
+        if QCoreApplication.instance() is not None:
+            QTimer.singleShot(0, self.settle)
+
+    def settle(self) -> None:
+        """Put new layers in order: slider in range, overlays above, units, what belongs together."""
+        self._waiting = False
+        viewer = self._viewer()
+        if viewer is None or self._settling:
+            return
+        news, self._news = [x for x in self._news if x in viewer.layers], []
+        stacks = [x for x in viewer.layers if kind_of(x) == "stack"]
+        if not stacks:
+            return
+        self._settling = True
+        try:
+            for layer in news:
+                if kind_of(layer) == "stack":
+                    linking.follow(viewer, layer)
+                linking.give_units(layer, stacks)
+                if kind_of(layer) == "table":
+                    owner = next((x for x in reversed(stacks) if belongs(layer, x)), None)
+                    if owner is not None:
+                        viewer.layers.selection.active = adopt(viewer, owner, layer)
+            linking.order(viewer, OVERLAYS)
+            if any(kind_of(layer) == "stack" for layer in news):
+                self._into_view(viewer, next(x for x in reversed(news) if kind_of(x) == "stack"))
+        finally:
+            self._settling = False
+        self.refresh()
+
+    def _into_view(self, viewer: Any, layer: Any) -> None:
+        """The slider and the camera show the new stack; a hidden layer is not the active one."""
+        info = known(layer, StackInfo)
+        low, high = info.bias_mv[0], info.bias_mv[-1]
+        if viewer.dims.ndim >= 3:
+            axis = viewer.dims.ndim - 3
+            if not low <= viewer.dims.point[axis] <= high:
+                viewer.dims.set_point(axis, float(info.bias_mv[len(info.bias_mv) // 2]))
+        centre = np.asarray(viewer.scene.camera.center, dtype=float)[-2:]
+        box = np.asarray(layer.extent.world, dtype=float)[:, -2:]
+        if ((centre < box[0]) | (centre > box[1])).any():
+            fit = getattr(viewer, "fit_to_view", None) or viewer.reset_view
+            fit()
+        active = viewer.layers.selection.active
+        if active is None or not active.visible:
+            viewer.layers.selection.active = layer
+
+    # --- what is shown --------------------------------------------------------------------------------------------
+
     def stack_layer(self) -> Any:
-        """The stack that is looked at: the active layer, else the topmost visible stack."""
+        """The stack that is looked at: the active layer, else the one of the active result, else the topmost."""
         viewer = self._viewer()
         if viewer is None:
             return None
@@ -71,34 +158,86 @@ class BiasReadout:
         if kind_of(active) == "stack":
             return active
         stacks = [layer for layer in viewer.layers if kind_of(layer) == "stack"]
+        info = info_of(active)
+        if info is not None and info.owner is not None:
+            found = next((x for x in stacks if x.unique_id == info.owner), None)
+            if found is not None:
+                return found
         return next((layer for layer in reversed(stacks) if layer.visible), None)
 
     def refresh(self, _event: Any = None) -> None:
-        """Write the bias, or clear the text where no stack is shown."""
+        """Write the bias, or clear the text where no stack is shown; adapt the contrast."""
         viewer = self._viewer()
-        layer = self.stack_layer()
         if viewer is None:
             return
-        if not self._placed and (
-            layer is not None or any(kind_of(other) == "table" for other in viewer.layers)
-        ):
+        if not self._placed and any(kind_of(layer) in ("stack", "table") for layer in viewer.layers):
             self._place(viewer)
+        for layer in viewer.layers:
+            if kind_of(layer) == "stack" and layer.visible:
+                self._adapt(viewer, layer)
+        self._write()
+
+    def _pointed(self, _event: Any = None) -> None:
+        self._mouse_moved = True
+        self._write()
+
+    def _write(self, _event: Any = None) -> None:
+        viewer, layer = self._viewer(), self.stack_layer()
+        if viewer is None:
+            return
         overlay = viewer.canvas.overlays.text
         if layer is None:
-            if self._prepared:
+            if self._prepared and overlay.text:
                 overlay.text = ""
             return
         if not self._prepared:
             self._prepare(viewer)
-        bias = info_of(layer)["bias_mv"][stack_index(viewer, layer)]
-        overlay.text = f"{bias:+.6g} mV"
+        lines = []
+        if viewer.dims.ndim - 3 not in viewer.dims.displayed:
+            bias = known(layer, StackInfo).bias_mv
+            lines.append(bias_text(bias, stack_index(viewer, layer)))
+        y, x = (
+            np.asarray(viewer.cursor.position, dtype=float)[-2:]
+            if viewer.dims.ndim >= 2
+            else (np.nan, np.nan)
+        )
+        low, high = np.asarray(layer.extent.world, dtype=float)[:, -2:]
+        if low[0] <= y <= high[0] and low[1] <= x <= high[1] and self._mouse_moved:
+            lines.append(f"x {x:.2f} nm, y {y:.2f} nm")
+        text = "\n".join(lines)
+        if overlay.text != text:
+            overlay.text = text
+
+    def _adapt(self, viewer: Any, layer: Any) -> None:
+        """Robust limits of the map that is shown, until the user sets limits by hand."""
+        last = self._limits.get(layer)
+        if last is not None and not np.allclose(layer.contrast_limits, last):
+            return  # the user's own limits stand
+        if last is None and not np.allclose(layer.contrast_limits, contrast(layer.data)):
+            self._limits[layer] = (np.nan, np.nan)
+            return
+        limits = contrast(np.asarray(layer.data[stack_index(viewer, layer)]))
+        if last != limits:
+            layer.contrast_limits = limits
+            self._limits[layer] = limits
+
+    def _result_changed(self, layer: Any) -> None:
+        viewer = self._viewer()
+        info = info_of(layer)
+        if (
+            viewer is not None
+            and isinstance(info, ImpuritiesInfo)
+            and info.current
+            and layer in viewer.layers
+        ):
+            show_rejected(viewer, layer)
 
     def _prepare(self, viewer: Any) -> None:
         # Once, when the first of our stacks arrives; later changes by the user stand.
         self._prepared = True
         viewer.canvas.overlays.text.visible = True
         viewer.canvas.overlays.text.position = "top_left"
-        viewer.canvas.overlays.text.font_size = 14
+        viewer.canvas.overlays.text.font_size = 12
 
     def _place(self, viewer: Any) -> None:
         self._placed = True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
+from magicgui.widgets import create_widget
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -20,10 +21,14 @@ from friedel.analysis.spectra import fourier_map
 from friedel.errors import FriedelError
 from friedel.physics.dispersion import MATERIALS, Dispersion
 from friedel.progress import Progress
+from friedel.settings import BandSettings, setting
 from friedel.stack import didv, pixel_pitch
-from napari_friedel.jobs import Job, State
-from napari_friedel.widgets import side_by_side
-from napari_friedel.widgets.plots import Plot, edges, is_dark
+from napari_friedel.jobs import Job, State, sentence
+from napari_friedel.layers.viewing import unwrapped
+from napari_friedel.widgets.listener import Listener
+from napari_friedel.widgets.plots import Plot, edges
+from napari_friedel.widgets.shared import BandState, shared
+from napari_friedel.widgets.small import side_by_side
 
 LABELS = {"au111": "Au(111)", "ag111": "Ag(111)", "cu111": "Cu(111)"}
 CUSTOM, FIT = "custom", "fit"
@@ -56,8 +61,9 @@ class BandBox(QGroupBox):
             self.kind.addItem(LABELS.get(key, key), key)
         self.kind.addItem("E₀ and m*…", CUSTOM)
         self.kind.addItem("Fit from this map", FIT)
-        self.onset = _spin(-3000, 3000, -520.0, 1, 10, " meV")
-        self.mass = _spin(-5, 5, 0.26, 3, 0.01, " mₑ")
+        self.kind.setToolTip("The surface state whose k(E) the waves follow")
+        self.onset = _number("onset_mev", -520.0, 1, 10)
+        self.mass = _number("mass", 0.26, 3, 0.01)
         self.fit = QPushButton("Fit")
         self.fit.setToolTip("Fit E₀ and m* to the ring in the Fourier transforms of this stack")
         self.ring = QPushButton("Show ring")
@@ -84,7 +90,40 @@ class BandBox(QGroupBox):
         self.job.returned.connect(self._fitted)
         self.job.failed.connect(lambda text, _details: self.problem.emit(text))
         self.job.state_changed.connect(self._render)
+        self._quiet = False
+        self.shared = shared(unwrapped(viewer))
+        Listener(self).on(self.shared.band_changed, self._follow)
         self._chosen()
+        if self.shared.band is not None:
+            self._follow(self.shared.band)
+        self.changed.connect(self._tell)
+
+    # --- what all docks agree on ----------------------------------------------------------------------------------
+
+    def state(self) -> BandState:
+        """What stands here now."""
+        return BandState(self.choice(), self.onset.value(), self.mass.value(), self.fitted, self._fit_words)
+
+    def _tell(self) -> None:
+        if not self._quiet:
+            self.shared.choose_band(self.state())
+
+    def _follow(self, state: BandState) -> None:
+        if state == self.state():
+            return
+        self._quiet = True
+        try:
+            self.fitted, self._fit_words = state.fitted, state.words
+            self.choose(state.choice)
+            if state.choice == CUSTOM:
+                self.onset.setValue(state.onset_mev)
+                self.mass.setValue(state.mass)
+            elif state.fitted is not None:
+                self._set_values(state.fitted)
+            self.refresh()
+            self.changed.emit()
+        finally:
+            self._quiet = False
 
     # --- what is chosen -------------------------------------------------------------------------------------------
 
@@ -142,7 +181,7 @@ class BandBox(QGroupBox):
         try:
             stack, channel = self._current()
         except FriedelError as error:
-            self.problem.emit(str(error))
+            self.problem.emit(sentence(error))
             return
 
         def work() -> Generator[Progress, None, Any]:
@@ -176,6 +215,7 @@ class BandBox(QGroupBox):
         self._fit_words = "Fitted during the detection"
         self._set_values(self.fitted)
         self.refresh()
+        self._tell()
 
     def reset(self) -> None:
         """Forget the fit: another stack was chosen."""
@@ -208,7 +248,7 @@ class BandBox(QGroupBox):
 
     def _show_ring(self, shown: bool) -> None:
         if shown and self.plot is None:
-            self.plot = Plot("q_x (nm⁻¹)", "q_y (nm⁻¹)", dark=is_dark(self._viewer), height=220)
+            self.plot = Plot("q_x (nm⁻¹)", "q_y (nm⁻¹)", viewer=self._viewer, height=220)
             self.plot.square()
             self._rows.addRow(self.plot)
         if self.plot is not None:
@@ -251,13 +291,15 @@ def describe(band: Dispersion, stack: Any) -> str:
     return text + (f"; {out} of {len(k)} voltages lie outside the band" if out else "")
 
 
-def _spin(low: float, high: float, value: float, decimals: int, step: float, suffix: str) -> QDoubleSpinBox:
-    spin = QDoubleSpinBox()
-    spin.setRange(low, high)
+def _number(name: str, value: float, decimals: int, step: float) -> QDoubleSpinBox:
+    """A number of the band with the range and the help of its setting."""
+    known = setting(BandSettings, name)
+    spin = create_widget(value=value, widget_type="FloatSpinBox", options={"step": step}).native
+    spin.setRange(max(known.option.least or -1e6, -1e6), min(known.option.most or 1e6, 1e6))
     spin.setDecimals(decimals)
-    spin.setSingleStep(step)
-    spin.setSuffix(suffix)
+    spin.setSuffix(f" {known.option.unit}")
     spin.setValue(value)
+    spin.setToolTip(known.help)
     spin.setKeyboardTracking(False)
     spin.setMinimumWidth(90)  # the widest number it could hold would widen the dock
     return spin

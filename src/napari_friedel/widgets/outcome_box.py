@@ -8,9 +8,13 @@ import numpy as np
 from qtpy.QtWidgets import QGridLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from napari_friedel import tuning
-from napari_friedel.layers import KEY, add_layer, info_of, map_layer, placement, results, stack_of
-from napari_friedel.widgets import hint
+from napari_friedel.layers import results
+from napari_friedel.layers.geometry import placement
+from napari_friedel.layers.info import KEY, LayerInfo, title_of_layer
+from napari_friedel.layers.stack_layers import add_layer, map_layer, stack_of
+from napari_friedel.layers.style import point_size
 from napari_friedel.widgets.plots import COLOURS
+from napari_friedel.widgets.small import hint
 
 
 class OutcomeBox(QGroupBox):
@@ -37,13 +41,24 @@ class OutcomeBox(QGroupBox):
         self.texts: list[tuple[str, str, str]] = []
         self.show_model(None)
 
-    def show_model(self, model: Any) -> None:
-        """Fill the table from the header of a fine-tuned model; None empties it."""
+    def show_model(self, model: Any, counts: tuple[int, int] | None = None) -> None:
+        """Fill the table from the header of a fine-tuned model; None empties it.
+
+        Parameters
+        ----------
+        model : fine-tuned model or None
+        counts : (int, int), optional
+            Impurities before and after as the Detect dock counts them, in place of the header's.
+        """
         while self.cells.count():
             item = self.cells.takeAt(0)
             if item is not None and (widget := item.widget()) is not None:
                 widget.deleteLater()
         self.texts = [] if model is None else tuning.table(model)
+        if counts is not None:
+            found = ("impurities", *(str(count) for count in counts))
+            self.texts = [found if row[0] == "impurities" else row for row in self.texts]
+        self.setVisible(model is not None)
         for i, row in enumerate([("", "before", "after"), *self.texts] if self.texts else []):
             for j, text in enumerate(row):
                 self.cells.addWidget(QLabel(f"<b>{text}</b>" if i == 0 or j == 2 else text), i, j)
@@ -59,11 +74,14 @@ def show_preview(viewer: Any, stack_layer: Any, s: np.ndarray) -> None:
         layer.reset_contrast_limits()
         return
     stack, _ = stack_of(stack_layer)
-    info = info_of(stack_layer)
-    owner = info.setdefault("id", stack_layer.unique_id)
-    made = map_layer(stack, s, "preview", f"{info['title']} · S while training", stack_id=owner)
+    owner = results.owner_of(stack_layer)
+    made = map_layer(stack, s, "preview", f"{title_of_layer(stack_layer)} · S while training", owner=owner)
     made[1]["colormap"] = "magma"
-    add_layer(viewer, made)
+    active = viewer.layers.selection.active
+    layer = add_layer(viewer, made)
+    results._keep_below_points(viewer, layer)  # the points stay in sight
+    if active is not None:
+        viewer.layers.selection.active = active
 
 
 def show_before(viewer: Any, stack_layer: Any, detections: Any) -> None:
@@ -74,16 +92,13 @@ def show_before(viewer: Any, stack_layer: Any, detections: Any) -> None:
     if layer is not None:
         layer.data = positions
         return
-    info = info_of(stack_layer)
     viewer.add_points(
         positions,
-        name=f"{info['title']} · before fine-tuning",
+        name=f"{title_of_layer(stack_layer)} · before fine-tuning",
         symbol="cross",
-        size=0.8 * results.point_size(stack),
+        size=0.8 * point_size(stack),
         face_color=COLOURS["first"],
         border_width=0,
-        metadata={
-            KEY: {"kind": "before", "stack": stack, "stack_id": info.setdefault("id", stack_layer.unique_id)}
-        },
+        metadata={KEY: LayerInfo("before", stack, results.owner_of(stack_layer))},
         **placement(stack),
     )

@@ -21,7 +21,9 @@ from friedel.errors import FriedelError, StackError
 from friedel.progress import Progress
 from friedel.stack import row_direction
 from napari_friedel.jobs import Job, State
-from napari_friedel.layers import info_of, kind_of, reference, results, stack_of
+from napari_friedel.layers import reference, results
+from napari_friedel.layers.info import frame_of, kind_of
+from napari_friedel.layers.stack_layers import stack_of
 
 #: Arrow, its place in the grid, its step on the screen (up, right).
 ARROWS = (("▲", (0, 1), (1, 0)), ("◀", (1, 0), (0, -1)), ("▶", (1, 2), (0, 1)), ("▼", (2, 1), (-1, 0)))
@@ -55,12 +57,14 @@ class PlaceBox(QGroupBox):
             self.target.addItem(text, key)
         self.target.setToolTip("Both maps must show the same thing with the same sign")
         self.register = QPushButton("Register")
+        self.register.setToolTip("Find the shift between the two maps by phase correlation, and apply it")
         self.shift = QLabel("")
         self.shift.setWordWrap(True)
         self.step = QDoubleSpinBox()
         self.step.setRange(0.05, 50)
         self.step.setValue(0.5)
         self.step.setSuffix(" px")
+        self.step.setToolTip("By how many pixels of the stack an arrow moves the reference")
         rows = QFormLayout(self)
         rows.setContentsMargins(6, 6, 6, 6)
         rows.setVerticalSpacing(4)
@@ -82,6 +86,7 @@ class PlaceBox(QGroupBox):
         self.arrows = {}
         for text, place, step in ARROWS:
             button = self.arrows[text] = QPushButton(text)
+            button.setToolTip("Move the reference this way")
             button.clicked.connect(lambda _=False, step=step: self._try(lambda: self.nudge(*step)))
             grid.addWidget(button, *place)
         self.home = QPushButton("⌂")
@@ -125,14 +130,12 @@ class PlaceBox(QGroupBox):
     def _target(self, stack_layer: Any, stack: Any) -> Any:
         kind = self.target.currentData()
         if kind == "topograph":
-            layers = (
-                x for x in self._viewer.layers if kind_of(x) == kind and info_of(x).get("stack") is stack
-            )
+            layers = (x for x in self._viewer.layers if kind_of(x) == kind and frame_of(x) is stack)
             found = next(layers, None)
             words = "The stack has no topograph in the viewer."
         else:
             found = results.find(self._viewer, stack_layer, kind)
-            words = "There is no detection yet: press “Detect impurities” first, or register against the topograph."
+            words = "There is no detection yet: press “Detect” first, or register against the topograph."
         if found is None:
             raise StackError(words)
         return found
@@ -173,7 +176,7 @@ class PlaceBox(QGroupBox):
     def refresh(self, more: str = "") -> None:
         """Say by how much the reference was moved."""
         try:
-            rows, columns = info_of(self._pair()[1]).get("shift_px", (0.0, 0.0))
+            rows, columns = reference.shift_of(self._pair()[1])
         except FriedelError:
             rows, columns = 0.0, 0.0
         moved = abs(rows) > 1e-6 or abs(columns) > 1e-6

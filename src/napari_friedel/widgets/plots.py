@@ -7,11 +7,15 @@ theme and stay apart for colour-blind eyes (Okabe & Ito).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from friedel.errors import StackError
+from napari_friedel.widgets.listener import Listener
 
 #: Colours by meaning, the same in curves and on the map.
 COLOURS = {
@@ -33,13 +37,13 @@ class Plot(QWidget):
     ----------
     x, y : str
         Axis labels, with units.
-    dark : bool
-        Whether the theme is dark.
+    viewer : ViewerModel, optional
+        Its theme is followed.
     height : int
         Least height [screen px].
     """
 
-    def __init__(self, x: str, y: str, *, dark: bool = True, height: int = 180) -> None:
+    def __init__(self, x: str, y: str, *, viewer: Any = None, height: int = 180) -> None:
         super().__init__()
         import pyqtgraph as pg
 
@@ -51,9 +55,15 @@ class Plot(QWidget):
         self._legend: Any = None
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
         rows.addWidget(self.axes)
+        rows.addWidget(ExportButton(self), 0, Qt.AlignmentFlag.AlignRight)
         self._labels = {"bottom": x, "left": y}
-        self.set_dark(dark)
+        self._curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._picture: tuple[np.ndarray, tuple[float, float, float, float]] | None = None
+        self.set_dark(viewer is None or is_dark(viewer))
+        if viewer is not None:
+            Listener(self).on(viewer.events.theme, lambda _event=None: self.set_dark(is_dark(viewer)))
 
     def sizeHint(self) -> QSize:
         """Fit into a narrow dock; pyqtgraph would ask for 640 pixels."""
@@ -70,6 +80,60 @@ class Plot(QWidget):
             axis.setTextPen(ink)
             axis.setLabel(text, color=ink)
         self._ink = ink
+        if self._legend is not None:
+            self._legend.setLabelTextColor(ink)
+
+    def label(self, side: str, text: str) -> None:
+        """Name an axis (``bottom`` or ``left``), with its unit."""
+        if self._labels.get(side) != text:
+            self._labels[side] = text
+            self.axes.getAxis(side).setLabel(text, color=self._ink)
+
+    def title(self) -> str:
+        """What the plot shows, for a file's name."""
+        return f"{self._labels['left']} against {self._labels['bottom']}"
+
+    def write(self, path: str) -> None:
+        """Write the plot as .svg or .png, or its numbers as .csv.
+
+        Raises
+        ------
+        StackError
+            If nothing is drawn.
+        """
+        from pyqtgraph import exporters
+
+        if path.lower().endswith(".svg"):
+            exporters.SVGExporter(self.axes.getPlotItem()).export(path)
+        elif path.lower().endswith(".png"):
+            exporters.ImageExporter(self.axes.getPlotItem()).export(path)
+        else:
+            Path(path).write_text(self.csv(), encoding="utf-8")
+
+    def csv(self) -> str:
+        """The numbers that are drawn: x and y of each curve, or the picture with its axes' edges.
+
+        Raises
+        ------
+        StackError
+            If nothing is drawn.
+        """
+        lines = []
+        if self._picture is not None:
+            values, extent = self._picture
+            lines.append(f"# edges: left, right, bottom, top = {', '.join(f'{v:.9g}' for v in extent)}")
+            lines += [",".join(f"{v:.7g}" for v in row) for row in values]
+        drawn = {name: xy for name, xy in self._curves.items() if len(xy[0]) and np.isfinite(xy[1]).any()}
+        if drawn:
+            bottom, left = self._labels["bottom"], self._labels["left"]
+            lines.append(",".join(f'"{name}: {text}"' for name in drawn for text in (bottom, left)))
+            longest = max(len(x) for x, _ in drawn.values())
+            for i in range(longest):
+                cells = [f"{xy[i]:.9g}" if i < len(xy) else "" for pair in drawn.values() for xy in pair]
+                lines.append(",".join(cells))
+        if not lines:
+            raise StackError("Nothing is drawn yet.")
+        return "\n".join(lines) + "\n"
 
     def legend(self) -> None:
         """Show the names of the curves."""
@@ -86,6 +150,7 @@ class Plot(QWidget):
         if item is None:
             item = self._items[name] = self.axes.plot([], [], name=name, connect="finite")
         item.setPen(pen)
+        self._curves[name] = (np.asarray(x, dtype=float), np.asarray(y, dtype=float))
         item.setData(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
 
     def vertical(self, name: str, x: float | None, colour: str) -> None:
@@ -116,6 +181,7 @@ class Plot(QWidget):
             item.setZValue(-10)
             self.axes.addItem(item)
         item.setLookupTable(self._pg.colormap.get(colormap).getLookupTable(nPts=256))
+        self._picture = (np.asarray(values, dtype=float), extent)
         finite = values[np.isfinite(values)]
         low, high = np.percentile(finite, (2, 99.7)) if finite.size else (0.0, 1.0)
         # Pixels that were not acquired (NaN) stay transparent.
@@ -141,6 +207,29 @@ class Plot(QWidget):
             item = self._items.pop(name, None)
             if item is not None:
                 self.axes.removeItem(item)
+
+
+class ExportButton(QToolButton):
+    """Writes a plot as SVG, PNG or CSV."""
+
+    def __init__(self, plot: Plot) -> None:
+        super().__init__()
+        self._plot = plot
+        self.setText("Export…")
+        self.setAutoRaise(True)
+        self.setToolTip("Save this plot: SVG or PNG for a figure, CSV for its numbers")
+        self.clicked.connect(self._ask)
+
+    def _ask(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, f"Export {self._plot.title()}", "", "Drawing (*.svg);;Picture (*.png);;Numbers (*.csv)"
+        )
+        if not path:
+            return
+        try:
+            self._plot.write(path)
+        except (StackError, OSError) as error:
+            self.setToolTip(str(error))
 
 
 def edges(centres: Any) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The lower half of the detect dock: threshold, number, density, corrections, saving."""
+"""The lower half of the detect dock: threshold, number, density, checks, corrections, table, saving."""
 
 from __future__ import annotations
 
@@ -6,100 +6,178 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QDoubleSpinBox,
-    QFileDialog,
-    QFormLayout,
-    QGroupBox,
-    QLabel,
-    QPushButton,
-    QSlider,
-)
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QGroupBox, QLabel
+from superqt import QLabeledDoubleSlider
 
 from friedel.errors import FriedelError
-from napari_friedel.layers import info_of, results
-from napari_friedel.widgets import Listener, side_by_side
+from napari_friedel.layers import results
+from napari_friedel.layers.info import ImpuritiesInfo, known, update
+from napari_friedel.layers.style import BY_LOG_ODDS, BY_ORIGIN
+from napari_friedel.widgets import copying
+from napari_friedel.widgets.edit_bar import EditBar
+from napari_friedel.widgets.listener import Listener
+from napari_friedel.widgets.scale_legend import ScaleLegend
+from napari_friedel.widgets.small import button, side_by_side
 
 
 class ResultBox(QGroupBox):
     """Shows and steers one Points layer of impurities."""
 
-    def __init__(self) -> None:
+    def __init__(self, viewer: Any) -> None:
         super().__init__("Impurities")
+        self._viewer = viewer
         self.layer: Any = None
         self._default = 0.5
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setRange(0, 1000)
-        self.spin = QDoubleSpinBox()
-        self.spin.setRange(0, 1)
-        self.spin.setDecimals(3)
-        self.spin.setSingleStep(0.01)
-        self.back = QPushButton("Default")
-        self.back.setToolTip("Back to the model's own threshold, set on validation data")
+        self._build()
+        self._connect()
+        listener = Listener(self)
+        listener.on(results.EVENTS.changed, self._changed)
+        listener.on(viewer.layers.events.removed, self._removed)
+        self.follow(None)
+
+    def _build(self) -> None:
+        self.choice = QComboBox()
+        self.choice.setToolTip("Several results of one stack: this one is shown, counted and saved")
+        self.aside = button("Keep", "Keep this result as it is; the next run makes a new one beside it")
+        self.slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0.0, 1.0)
+        self.slider.setDecimals(3)
+        self.slider.setSingleStep(0.01)
+        self.slider.setToolTip("Candidates with at least this probability count (keys . and ,)")
+        self.back = button("Default", "Back to the model's own threshold, set on validation data")
         self.number = QLabel("–")
         self.number.setStyleSheet("QLabel { font-size: 15pt; font-weight: bold; }")
-        self.density = QLabel("")
-        self.density.setWordWrap(True)
+        self.density = _text()
         self.density.setToolTip("95 % confidence interval of a Poisson process (exact); acquired area only")
-        self.edits = QLabel("")
-        self.edits.setWordWrap(True)
-        self.forget = QPushButton("Forget edits")
-        self.forget.setToolTip("Bring back deleted points and remove those added by hand")
-        self.save = QPushButton("Save table…")
+        self.checks = _text()
+        self.checks.setStyleSheet("QLabel { border-left: 4px solid #e0a100; padding-left: 6px; }")
+        self.edits = _text()
+        self.colour = QComboBox()
+        self.colour.setToolTip("What the colour of a ring tells")
+        self.legend = ScaleLegend()
+        self.bar = EditBar(self._viewer)
+        self.forget = self.bar.forget
+        self.table = button("Table", "napari's table of these points: columns in nm, most probable first")
+        self.copy = button("Copy table", "Put the table on the clipboard, to paste into a spreadsheet")
+        self.sentence = button("Copy sentence", "Number, density and interval as a sentence for the notebook")
+        self.save = button("Save table…", "Write CSV, JSON or xyz, with units and provenance")
         rows = QFormLayout(self)
         rows.setContentsMargins(6, 6, 6, 6)
         rows.setVerticalSpacing(4)
-        rows.addRow("Probability ≥", side_by_side(self.spin, self.back))
-        rows.addRow(self.slider)
-        rows.addRow(self.number)
-        rows.addRow(self.density)
-        rows.addRow(self.edits)
-        rows.addRow(side_by_side(self.forget, self.save))
-        self.slider.valueChanged.connect(lambda value: self.set_threshold(value / 1000))
-        self.spin.valueChanged.connect(self.set_threshold)
+        self._several = side_by_side(self.choice, self.aside)
+        rows.addRow("Result", self._several)
+        rows.addRow("Probability ≥", self.slider)
+        rows.addRow(side_by_side(self.number, self.back))
+        for widget in (self.density, self.checks, self.edits, self.bar):
+            rows.addRow(widget)
+        rows.addRow("Colour", self.colour)
+        rows.addRow(self.legend)
+        rows.addRow(side_by_side(self.table, self.save))
+        rows.addRow(side_by_side(self.copy, self.sentence))
+
+    def _connect(self) -> None:
+        self.slider.valueChanged.connect(self.set_threshold)
         self.back.clicked.connect(lambda: self.set_threshold(self._default))
-        self.forget.clicked.connect(self._forget)
-        Listener(self).on(results.EVENTS.changed, self._changed)
-        self.follow(None)
+        self.colour.activated.connect(self._recolour)
+        self.choice.activated.connect(self._chosen)
+        self.aside.clicked.connect(self._keep_aside)
+        self.copy.clicked.connect(lambda: copying.to_clipboard(copying.table_text(self.layer)))
+        self.sentence.clicked.connect(lambda: copying.to_clipboard(copying.sentence_of(self.layer)))
 
     def follow(self, layer: Any) -> None:
         """Show the impurities of `layer`; None empties the box."""
-        self.layer = layer
+        self.layer = self.bar.layer = layer
         self.setEnabled(layer is not None)
         if layer is None:
             self.number.setText("–")
-            self.density.setText("")
-            self.edits.setText("")
+            for label in (self.density, self.checks, self.edits):
+                label.setText("")
+            self.checks.setVisible(False)
             return
-        info = info_of(layer)
-        self._default = float(info["detections"].threshold)
-        self._show_threshold(info["threshold"])
+        info = known(layer, ImpuritiesInfo)
+        self._default = float(info.found.threshold)
+        self._show_checks(info)
+        self._fill_colours(info)
+        self._fill_choice()
         self.refresh()
+
+    def _show_checks(self, info: ImpuritiesInfo) -> None:
+        checks = getattr(info.found, "checks", None) or ()
+        failed = [str(check.sentence) for check in checks if not check.passed]
+        self.checks.setText("\n".join(failed))
+        self.checks.setVisible(bool(failed))
+
+    def _fill_colours(self, info: ImpuritiesInfo) -> None:
+        features = self.layer.features
+        numeric = [name for name in features if features[name].dtype.kind in "fiu"]
+        self.colour.clear()
+        self.colour.addItem("Probability (log-odds)", BY_LOG_ODDS)
+        self.colour.addItem("Found, accepted, added …", BY_ORIGIN)
+        for name in numeric:
+            if (
+                name not in ("row", "column", "probability") and not name.endswith("_nm")
+            ) or name == "sigma_nm":
+                self.colour.addItem(name, name)
+        self.colour.setCurrentIndex(max(self.colour.findData(info.colour_by), 0))
+        self.legend.show_scale(info.colour_by, features)
+
+    def _fill_choice(self) -> None:
+        owner = known(self.layer, ImpuritiesInfo).owner
+        self.choice.clear()
+        for layer in self._viewer.layers:
+            info = layer.metadata.get("friedel")
+            if isinstance(info, ImpuritiesInfo) and info.owner == owner:
+                self.choice.addItem(info.label or layer.name, layer)
+                if layer is self.layer:
+                    self.choice.setCurrentIndex(self.choice.count() - 1)
+
+    def _chosen(self, *_: Any) -> None:
+        layer = self.choice.currentData()
+        owner = known(layer, ImpuritiesInfo).owner
+        stack_layer = next((x for x in self._viewer.layers if x.unique_id == owner), None)
+        results.make_current(self._viewer, stack_layer, layer)
+        self.follow(layer)
+
+    def _keep_aside(self) -> None:
+        if self.layer is not None:
+            label = f"{known(self.layer, ImpuritiesInfo).label}, kept {1 + self.choice.count()}"
+            results.keep_aside(self.layer, label)
+            self._fill_choice()
+
+    def _recolour(self, *_: Any) -> None:
+        if self.layer is not None:
+            update(self.layer, colour_by=self.colour.currentData())
+            self.legend.show_scale(self.colour.currentData(), self.layer.features)
+            results.refresh(self.layer)
 
     def set_threshold(self, threshold: float) -> None:
         """Move the threshold: shows and hides points, runs nothing."""
-        self._show_threshold(threshold)
         if self.layer is None:
-            return
-        results.set_threshold(self.layer, threshold)
+            self._show_threshold(threshold)
+        elif abs(known(self.layer, ImpuritiesInfo).threshold - threshold) > 1e-9:
+            results.set_threshold(self.layer, threshold)
 
     def _show_threshold(self, threshold: float) -> None:
-        for widget in (self.slider, self.spin):
-            widget.blockSignals(True)
-        self.slider.setValue(round(1000 * threshold))
-        self.spin.setValue(threshold)
-        for widget in (self.slider, self.spin):
-            widget.blockSignals(False)
+        self.slider.blockSignals(True)
+        self.slider.setValue(threshold)
+        self.slider.blockSignals(False)
 
     def _changed(self, layer: Any) -> None:
         if layer is self.layer:
             self.refresh()
 
+    def _removed(self, _event: Any = None) -> None:
+        if self.layer is not None and self.layer not in self._viewer.layers:
+            self.follow(None)
+
     def refresh(self) -> None:
-        """Write number, density and corrections."""
+        """Write threshold, number, density and corrections."""
         if self.layer is None:
             return
+        info = known(self.layer, ImpuritiesInfo)
+        self._show_threshold(info.threshold)
         found = results.summary(self.layer)
         self.number.setText(f"{found.count} impurit{'y' if found.count == 1 else 'ies'}")
         self.density.setText(
@@ -107,17 +185,13 @@ class ResultBox(QGroupBox):
         )
         origin = self.layer.features["origin"]
         parts = [
-            f"{int((origin == name).sum())} {name}" for name in results.BY_HAND if (origin == name).any()
+            f"{int(np.sum(origin == name))} {name}" for name in results.BY_HAND if (origin == name).any()
         ]
-        if removed := len(info_of(self.layer)["removed"]):
-            parts.append(f"{removed} removed")
+        if info.removed:
+            parts.append(f"{len(info.removed)} rejected")
         self.edits.setText(f"By hand: {', '.join(parts)}" if parts else "")
         self.edits.setVisible(bool(parts))
-        self.forget.setEnabled(bool(parts))
-
-    def _forget(self) -> None:
-        if self.layer is not None:
-            results.forget_edits(self.layer)
+        self.bar.refresh()
 
     def ask_and_save(self, on_saved: Callable[[str], Any]) -> None:
         """Ask for a file and write the table there.
@@ -128,10 +202,8 @@ class ResultBox(QGroupBox):
             If it cannot be written.
         """
         if self.layer is None:
-            raise FriedelError("There is nothing to save yet: press “Detect impurities” first.")
-        name = f"{info_of(self.layer).get('title', self.layer.name)}.csv".replace(" · ", "-").replace(
-            " ", "_"
-        )
+            raise FriedelError("There is nothing to save yet: press “Detect” first.")
+        name = f"{self.layer.name}.csv".replace(" · ", "-").replace(" ", "_")
         path, _ = QFileDialog.getSaveFileName(
             self,
             "Save the impurities",
@@ -143,7 +215,22 @@ class ResultBox(QGroupBox):
             on_saved(path)
 
     def write(self, path: str) -> None:
-        """Write the impurities that are shown, with hand-made corrections, as .csv, .json or .xyz."""
+        """Write the impurities that are shown, with hand-made corrections, as .csv, .json or .xyz.
+
+        Raises
+        ------
+        FriedelError
+            If there is no result.
+        """
         from friedel.io.points import write_points
 
+        if self.layer is None:
+            raise FriedelError("There is nothing to save yet: press “Detect” first.")
         write_points(results.table_of(self.layer), path)
+
+
+def _text() -> QLabel:
+    label = QLabel("")
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label

@@ -1,0 +1,54 @@
+"""What the window remembers from one session to the next: values of its forms, in a file beside the user's models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from friedel._util.atomic_write import write_beside
+
+
+def path() -> Path:
+    """The file."""
+    from friedel.models.registry import user_folder
+
+    return user_folder() / "window.json"
+
+
+def values(group: str) -> dict[str, Any]:
+    """Remembered values of one form by name; empty where there are none."""
+    found = _read().get(group)
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def keep(group: str, changes: Mapping[str, Any]) -> None:
+    """Remember these values; a full disk or a read-only folder is no reason to disturb."""
+    everything = _read()
+    everything[group] = {**values(group), **changes}
+    try:
+        path().parent.mkdir(parents=True, exist_ok=True)
+        with write_beside(path()) as beside:
+            beside.write_text(json.dumps(everything, indent=1, default=str), encoding="utf-8")
+    except (OSError, TypeError, ValueError):
+        return
+
+
+def forget(group: str) -> None:
+    """Remember nothing of one form."""
+    keep_all = _read()
+    if keep_all.pop(group, None) is not None:
+        try:
+            with write_beside(path()) as beside:
+                beside.write_text(json.dumps(keep_all, indent=1), encoding="utf-8")
+        except OSError:
+            return
+
+
+def _read() -> dict[str, Any]:
+    try:
+        found = json.loads(path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

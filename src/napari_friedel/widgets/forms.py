@@ -1,0 +1,236 @@
+"""Forms made from settings: one control per setting, with its range, its default and its help.
+
+magicgui makes the controls; what is rarely changed is folded away. The values come back as an object of the settings'
+class, so that a form refuses what the notebook and the command line refuse, with the same sentence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from magicgui import widgets as mw
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from friedel.errors import SettingsError
+from friedel.settings import Setting, Settings, settings_of
+from napari_friedel import remembered
+
+#: Names that the field writes otherwise.
+LABELS = {
+    "alpha": "α",
+    "noise": "Noise η",
+    "learning_rate": "Learning rate",
+    "bias": "Bias",
+    "pixel_nm": "Pixel",
+    "onset_mev": "E₀",
+    "mass": "m*",
+}
+WORDS = {
+    "network": "Network",
+    "matched-field": "Matched field (classical)",
+    "omp": "Matched field + OMP (classical)",
+    "blend": "Overlapping, blended",
+    "paper": "Disjoint 20×20 (paper)",
+    "none": "None",
+    "quick": "Quick",
+    "full": "Full (slow)",
+    "auto": "Automatic",
+    "cpu": "CPU",
+    "cuda": "CUDA",
+    "mps": "Apple GPU (MPS)",
+}
+Choices = Mapping[str, Callable[[], Sequence[Any]]]
+
+
+class SettingsForm(QWidget):
+    """Controls for some settings of one class.
+
+    Parameters
+    ----------
+    settings_class : type
+        A subclass of `friedel.settings.Settings`.
+    names : sequence of str
+        The settings that are shown, in this order.
+    choices : mapping of str to callable, optional
+        Gives what can be chosen for a setting whose values only the window knows (devices, say).
+    folded : str
+        Title under which the advanced settings are folded; empty folds nothing.
+    initial : mapping, optional
+        Values that stand in place of the defaults at first.
+    """
+
+    changed = Signal(str)
+
+    def __init__(
+        self,
+        settings_class: type[Settings],
+        names: Sequence[str] = (),
+        *,
+        choices: Choices | None = None,
+        folded: str = "",
+        initial: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings_class = settings_class
+        known = {one.name: one for one in settings_of(settings_class)}
+        self.shown = {
+            name: known[name] for name in names or known if known[name].option.parsed or name in names
+        }
+        self.controls: dict[str, Any] = {}
+        self._initial = dict(initial or {})
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        rows, more = _rows(), _rows()
+        for name, setting in self.shown.items():
+            control = _control(setting, (choices or {}).get(name))
+            control.changed.connect(lambda *_, name=name: self._changed(name))
+            self.controls[name] = control
+            native = control.native
+            native.setToolTip(tip(setting))
+            label = QLabel(label_of(setting))
+            label.setToolTip(tip(setting))
+            (more if setting.option.advanced and folded else rows).addRow(label, native)
+        outer.addLayout(rows)
+        self.fold: QCollapsible | None = None
+        if more.rowCount():
+            self.fold = QCollapsible(folded)
+            inner = QWidget()
+            inner.setLayout(more)
+            self.fold.addWidget(inner)
+            self.fold.setDuration(0)
+            self.fold.toggleButton().setToolTip("Shows and hides what is rarely changed")
+            outer.addWidget(self.fold)
+        self._more = more
+        self._quiet = True
+        self.reset()
+        for name, value in remembered.values(settings_class.__name__).items():
+            if name in self.shown:
+                self._try(name, value)
+        self._quiet = False
+
+    def add_row(self, label: str, widget: QWidget) -> None:
+        """Add a control of another kind below the advanced settings."""
+        self._more.addRow(label, widget) if label else self._more.addRow(widget)
+
+    def value(self, name: str) -> Any:
+        """The value of one setting.
+
+        Raises
+        ------
+        SettingsError
+            If what stands there is none.
+        """
+        setting, raw = self.shown[name], self.controls[name].value
+        try:
+            if isinstance(self.controls[name], mw.LineEdit):
+                return setting.parse(str(raw or ""))
+            return setting.checked(raw)
+        except SettingsError as error:
+            text = str(error).replace(setting.name, f"“{label_of(setting)}”", 1)
+            raise SettingsError(text, settings=setting.name) from error
+
+    def values(self) -> dict[str, Any]:
+        """All values by name."""
+        return {name: self.value(name) for name in self.shown}
+
+    def settings(self, **more: Any) -> Settings:
+        """An object of the settings' class.
+
+        Parameters
+        ----------
+        **more
+            Settings that have no control here.
+
+        Raises
+        ------
+        SettingsError
+            If a value is wrong.
+        """
+        return self.settings_class(**{**self.values(), **more})
+
+    def set(self, name: str, value: Any) -> None:
+        """Set one control."""
+        control = self.controls[name]
+        control.value = self.shown[name].show(value) if isinstance(control, mw.LineEdit) else value
+
+    def reset(self) -> None:
+        """Back to the defaults."""
+        for name, setting in self.shown.items():
+            self._try(name, self._initial.get(name, setting.default))
+
+    def refill(self, name: str) -> None:
+        """Ask once more what can be chosen."""
+        self.controls[name].reset_choices()
+
+    def _try(self, name: str, value: Any) -> None:
+        try:
+            self.set(name, self.shown[name].checked(value))
+        except (SettingsError, ValueError):
+            self.set(name, self.shown[name].default)
+
+    def _changed(self, name: str) -> None:
+        if self._quiet:
+            return
+        with contextlib.suppress(SettingsError):  # half typed
+            remembered.keep(self.settings_class.__name__, {name: self.value(name)})
+        self.changed.emit(name)
+
+
+def form_for(settings_class: type[Settings], names: Sequence[str] = (), **options: Any) -> SettingsForm:
+    """Make the form of a class of settings; see `SettingsForm`."""
+    return SettingsForm(settings_class, names, **options)
+
+
+def label_of(setting: Setting) -> str:
+    """What stands before the control, with the unit."""
+    text = LABELS.get(setting.name) or setting.name.replace("_", " ").capitalize()
+    return f"{text} ({setting.option.unit})" if setting.option.unit else text
+
+
+def tip(setting: Setting) -> str:
+    """Help, range and default of a setting, for its tool tip."""
+    parts = [setting.help]
+    if not setting.choices and (text := setting.option.range()):
+        parts.append(f"Range: {text}{' ' + setting.option.unit if setting.option.unit else ''}.")
+    default = (
+        setting.option.none if setting.default is None else WORDS.get(str(setting.default), setting.default)
+    )
+    if default not in ("", None, ()):
+        parts.append(f"Default: {default}.")
+    return "\n".join(parts)
+
+
+def _rows() -> QFormLayout:
+    rows = QFormLayout()
+    rows.setContentsMargins(0, 0, 0, 0)
+    rows.setVerticalSpacing(4)
+    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+    return rows
+
+
+def _control(setting: Setting, choices: Callable[[], Sequence[Any]] | None) -> Any:
+    option = setting.option
+    if choices is not None or setting.choices:
+        listed = choices or (lambda: setting.choices)
+
+        def offered(_widget: Any = None) -> list[tuple[str, Any]]:
+            none = [(f"Automatic: {option.none}" if option.none else "–", None)] if setting.optional else []
+            return none + [(WORDS.get(str(value), str(value)), value) for value in listed()]
+
+        box = mw.ComboBox(choices=offered, name=setting.name)
+        box.native.setMinimumContentsLength(10)
+        box.native.setSizeAdjustPolicy(box.native.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        return box
+    if setting.type is bool:
+        return mw.CheckBox(name=setting.name, text="")
+    if setting.type is int and not setting.optional:
+        low = option.least if option.least is not None else (option.above or 0) + 1
+        return mw.SpinBox(name=setting.name, min=int(low), max=int(min(option.most or 2**31 - 1, 2**31 - 1)))
+    # Text: it may be empty for None, and holds 3e-4 and 0.25 alike; the setting itself reads and refuses it.
+    line = mw.LineEdit(name=setting.name)
+    line.native.setPlaceholderText(option.none or option.metavar)
+    return line

@@ -1,0 +1,54 @@
+"""Small things that several docks use: hints, rows, links, napari's preferences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+
+#: Where the documentation lies.
+DOCS = "https://napari-friedel.readthedocs.io/en/latest/"
+
+
+def hint(text: str) -> QLabel:
+    """A quiet line of explanation."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    # napari colours by style sheet, not by palette: the theme's own ink is seen in every theme.
+    label.setStyleSheet("QLabel { font-style: italic; }")
+    return label
+
+
+def side_by_side(*widgets: QWidget) -> QWidget:
+    """Widgets in one line, of equal share, for a row of a form."""
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        row.addWidget(widget, 1)
+    return holder
+
+
+def button(text: str, tip: str) -> QPushButton:
+    """A button with a tool tip."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    return made
+
+
+def what_is_this(page: str) -> QLabel:
+    """A link to a page of the documentation."""
+    label = QLabel(f'<a href="{DOCS}{page}" style="color: #3d94f6">What is this?</a>')
+    label.setOpenExternalLinks(True)
+    label.setToolTip(f"Opens {DOCS}{page}")
+    return label
+
+
+def setting(group: str, key: str, default: Any) -> Any:
+    """Read one of the plugin's settings from napari's preferences; `default` where there are none."""
+    try:
+        from napari.settings import get_plugin_settings
+
+        return getattr(getattr(get_plugin_settings("napari-friedel"), group), key)
+    except Exception:  # no plugin manager (bare ViewerModel), or a settings file of another version
+        return default
