@@ -28,6 +28,7 @@ from friedel.stack import Area, crop, didv, normalise, pixel_pitch, tip_position
 
 if TYPE_CHECKING:
     from friedel.models.registry import Model
+    from friedel.refit.fitted_waves import FittedWaves
 
 METHODS = ("network", "matched-field", "omp")
 REFITS = ("none", "quick", "full")
@@ -49,6 +50,7 @@ class _Field:
     derived: bool
     bias: np.ndarray
     band: dict[str, Any]
+    recorded: np.ndarray  # (bias, rows, columns), NaN where not acquired
 
 
 class _Remarks(list[str]):
@@ -160,12 +162,13 @@ def iter_detect(
     table, s, probability, extra = found
     # In a field of hardly any waves a fit explains everything, and tells nothing.
     judge = network is not None and _half_waves(field.scaling) >= LEAST_WAVES
+    waves: FittedWaves | None = None
     if refit is None:
         knows = judge and "mass" in field.band and bool(np.isfinite(table["sigma_px"]).any())
         refit = "quick" if knows else "none"
     if refit != "none":
         again = _second_look(field, found, refit, threshold, remarks, judge=judge)
-        table, extra["refit"] = yield from share(again, last, 0.99)
+        table, extra["refit"], waves = yield from share(again, last, 0.99)
     result = Detections(
         table=_physical(table, field.scaling, stack, area),
         threshold=float(threshold),
@@ -188,6 +191,7 @@ def iter_detect(
             "threshold": float(threshold),
             "warnings": list(remarks),
         },
+        waves=waves,
     )
     yield Progress(1.0, f"{len(result)} impurities")
     return result
@@ -233,11 +237,11 @@ def _prepare(
     values = np.where(known, values, np.nan)
     pitch, shape = pixel_pitch(stack), (values.shape[1], values.shape[2])
     scaling, origin = _sampling(stack, name, bias, band, pitch, shape, k_range, k_mean, remarks)
-    maps, mask = scaling.resample(normalise(values[scaling.keep]))
-    del values
+    recorded = values[scaling.keep]
+    maps, mask = scaling.resample(normalise(recorded))
     if not scaling.identity or not mask.all():
         maps = np.nan_to_num(normalise(np.where(mask, maps, np.nan)), copy=False)
-    return _Field(maps, mask, scaling, name, derived, bias[scaling.keep], origin)
+    return _Field(maps, mask, scaling, name, derived, bias[scaling.keep], origin, recorded)
 
 
 def _sampling(
@@ -329,7 +333,7 @@ def _by_network(field: _Field, model: Model, mode: str) -> Generator[Progress, N
 
 def _second_look(
     field: _Field, found: _Found, kind: str, threshold: float, remarks: _Remarks, *, judge: bool
-) -> Generator[Progress, None, tuple[pd.DataFrame, dict[str, Any] | None]]:
+) -> Generator[Progress, None, tuple[pd.DataFrame, dict[str, Any] | None, FittedWaves | None]]:
     """Fit the candidates by multiple scattering, if there is a band to make waves of."""
     from friedel.refit.candidates import (
         DetectedCandidates,
@@ -337,10 +341,12 @@ def _second_look(
         RefitOptions,
         iter_refit_candidates,
     )
+    from friedel.refit.columns import energy_scale, fit_columns
+    from friedel.refit.fitted_waves import FittedWaves
 
     if "mass" not in field.band:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
-        return found[0], None
+        return found[0], None, None
     scaling = field.scaling
     band = Dispersion(*(field.band[name] for name in ("onset_mev", "mass", "broadening_mev")))
     result = yield from iter_refit_candidates(
@@ -350,7 +356,15 @@ def _second_look(
     )
     for text in result.remarks:
         remarks.add(text)
-    return result.table, result.summary()
+    if not result.used:
+        return result.table, result.summary(), None
+    waves = FittedWaves(
+        result.fitted, field.recorded, field.bias, band.complex_k(field.bias) * scaling.pixel_nm, scaling
+    )
+    energy_ev, per_ev = energy_scale(result.fitted, band, scaling.pixel_nm)
+    extra = fit_columns(result.fitted, result.point, result.start, field.mask.shape, per_ev)
+    about = result.summary() | {"phase_shift_bias_mv": band.onset_mev + 1e3 * energy_ev}
+    return pd.concat([result.table, extra], axis=1), about, waves
 
 
 def _physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Area) -> pd.DataFrame:
@@ -374,4 +388,7 @@ def _physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Ar
         "s": table["s"].to_numpy(dtype=float),
         "sigma_nm": table["sigma_px"].to_numpy(dtype=float) * scaling.pixel_nm,
     }
-    return pd.DataFrame({name: columns[name] for name in COLUMNS})
+    rest = [name for name in table.columns if name not in ("row", "column", "probability", "s", "sigma_px")]
+    return pd.DataFrame(
+        {name: columns[name] for name in COLUMNS} | {name: table[name].to_numpy() for name in rest}
+    )
