@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from friedel.errors import FriedelError
 from friedel.presenting import Presented
+
+if TYPE_CHECKING:
+    from friedel.refit.fitted_waves import FittedWaves
 
 #: Columns every table has, with their units. `row` and `column` are fractional pixel indices of the array as
 #: recorded in the file (integer = pixel centre); `x_nm`, `y_nm` count from the centre of pixel (0, 0);
@@ -73,6 +77,8 @@ class Detections(Presented):
         Plain JSON types only.
     checks : tuple of Check
         What was tested about the result. One that failed is also among the warnings.
+    waves : FittedWaves, optional
+        The fitted waves, if a refit was used.
     """
 
     table: pd.DataFrame
@@ -82,6 +88,7 @@ class Detections(Presented):
     area: tuple[tuple[int, int], tuple[int, int]]
     provenance: dict[str, Any] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    waves: FittedWaves | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         missing = [name for name in COLUMNS if name not in self.table.columns]
@@ -105,6 +112,27 @@ class Detections(Presented):
         """Candidates whose probability is at least `threshold` (0 to 1), a `pandas.DataFrame`."""
         keep = self.table["probability"].to_numpy() >= threshold
         return self.table[keep].reset_index(drop=True)
+
+    def model(self, index: int) -> np.ndarray:
+        """Fitted map of the voltage of this index among ``provenance["bias_mv"]``, shape (rows, columns) of `area`.
+
+        Raises
+        ------
+        FriedelError
+            If no refit was used.
+        """
+        return self._fitted_waves().model(index)
+
+    def residual(self, index: int) -> np.ndarray:
+        """Data minus `model`, shape (rows, columns) of `area`, in the units of the data; raises as `model`."""
+        return self._fitted_waves().residual(index)
+
+    def _fitted_waves(self) -> FittedWaves:
+        if self.waves is None:
+            raise FriedelError(
+                "There is no model of the maps: no refit was used. Detect with a quick or full refit."
+            )
+        return self.waves
 
     @property
     def positions(self) -> np.ndarray:

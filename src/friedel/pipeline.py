@@ -47,6 +47,7 @@ from friedel.stack import (
 
 if TYPE_CHECKING:
     from friedel.models.registry import Model
+    from friedel.refit.fitted_waves import FittedWaves
 
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
 MIN_HALF_WAVELENGTHS = 4
@@ -69,6 +70,7 @@ class _Field:
     fit_mask: np.ndarray  # `mask` without what was interpolated
     prepared: Prepared
     out_of_band: float  # share of the voltages outside the band
+    recorded: np.ndarray  # (bias, rows, columns), NaN where not acquired
 
 
 class _Remarks(list[str]):
@@ -213,14 +215,16 @@ def iter_detect_with(
         found = replace(found, threshold=threshold)
     kind = refit or _default_refit(prepared, found)
     about: dict[str, Any] | None = None
+    waves: FittedWaves | None = None
     if kind != "none":
         fit = _refit(prepared, found, kind, remarks, revise=_revises(prepared, found))
-        found, about = yield from share(fit, last, 0.99)
+        found, about, waves = yield from share(fit, last, 0.99)
     checks = check_all(_facts(prepared, found, about))
     for check in checks:
         if not check.passed and check.name not in _REMARKED:
             remarks.add(check.sentence)
     result = _assemble(stack, area, prepared, found, remarks, settings=settings, refit=about, checks=checks)
+    result = replace(result, waves=waves)
     yield Progress(1.0, f"{len(result)} impurities")
     return result
 
@@ -319,7 +323,8 @@ def _prepare(
         remarks.add(
             f"{100 * (1 - known.mean()):.0f} % of the pixels were not acquired; nothing is looked for there."
         )
-    values = normalise(np.where(known, prepared.maps, np.nan))
+    recorded = np.where(known, prepared.maps, np.nan)
+    values = normalise(recorded)
     maps, mask = scaling.resample(values)
     fit_mask = (
         mask & scaling.resample(np.where(prepared.filled, np.nan, values))[1]
@@ -330,7 +335,7 @@ def _prepare(
         maps = np.nan_to_num(normalise(np.where(mask, maps, np.nan)), copy=False)
     return _Field(
         maps, mask, scaling, chosen.name, chosen.derived, bias[used], origin, energy[used], fit_mask,
-        prepared, _out_of_band(band, energy),
+        prepared, _out_of_band(band, energy), recorded=recorded,
     )  # fmt: skip
 
 
@@ -445,7 +450,7 @@ def _default_refit(field: _Field, found: Candidates) -> str:
 
 def _refit(
     field: _Field, found: Candidates, kind: str, remarks: _Remarks, *, revise: bool
-) -> Generator[Progress, None, tuple[Candidates, dict[str, Any] | None]]:
+) -> Generator[Progress, None, tuple[Candidates, dict[str, Any] | None, FittedWaves | None]]:
     """Fit the candidates by multiple scattering, if there is a band to make waves of."""
     from friedel.refit.candidates import (
         DetectedCandidates,
@@ -453,10 +458,12 @@ def _refit(
         RefitOptions,
         iter_refit_candidates,
     )
+    from friedel.refit.columns import energy_scale, fit_columns
+    from friedel.refit.fitted_waves import FittedWaves
 
     if "mass" not in field.band:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
-        return found, None
+        return found, None, None
     scaling = field.scaling
     band = Dispersion(*(field.band[name] for name in ("onset_mev", "mass", "broadening_mev")))
     result = yield from iter_refit_candidates(
@@ -468,7 +475,14 @@ def _refit(
     )
     for text in result.remarks:
         remarks.add(text)
-    return replace(found, table=result.table), result.summary()
+    if not result.used:
+        return replace(found, table=result.table), result.summary(), None
+    k = band.complex_k(field.energy) * scaling.pixel_nm
+    waves = FittedWaves(result.fitted, field.recorded, field.bias, k, scaling)
+    energy_ev, per_ev = energy_scale(result.fitted, band, scaling.pixel_nm)
+    extra = fit_columns(result.fitted, result.point, result.start, field.mask.shape, per_ev)
+    about = result.summary() | {"phase_shift_bias_mv": band.onset_mev + 1e3 * energy_ev}
+    return replace(found, table=pd.concat([result.table, extra], axis=1)), about, waves
 
 
 def _assemble(
@@ -535,4 +549,7 @@ def _physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Ar
         "s": table["s"].to_numpy(dtype=float),
         "sigma_nm": table["sigma_px"].to_numpy(dtype=float) * scaling.pixel_nm,
     }
-    return pd.DataFrame({name: columns[name] for name in COLUMNS})
+    rest = [name for name in table.columns if name not in ("row", "column", "probability", "s", "sigma_px")]
+    return pd.DataFrame(
+        {name: columns[name] for name in COLUMNS} | {name: table[name].to_numpy() for name in rest}
+    )

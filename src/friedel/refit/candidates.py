@@ -35,6 +35,12 @@ class CandidateConstants:
         A refit that changes the wavevector by more than this share says so.
     min_explained : float
         A refit that explains a smaller share of the impurities is not used.
+    min_explained_structure : float
+        No probability rises where the waves explain a smaller share of the structure of the field, or of that around
+        the scatterer.
+    max_per_half_wavelength : float
+        Candidates that are fitted, per square of half a wavelength: waves cannot resolve more. The least probable
+        doubtful ones are left out; if the confident ones are more, the refit is.
     """
 
     edge_px: float = 1.0
@@ -42,6 +48,8 @@ class CandidateConstants:
     edge_confident: float = 0.95
     max_k_change: float = 0.015
     min_explained: float = 0.5
+    min_explained_structure: float = 0.5
+    max_per_half_wavelength: float = 0.5
 
 
 CANDIDATES = CandidateConstants()
@@ -115,6 +123,8 @@ class RefittedCandidates:
     fitted : Fitted
     point : array of int, shape (len(table),)
         Index of each row among the points of `fitted`, −1 where it was not fitted.
+    start : array, shape (m, 2)
+        Positions that the fit began with, as its given points.
     used : bool
         False if the fit explains too few of the impurities: then it is not used to revise positions or probabilities.
     kind : str
@@ -127,6 +137,7 @@ class RefittedCandidates:
     table: pd.DataFrame
     fitted: Fitted
     point: np.ndarray
+    start: np.ndarray
     used: bool
     kind: str
     confident: int
@@ -168,49 +179,92 @@ def iter_refit_candidates(
     -------
     RefittedCandidates
     """
-    table, schedule = detected.table, SCHEDULES[options.kind]
-    before = table["probability"].to_numpy(float)
-    floor = min(SELECTION.min_probability, options.threshold) if options.select else options.threshold
-    chosen = np.flatnonzero(before >= floor)
-    confident = before[chosen] >= options.threshold
+    table, kind = detected.table, options.kind
+    chosen, confident = _chosen(table["probability"].to_numpy(float), field, options)
     seen = table.iloc[chosen]
-    fitted = yield from iter_refit(
-        RefitInput(
-            maps=field.maps,
-            k=field.k,
-            mask=field.mask,
-            points=seen[["row", "column"]].to_numpy(float),
-            sigma=prior_sigma(seen, field.mask.shape, schedule),
-            doubtful=~confident,
-            pixel_nm=field.pixel_nm,
-        ),
-        schedule,
-    )
+    fitted = yield from iter_refit(_input(seen, confident, field, SCHEDULES[kind]), SCHEDULES[kind])
+    start = seen[["row", "column"]].to_numpy(float)
+    counts = int(confident.sum()), _dropped(fitted, confident, len(chosen))
+    doubt = _reason_not_to_use(fitted, confident, len(chosen), kind)
+    if doubt:
+        nothing = np.full(len(table), -1)
+        return RefittedCandidates(table, fitted.with_remarks(doubt), nothing, start, False, kind, *counts)
     given = ~fitted.new
-    delta_chi2 = fitted.delta_chi2[given][confident]
-    explained = int((delta_chi2 > 0).sum())  # neither left at the start position nor pruned
-    counts = int(confident.sum()), int((delta_chi2 == 0).sum())
-    if explained < CANDIDATES.min_explained * confident.sum():
-        fitted = fitted.with_remarks(
-            f"The {options.kind} refit explains only {explained} of {confident.sum()} impurities, and was left out: "
-            "positions and probabilities are those found before. Check the surface band."
-        )
-        return RefittedCandidates(table, fitted, np.full(len(table), -1), False, options.kind, *counts)
     sigma = np.where(fitted.kept[given], seen["sigma_px"], fitted.sigma[given])
     row, column = fitted.positions[given].T
     seen = seen.assign(row=row, column=column, sigma_px=sigma, point=np.flatnonzero(given))
     if options.select:
         seen = pd.concat([seen, new_candidates(fitted, detected)], ignore_index=True)
-        seen["probability"] = posterior_probability(
-            seen["probability"].to_numpy(float), fitted.delta_chi2, options.kind
-        )
+        network = seen["probability"].to_numpy(float)
+        posterior = posterior_probability(network, fitted.delta_chi2, kind)
+        seen["probability"] = np.where(is_explained(fitted), posterior, np.fmin(posterior, network))
     rest = table.drop(table.index[chosen]).assign(point=-1)
     table = pd.concat([seen, rest], ignore_index=True)
     table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
     point = table.pop("point").to_numpy(int)
-    return RefittedCandidates(
-        table, fitted.with_remarks(*_remarks(fitted)), point, True, options.kind, *counts
+    fitted = fitted.with_remarks(*_remarks(fitted))
+    return RefittedCandidates(table, fitted, point, start, True, kind, *counts)
+
+
+def _chosen(
+    probability: np.ndarray, field: RefitMaps, options: RefitOptions
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the candidates to fit, and which of these are confident; none if the confident ones are too many."""
+    floor = min(SELECTION.min_probability, options.threshold) if options.select else options.threshold
+    confident, limit = probability >= options.threshold, max_candidates(field)
+    if confident.sum() > limit:
+        return np.zeros(0, int), confident
+    chosen = np.flatnonzero(probability >= floor)
+    if len(chosen) > limit:
+        chosen = np.sort(chosen[np.argsort(-probability[chosen], kind="stable")][:limit])
+    return chosen, confident[chosen]
+
+
+def _input(seen: pd.DataFrame, confident: np.ndarray, field: RefitMaps, schedule: Schedule) -> RefitInput:
+    return RefitInput(
+        maps=field.maps,
+        k=field.k,
+        mask=field.mask,
+        points=seen[["row", "column"]].to_numpy(float),
+        sigma=prior_sigma(seen, field.mask.shape, schedule),
+        doubtful=None if not len(seen) else ~confident,
+        pixel_nm=field.pixel_nm,
     )
+
+
+def _dropped(fitted: Fitted, confident: np.ndarray, chosen: int) -> int:
+    """How many of the confident candidates the fit pruned; all of them where they were too many to be fitted."""
+    return int((fitted.given.delta_chi2[confident] == 0).sum()) if chosen else int(confident.sum())
+
+
+def _reason_not_to_use(fitted: Fitted, confident: np.ndarray, chosen: int, kind: str) -> str:
+    """Why the fit is not used to revise positions and probabilities; empty if it is."""
+    count = int(confident.sum())
+    if count and not chosen:
+        return (
+            f"The {kind} refit was left out: {count} impurities are more than waves of this length can resolve in the "
+            "field. Check the surface band, and whether the maps show a lattice or correlated noise."
+        )
+    # Neither left at the start position nor pruned.
+    explained = int((fitted.given.delta_chi2[confident] > 0).sum())
+    if explained < CANDIDATES.min_explained * count:
+        return (
+            f"The {kind} refit explains only {explained} of {count} impurities, and was left out: positions and "
+            "probabilities are those found before. Check the surface band."
+        )
+    return ""
+
+
+def max_candidates(field: RefitMaps) -> int:
+    """How many candidates the waves of a field can resolve."""
+    half = np.pi / float(np.abs(field.k.real).mean())
+    return int(np.ceil(CANDIDATES.max_per_half_wavelength * field.mask.sum() / half**2))
+
+
+def is_explained(fitted: Fitted) -> np.ndarray:
+    """Points whose probability may rise: the waves explain the field and the surroundings of the point, (n,)."""
+    least = CANDIDATES.min_explained_structure
+    return np.asarray((fitted.estimates.explained >= least) & (fitted.explained_share >= least))
 
 
 def prior_sigma(table: pd.DataFrame, shape: tuple[int, ...], schedule: Schedule) -> np.ndarray:

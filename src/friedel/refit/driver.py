@@ -18,6 +18,7 @@ from friedel.candidates.tiling import corners, even
 from friedel.progress import Progress, share
 from friedel.refit.bias_binning import BinnedMaps, bin_bias
 from friedel.refit.fitted import Estimates, Fitted, TileModel
+from friedel.refit.goodness import goodness
 from friedel.refit.iterations import iterate, run_final_iteration
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.state import FitState
@@ -157,14 +158,16 @@ def iter_refit(given: RefitInput, schedule: Schedule = FULL) -> Generator[Progre
 def _iter_tile(
     tile: _Tile, schedule: Schedule, pixel_nm: float | None
 ) -> Generator[Progress, None, _TileResult | None]:
-    """Fit one tile; None if it has too few pixels."""
+    """Fit one tile; None if it has too few pixels, or if the waves do not explain it."""
     data = FitData.from_maps(tile.binned, tile.mask)
     state = begin(data, tile.points - tile.corner, tile.width, tile.confident)
     if len(state.used) < DECISIONS.min_pixels:
         return None
     state.use_common_errors = schedule.common_errors
     with one_thread_each():
-        yield from iterate(data, state, schedule, pixel_nm)
+        finished = yield from iterate(data, state, schedule, pixel_nm)
+    if not finished:
+        return None
     given = state.scatterers.given
     if not given:  # the data support none of them
         nothing = Estimates.unknown(np.zeros((0, 2)), np.zeros(0), data.n_coefficients)
@@ -176,7 +179,8 @@ def _iter_tile(
     good, wider = consistent(data, state, tile.width[left], sigma[:given])
     supported = ~np.isin(np.arange(len(number)), to_prune(data, state, delta_chi2))
     with one_thread_each():
-        estimates = run_final_iteration(data, state, schedule, supported)
+        fit = goodness(data, state)
+        estimates = run_final_iteration(data, state, schedule, supported, fit)
     estimates.position[:] += tile.corner
     mine = (left < tile.own) & supported[:given]
     estimates.sigma[:given][good] *= wider[good]
@@ -187,11 +191,11 @@ def _iter_tile(
         good[mine],
         estimates.take(new),
         undetected,
-        _model(data, state, tile.corner),
+        _model(data, state, tile.corner, fit.explained),
     )
 
 
-def _model(data: FitData, state: FitState, corner: np.ndarray) -> TileModel:
+def _model(data: FitData, state: FitState, corner: np.ndarray, explained: float) -> TileModel:
     s = state.scatterers
     return TileModel(
         corner=(int(corner[0]), int(corner[1])),
@@ -203,6 +207,7 @@ def _model(data: FitData, state: FitState, corner: np.ndarray) -> TileModel:
         core=s.core,
         common_share=state.errors.common_share,
         unexplained_pixels=float((state.errors.weight[state.used] < ROBUST.fitting).mean()),
+        explained_share=explained,
     )
 
 

@@ -31,6 +31,10 @@ class Estimates:
         known over that with all fitted. Small where scatterers are crowded.
     inside_share : array, shape (N,)
         Share of the information in the scatterer's waves that lies inside the field.
+    explained : array, shape (N,)
+        Share of the structure around the scatterer that the fitted waves explain (`friedel.refit.goodness`).
+    core : array, shape (N,)
+        Radius of the core mask [px].
     """
 
     position: np.ndarray
@@ -40,6 +44,8 @@ class Estimates:
     delta_chi2: np.ndarray
     own_share: np.ndarray
     inside_share: np.ndarray
+    explained: np.ndarray
+    core: np.ndarray
 
     def __len__(self) -> int:
         return len(self.position)
@@ -62,9 +68,7 @@ class Estimates:
             np.array(sigma, float),
             np.full((n, n_coefficients), np.nan + 0j),
             np.full((n, width, width), np.nan),
-            np.full(n, np.nan),
-            np.full(n, np.nan),
-            np.full(n, np.nan),
+            *(np.full(n, np.nan) for _ in range(5)),
         )
 
     @classmethod
@@ -94,6 +98,8 @@ class TileModel:
         Share of the variance of the errors that all maps have in common.
     unexplained_pixels : float
         Share of the pixels outside the cores that do not fit the model.
+    explained_share : float
+        Share of the structure outside the cores that the fitted waves explain.
     """
 
     corner: tuple[int, int]
@@ -105,6 +111,7 @@ class TileModel:
     core: np.ndarray
     common_share: float
     unexplained_pixels: float
+    explained_share: float
 
     def summary(self) -> dict[str, Any]:
         """For the provenance."""
@@ -115,6 +122,7 @@ class TileModel:
             "herringbone_q_rad_per_px": [float(x) for x in self.shared.ripple.q],
             "common_share": float(self.common_share),
             "unexplained_pixels": float(self.unexplained_pixels),
+            "explained_share": float(self.explained_share),
         }
 
 
@@ -175,6 +183,12 @@ class Fitted:
     def delta_chi2(self) -> np.ndarray:
         """Δχ² of all points; 0 for a point that was dropped, NaN for one that was kept."""
         return self.estimates.delta_chi2
+
+    @property
+    def explained_share(self) -> float:
+        """Share of the structure outside the cores that the waves explain, mean of the tiles; NaN without a fit."""
+        shares = [tile.explained_share for tile in self.tiles]
+        return float(np.mean(shares)) if shares else float("nan")
 
     @property
     def dropped(self) -> np.ndarray:

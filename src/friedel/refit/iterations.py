@@ -8,6 +8,7 @@ import numpy as np
 
 from friedel.progress import Progress, share
 from friedel.refit.fitted import Estimates
+from friedel.refit.goodness import Goodness, goodness
 from friedel.refit.herringbone import HERRINGBONE, iter_ripple
 from friedel.refit.information import inside_shares, own_shares
 from friedel.refit.joint_fit.data import FitData
@@ -31,8 +32,14 @@ from friedel.refit.source_search import by_residual, by_score_test, in_field
 
 def iterate(
     data: FitData, state: FitState, schedule: Schedule, pixel_nm: float | None
-) -> Generator[Progress, None, None]:
-    """Amplitudes first, then everything; scatterers outside and the herringbone are added on the way."""
+) -> Generator[Progress, None, bool]:
+    """Amplitudes first, then everything; scatterers outside and the herringbone are added on the way.
+
+    Returns
+    -------
+    bool
+        False if it was stopped, because the waves explain next to nothing of the structure in the maps.
+    """
     total = len(schedule.iterations)
     for number, iteration in enumerate(schedule.iterations):
         before = state.scatterers.position[: state.scatterers.given].copy()
@@ -40,6 +47,8 @@ def iterate(
         yield Progress((number + 0.7) / total, f"refit: {len(state.scatterers)} scatterers")
         if number >= DECISIONS.shared_from:
             adjust_gain(data, state)
+        if number == DECISIONS.shared_from and goodness(data, state).explained < DECISIONS.stop_below:
+            return False
         if iteration.shared:
             drop_small_drift(state)
         if iteration.cores:
@@ -47,7 +56,7 @@ def iterate(
         if iteration.prune:
             remove_scatterers(data, state, to_prune(data, state, state.delta_chi2(), early=True))
             if not state.scatterers.given:
-                return
+                return True
             continue
         if iteration.search is not None:
             search = by_score_test if schedule.score_test else by_residual
@@ -61,6 +70,7 @@ def iterate(
             break
     if not state.settled:
         step(data, state)
+    return True
 
 
 def _fit_once(data: FitData, state: FitState, iteration: Iteration, number: int) -> None:
@@ -96,7 +106,7 @@ def _add_ripple(
 
 
 def run_final_iteration(
-    data: FitData, state: FitState, schedule: Schedule, supported: np.ndarray
+    data: FitData, state: FitState, schedule: Schedule, supported: np.ndarray, fit: Goodness
 ) -> Estimates:
     """Estimates of all scatterers after one more iteration, without those that are not supported.
 
@@ -104,7 +114,7 @@ def run_final_iteration(
     the last iteration cheap. The estimates are those of before where it would still be expensive.
     """
     iteration = schedule.final_iteration
-    estimates = _estimates(data, state, schedule.sigma_scale)
+    estimates = _estimates(data, state, schedule.sigma_scale, fit)
     s = state.scatterers
     strong = estimates.delta_chi2 > DECISIONS.min_delta_chi2_outside
     counts = supported & ((s.number >= 0) | in_field(s.position, data.mask) | strong)
@@ -120,13 +130,13 @@ def run_final_iteration(
     subsample(data, state, maps, pixels)
     update_weights(data, state)
     step(data, state, shared=iteration.shared, check=iteration.check)
-    final = _estimates(data, state, schedule.final_sigma_scale)
+    final = _estimates(data, state, schedule.final_sigma_scale, fit.take(counts))
     final.delta_chi2[:] = estimates.delta_chi2[counts]
     estimates.put(counts, final)
     return estimates
 
 
-def _estimates(data: FitData, state: FitState, sigma_scale: float) -> Estimates:
+def _estimates(data: FitData, state: FitState, sigma_scale: float, fit: Goodness) -> Estimates:
     """What the settled fit says of its scatterers."""
     curvature, s = state.settled_curvature(), state.scatterers
     return Estimates(
@@ -137,4 +147,6 @@ def _estimates(data: FitData, state: FitState, sigma_scale: float) -> Estimates:
         delta_chi2=curvature.delta_chi2(s.coefficients),
         own_share=own_shares(curvature),
         inside_share=inside_shares(data, s.position),
+        explained=fit.local,
+        core=s.core.copy(),
     )

@@ -45,6 +45,8 @@ class DecisionConstants:
         Δχ² below which a scatterer outside the field is left out of the final iteration.
     shared_from : int
         First iteration that fits wavevector, drift and row gains.
+    stop_below : float
+        Explained share of the structure below which the fit stops after that iteration.
     """
 
     min_prior_sigma_px: float = 0.3
@@ -63,6 +65,7 @@ class DecisionConstants:
     min_delta_chi2: float = 7.5
     min_delta_chi2_outside: float = 30.0
     shared_from: int = 2
+    stop_below: float = 0.2
 
 
 DECISIONS = DecisionConstants()

@@ -1,0 +1,58 @@
+"""Flags of a point: one table of names, bits and sentences, from which the docs are made, too."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+import numpy as np
+
+
+class PointFlag(IntFlag):
+    """What to know of a point; a point may have several."""
+
+    KEPT = 1
+    ADDED = 2
+    BORDER = 4
+    CORE = 8
+    CROWDED = 16
+    MOVED = 32
+    OUTSIDE_PRIOR = 64
+    UNEXPLAINED = 128
+    BY_HAND = 256
+    BAD_DATA = 512
+
+    @property
+    def sentence(self) -> str:
+        """What the flag means."""
+        return SENTENCES[self]
+
+
+#: What each flag means.
+SENTENCES: dict[PointFlag, str] = {
+    PointFlag.KEPT: "The fit did not explain the point: position and probability are those of the network.",
+    PointFlag.ADDED: "The fit added the point; the network did not list it.",
+    PointFlag.BORDER: "The point lies within half a wavelength of the border: scatterers outside are known badly.",
+    PointFlag.CORE: "The core mask of the point is larger than usual: its surroundings do not follow the model.",
+    PointFlag.CROWDED: "Most of the information on the position is shared with neighbours.",
+    PointFlag.MOVED: "The fit moved the point by more than one pixel.",
+    PointFlag.OUTSIDE_PRIOR: "The scattering amplitude is larger than that of any elastic or absorbing scatterer.",
+    PointFlag.UNEXPLAINED: "The waves around the point are not explained: its probability was not raised.",
+    PointFlag.BY_HAND: "The point was added by hand.",
+    PointFlag.BAD_DATA: "Pixels at the point were not acquired or are bad.",
+}
+
+
+def names(flags: int) -> list[str]:
+    """Names of the flags in lower case, as written in tables: ``["added", "border"]``.
+
+    Parameters
+    ----------
+    flags : int
+        Sum of bits.
+    """
+    return [one.name.lower() for one in PointFlag if flags & one and one.name]
+
+
+def text(flags: np.ndarray) -> list[str]:
+    """The names of several points' flags, each joined by spaces."""
+    return [" ".join(names(int(one))) for one in flags]
