@@ -35,7 +35,7 @@ def main() -> None:
         "as recorded": raw[0],
         "plane removed": level(raw, rows=False)[0],
         "bad data and line offsets removed": cleaned.maps[0],
-        "structures masked, background removed, clipped": done.maps[0],
+        "slow background removed, outliers clipped": done.maps[0],
     }
     figure, axes = plt.subplots(2, 2, figsize=(9, 6.4), layout="constrained")
     extent = (0, raw.shape[2] * pitch[1], raw.shape[1] * pitch[0], 0)
