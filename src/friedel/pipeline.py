@@ -18,7 +18,7 @@ import friedel
 from friedel._util.malloc import keep_freed_memory
 from friedel.candidates.peaks import candidates
 from friedel.classical import detect as classical
-from friedel.detections import COLUMNS, Detections
+from friedel.detections import COLUMNS, Check, Detections
 from friedel.dispersion_fit.fourier_ring import fit_dispersion
 from friedel.errors import FriedelError, FriedelWarning, ModelError, PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion, resolve
@@ -192,6 +192,9 @@ def iter_detect(
     if refit != "none":
         again = _second_look(field, found, refit, threshold, remarks, judge=judge)
         table, extra["refit"] = yield from share(again, last, 0.99)
+    if network is not None and field.band.get("origin") == "assumed":
+        # Without a band and a ring S is no probability: candidates are listed by S alone.
+        table, probability = table.assign(probability=np.nan), np.full_like(probability, np.nan)
     checks = check_all(_facts(field, table, float(threshold), extra, method == "network"))
     for check in checks:
         if not check.passed and check.name not in _REMARKED:
@@ -214,7 +217,7 @@ def iter_detect(
             "bias_mv": [float(v) for v in field.bias],
             "energy_mev": [float(v) for v in field.energy],
             "prepare": field.prepared.summary() if settings else None,
-            "checks": [asdict(check) for check in checks],
+            "checks": [_plain(check) for check in checks],
             "k_rad_per_px": [float(field.scaling.k.min()), float(field.scaling.k.max())],
             "rescale": [float(v) for v in field.scaling.step],
             "pixel_nm": float(field.scaling.pixel_nm),
@@ -299,6 +302,11 @@ def _prepare(
     )  # fmt: skip
 
 
+def _plain(check: Check) -> dict[str, Any]:
+    """A check as JSON types; a value that could not be measured is None."""
+    return {name: None if value != value else value for name, value in asdict(check).items()}
+
+
 def _out_of_band(band: Dispersion | None, energy: np.ndarray) -> float:
     return 0.0 if band is None else float((~np.isfinite(band.k(energy))).mean())
 
@@ -361,7 +369,7 @@ def _sampling(
     remarks.add(
         "No surface band was given and the FFT shows no Friedel ring: the map is taken at its own sampling, as if its "
         f"wavevector were {middle / pixel:.3g} nm⁻¹ at every voltage. The data may lie outside the method's range; "
-        "do not trust these probabilities. Give --material, or --onset-mev and --mass."
+        "no probability is listed. Give --material, or --onset-mev and --mass."
     )
     scaling = plan(np.full(len(bias), middle / pixel), (pixel, pixel), shape, k_range, least_pixels=1)
     return scaling, {"k_per_nm": middle / pixel, "origin": "assumed"}
