@@ -20,12 +20,12 @@ from friedel._util.malloc import keep_freed_memory
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.candidates.result import Candidates
 from friedel.classical import detect as classical
-from friedel.detections import COLUMNS, Detections
+from friedel.detections import COLUMNS, Check, Detections
 from friedel.dispersion_fit.fourier_ring import fit_dispersion
 from friedel.errors import FriedelWarning, PhysicsError, StackError
 from friedel.physics.dispersion import MATERIALS, Dispersion, resolve
 from friedel.prepare.channel import choose
-from friedel.prepare.checks import Check, Facts, check_all
+from friedel.prepare.checks import Facts, check_all
 from friedel.prepare.prepared import Prepared
 from friedel.prepare.run import clean, flatten
 from friedel.prepare.step import Step
@@ -219,6 +219,10 @@ def iter_detect_with(
     if kind != "none":
         fit = _refit(prepared, found, kind, remarks, revise=_revises(prepared, found))
         found, about, waves = yield from share(fit, last, 0.99)
+    if found.calibrated and prepared.band.get("origin") == "assumed":
+        # Without a band and a ring S is no probability: candidates are listed by S alone.
+        unknown = np.full_like(found.probability, np.nan)
+        found = replace(found, table=found.table.assign(probability=np.nan), probability=unknown)
     checks = check_all(_facts(prepared, found, about))
     for check in checks:
         if not check.passed and check.name not in _REMARKED:
@@ -339,6 +343,11 @@ def _prepare(
     )  # fmt: skip
 
 
+def _plain(check: Check) -> dict[str, Any]:
+    """A check as JSON types; a value that could not be measured is None."""
+    return {name: None if value != value else value for name, value in asdict(check).items()}
+
+
 def _out_of_band(band: Dispersion | None, energy: np.ndarray) -> float:
     return 0.0 if band is None else float((~np.isfinite(band.k(energy))).mean())
 
@@ -401,7 +410,7 @@ def _sampling(
     remarks.add(
         "No surface band was given and the FFT shows no Friedel ring: the map is taken at its own sampling, as if its "
         f"wavevector were {middle / pixel:.3g} nm⁻¹ at every voltage. The data may lie outside the method's range; "
-        "do not trust these probabilities. Give the surface band: a material, or its onset and effective mass.",
+        "no probability is listed. Give the surface band: a material, or its onset and effective mass.",
         settings=("dispersion",),
     )
     scaling = plan(np.full(len(bias), middle / pixel), (pixel, pixel), shape, k_range, least_pixels=1)
@@ -518,7 +527,7 @@ def _assemble(
             "bias_mv": [float(v) for v in field.bias],
             "energy_mev": [float(v) for v in field.energy],
             "prepare": field.prepared.summary(),
-            "checks": [asdict(check) for check in checks],
+            "checks": [_plain(check) for check in checks],
             "k_rad_per_px": [float(scaling.k.min()), float(scaling.k.max())],
             "rescale": [float(v) for v in scaling.step],
             "pixel_nm": float(scaling.pixel_nm),

@@ -1,8 +1,8 @@
 """Measured fields whose scatterers are known: the default method on each, as recorded and from the waves alone.
 
-A field is an ``.npz`` file with ``maps`` (bias, y, x) as measured, ``ref`` (row, column), ``bias`` [mV], ``pixel_nm`` (y, x)
-and, where given, ``waves`` (the same maps with the scatterers replaced by their surroundings), ``ign`` (row, column,
-radius [nm]: points there are neither right nor false), ``ref_note`` (a reference that is incomplete) and ``material``.
+A field is an ``.npz`` file with ``maps`` (bias, y, x) as measured, ``ref`` (row, column), ``bias`` [mV], ``pixel_nm``
+(y, x) and, where given, ``waves`` (the same maps with the scatterers replaced by their surroundings), ``ign`` (row,
+column, radius [nm]: points there do not count), ``ref_note`` (the reference is incomplete), ``material``.
 """
 
 from __future__ import annotations

@@ -70,16 +70,18 @@ def find_bad(values: np.ndarray, level: np.ndarray) -> BadData:
     wild = wild_pixels(level)
     spectra = wild_spectra(np.where(wild, np.nan, level)) | (wild.mean(axis=0) >= MOST)
     if wild.any() or spectra.any():
-        alone = int((wild & ~spectra).any(axis=0).sum())
-        steps.append(
-            Step(
-                "wild pixels",
-                float((wild | spectra).mean()),
-                f"{_some(int(spectra.sum()), 'bad spectrum', 'bad spectra')} and "
-                f"{_some(alone, 'pixel')} with wild values.",
-            )
-        )
+        steps.append(_wild(wild, spectra))
     return BadData(bad | wild | spectra, tuple(steps))
+
+
+def _wild(wild: np.ndarray, spectra: np.ndarray) -> Step:
+    """Say how many wild pixels and, where there are spectra, how many bad ones of them."""
+    share = float((wild | spectra).mean())
+    if len(wild) < 3:
+        return Step("wild pixels", share, f"{_some(int(wild.sum()), 'wild pixel')}.")
+    alone = int((wild & ~spectra).any(axis=0).sum())
+    whole = _some(int(spectra.sum()), "bad spectrum", "bad spectra")
+    return Step("wild pixels", share, f"{whole} and {_some(alone, 'pixel')} with wild values.")
 
 
 def repeated(values: np.ndarray) -> np.ndarray:

@@ -91,7 +91,9 @@ def check_all(facts: Facts) -> tuple[Check, ...]:
 
 def _ring(facts: Facts) -> list[Check]:
     if not facts.band_given:
-        text = "No surface band is known and the Fourier transform shows no ring: these probabilities are not calibrated."
+        text = (
+            "No surface band is known and the Fourier transform shows no ring: no probability is calibrated."
+        )
         return [Check("ring", float("nan"), RING, False, text)]
     ring = facts.ring
     if not np.isfinite(ring.height):
@@ -111,8 +113,8 @@ def _ring(facts: Facts) -> list[Check]:
         text = (
             "No other wavevector has a higher ring."
             if agrees
-            else f"The highest ring in the Fourier transform lies at {ring.elsewhere_factor:.2f} times the wavevector of "
-            "the band. Check the material, the voltages and the pixel size."
+            else f"The highest ring in the Fourier transform lies at {ring.elsewhere_factor:.2f} times the wavevector "
+            "of the band. Check the material, the voltages and the pixel size."
         )
         checks.append(Check("band", excess, OTHER_RING, bool(agrees), text))
     return checks
@@ -132,11 +134,7 @@ def _points(facts: Facts) -> list[Check]:
     if facts.calibrated and facts.voltages >= 3 and count >= FEW:
         sure = float((facts.probability > 0.99).mean())
         text = f"{100 * sure:.0f} % of the impurities have a probability above .99"
-        text += (
-            "."
-            if sure >= SURE
-            else ": so many doubtful ones are typical of a field that the network does not know."
-        )
+        text += "." if sure >= SURE else ": so few are typical of a field unlike the training data."
         checks.append(Check("sure", sure, SURE, bool(sure >= SURE), text))
     return checks
 
@@ -173,7 +171,7 @@ def _record(facts: Facts) -> list[Check]:
             "voltages",
             facts.voltages_out,
             0.5,
-            f"{100 * facts.voltages_out:.0f} % of the maps are outside the band",
+            f"{100 * facts.voltages_out:.0f} % of the maps lie off the band",
         ),
         _most("bad data", facts.lost, LOST, f"{100 * facts.lost:.1f} % of the values are bad or missing"),
     ]

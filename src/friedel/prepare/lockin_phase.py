@@ -7,8 +7,8 @@ import numpy as np
 from friedel.prepare.robust import nanmedian, spread
 from friedel.prepare.step import Step
 
-#: Every map's median must lie so many robust standard deviations below zero.
-NEGATIVE = 1.0
+#: Every map's median must lie so many robust standard deviations below zero, and this share of its values, too.
+NEGATIVE, SHARE = 1.0, 0.95
 
 
 def upright(values: np.ndarray) -> tuple[np.ndarray, list[Step]]:
@@ -25,7 +25,8 @@ def upright(values: np.ndarray) -> tuple[np.ndarray, list[Step]]:
     """
     centre, width = nanmedian(values, axis=(1, 2)), spread(values, axis=(1, 2))
     known = np.isfinite(centre)
-    if not known.any() or not (centre[known] < -NEGATIVE * width[known]).all():
+    below = (values[known] < 0).sum(axis=(1, 2)) >= SHARE * np.isfinite(values[known]).sum(axis=(1, 2))
+    if not known.any() or not (below & (centre[known] < -NEGATIVE * width[known])).all():
         return values, []
     text = "dI/dV is negative at every voltage: it is inverted, as if the lock-in phase were off by 180°."
     return -values, [Step("lock-in phase", 180.0, text, notable=True)]

@@ -135,7 +135,7 @@ def flatten(
                 Step(
                     "high-pass",
                     float(high.mean()),
-                    f"The slow background of {int(high.sum())} maps is subtracted.",
+                    f"The slow background of {int(high.sum())} of {len(high)} maps is subtracted.",
                 )
             )
         maps = np.where(high[:, None, None], maps - ground, maps)
