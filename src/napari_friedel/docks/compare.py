@@ -8,30 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QDoubleSpinBox,
     QFileDialog,
-    QLabel,
-    QPushButton,
-    QSlider,
-    QSpinBox,
 )
 
 from friedel.errors import StackError
 from friedel.progress import Progress
 from friedel.stack import channel_names, didv, image_names
+from napari_friedel.docks.compare_form import ROWS, CompareForm
 from napari_friedel.jobs import Job
 from napari_friedel.layers import reference, results
 from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
 from napari_friedel.layers.stack_layers import add_layer, map_layer, map_of, stack_of
-from napari_friedel.widgets import Dock, JobBar, LayerBox, button, hint
 from napari_friedel.widgets.place_box import PlaceBox
 
-ROWS = ("precision", "recall", "F1", "by chance")
 
-
-class ReferenceDock(Dock):
+class ReferenceDock(CompareForm):
     """Dock "Compare"."""
 
     tab = "Compare"
@@ -50,68 +42,6 @@ class ReferenceDock(Dock):
         self.share_stack(self.stack)
         self._choose_likely()
         self._map_changed()
-
-    # --- the form -------------------------------------------------------------------------------------------------
-
-    def _build_maps(self) -> None:
-        rows = self.group("Maps")
-        self.stack = LayerBox(self.viewer, lambda x: kind_of(x) == "stack")
-        self.map = LayerBox(self.viewer, reference.is_map, none="–")
-        self.open = QPushButton("Open a map…")
-        self.opacity = QSlider(Qt.Orientation.Horizontal)
-        self.opacity.setRange(0, 100)
-        self.opacity.setValue(60)
-        self.opacity.setToolTip(
-            "Opacity of the reference map, which lies over the stack and below the points"
-        )
-        self.stack.setToolTip("The stack whose result is compared")
-        self.map.setToolTip("A map of bound states at the band onset, or any map with a pixel size")
-        self.open.setToolTip("Open the reference map from a file of its own")
-        self.figure = button(
-            "Points over the map", "The picture of the paper's Fig. 3: the result's points on this map"
-        )
-        rows.addRow("Stack", self.stack)
-        rows.addRow("Reference", self.map)
-        rows.addRow("", self.open)
-        rows.addRow("Opacity", self.opacity)
-        rows.addRow(self.figure)
-
-    def _build_result(self) -> None:
-        rows = self.group("Agreement")
-        self.source = LayerBox(self.viewer, self._can_be_reference, none="From the map (EM, BIC)")
-        self.number = QSpinBox()
-        self.number.setRange(0, 2000)
-        self.number.setSpecialValueText("by BIC")
-        self.number.setToolTip(
-            "Number of impurities in the reference map; by the Bayesian information criterion if 0"
-        )
-        self.tolerance = QDoubleSpinBox()
-        self.tolerance.setRange(0.1, 20)
-        self.tolerance.setSingleStep(0.1)
-        self.tolerance.setValue(1.0)
-        self.tolerance.setSuffix(" px")
-        self.tolerance.setToolTip("Points nearer than this are the same impurity")
-        self.source.setToolTip(
-            "Where the reference's positions come from: the map, a table, or another result"
-        )
-        self.bar = JobBar(self.job, "Compare")
-        rows.addRow("Positions", self.source)
-        rows.addRow("How many", self.number)
-        rows.addRow("Within", self.tolerance)
-        rows.addRow(self.bar)
-        self.counts = QLabel("")
-        self.counts.setWordWrap(True)
-        self.counts.setTextFormat(Qt.TextFormat.RichText)
-        rows.addRow(self.counts)
-        self.table = {name: QLabel("–") for name in ROWS}
-        for name, label in self.table.items():
-            rows.addRow(name, label)
-        rows.addRow(
-            hint(
-                "“By chance”: the recall that as many random points would reach. Not every impurity binds a state, "
-                "so a point without a partner need not be wrong."
-            )
-        )
 
     def _connect(self) -> None:
         self.open.clicked.connect(self.safely(self._ask_file))
@@ -175,11 +105,6 @@ class ReferenceDock(Dock):
             points = results.find(self.viewer, self.stack.layer(), kind)
             if points is not None:
                 points.visible = True
-
-    def _can_be_reference(self, layer: Any) -> bool:
-        if kind_of(layer) == "impurities":  # another result: model A against B, today against yesterday
-            return not known(layer, ImpuritiesInfo).current
-        return kind_of(layer) == "truth" or _is_plain_points(layer)
 
     def _map_changed(self, *_: Any) -> None:
         layer = self.map.layer()
@@ -348,7 +273,3 @@ def _shifted(result: Any, origin: np.ndarray) -> Any:
         matched[name] += offset
         matched[f"reference_{name}"] += offset
     return replace(result, matched=matched, missed=result.missed + origin, false=result.false + origin)
-
-
-def _is_plain_points(layer: Any) -> bool:
-    return type(layer).__name__ == "Points" and kind_of(layer) in ("", "table")

@@ -6,35 +6,23 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
     QInputDialog,
-    QTabWidget,
 )
 
 from friedel.errors import ModelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
-from friedel.settings import FineTuneSettings
 from napari_friedel import tuning
+from napari_friedel.docks.fine_tune_form import CURVES, FineTuneForm
 from napari_friedel.jobs import Job, State, release_memory
 from napari_friedel.layers import results
-from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
-from napari_friedel.layers.stack_layers import stack_of
-from napari_friedel.layers.viewing import stack_index
+from napari_friedel.layers.info import ImpuritiesInfo, known
 from napari_friedel.tuning import Session
-from napari_friedel.widgets import Dock, JobBar, LayerBox, button, form_for
-from napari_friedel.widgets.band_box import CUSTOM, BandBox
-from napari_friedel.widgets.outcome_box import OutcomeBox, show_before, show_preview
-from napari_friedel.widgets.plots import COLOURS, Plot
-
-CURVES = (
-    ("L₀", ("L0", "held_out_L0"), ("training", "held out")),
-    ("Entropy", ("L_reg", "entropy"), ("training", "held out")),
-    ("Agreement", ("agreement", "f1"), ("share found", "F1")),
-)
+from napari_friedel.widgets.band_box import CUSTOM
+from napari_friedel.widgets.outcome_box import show_before, show_preview
+from napari_friedel.widgets.plots import COLOURS
 
 
-class FineTuneDock(Dock):
+class FineTuneDock(FineTuneForm):
     """Dock "Fine-tune"."""
 
     tab = "Fine-tune"
@@ -56,65 +44,6 @@ class FineTuneDock(Dock):
         self._stack_changed()
         self._offer_unfinished()
 
-    # --- the form -------------------------------------------------------------------------------------------------
-
-    def _build_choices(self) -> None:
-        rows = self.group("Start from")
-        self.stack = LayerBox(self.viewer, lambda x: kind_of(x) == "stack")
-        self.model = QComboBox()
-        self.fill_models()
-        self.use_points = QCheckBox("Learn from my corrected points")
-        self.use_reference = QCheckBox("Follow the agreement with the reference")
-        self.use_reference.setChecked(True)
-        self.use_reference.setToolTip("Only shown, never learned from")
-        self.use_points.setToolTip("Points that you added, accepted or rejected count in the loss")
-        self.stack.setToolTip("The sample")
-        self.model.setToolTip("The model that the fine-tuning starts from; it is never overwritten")
-        rows.addRow("Stack", self.stack)
-        rows.addRow("Model", self.model)
-        rows.addRow(self.use_points)
-        rows.addRow(self.use_reference)
-        self.band = BandBox(self.current, self.viewer, lambda: stack_index(self.viewer, self.stack.layer()))
-        self.band.ring.hide()
-        self.form.addWidget(self.band)
-
-    def _build_run(self) -> None:
-        names = ("epochs", "alpha", "learning_rate", "noise", "device", "seed")
-        self.options = form_for(
-            FineTuneSettings,
-            names,
-            choices={"device": lambda: ("auto", "cpu", "cuda", "mps")},
-            folded="Advanced",
-        )
-        self.form.addWidget(self.options)
-        self.defaults = button("Defaults", "The settings with which the gain was measured")
-        self.defaults.clicked.connect(self.options.reset)
-        self.form.addWidget(self.defaults)
-        self.bar = JobBar(self.job, "Fine-tune")
-        self.bar.start.setToolTip(
-            "Train on simulations of this sample, with the confidence regulariser on its data"
-        )
-        self.form.addWidget(self.bar)
-        self.resume = button("Resume", "Go on with the fine-tuning that was stopped")
-        self.resume.setVisible(False)
-        self.preview = QCheckBox("Preview S on the map while it trains")
-        self.preview.setToolTip("A layer below the points that goes when the training ends")
-        self.form.addWidget(self.resume)
-        self.form.addWidget(self.preview)
-        self.outcome = OutcomeBox()
-        self.form.addWidget(self.outcome)
-        self.tabs = QTabWidget()
-        self.tabs.setVisible(False)  # nothing to draw yet
-        self.plots = []
-        for title, _, names in CURVES:
-            plot = Plot("step", title, viewer=self.viewer, height=170)
-            plot.legend()
-            for name, colour in zip(names, ("first", "second"), strict=True):
-                plot.curve(name, [], [], COLOURS[colour])
-            self.plots.append(plot)
-            self.tabs.addTab(plot, title)
-        self.form.addWidget(self.tabs)
-
     def _connect(self) -> None:
         self.stack.currentIndexChanged.connect(self._stack_changed)
         self.listener.on(results.EVENTS.changed, self._count_corrections)
@@ -133,22 +62,7 @@ class FineTuneDock(Dock):
         self.outcome.keep.clicked.connect(self.safely(self._ask_name))
         self.outcome.revert.clicked.connect(self.safely(self.throw_away))
 
-    def fill_models(self, _name: str = "") -> None:
-        """List the models that can be fine-tuned."""
-        from friedel.models.registry import list_models
-
-        chosen = self.model.currentData() or "friedel"
-        self.model.clear()
-        for info in list_models():
-            if not info.problem:
-                self.model.addItem(info.name if info.bundled else f"{info.name} (yours)", info.name)
-        self.model.setCurrentIndex(max(self.model.findData(chosen), 0))
-
     # --- what is there --------------------------------------------------------------------------------------------
-
-    def current(self) -> tuple[Any, str]:
-        """The chosen stack and its channel."""
-        return stack_of(self.stack.layer())
 
     def _stack_changed(self, *_args: Any) -> None:
         if self.shared.band is None:

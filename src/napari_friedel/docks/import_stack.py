@@ -8,20 +8,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
     QFileDialog,
     QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
     QWidget,
 )
 
 from friedel.errors import FriedelError, StackError
 from friedel.io.axes import override_axes
 from friedel.progress import Progress
-from friedel.settings import ImportSettings, setting
 from friedel.stack import (
     DIMS,
     channel_names,
@@ -31,6 +25,7 @@ from friedel.stack import (
     row_direction,
     turned_over,
 )
+from napari_friedel.docks.import_form import ImportForm
 from napari_friedel.jobs import Job
 from napari_friedel.layers import linking
 from napari_friedel.layers.describe import describe
@@ -39,14 +34,10 @@ from napari_friedel.layers.info import KEY, StackInfo, kind_of, known, update
 from napari_friedel.layers.plain import parse_bias, plain_array, plain_stack
 from napari_friedel.layers.stack_layers import add_layer, stack_layer, stack_layers, stack_of
 from napari_friedel.layers.viewing import stack_index
-from napari_friedel.widgets import Dock, JobBar, LayerBox, button, hint, side_by_side
-from napari_friedel.widgets.plots import Plot
 from napari_friedel.widgets.session_box import SessionBox
 
-AXES = {"byx": "bias, y, x", "yxb": "y, x, bias"}
 
-
-class ImportDock(Dock):
+class ImportDock(ImportForm):
     """Dock "Import"."""
 
     tab = "Import"
@@ -73,74 +64,6 @@ class ImportDock(Dock):
         self._replaced: dict[Any, Any] = {}
         self.share_stack(self.layer)
         self._layer_changed()
-
-    def _build_open(self) -> None:
-        rows = self.group("Open")
-        self.bar = JobBar(self.job, "Open files…")
-        self.folder = button(
-            "Open a folder…", "A folder of point spectra that form a grid, or of images at different bias"
-        )
-        self.bar.start.setToolTip(
-            "Several files are read as one stack: spectra of a grid, images at different bias"
-        )
-        self.bar.start.clicked.connect(self.safely(self._ask_files))
-        self.folder.clicked.connect(self.safely(self._ask_folder))
-        rows.addRow(self.bar)
-        rows.addRow(self.folder)
-
-    def _build_layer(self) -> None:
-        rows = self.group("Layer")
-        self.layer = LayerBox(
-            self.viewer, lambda x: type(x).__name__ == "Image" and kind_of(x) in ("stack", "")
-        )
-        self.about = QLabel("")
-        self.about.setWordWrap(True)
-        self.layer.setToolTip("The layer whose channel, voltages and pixel size are set here")
-        self.channel = QComboBox()
-        self.channel.setToolTip("The channel that is shown and searched; a current is differentiated")
-        self.plot = Plot("x (nm)", "y (nm)", viewer=self.viewer, height=190)
-        self.plot.square()
-        rows.addRow("Layer", self.layer)
-        rows.addRow(self.about)
-        rows.addRow("Channel", self.channel)
-        rows.addRow(self.plot)
-
-    def _build_axes(self) -> None:
-        rows = self.group("Axes")
-        self.axes = QComboBox()
-        for key, text in AXES.items():
-            self.axes.addItem(text, key)
-        self.axes.setToolTip(setting(ImportSettings, "axes").help)
-        self.bias = QLineEdit()
-        self.bias.setPlaceholderText("-230:20, -230:20:2, or every voltage: -200, -150, …")
-        self.bias.setToolTip(setting(ImportSettings, "bias").help + " START:STOP or START:STOP:STEP.")
-        self.unit = QComboBox()
-        self.unit.addItems(["mV", "V"])
-        self.unit.setToolTip("Unit of the voltages that are typed here")
-        self.pixel = QLineEdit()
-        self.pixel.setToolTip(setting(ImportSettings, "pixel_nm").help + " In nm.")
-        self.pixel.setPlaceholderText("0.469, or along y, x: 0.469, 0.47")
-        self.top = QCheckBox("First row at the top (y falls with the row)")
-        self.top.setToolTip("How the map lies under the tip; the data are not changed")
-        self.mirror = QCheckBox("Mirror left–right")
-        self.mirror.setToolTip("Where columns run from right to left")
-        self.apply = button("Make stack", "Give the layer its voltages and its pixel size")
-        self.back = button(
-            "Back to the plain layer", "Take the stack away and bring the layer back that it was made of"
-        )
-        self.back.setVisible(False)
-        self.apply.setStyleSheet("QPushButton { font-weight: bold; }")
-        rows.addRow("Axes are", self.axes)
-        rows.addRow("Bias", side_by_side(self.bias, self.unit))
-        rows.addRow("Pixel (nm)", self.pixel)
-        rows.addRow(self.top)
-        rows.addRow(self.mirror)
-        rows.addRow(_right(self.apply))
-        rows.addRow(self.back)
-        rows.addRow(
-            hint("The data are never resampled here; “first row” only says how the map lies under the tip.")
-        )
-        self._rows = rows
 
     # --- opening --------------------------------------------------------------------------------------------------
 
@@ -375,12 +298,3 @@ def _pixel(text: str | None) -> Any:
     if len(values) > 2:
         raise StackError("Give one pixel size, or two: along y, along x.")
     return values[0] if len(values) == 1 else (values[0], values[1])
-
-
-def _right(widget: QWidget) -> QWidget:
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.addStretch(1)
-    row.addWidget(widget)
-    return holder

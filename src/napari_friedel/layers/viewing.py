@@ -73,7 +73,6 @@ class Keeper:
         self._prepared = self._placed = self._waiting = self._settling = False
         self._limits: weakref.WeakKeyDictionary[Any, tuple[float, float]] = weakref.WeakKeyDictionary()
         self._news: list[Any] = []
-        self._mouse_moved = False
         for emitter in (
             viewer.dims.events.point,
             viewer.dims.events.ndisplay,
@@ -83,7 +82,7 @@ class Keeper:
         ):
             emitter.connect(self.refresh)
         viewer.layers.events.inserted.connect(self._inserted)
-        viewer.cursor.events.position.connect(self._pointed)
+        viewer.cursor.events.position.connect(self._write)
         results.EVENTS.changed.connect(self._result_changed)
         self.refresh()
 
@@ -177,10 +176,6 @@ class Keeper:
                 self._adapt(viewer, layer)
         self._write()
 
-    def _pointed(self, _event: Any = None) -> None:
-        self._mouse_moved = True
-        self._write()
-
     def _write(self, _event: Any = None) -> None:
         viewer, layer = self._viewer(), self.stack_layer()
         if viewer is None:
@@ -202,7 +197,7 @@ class Keeper:
             else (np.nan, np.nan)
         )
         low, high = np.asarray(layer.extent.world, dtype=float)[:, -2:]
-        if low[0] <= y <= high[0] and low[1] <= x <= high[1] and self._mouse_moved:
+        if low[0] <= y <= high[0] and low[1] <= x <= high[1] and getattr(viewer, "mouse_over_canvas", True):
             lines.append(f"x {x:.2f} nm, y {y:.2f} nm")
         text = "\n".join(lines)
         if overlay.text != text:

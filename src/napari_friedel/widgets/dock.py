@@ -109,6 +109,12 @@ class Dock(QWidget):
         """Shrink below the form's height: it scrolls."""
         return QSize(320, 120)
 
+    def pin(self, widget: QWidget) -> None:
+        """Keep a widget below the form, in sight however far the form is scrolled."""
+        outer = self.layout()
+        if isinstance(outer, QVBoxLayout):
+            outer.insertWidget(1, widget)
+
     def group(self, title: str) -> QFormLayout:
         """Add a titled group of rows and return its layout."""
         box = QGroupBox(title)
