@@ -28,6 +28,7 @@ from friedel.finetuning.config import FineTuneConfig
 from friedel.finetuning.patches import Corrections, SamplePatches
 from friedel.finetuning.sample import model_sample
 from friedel.finetuning.sample_recipes import sample_recipe
+from friedel.finetuning.state import check_state, saved_history, tuned_header
 from friedel.finetuning.validation import History, Validator, weights
 from friedel.models.calibration import linear_logit
 from friedel.models.model import mixed_precision
@@ -37,7 +38,6 @@ from friedel.progress import Progress, drain
 from friedel.stack import Area
 from friedel.training.adam import Adam
 from friedel.training.checkpoint import Keeper, MovingParts, reading_checkpoint, write_checkpoint
-from friedel.training.fine_tune_state import check_state, saved_history, tuned_header
 from friedel.training.interrupts import Interrupts
 from friedel.training.losses import correction_loss, regulariser, sharpness, total_loss
 
