@@ -12,7 +12,7 @@ import xarray as xr
 from friedel.errors import StackError
 from friedel.stack import didv, didv_channel, pixel_pitch, tip_frame
 
-SUFFIXES = (".nc", ".gwy", ".gsf", ".npz")
+SUFFIXES = (".nc", ".gwy", ".gsf", ".npz", ".ibw", ".itx")
 
 
 def write_stack(
@@ -29,7 +29,8 @@ def write_stack(
     stack : xarray.Dataset
     path : path
         ``.nc`` (netCDF: everything, without loss), ``.gwy`` (Gwyddion: all channels and images), ``.npz`` (all
-        channels, the bias axis and the pixel size), ``.gsf`` (one image of one channel). Replaced in one step.
+        channels, the bias axis and the pixel size), ``.gsf`` (one image of one channel), ``.ibw`` and ``.itx``
+        (Igor: one channel of even bias, needs igorwriter). Replaced in one step.
     channel : str, optional
         For ``.gsf``: the channel, dI/dV if None.
     bias_mv : float, optional
@@ -54,6 +55,8 @@ def write_stack(
         write_gwy(stack, target)
     elif suffix == ".npz":
         _write_npz(stack, target)
+    elif suffix in (".ibw", ".itx"):
+        _write_igor(stack, target, channel)
     else:
         _write_plane(stack, target, channel, bias_mv)
 
@@ -67,6 +70,35 @@ def _write_npz(stack: xr.Dataset, target: Path) -> None:
     arrays |= {"bias": stack["bias"].to_numpy(), "pixel_nm": np.array(pixel_pitch(stack))}
     with write_beside(target) as beside, beside.open("wb") as file:
         np.savez(file, **arrays)
+
+
+def _write_igor(stack: xr.Dataset, target: Path, channel: str | None) -> None:
+    """Write one channel as an Igor wave with the axes (x, y, bias)."""
+    from friedel._util.atomic_write import write_beside
+
+    try:
+        from igorwriter import IgorWave
+    except ImportError:
+        raise StackError(
+            f"{target}: writing for Igor needs an extra package: pip install igorwriter."
+        ) from None
+    stack = stack.sortby(["y", "x"])
+    data = didv(stack) if channel is None else _plain(stack, channel)
+    bias = stack["bias"].to_numpy()
+    steps = np.diff(bias)
+    if len(steps) and not np.allclose(steps, steps.mean(), rtol=1e-3):
+        raise StackError(
+            f"{target}: the bias axis is uneven, which the scale of a wave cannot say; write .nc or .npz."
+        )
+    pitch = pixel_pitch(stack)
+    wave = IgorWave(np.asfortranarray(data.to_numpy().transpose(2, 1, 0)), name="didv")
+    starts = float(stack["x"][0]), float(stack["y"][0])
+    for dim, start, step in zip("xy", starts, pitch[::-1], strict=True):
+        wave.set_dimscale(dim, start * 1e-9, step * 1e-9, "m")
+    wave.set_dimscale("z", bias[0] * 1e-3, (float(steps.mean()) if len(steps) else 1.0) * 1e-3, "V")
+    wave.set_datascale(str(data.attrs.get("units", "")))
+    with write_beside(target) as beside:
+        (wave.save if target.suffix.lower() == ".ibw" else wave.save_itx)(str(beside))
 
 
 def _write_plane(stack: xr.Dataset, target: Path, channel: str | None, bias_mv: float | None) -> None:

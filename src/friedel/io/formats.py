@@ -171,7 +171,7 @@ _ALL = (
         "friedel.io.nanonis_scan",
         many=True,
     ),
-    Format("rhk", "RHK (.sm4)", (".sm4",), _rhk, "friedel.io.rhk"),
+    Format("rhk", "RHK (.sm4)", (".sm4",), _rhk, "friedel.io.rhk", asks=True),
     Format("matrix", "Omicron Matrix (_mtrx)", (".mtrx",), _starts(b"ONTMATRX0101"), "friedel.io.matrix"),
     Format("igor", "Igor binary wave (.ibw)", (".ibw",), _igor, "friedel.io.igor", asks=True),
     Format(

@@ -21,8 +21,11 @@ import pandas as pd
 from friedel._util.atomic_write import write_beside
 from friedel.detections import COLUMNS, Detections
 from friedel.errors import StackError
+from friedel.io import handover
 
 _SUFFIXES = {".csv": "csv", ".json": "json", ".xyz": "xyz"}
+#: Written only; see `friedel.io.handover`.
+_HANDED_OVER = {".roi": "imagej", ".txt": "nanonis"}
 _FORMATS = (*_SUFFIXES.values(), "napari")
 _LIMIT = 1 << 30
 
@@ -43,8 +46,8 @@ def write_points(
         It needs `row` and `column` [px].
     path : path
         Replaced in one step.
-    format : {"csv", "json", "xyz", "napari"}, optional
-        By the suffix if None.
+    format : {"csv", "json", "xyz", "napari", "nanonis", "imagej"}, optional
+        By the suffix if None; ``.txt`` is a list of tip positions for Nanonis, ``.roi`` a region of ImageJ.
     provenance : dict, optional
         For a table without its own; plain JSON types.
 
@@ -54,10 +57,15 @@ def write_points(
         If the format is unknown or the table lacks what the format needs.
     """
     target = Path(path)
-    chosen = format or _SUFFIXES.get(target.suffix.lower())
-    if chosen not in _FORMATS:
-        raise StackError(f"{target}: points are written as {', '.join(_SUFFIXES)}, or as format='napari'.")
+    chosen = format or {**_SUFFIXES, **_HANDED_OVER}.get(target.suffix.lower())
     table, origin = _table(detections, provenance)
+    if chosen == "imagej":
+        return handover.write_imagej_roi(table, target)
+    if chosen == "nanonis":
+        return handover.write_tip_positions(table, target)
+    if chosen not in _FORMATS:
+        suffixes = ", ".join([*_SUFFIXES, *_HANDED_OVER])
+        raise StackError(f"{target}: points are written as {suffixes}, or as format='napari'.")
     missing = [name for name in ("row", "column") if name not in table]
     if chosen == "xyz":
         missing += [name for name in ("x_nm", "y_nm") if name not in table]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import struct
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from friedel.errors import StackError
-from friedel.io.axes import single
+from friedel.errors import FriedelWarning, StackError
+from friedel.io.axes import override_axes, single
+from friedel.io.point_spectra import PointSpectra, stack_of_points
 from friedel.stack import make_stack
 
 _NO_GRID = (0, 0xFFFFFFFF)
@@ -45,17 +47,29 @@ class Page:
         return (self.raw * np.float64(scale) + offset).astype(np.float32)
 
 
-def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
-    """Open an `.sm4` file; see `friedel.io.open_stack`."""
+def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | None = None) -> xr.Dataset:
+    """Open an `.sm4` file; see `friedel.io.open_stack`. ``dataset="spectra"`` takes these before an image."""
     _check(path)
     parsed = _bounded(path)
     pages = sorted((_page(page) for page in parsed), key=lambda page: page.name.endswith("[bwd]"))
     grids = [p for p in pages if p.header["RHK_PageDataType"] == _LINE and _grid_shape(p) is not None]
     images = [p for p in pages if p.header["RHK_PageDataType"] == _IMAGE]
-    if grids:
-        return _spectra(grids, images, path)
-    if images:
-        return _images(images, path)
+    points = [p for p in pages if p.header["RHK_PageDataType"] == _LINE and p not in grids and _placed(p)]
+    if dataset not in (None, "image", "spectra"):
+        raise StackError(f"{path}: dataset is 'image' or 'spectra', not {dataset!r}.")
+    if grids and dataset != "image":
+        return override_axes(_spectra(grids, images, path), bias, pixel_nm, str(path))
+    if images and not (points and dataset == "spectra"):
+        if points:
+            warnings.warn(
+                f"{path}: the file also holds {points[0].raw.shape[1]} spectra at single points or along a line; "
+                "dataset='spectra' opens them.",
+                FriedelWarning,
+                stacklevel=2,
+            )
+        return override_axes(_images(images, path), bias, pixel_nm, str(path))
+    if points:
+        return _points(points, path, bias, pixel_nm)
     raise StackError(f"{path}: the file holds neither a grid of spectra nor an image.")
 
 
@@ -173,6 +187,49 @@ def _spectra(grids: list[Page], images: list[Page], path: Path) -> xr.Dataset:
     if not is_bias:
         stack["bias"].attrs.update(units=unit)
     return stack
+
+
+def _placed(page: Page) -> bool:
+    """Whether every spectrum of a page has its position."""
+    count = page.raw.shape[1] if page.raw.ndim == 2 else 0
+    places = [np.atleast_1d(page.header.get(f"RHK_SpecDrift_{axis}coord", ())) for axis in "XY"]
+    return count > 0 and all(len(place) == count for place in places)
+
+
+def _points(pages: list[Page], path: Path, bias: Any, pixel_nm: Any) -> xr.Dataset:
+    """Spectra along a line or at single points; several sweeps at a place are averaged."""
+    first = pages[0]
+    points = first.raw.shape[0]
+    axis = single(first.number("RHK_Xoffset")) + single(first.number("RHK_Xscale")) * np.arange(points)
+    unit = str(first.header.get("RHK_Xunits", "V"))
+    places = np.column_stack(
+        [np.asarray(first.header[f"RHK_SpecDrift_{axis}coord"], dtype=float) * 1e9 for axis in "XY"]
+    )
+    unique, group = np.unique(np.round(places, 6), axis=0, return_inverse=True)
+    order = [int(np.flatnonzero(group == index)[0]) for index in range(len(unique))]
+    same = [page for page in pages if page.raw.shape == first.raw.shape]
+    values = {
+        page.name: np.stack([page.values().T[group == index].mean(axis=0) for index in range(len(unique))])
+        for page in same
+    }
+    recorded = np.argsort(order)  # as they were taken
+    return stack_of_points(
+        PointSpectra(
+            where=str(path),
+            axis=np.round(axis, 9) * (1e3 if unit == "V" else 1.0),
+            values={name: array[recorded] for name, array in values.items()},
+            positions_nm=unique[recorded],
+            units={page.name: str(page.header.get("RHK_Zunits", "")) for page in same},
+            attributes={
+                "header": _header(first),
+                "instrument": "RHK",
+                "sweep": "bias" if unit == "V" else f"{first.header.get('RHK_Xlabel', 'sweep')} ({unit})",
+            },
+            sweep_unit=unit,
+        ),
+        pixel_nm,
+        bias,
+    )
 
 
 @dataclass(frozen=True)
