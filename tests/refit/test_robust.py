@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from friedel.refit.robust import ROBUST, deviation, misfit, weights
+from friedel._util.robust import deviation
+from friedel.refit.robust import ROBUST, misfit, weights
 
 MAPS, PIXELS = 12, 4000
 

@@ -17,10 +17,10 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter1d, map_coordinates, median_filter
 from scipy.optimize import minimize
 
+from friedel._util.robust import deviation
 from friedel.dispersion_fit.matched_field_fit import sharpen
 from friedel.errors import PhysicsError
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
-from friedel.refit.robust import deviation
 from friedel.stack import didv, normalise, pixel_pitch
 
 #: Effective masses looked for.

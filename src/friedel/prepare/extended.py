@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from friedel._util.robust import spread
 from friedel.prepare.background import slow_background
-from friedel.prepare.robust import spread
 from friedel.prepare.step import Step
 
 #: Height of a structure above the slow background, in robust standard deviations of the map.

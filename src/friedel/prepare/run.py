@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from friedel._util.robust import spread
 from friedel.prepare.background import clipped, level, line_offsets, slow_background
 from friedel.prepare.bad_data import choose_maps, find_bad, mend, repeated
 from friedel.prepare.extended import find_extended, report
 from friedel.prepare.lockin_phase import upright
 from friedel.prepare.prepared import Prepared
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
-from friedel.prepare.robust import spread
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from friedel.refit.robust import deviation
+from friedel._util.robust import deviation
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Robust noise estimate (median absolute deviation) and Student-t weights of the pixels."""
+"""Student-t weights of the pixels of a fit."""
 
 from __future__ import annotations
 
@@ -30,11 +30,6 @@ class RobustConstants:
 
 
 ROBUST = RobustConstants()
-
-
-def deviation(errors: np.ndarray) -> np.ndarray:
-    """Standard deviation over the last axis by the median of |errors|, as if they were normal, with mean 0."""
-    return np.asarray(1.4826 * np.median(np.abs(errors), axis=-1))
 
 
 def misfit(residual: np.ndarray, common: np.ndarray, share: float) -> np.ndarray:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from friedel._util.robust import deviation
 from friedel._util.threads import each
 from friedel.physics.t_matrix_jacobian import Hankel, Ripple, Ways
 from friedel.refit import cholesky, core_masks, robust
@@ -111,13 +112,13 @@ def update_weights(data: FitData, state: FitState) -> None:
     errors = state.errors
     left = state.now().residual * errors.noise[v, None]
     noise, common, common_share = errors.noise.copy(), errors.common.copy(), errors.common_share
-    noise[v] = np.maximum(robust.deviation(left), 1e-3)
+    noise[v] = np.maximum(deviation(left), 1e-3)
     left /= noise[v, None]
     direction = np.abs(state.scale[v] / noise[v])
     direction /= max(float(np.linalg.norm(direction)), 1e-12)
     if len(left) > 1:
         common[v] = direction
-        common_share = max(0.0, 1 - 1 / max(float(robust.deviation(direction @ left)) ** 2, 1.0))
+        common_share = max(0.0, 1 - 1 / max(float(deviation(direction @ left)) ** 2, 1.0))
     weight = np.ones(len(data.pixels))
     weight[state.used] = robust.weights(robust.misfit(left, direction, common_share), len(left))
     state.errors = replace(errors, noise=noise, common=common, common_share=common_share, weight=weight)

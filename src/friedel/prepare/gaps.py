@@ -1,32 +1,9 @@
-"""Robust statistics of maps with gaps, and interpolation across small gaps."""
+"""Means over maps with gaps, and interpolation across small gaps."""
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
-
 import numpy as np
 from scipy import ndimage
-
-#: Standard deviations per median absolute deviation of normal errors.
-MAD = 1.4826
-
-
-def nanmedian(values: np.ndarray, axis: Any = None, keepdims: bool = False) -> np.ndarray:
-    """Median over known values; NaN, without a warning, where there is none."""
-    if not np.isnan(values).any():  # several times as fast
-        return (
-            np.asarray(np.median(values, axis=axis, keepdims=keepdims)) if values.size else np.asarray(np.nan)
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(np.nanmedian(values, axis=axis, keepdims=keepdims))
-
-
-def spread(values: np.ndarray, axis: Any = None, keepdims: bool = False) -> np.ndarray:
-    """Standard deviation by the median absolute deviation from the median, over known values."""
-    centre = nanmedian(values, axis=axis, keepdims=True)
-    return MAD * nanmedian(np.abs(values - centre), axis=axis, keepdims=keepdims)
 
 
 def nearest_known(maps: np.ndarray) -> np.ndarray:
