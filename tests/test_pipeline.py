@@ -8,7 +8,8 @@ import pytest
 from friedel.detections import COLUMNS
 from friedel.errors import FriedelWarning, ModelError, PhysicsError, StackError
 from friedel.models.registry import Model, build_network
-from friedel.pipeline import _physical, detect, iter_detect
+from friedel.assembly import physical
+from friedel.pipeline import detect, iter_detect
 from friedel.progress import Progress
 from friedel.resample import plan
 from friedel.stack import make_stack, pixel_pitch
@@ -156,4 +157,4 @@ def test_what_lies_beyond_the_border_is_not_listed():
     assert scaling.identity
     rows = [-0.7, -0.4, 10.0, 19.4, 19.6]
     table = pd.DataFrame({"row": rows, "column": 5.0, "s": 1.0, "probability": 0.9, "sigma_px": 0.1})
-    assert _physical(table, scaling, stack, ((0, 20), (0, 20)))["row"].tolist() == [-0.4, 10.0, 19.4]
+    assert physical(table, scaling, stack, ((0, 20), (0, 20)))["row"].tolist() == [-0.4, 10.0, 19.4]

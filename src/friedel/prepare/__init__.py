@@ -1,6 +1,7 @@
 """What an experimenter does before looking: bad data, background, lock-in phase, topographs; and the doubts after."""
 
-from friedel.prepare.prepared import Prepared
+from friedel.prepare.prepared import Band, Prepared
 from friedel.prepare.settings import PrepareSettings
+from friedel.prepare.stage import Sampling, prepare
 
-__all__ = ["PrepareSettings", "Prepared"]
+__all__ = ["Band", "PrepareSettings", "Prepared", "Sampling", "prepare"]

@@ -10,8 +10,8 @@ from friedel._util.robust import spread
 from friedel.prepare.background import clipped, level, line_offsets, slow_background
 from friedel.prepare.bad_data import choose_maps, find_bad, mend, repeated
 from friedel.prepare.extended import find_extended, report
+from friedel.prepare.flattened import Flattened
 from friedel.prepare.lockin_phase import upright
-from friedel.prepare.prepared import Prepared
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
@@ -95,7 +95,7 @@ def clean(values: np.ndarray, settings: PrepareSettings, *, didv: bool = True) -
 
 def flatten(
     cleaned: Cleaned, k: np.ndarray | None, pitch: tuple[float, float], settings: PrepareSettings
-) -> Prepared:
+) -> Flattened:
     """Subtract the background, level terraces, clip outliers.
 
     Parameters
@@ -109,7 +109,7 @@ def flatten(
 
     Returns
     -------
-    Prepared
+    Flattened
     """
     maps, steps = cleaned.maps, list(cleaned.steps)
     known = None if k is None else k[np.isfinite(k) & (k > 0)]
@@ -150,7 +150,7 @@ def flatten(
                 )
             )
     lost_here = cleaned.filled.mean(axis=0) > FILLED
-    return Prepared(maps, cleaned.keep, lost_here, ring, high, cleaned.lost, tuple(steps))
+    return Flattened(maps, cleaned.keep, lost_here, ring, high, cleaned.lost, tuple(steps))
 
 
 def _high_pass(
