@@ -34,6 +34,7 @@ _WHERE = {
     "load_model": "friedel.models.registry",
     "make_stack": "friedel.stack",
     "open_stack": "friedel.io",
+    "refit_points": "friedel.detection.refit_points",
     "simulate": "friedel.physics.simulate",
 }
 
