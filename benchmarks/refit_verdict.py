@@ -33,9 +33,11 @@ TIMES = {"quick": 4, "full": 1}
 
 def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     """Every candidate of one field that was fitted: what the network and the fit say, and the truth."""
-    from friedel import pipeline as detector
+    from friedel._util.remarks import Remarks
     from friedel.benchmark.scenes import SCENES
     from friedel.models.registry import load_model
+    from friedel.pipeline import Finder, find_candidates
+    from friedel.prepare import PrepareSettings, prepare
     from friedel.progress import drain
     from friedel.refit.candidates import DetectedCandidates, new_candidates, prior_sigma
     from friedel.refit.driver import RefitInput, iter_refit
@@ -44,23 +46,22 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
 
     one, model = SCENES[scene], load_model("friedel", "cpu")
     twin = one.twin(FIRST_SEED + seed)
-    field = detector._prepare(
-        twin.stack, None, twin.dispersion, model.k_range, model.k_mean, detector._Remarks()
-    )
-    table, s, chance, _ = drain(detector._by_network(field, model, "blend"))
-    table = table[table["probability"] >= SELECTION.min_probability]
+    finder = Finder("network", model)
+    field = prepare(twin.stack, None, twin.dispersion, finder.sampling, PrepareSettings(), Remarks())
+    found = drain(find_candidates(field, finder))
+    table = found.table[found.table["probability"] >= SELECTION.min_probability]
     probability = table["probability"].to_numpy(float)
     given = RefitInput(
         maps=field.maps,
-        k=twin.dispersion.complex_k(field.bias) * field.scaling.pixel_nm,
-        mask=field.mask,
+        k=twin.dispersion.complex_k(field.energy_mev) * field.scaling.pixel_nm,
+        mask=field.fit_mask,
         points=table[["row", "column"]].to_numpy(float),
         sigma=prior_sigma(table, field.mask.shape, SCHEDULES[kind]),
         doubtful=probability < model.threshold,
         pixel_nm=field.scaling.pixel_nm,
     )
     fitted = drain(iter_refit(given, SCHEDULES[kind]))
-    extra = new_candidates(fitted, DetectedCandidates(table, s, chance))
+    extra = new_candidates(fitted, DetectedCandidates(table, found.s, found.probability))
     probability = np.append(probability, extra["probability"])
     place = field.scaling.to_old(fitted.positions)
     sigma = fitted.sigma * float(np.mean(field.scaling.step))

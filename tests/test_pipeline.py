@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from friedel.assembly import physical
 from friedel.detections import COLUMNS
 from friedel.errors import FriedelWarning, ModelError, PhysicsError, StackError
 from friedel.models.registry import Model, build_network
-from friedel.assembly import physical
 from friedel.pipeline import detect, iter_detect
 from friedel.progress import Progress
 from friedel.resample import plan

@@ -85,6 +85,47 @@ class Columns(_MarkdownTable):
         ]
 
 
+class FitColumns(_MarkdownTable):
+    """`friedel.detections.FIT_COLUMNS`: name, unit, meaning."""
+
+    meaning: ClassVar[dict[str, str]] = {
+        "amplitude": "size of the scattering amplitude s at the voltage in the provenance",
+        "phase_rad": "phase of s",
+        "phase_shift_rad": "Re δ, modulo π",
+        "phase_shift_slope_per_ev": "its change with energy",
+        "absorption": "1 − the square of the size of e^(2iδ)",
+        "delta_chi2": "rise of χ² without the scatterer; 0 where it was dropped, empty where it was kept",
+        "inside_share": "share of the information in its waves that lies inside the field",
+        "own_share": "share of the information on the position that no neighbour shares",
+        "flags": "sum of the bits below",
+    }
+
+    def rows(self) -> list[tuple[str, ...]]:
+        from friedel.detections import FIT_COLUMNS
+
+        def text(name: str) -> str:
+            if name.startswith("sigma_"):
+                return f"standard deviation of `{name.removeprefix('sigma_')}`"
+            return self.meaning[name]
+
+        return [
+            ("column", "unit", "meaning"),
+            *((f"`{name}`", unit, text(name)) for name, unit in FIT_COLUMNS.items()),
+        ]
+
+
+class PointFlags(_MarkdownTable):
+    """`friedel.refit.flags`: bit, name, sentence."""
+
+    def rows(self) -> list[tuple[str, ...]]:
+        from friedel.refit.flags import PointFlag
+
+        return [
+            ("bit", "name", "meaning"),
+            *((str(int(one)), f"`{one.name}`", one.sentence) for one in PointFlag),
+        ]
+
+
 class Materials(_MarkdownTable):
     """`friedel.physics.dispersion.MATERIALS`."""
 
@@ -168,6 +209,8 @@ class Manifest(_MarkdownTable):
 def setup(app: Any) -> dict[str, Any]:
     app.add_directive("cli-help", CliHelp)
     app.add_directive("columns", Columns)
+    app.add_directive("fit-columns", FitColumns)
+    app.add_directive("point-flags", PointFlags)
     app.add_directive("manifest", Manifest)
     app.add_directive("moved-modules", MovedModules)
     app.add_directive("materials", Materials)

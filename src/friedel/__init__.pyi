@@ -11,6 +11,7 @@ from .errors import (
     StackError as StackError,
 )
 from .finetuning.tuner import fine_tune as fine_tune, iter_fine_tune as iter_fine_tune
+from .given_points import refit_points as refit_points
 from .io import open_stack as open_stack
 from .io.export import write_stack as write_stack
 from .io.points import read_points as read_points, write_points as write_points

@@ -63,7 +63,7 @@ def assemble(
             **found.method,
             **({"refit": dict(fitted.about) or None} if fitted.refitted else {}),
             "source": str(stack.attrs.get("source", "")),
-            **_of_maps(prepared),
+            **of_maps(prepared),
             "checks": [_plain(check) for check in checks],
             "area": [list(area[0]), list(area[1])],
             "threshold": float(found.threshold),
@@ -75,7 +75,7 @@ def assemble(
     )
 
 
-def _of_maps(prepared: Prepared) -> dict[str, Any]:
+def of_maps(prepared: Prepared) -> dict[str, Any]:
     """What the provenance says about the maps."""
     scaling = prepared.scaling
     return {

@@ -30,6 +30,25 @@ COLUMNS: dict[str, str] = {
 }
 
 
+#: Columns that a refit adds (`friedel.refit.columns` has their formulas), with their units.
+FIT_COLUMNS: dict[str, str] = {
+    "amplitude": "1",
+    "sigma_amplitude": "1",
+    "phase_rad": "rad",
+    "sigma_phase_rad": "rad",
+    "phase_shift_rad": "rad",
+    "sigma_phase_shift_rad": "rad",
+    "phase_shift_slope_per_ev": "rad/eV",
+    "sigma_phase_shift_slope_per_ev": "rad/eV",
+    "absorption": "1",
+    "sigma_absorption": "1",
+    "delta_chi2": "1",
+    "inside_share": "1",
+    "own_share": "1",
+    "flags": "1",
+}
+
+
 @dataclass(frozen=True)
 class Check:
     """One doubt about a result, tested.

@@ -129,14 +129,15 @@ def test_wavevectors_beyond_the_range_are_warned_of():
 @pytest.mark.parametrize("pixel_nm", [0.23, 0.469, 0.8])
 def test_the_detector_sees_the_same_pixels(pixel_nm):
     """Fine-tuning on other pixels than detection looks at would be fine-tuning for nothing."""
-    from friedel.pipeline import _prepare, _Remarks
+    from friedel._util.remarks import Remarks
+    from friedel.prepare import PrepareSettings, Sampling, prepare
 
     stack = blob_stack(pixel_nm, 12.0, 25.0)
     stack["LockinX"][:, 30:, :7] = np.nan
     sample = prepare_sample(stack, RANGE, "au111")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FriedelWarning)
-        seen = _prepare(stack, None, MATERIALS["au111"], RANGE, None, _Remarks())
+        seen = prepare(stack, None, MATERIALS["au111"], Sampling(RANGE), PrepareSettings(), Remarks())
     np.testing.assert_allclose(sample.maps.numpy(), seen.maps, atol=1e-4)
     np.testing.assert_allclose(sample.k.numpy(), seen.scaling.k, rtol=1e-6)
     assert np.array_equal(sample.mask.numpy() > 0, seen.mask)

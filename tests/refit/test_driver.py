@@ -576,5 +576,5 @@ def test_doubtful_points_in_noise_are_dropped_or_weak():
             RefitInput(maps, k, np.ones((32, 32), bool), points[:count], np.full(count, 0.2), doubtful)
         )
         found = drain(work)
-        assert np.nanmax(found.given.delta_chi2[:count]) < 60
+        assert np.nanmax(found.given.delta_chi2[:count], initial=0) < 60
         assert (posterior_probability(np.full(count, 0.2), found.given.delta_chi2[:count]) < 0.5).all()

@@ -42,19 +42,19 @@ class Scatterers:
         Phase shift at the middle of the energy range [rad].
     slope : array, shape (N,)
         By how much it moves [rad/eV].
-    absorption : array, shape (N,)
+    elasticity : array, shape (N,)
         η = |e^{2iδ}|, 1 for an elastic scatterer, 0 for a black dot.
     """
 
     position: np.ndarray
     delta: np.ndarray
     slope: np.ndarray
-    absorption: np.ndarray
+    elasticity: np.ndarray
 
     def strength(self, offset_mev: float) -> np.ndarray:
         """s_i at an energy `offset_mev` above the middle, shape (N,)."""
         delta = self.delta + self.slope * offset_mev * 1e-3
-        result: np.ndarray = (self.absorption * np.exp(2j * delta) - 1) / 2
+        result: np.ndarray = (self.elasticity * np.exp(2j * delta) - 1) / 2
         return result
 
 

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "view": ("friedel.cli.view", "open stacks and tables of points in napari"),
     "convert": ("friedel.cli.convert", "write a stack as netCDF, .gsf or .gwy"),
     "detect": ("friedel.cli.detect", "find the impurities in dI/dV stacks and write a table of them"),
+    "refit": ("friedel.cli.refit", "fit amplitude, phase shift and Δχ² of given points"),
     "summary": ("friedel.cli.summary", "list the results in a folder of tables, as CSV and HTML"),
     "simulate": ("friedel.cli.simulate", "write a simulated dI/dV stack with known impurities"),
     "train": ("friedel.cli.train", "train a network on simulated stacks"),

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from friedel._util.atomic_write import write_beside
-from friedel.detections import COLUMNS, Detections
+from friedel.detections import COLUMNS, FIT_COLUMNS, Detections
 from friedel.errors import StackError
 from friedel.io import handover
 
@@ -148,7 +148,8 @@ def _one_line(value: Any) -> str:
 
 
 def _units(table: pd.DataFrame) -> str:
-    return ", ".join(f"{name} [{COLUMNS[name]}]" for name in table.columns if name in COLUMNS)
+    units = COLUMNS | FIT_COLUMNS
+    return ", ".join(f"{name} [{units[name]}]" for name in table.columns if name in units)
 
 
 def _csv(table: pd.DataFrame, provenance: dict[str, Any]) -> str:
@@ -165,7 +166,7 @@ def _csv(table: pd.DataFrame, provenance: dict[str, Any]) -> str:
 def _json(table: pd.DataFrame, provenance: dict[str, Any]) -> str:
     content = {
         "what": "napari-friedel points",
-        "units": {name: COLUMNS[name] for name in table.columns if name in COLUMNS},
+        "units": {name: unit for name, unit in (COLUMNS | FIT_COLUMNS).items() if name in table.columns},
         "provenance": json.loads(_one_line(provenance)),
         # NaN is no JSON; pandas writes null.
         "points": json.loads(table.to_json(orient="records", double_precision=10)),

@@ -19,28 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from friedel.detections import FIT_COLUMNS
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
 from friedel.refit.fitted import Estimates, Fitted
 from friedel.refit.flags import PointFlag
 from friedel.refit.joint_fit.unknowns import FIT
-
-#: Columns and their units.
-FIT_COLUMNS: dict[str, str] = {
-    "amplitude": "1",
-    "sigma_amplitude": "1",
-    "phase_rad": "rad",
-    "sigma_phase_rad": "rad",
-    "phase_shift_rad": "rad",
-    "sigma_phase_shift_rad": "rad",
-    "phase_shift_slope_per_ev": "rad/eV",
-    "sigma_phase_shift_slope_per_ev": "rad/eV",
-    "absorption": "1",
-    "sigma_absorption": "1",
-    "delta_chi2": "1",
-    "inside_share": "1",
-    "own_share": "1",
-    "flags": "1",
-}
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ class RefitInput:
         Points that may be none; all are confident if None.
     pixel_nm : float, optional
         Pitch; a herringbone is searched for only where it is known.
+    hold : bool
+        Hold the positions where they are given.
     """
 
     maps: np.ndarray
@@ -58,6 +60,7 @@ class RefitInput:
     sigma: np.ndarray | None = None
     doubtful: np.ndarray | None = None
     pixel_nm: float | None = None
+    hold: bool = False
 
     def known(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Positions, σ (NaN where unknown), and which points are confident."""
@@ -65,6 +68,12 @@ class RefitInput:
         sigma = np.full(len(points), np.nan) if self.sigma is None else np.asarray(self.sigma, float)
         doubtful = np.zeros(len(points), bool) if self.doubtful is None else self.doubtful
         return points, sigma, ~np.asarray(doubtful, bool)
+
+    def prior_width(self, sigma: np.ndarray) -> np.ndarray:
+        """Prior standard deviation of positions of this σ [px]."""
+        if self.hold:
+            return np.full(len(sigma), DECISIONS.held_sigma_px)
+        return np.maximum(DECISIONS.min_prior_sigma_px, 2 * np.nan_to_num(sigma, nan=0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +132,7 @@ def iter_refit(given: RefitInput, schedule: Schedule = FULL) -> Generator[Progre
         if not own:
             continue
         at = np.s_[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]
-        width = np.maximum(DECISIONS.min_prior_sigma_px, 2 * np.nan_to_num(sigma[chosen], nan=0.0))
+        width = given.prior_width(sigma[chosen])
         tile = _Tile(
             np.array(corner), binned.crop(at), given.mask[at], points[chosen], width, confident[chosen], own
         )

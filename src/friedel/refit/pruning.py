@@ -21,6 +21,8 @@ class DecisionConstants:
     ----------
     min_prior_sigma_px : float
         Least prior standard deviation of a position: a network's σ comes from the same data, and has outliers.
+    held_sigma_px : float
+        The same of a position that is held.
     max_move_px, max_move_sigmas, certain_px : float
         A point that would move by more than `max_move_px`, or by more than so many prior standard deviations unless the
         fit gives its position to `certain_px`, stays where it was.
@@ -50,6 +52,7 @@ class DecisionConstants:
     """
 
     min_prior_sigma_px: float = 0.3
+    held_sigma_px: float = 1e-4
     max_move_px: float = 2.0
     max_move_sigmas: float = 2.0
     certain_px: float = 0.2

@@ -143,16 +143,16 @@ class RefitSettings(Settings):
     ----------
     kind : {"quick", "full"}
         Quick decides doubtful candidates; full places the points, too.
-    area : ((int, int), (int, int))
-        Rows and columns to fit.
+    hold : bool
+        Whether the positions stay where they are given.
     channel : str
         The dI/dV channel.
     band : BandSettings
         The surface band.
     """
 
-    kind: Annotated[Literal["quick", "full"], Option()] = "full"
-    area: Annotated[Area | None, AREA] = None
+    kind: Annotated[Literal["quick", "full"], Option()] = "quick"
+    hold: Annotated[bool, Option()] = False
     channel: Annotated[str | None, Option(none="the lock-in channel", metavar="NAME")] = None
     band: Annotated[BandSettings, Option(parsed=False)] = field(default_factory=BandSettings)
 

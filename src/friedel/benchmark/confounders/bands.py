@@ -54,7 +54,7 @@ def _fano(layout: Layout, share: float, random: np.random.Generator) -> np.ndarr
     extra = np.arctan2(width / 2, centre - bias[:, None]) * resonant
     middle = (bias.min() + bias.max()) / 2
     delta = scatterers.delta + scatterers.slope * (bias[:, None] - middle) * 1e-3 + extra
-    return waves_at(layout, layout.k, (scatterers.absorption * np.exp(2j * delta) - 1) / 2)
+    return waves_at(layout, layout.k, (scatterers.elasticity * np.exp(2j * delta) - 1) / 2)
 
 
 def _bound(layout: Layout, height: float, random: np.random.Generator) -> np.ndarray:

@@ -42,7 +42,7 @@ def _apart(layout: Layout, height: float, random: np.random.Generator) -> np.nda
     above = wall.side(layout.scatterers.position) > 0
     parts = []
     for part in (above, ~above):
-        names = ("position", "delta", "slope", "absorption")
+        names = ("position", "delta", "slope", "elasticity")
         values = {name: getattr(layout.scatterers, name)[part] for name in names}
         parts.append(plain_waves(replace(layout, scatterers=replace(layout.scatterers, **values))))
     return np.where(upper, *parts)
