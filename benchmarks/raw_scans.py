@@ -1,4 +1,4 @@
-"""The default method on synthetic topographs as recorded: tilt, pits, atoms, slow background, tip change, missing strip.
+"""The default method on synthetic topographs as recorded: tilt, pits, atoms, slow background, tip change, lost strip.
 
 Heights are in units of the robust standard deviation of the waves. "waves only" has no atoms; "empty" no waves.
 
