@@ -47,9 +47,7 @@ FLOOR = 0.01
 _REMARKED = ("field size",)
 #: The preparation by default, and none.
 _PREPARE = PrepareSettings()
-_AS_RECORDED = PrepareSettings(
-    bad_data=False, background="none", row_offsets=False, extended=False, register=False
-)
+_AS_RECORDED = PrepareSettings(bad_data=False, background="none", row_offsets=False, extended=False)
 
 
 @dataclass

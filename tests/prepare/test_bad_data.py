@@ -3,7 +3,7 @@ import pytest
 
 from friedel.prepare.background import level
 from friedel.prepare.bad_data import choose_maps, find_bad, repeated
-from friedel.prepare.robust import fill_gaps
+from friedel.prepare.gaps import fill_gaps
 from friedel.prepare.run import clean
 from friedel.prepare.settings import PrepareSettings
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from friedel.prepare.robust import blur, nanmedian, nearest_known, spread
+from friedel.prepare.gaps import blur, nanmedian, nearest_known, spread
 
 #: Values further from the slow background than this many robust standard deviations have no part in its estimate.
 REJECT = 3.0

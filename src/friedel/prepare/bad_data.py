@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from friedel.prepare.robust import fill_gaps, nanmedian, nearest_known, spread
+from friedel.prepare.gaps import fill_gaps, nanmedian, nearest_known, spread
 from friedel.prepare.step import Step
 
 #: A value is repeated too often if it occurs so many times as often as the usual value of the map, and so many times.

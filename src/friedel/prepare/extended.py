@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from friedel.prepare.background import slow_background
-from friedel.prepare.robust import spread
+from friedel.prepare.gaps import spread
 from friedel.prepare.step import Step
 
 #: Height of a structure above the slow background, in robust standard deviations of the map.

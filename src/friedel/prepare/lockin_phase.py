@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from friedel.prepare.robust import nanmedian, spread
+from friedel.prepare.gaps import nanmedian, spread
 from friedel.prepare.step import Step
 
 #: Every map's median must lie so many robust standard deviations below zero, and this share of its values, too.

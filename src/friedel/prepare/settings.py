@@ -35,8 +35,6 @@ class PrepareSettings:
     lockin_phase_deg : None, "auto" or float
         Phase by which the two quadratures of the lock-in amplifier are rotated [degree]; "auto" maximises the signal
         in the first. None takes the channel as recorded; a dI/dV that is negative throughout is inverted in any case.
-    register : bool
-        Whether maps of separate scans are shifted onto each other.
 
     Raises
     ------
@@ -52,7 +50,6 @@ class PrepareSettings:
     clip: float = 5.0
     fill_px: float = 2.0
     lockin_phase_deg: float | str | None = None
-    register: bool = True
 
     def __post_init__(self) -> None:
         if self.background not in BACKGROUNDS:
