@@ -1,7 +1,7 @@
 """What can be wrong with a result, tested: each check has a value, a limit and a sentence.
 
-The limits of ring, doubt, density and line were set by ``benchmarks/checks.py`` on the even seeds of
-`friedel.benchmark.confounders`, and tested on the odd ones.
+``benchmarks/checks.py`` measures how often they fail on bad and on good fields of `friedel.benchmark.confounders`. The
+limits are first values, to be set on its even seeds and tested on its odd ones.
 """
 
 from __future__ import annotations

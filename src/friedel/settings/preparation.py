@@ -44,8 +44,6 @@ class PrepareSettings(Settings):
     lockin_phase_deg : float or "auto"
         Phase by which the two quadratures of the lock-in amplifier are rotated; auto maximises the signal in the first.
         A dI/dV that is negative throughout is inverted in any case.
-    register : bool
-        Whether maps of separate scans are shifted onto each other.
     """
 
     as_recorded: Annotated[bool, Option()] = False
@@ -63,7 +61,6 @@ class PrepareSettings(Settings):
         Option(unit="deg", least=-360, most=360, none="as recorded", wanted="auto or a number from -360 to 360 [deg]",
                metavar="DEG", parse=read_phase, advanced=True),
     ] = None  # fmt: skip
-    register: Annotated[bool, Option(advanced=True)] = True
 
     def check(self) -> None:
         """Refuse a clipping that cuts the waves."""
