@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import io_makers as makers
 import numpy as np
 import pytest
 
@@ -141,3 +142,62 @@ def test_info_describes_what_asks_for_axes(cases: Path, capsys: pytest.CaptureFi
     assert "6 × 24 × 24" in capsys.readouterr().out
     assert main(["info", str(cases / "nanonis_line_of_8_spectra" / "dIdV_linespec_00001.dat")]) == 0
     assert "one spectrum" in capsys.readouterr().out
+
+
+class TestOrderOfRecords:
+    """Made grids of 5 × 4 records in other orders than row by row."""
+
+    LENGTH = 4 * (5 + 2 * 7)
+
+    def records(self, path: Path) -> tuple[bytes, list[bytes]]:
+        makers.grid(path)
+        raw = path.read_bytes()
+        start = len(raw) - 20 * self.LENGTH
+        return raw[:start], [raw[start + i * self.LENGTH : start + (i + 1) * self.LENGTH] for i in range(20)]
+
+    def test_any_order_gives_the_same_grid(self, tmp_path: Path) -> None:
+        head, records = self.records(tmp_path / "a.3ds")
+        whole = open_stack(tmp_path / "a.3ds").load()
+        order = [0, *(np.random.default_rng(3).permutation(19) + 1)]
+        (tmp_path / "a.3ds").write_bytes(head + b"".join(records[i] for i in order))
+        stack = open_stack(tmp_path / "a.3ds")
+        assert stack["LockinX"].shape == (7, 4, 5) or stack["LockinX"].shape == (7, 5, 4)
+        x, y = tip_grid(stack)
+        there_x, there_y = tip_grid(whole)
+        for row, column in np.ndindex(x.shape):
+            place = np.hypot(there_x - x[row, column], there_y - y[row, column])
+            at = np.unravel_index(int(place.argmin()), place.shape)
+            assert place[at] < 1e-3
+            np.testing.assert_array_equal(stack["LockinX"][:, row, column], whole["LockinX"][:, at[0], at[1]])
+            np.testing.assert_array_equal(
+                stack["LockinX"].isel(y=row)[:, column], whole["LockinX"][:, at[0], at[1]]
+            )
+
+    def test_a_record_never_taken_in_the_middle_is_nan(self, tmp_path: Path) -> None:
+        head, records = self.records(tmp_path / "a.3ds")
+        records[7] = bytes(self.LENGTH)
+        (tmp_path / "a.3ds").write_bytes(head + b"".join(records))
+        stack = open_stack(tmp_path / "a.3ds")
+        assert (stack.attrs["acquired"], stack.attrs["expected"]) == (19, 20)
+        assert np.isnan(stack["LockinX"][:, 1, 2]).all() and np.isnan(stack["Z"][1, 2])
+        assert np.isfinite(stack["LockinX"]).sum() == 19 * 7
+
+    def test_positions_that_are_no_grid_are_told(self, tmp_path: Path) -> None:
+        head, records = self.records(tmp_path / "a.3ds")
+        moved = np.frombuffer(records[5], ">f4").copy()
+        moved[2:4] += 5e-10
+        records[5] = moved.astype(">f4").tobytes()
+        (tmp_path / "a.3ds").write_bytes(head + b"".join(records))
+        with pytest.raises(StackError, match=r"a\.3ds.*tip positions"):
+            open_stack(tmp_path / "a.3ds")
+        assert open_stack(tmp_path / "a.3ds", pixel_nm=0.2).attrs["acquired"] == 20
+
+    def test_a_swept_range_of_its_own_is_told(self, tmp_path: Path) -> None:
+        head, records = self.records(tmp_path / "a.3ds")
+        own = np.frombuffer(records[9], ">f4").copy()
+        own[1] = 0.09
+        (tmp_path / "a.3ds").write_bytes(
+            head + b"".join([*records[:9], own.astype(">f4").tobytes(), *records[10:]])
+        )
+        with pytest.raises(StackError, match="record 10 of 20 contradicts"):
+            open_stack(tmp_path / "a.3ds")
