@@ -11,10 +11,11 @@ from .errors import (
     StackError as StackError,
 )
 from .evaluation.metrics import Scores as Scores, evaluate as evaluate
+from .file_job import FileResult as FileResult
 from .io import open_stack as open_stack
 from .io.export import write_stack as write_stack
 from .io.points import read_points as read_points, write_points as write_points
-from .many import FileResult as FileResult, detect_many as detect_many
+from .many import detect_many as detect_many
 from .models.model import Model as Model
 from .models.registry import (
     ModelInfo as ModelInfo,

@@ -11,7 +11,7 @@ from friedel.benchmark.cramer_rao import isolated
 from friedel.benchmark.synthetic import Setting, make_twin
 from friedel.detection.schedule import FULL, QUICK
 from friedel.detection.second_look import BEYOND, believed, iter_second_look
-from friedel.errors import FriedelWarning, ModelError
+from friedel.errors import FriedelWarning, SettingsError
 from friedel.pipeline import detect
 from friedel.progress import drain
 from friedel.stack import didv, make_stack, normalise
@@ -98,7 +98,7 @@ def test_what_the_network_did_not_list_is_judged_too(twin):
 
 
 def test_an_unknown_refit_is_refused(twin):
-    with pytest.raises(ModelError, match="Unknown refit 'often'; known are none, quick, full"):
+    with pytest.raises(SettingsError, match="refit must be 'none', 'quick' or 'full', not 'often'"):
         detect(twin.stack, refit="often")
 
 
