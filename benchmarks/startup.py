@@ -1,8 +1,9 @@
-"""Start-up of the commands: wall time of fresh processes, this tree against another one, in one run.
+"""Start-up of the commands: processor time of fresh processes, this tree against another one, in one run.
 
     python benchmarks/startup.py --before PATH/TO/OTHER/src
 
-Each command runs in turn in both trees; the least of the repetitions counts, since a busy machine only adds. `detect`
+Each command runs in turn in both trees, and the least of the repetitions counts. User plus system time is counted, on
+one thread: unlike wall time it does not depend on what else the machine does. `detect`
 runs the default model on a simulated grid of 32×32 spectra; what remains without the detection itself is its overhead.
 """
 
@@ -27,15 +28,16 @@ COMMANDS = {
 
 
 def seconds(source: Path, words: list[str], folder: Path) -> float:
-    """Wall time of one call."""
+    """Processor time of one call."""
     if words[0] == "detect" and "--help" not in words:
         words = [*words, "-o", f"{time.monotonic_ns()}.csv"]
-    env = {**os.environ, "PYTHONPATH": str(source)}
-    start = time.perf_counter()
+    env = {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
+    before = os.times()
     subprocess.run(
         [sys.executable, "-m", "friedel", *words], cwd=folder, env=env, check=True, capture_output=True
     )
-    return time.perf_counter() - start
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from friedel.assembly import physical
 from friedel.detections import COLUMNS
-from friedel.errors import FriedelWarning, ModelError, PhysicsError, StackError
+from friedel.errors import FriedelWarning, ModelError, PhysicsError, SettingsError, StackError
 from friedel.models.registry import Model, build_network
 from friedel.pipeline import detect, iter_detect
 from friedel.progress import Progress
@@ -133,8 +133,8 @@ def test_a_tiny_field_is_remarked():
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"method": "magic"}, ModelError, "Unknown method"),
-        ({"threshold": 2}, ModelError, "from 0 to 1"),
+        ({"method": "magic"}, SettingsError, "method must be 'network'"),
+        ({"threshold": 2}, SettingsError, "from 0 to 1"),
         ({"area": ((0, 99), (0, 99))}, StackError, "does not lie inside"),
         ({"channel": "Phase"}, StackError, "no channel 'Phase'"),
         ({"dispersion": "fe3o4"}, PhysicsError, "Unknown material"),

@@ -10,12 +10,13 @@ from .errors import (
     SettingsError as SettingsError,
     StackError as StackError,
 )
+from .file_job import FileResult as FileResult
 from .finetuning.tuner import fine_tune as fine_tune, iter_fine_tune as iter_fine_tune
 from .given_points import refit_points as refit_points
 from .io import open_stack as open_stack
 from .io.export import write_stack as write_stack
 from .io.points import read_points as read_points, write_points as write_points
-from .many import FileResult as FileResult, detect_many as detect_many
+from .many import detect_many as detect_many
 from .models.model import Model as Model
 from .models.registry import (
     ModelInfo as ModelInfo,

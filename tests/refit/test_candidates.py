@@ -10,7 +10,7 @@ import pytest
 from friedel.benchmark.cramer_rao import isolated
 from friedel.benchmark.settings import Setting
 from friedel.benchmark.synthetic import make_twin
-from friedel.errors import FriedelWarning, ModelError
+from friedel.errors import FriedelWarning, SettingsError
 from friedel.pipeline import detect
 from friedel.progress import drain
 from friedel.refit import pruning
@@ -108,7 +108,7 @@ def test_an_undetected_impurity_is_added_by_the_fit(twin):
 
 
 def test_an_unknown_refit_is_refused(twin):
-    with pytest.raises(ModelError, match="Unknown refit 'often'; known are none, quick, full"):
+    with pytest.raises(SettingsError, match="refit must be 'none', 'quick' or 'full', not 'often'"):
         detect(twin.stack, refit="often")
 
 

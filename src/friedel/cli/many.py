@@ -13,7 +13,7 @@ from friedel.errors import FriedelError, StackError
 from friedel.settings import DetectSettings, ImportSettings
 
 if TYPE_CHECKING:
-    from friedel.many import FileJob, FileResult
+    from friedel.file_job import FileJob, FileResult
 
 
 @dataclass(frozen=True)

@@ -77,5 +77,4 @@ class PrepareSettings(Settings):
             background="none",
             row_offsets=False,
             extended=False,
-            register=False,
         )

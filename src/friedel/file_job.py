@@ -1,0 +1,231 @@
+"""One file of many: its table holds its own state.
+
+A table's provenance says with which settings it was made, from which bytes. What is missing, or was made otherwise, is
+to be done. A claim beside the table (`friedel.claims`) keeps two processes from the same file. A file that failed
+leaves its reason in ``NAME.failed.json``. There is no other state, so nothing can be lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from friedel.claims import claim, owner
+from friedel.errors import FriedelError, FriedelWarning, SettingsError, StackError
+from friedel.progress import Progress, drain
+from friedel.settings import DetectSettings, ImportSettings
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from friedel.detections import Detections
+
+Status = Literal["done", "up to date", "elsewhere", "failed"]
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """One file to detect in.
+
+    Parameters
+    ----------
+    file : path
+        A file or folder of `open_stack`.
+    table : path, optional
+        The CSV to write; its report lies beside it. None: the result is only returned.
+    settings : DetectSettings
+    axes : ImportSettings
+    overwrite : bool
+        Whether a table made otherwise is replaced.
+    """
+
+    file: Path
+    table: Path | None = None
+    settings: DetectSettings = field(default_factory=DetectSettings)
+    axes: ImportSettings = field(default_factory=ImportSettings)
+    overwrite: bool = False
+
+    @property
+    def report(self) -> Path | None:
+        """The HTML report beside the table."""
+        return None if self.table is None else self.table.with_suffix(".html")
+
+    def options(self) -> dict[str, Any]:
+        """What decides the result beside the file's bytes, in plain JSON types."""
+        return {"settings": self.settings.as_dict(), "axes": self.axes.as_dict()}
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What came of one file.
+
+    Parameters
+    ----------
+    file : path
+    status : {"done", "up to date", "elsewhere", "failed"}
+        Elsewhere: another process is at it.
+    table : path or None
+        The table that holds the result.
+    impurities : int or None
+        How many; None where the file was not computed here.
+    message : str
+        Why it failed, or who is at it.
+    found : Detections or None
+        The result itself, where no table was asked for.
+    """
+
+    file: Path
+    status: Status
+    table: Path | None = None
+    impurities: int | None = None
+    message: str = ""
+    found: Detections | None = None
+
+
+Run = Callable[[Generator[Progress, None, "Detections"], str], "Detections"]
+
+
+def detect_file(job: FileJob, run: Run | None = None) -> FileResult:
+    """Do one job; errors come back in the result."""
+    if job.table is None:
+        return _tried(job, run)
+    with claim(claim_of(job.table)) as ours:
+        if not ours:
+            host, *_ = owner(claim_of(job.table)).split() or ["another process"]
+            return FileResult(job.file, "elsewhere", job.table, message=f"another process ({host}) is at it")
+        return _tried(job, run)
+
+
+def _tried(job: FileJob, run: Run | None) -> FileResult:
+    try:
+        return _done(job, run)
+    except (FriedelError, OSError) as error:
+        return failed_result(job, " ".join(str(error).split()))
+    except Exception as error:  # a reader's or network's own fault must not cost the other files
+        return failed_result(job, f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _done(job: FileJob, run: Run | None) -> FileResult:
+    from friedel.io import open_stack
+
+    state = fingerprint(job.file)
+    if job.table is not None and not job.overwrite:
+        if why := _out_of_date(job, state):
+            raise SettingsError(f"{why}; choose another folder, or overwrite it.", settings="overwrite")
+        if job.table.exists():
+            _failure_of(job.table).unlink(missing_ok=True)
+            return FileResult(job.file, "up to date", job.table)
+    given = {name: value for name, value in job.axes.as_dict().items() if value is not None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FriedelWarning)  # they stand in the table, the report and the summary
+        stack = open_stack(job.file, **given)
+        found = _detected(stack, job.settings, run, job.file.name)
+    if job.table is None:
+        return FileResult(job.file, "done", None, len(found), found=found)
+    _write(job, stack, found, state)
+    return FileResult(job.file, "done", job.table, len(found))
+
+
+def _detected(stack: xr.Dataset, settings: DetectSettings, run: Run | None, title: str) -> Detections:
+    from friedel.pipeline import iter_detect_with
+
+    model = _model(settings.model, settings.device) if settings.method == "network" else None
+    work = iter_detect_with(stack, settings, model=model)
+    return drain(work) if run is None else run(work, title)
+
+
+@lru_cache(maxsize=2)
+def _model(name: str, device: str) -> Any:
+    """Loaded once per process."""
+    from friedel.models.registry import load_model
+
+    return load_model(name, device)
+
+
+def _write(job: FileJob, stack: xr.Dataset, found: Detections, state: dict[str, Any]) -> None:
+    from friedel.io.points import write_points
+    from friedel.report.html import write_report
+    from friedel.scoring.areal_density import covered_area, density
+
+    if job.table is None or job.report is None:
+        return
+    number = density(len(found), covered_area(stack, found.area, found.provenance["channel"]))
+    told = {
+        "value_per_nm2": number.value,
+        "low": number.low,
+        "high": number.high,
+        "area_nm2": number.area_nm2,
+    }
+    found = replace(
+        found, provenance=found.provenance | {"job": job.options(), "file": state, "density": told}
+    )
+    write_report(stack, found, job.report, name=job.file.name)
+    # The table last: it is what says that this file is done.
+    write_points(found, job.table)
+    _failure_of(job.table).unlink(missing_ok=True)
+
+
+def _out_of_date(job: FileJob, state: dict[str, Any]) -> str:
+    """Why the table that is there does not do; empty if it does, or if there is none."""
+    from friedel.io.points import read_points
+    from friedel.report.html import is_ours
+
+    if job.table is None or job.report is None:
+        return ""
+    if not job.table.exists():
+        return "" if is_ours(job.report) else f"{job.report} exists already and is no report of friedel"
+    try:
+        made = read_points(job.table).attrs["provenance"]
+    except FriedelError:
+        made = {}
+    if "job" not in made:
+        return f"{job.table} exists already and is no table of this command"
+    if made["job"] != job.options():
+        return f"the table was made with other options; {job.table} exists already"
+    if made.get("file", {}).get("sha256") != state["sha256"]:
+        return f"the file has changed since; {job.table} exists already"
+    return ""
+
+
+def fingerprint(path: Path) -> dict[str, Any]:
+    """Name and SHA-256 of a file's bytes; of all names and bytes in it, for a folder."""
+    total = hashlib.sha256()
+    parts = [path] if not path.is_dir() else sorted(part for part in path.rglob("*") if part.is_file())
+    for part in parts:
+        if part is not path:
+            total.update(str(part.relative_to(path)).encode("utf-8", "surrogateescape") + b"\0")
+        if not part.is_file():
+            raise StackError(
+                f"{part}: there is no such file." if not part.exists() else f"{part}: not a file."
+            )
+        with part.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return {"name": str(path), "sha256": total.hexdigest()}
+
+
+def claim_of(table: Path) -> Path:
+    """The claim file beside a table."""
+    return table.with_name(f".{table.name}.claim")
+
+
+def _failure_of(table: Path) -> Path:
+    return table.with_suffix(".failed.json")
+
+
+def failed_result(job: FileJob, message: str) -> FileResult:
+    """Leave the reason beside the table that is missing."""
+    if job.table is not None and not job.table.exists():
+        from friedel._util.atomic_write import write_beside
+
+        told = {"file": str(job.file), "message": message, **job.options()}
+        # On a full disk the message still reaches whoever asked.
+        with suppress(OSError), write_beside(_failure_of(job.table)) as beside:
+            beside.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    return FileResult(job.file, "failed", job.table, message=message)
