@@ -88,8 +88,8 @@ def main() -> None:
     attach(viewer)
     for layer in stack_layers(_stack(40 if args.quick else 80, 24 if args.quick else 126)):
         add_layer(viewer, layer)
-    detect = viewer.window.add_plugin_dock_widget("napari-friedel", "Detect impurities")[1]
-    tune = viewer.window.add_plugin_dock_widget("napari-friedel", "Fine-tune on this sample", tabify=True)[1]
+    detect = viewer.window.add_plugin_dock_widget("napari-friedel", "Detect")[1]
+    tune = viewer.window.add_plugin_dock_widget("napari-friedel", "Fine-tune", tabify=True)[1]
     detect.band.choose("au111")
     tune.band.choose("au111")
     ticker = Ticker()
@@ -103,7 +103,7 @@ def main() -> None:
     for label in labels:
         detect.detect()
         found.append(ticker.measure(label, lambda: detect.job.busy))
-    detect.method.setCurrentIndex(detect.method.findData("matched-field"))
+    detect.options.set("method", "matched-field")
     detect.detect()
     found.append(ticker.measure("matched field", lambda: detect.job.busy))
     values = iter(np.tile(np.linspace(0, 1000, 50), 2).astype(int))
@@ -114,14 +114,14 @@ def main() -> None:
         if value is None:
             moving["on"] = False
         else:
-            detect.result.slider.setValue(int(value))
+            detect.result.slider.setValue(value / 1000)
 
     found.append(ticker.measure("threshold slider", lambda: moving["on"], move))
     tune.further_settings = {
         "steps_per_epoch": 6 if args.quick else 25,
         "check_every": 3 if args.quick else 10,
     }
-    tune.epochs.setValue(1)
+    tune.options.set("epochs", 1)
     tune.start()
     found.append(ticker.measure("fine-tuning", lambda: tune.job.busy))
     if detect.message.level == "error" or tune.message.level == "error":

@@ -67,7 +67,7 @@ def main() -> None:
     window = viewer.window._qt_window
     window.resize(*SIZE)
     docks = {name.split(" (")[0]: dock for name, dock in viewer.window.dock_widgets.items()}
-    detect, compare = docks["Detect impurities"], docks["Compare with reference"]
+    detect, compare = docks["Detect"], docks["Compare"]
     viewer.dims.set_point(0, -60.0)
     viewer.fit_to_view()
 
@@ -84,7 +84,7 @@ def main() -> None:
     wait(compare.job)
     save(viewer, "reference")
 
-    inspect = docks["Inspect spectra"]
+    inspect = docks["Inspect"]
     bring_up(inspect)
     points = detect.result.layer
     viewer.layers.selection.active = points
@@ -95,14 +95,14 @@ def main() -> None:
     inspect.redraw()
     save(viewer, "dispersion")
 
-    bring_up(docks["Import stack"])
+    bring_up(docks["Import"])
     save(viewer, "import")
 
-    tune = docks["Fine-tune on this sample"]
+    tune = docks["Fine-tune"]
     bring_up(tune)
     tune.stack.currentIndexChanged.emit(0)
     tune.band.choose("au111")
-    tune.epochs.setValue(1)
+    tune.options.set("epochs", 1)
     tune.further_settings = {"steps_per_epoch": args.steps, "check_every": 10}
     tune.start()
     wait(tune.job)

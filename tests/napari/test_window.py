@@ -289,6 +289,7 @@ def test_all_docks_work_on_one_stack_and_one_band(shown, open_dock) -> None:
     detect, inspect = open_dock(DetectDock, shown), open_dock(InspectDock, shown)
     detect.stack.choose(shown.layers[1])
     assert inspect.stack.layer() is shown.layers[1]
+    shown.layers.selection.active = shown.layers[0]
     shown.layers.selection.active = other
     assert detect.stack.layer() is other and inspect.stack.layer() is other
     detect.band.choose("cu111")

@@ -1,4 +1,4 @@
-"""Dock "Inspect spectra": the spectrum under the cursor, the waves around an impurity, the ring in q space."""
+"""Dock "Inspect": the spectrum under the cursor, the waves around an impurity, the ring in q space."""
 
 from __future__ import annotations
 

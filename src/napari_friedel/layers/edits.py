@@ -171,6 +171,13 @@ def coordinates(stack: Any, positions: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(NUMBERS, (rows, columns, x, y, tip_x, tip_y), strict=True)))
 
 
+def keep_aside(layer: Any, label: str) -> None:
+    """Rename a result, so that the next run of the same model makes a new one."""
+    title = layer.name.split(" · ")[0]
+    update(layer, label=label)
+    layer.name = f"{title} · impurities ({label})"
+
+
 def show_rejected(viewer: Any, layer: Any) -> None:
     """Keep the layer of rejected candidates in step with the result `layer`."""
     info = known(layer, ImpuritiesInfo)

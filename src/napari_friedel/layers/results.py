@@ -123,13 +123,6 @@ def make_current(viewer: Any, stack_layer: Any, layer: Any) -> None:
     EVENTS.changed.emit(layer)
 
 
-def keep_aside(layer: Any, label: str) -> None:
-    """Rename a result, so that the next run of the same model makes a new one."""
-    title = layer.name.split(" · ")[0]
-    update(layer, label=label)
-    layer.name = f"{title} · impurities ({label})"
-
-
 def _show_map(viewer: Any, stack_layer: Any, part: xr.Dataset, made: Any) -> None:
     kind, values = made[1]["metadata"][KEY].kind, made[0]
     layer = find(viewer, stack_layer, kind)

@@ -104,11 +104,25 @@ class Plot(QWidget):
         from pyqtgraph import exporters
 
         if path.lower().endswith(".svg"):
-            exporters.SVGExporter(self.axes.getPlotItem()).export(path)
+            self._draw_svg(path)
         elif path.lower().endswith(".png"):
             exporters.ImageExporter(self.axes.getPlotItem()).export(path)
         else:
             Path(path).write_text(self.csv(), encoding="utf-8")
+
+    def _draw_svg(self, path: str) -> None:
+        """Draw with matplotlib: pyqtgraph's own SVG export raises for a plot that was never shown."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5, 3.5), layout="constrained")
+        axes = figure.add_subplot()
+        if self._picture is not None:
+            axes.imshow(self._picture[0], origin="lower", extent=self._picture[1], aspect="auto")
+        for name, (x, y) in self._curves.items():
+            axes.plot(x, y, label=name)
+        axes.set_xlabel(self._labels["bottom"])
+        axes.set_ylabel(self._labels["left"])
+        figure.savefig(path)
 
     def csv(self) -> str:
         """The numbers that are drawn: x and y of each curve, or the picture with its axes' edges.

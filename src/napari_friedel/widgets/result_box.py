@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QGroupBox, QLabe
 from superqt import QLabeledDoubleSlider
 
 from friedel.errors import FriedelError
-from napari_friedel.layers import results
+from napari_friedel.layers import edits, results
 from napari_friedel.layers.info import ImpuritiesInfo, known, update
 from napari_friedel.layers.style import BY_LOG_ODDS, BY_ORIGIN
 from napari_friedel.widgets import copying
@@ -143,7 +143,7 @@ class ResultBox(QGroupBox):
     def _keep_aside(self) -> None:
         if self.layer is not None:
             label = f"{known(self.layer, ImpuritiesInfo).label}, kept {1 + self.choice.count()}"
-            results.keep_aside(self.layer, label)
+            edits.keep_aside(self.layer, label)
             self._fill_choice()
 
     def _recolour(self, *_: Any) -> None:
