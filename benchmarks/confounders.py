@@ -47,7 +47,7 @@ def fields(names: list[str]) -> Iterator[tuple[str, str, bool]]:
 
 @contextmanager
 def limit(seconds: float) -> Iterator[None]:
-    """Raise `TimeoutError` in the main thread after so long; no limit where there are no such signals."""
+    """Raise `TimeoutError` in the main thread after so much processor time, where there are such signals."""
     if not hasattr(signal, "setitimer"):
         yield
         return
@@ -55,13 +55,13 @@ def limit(seconds: float) -> Iterator[None]:
     def stop(*_: object) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def score(field: Confounded, found: Found) -> dict[str, Any]:
@@ -197,7 +197,9 @@ def main() -> None:
     parser.add_argument("--names", type=lambda t: t.split(","), default=list(CONFOUNDERS))
     parser.add_argument("--seeds", default="0:4", help="first:last+1")
     parser.add_argument("--quick", action="store_true", help="seed 0 only")
-    parser.add_argument("--cap", type=float, default=60.0, help="seconds after which a run is given up")
+    parser.add_argument(
+        "--cap", type=float, default=60.0, help="processor seconds after which a run is given up"
+    )
     parser.add_argument("--model", help="a model's file in the place of the bundled one")
     args = parser.parse_args()
     args.seeds = range(1) if args.quick else range(*map(int, args.seeds.split(":")))

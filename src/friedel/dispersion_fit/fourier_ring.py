@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter1d, map_coordinates, median_filter
 from scipy.optimize import minimize
 
 from friedel._util.robust import deviation
+from friedel.dispersion_fit.band_errors import BandErrors, band_of
 from friedel.dispersion_fit.matched_field_fit import sharpen
 from friedel.errors import PhysicsError
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
@@ -42,10 +43,10 @@ class RingFit:
     onset_mev, mass : float
         E₀ [meV] and m* [electron masses]; negative for a band that opens downwards; NaN if not found.
     onset_error, mass_error : float
-        Standard errors, by leaving out one eighth of the scatterers in turn. E₀ and m* are strongly correlated:
-        k inside the range of the voltages is known far better than either.
+        Standard errors, see `friedel.dispersion_fit.band_errors`. E₀ and m* are strongly correlated: k inside the range of
+        the voltages is known far better than either.
     found : bool
-        Whether there is a ring.
+        Whether there is a ring on a parabola.
     bias_mv : array
         Voltages [mV].
     k_per_bias : array
@@ -56,6 +57,10 @@ class RingFit:
         Radii of the profiles [nm⁻¹].
     profiles : array, shape (bias, bins)
         Logarithm of the median power, background subtracted.
+    scatter : float
+        Relative scatter of the voltages' own wavevectors about the band's; NaN where it is not known.
+    reason : str
+        Why no band is given; empty if one is.
     """
 
     onset_mev: float
@@ -68,6 +73,8 @@ class RingFit:
     height: float
     q: np.ndarray = field(repr=False)
     profiles: np.ndarray = field(repr=False)
+    scatter: float = float("nan")
+    reason: str = ""
 
     @property
     def dispersion(self) -> Dispersion:
@@ -79,6 +86,11 @@ class RingFit:
             If no ring was found.
         """
         if not self.found:
+            if self.reason:
+                raise PhysicsError(
+                    f"No parabolic band fits these maps: {self.reason}. "
+                    "Give the material, or its band onset and effective mass."
+                )
             raise PhysicsError(
                 "The Fourier transforms of these maps show no Friedel ring, so no band can be fitted; "
                 "give the material, or its band onset and effective mass."
@@ -86,6 +98,8 @@ class RingFit:
         return Dispersion(self.onset_mev, self.mass, name="fitted")
 
     def __str__(self) -> str:
+        if self.reason:
+            return f"a Friedel ring, but no parabolic band: {self.reason}"
         if not self.found:
             return f"no Friedel ring in the Fourier transforms (height {self.height:.1f} of {LEAST_HEIGHT} needed)"
         return (
@@ -129,7 +143,7 @@ def fit_dispersion(stack: xr.Dataset, channel: str | None = None) -> RingFit:
     contrast, height = height, height / spread
     if start is None or height < LEAST_HEIGHT or contrast < LEAST_CONTRAST:
         return _nothing(bias, q, ridge, float(height))
-    onset, mass = _band(_climb(ridge, q, energy, start, resolution), energy)
+    onset, mass = band_of(_climb(ridge, q, energy, start, resolution), energy)
     if not MASSES[0] * 1.02 < abs(mass) < MASSES[1] * 0.98:
         return _nothing(bias, q, ridge, float(height))
     try:
@@ -139,14 +153,21 @@ def fit_dispersion(stack: xr.Dataset, channel: str | None = None) -> RingFit:
     # A faint ring counts if scatterers stand out at its wavevector.
     if height < CLEAR_HEIGHT and not sharp.significant:
         return _nothing(bias, q, ridge, float(height))
-    band = sharp.band
-    errors = sharp.onset_error, sharp.mass_error
-    return RingFit(band.onset_mev, band.mass, *errors, True, bias, band.k(bias), float(height), q, ridge)
+    band, errors = sharp.band, sharp.errors
+    if errors.reason:
+        return _nothing(bias, q, ridge, float(height), errors)
+    k = band.k(bias)
+    found = (band.onset_mev, band.mass, errors.onset, errors.mass, True)
+    return RingFit(*found, bias, k, float(height), q, ridge, errors.scatter)
 
 
-def _nothing(bias: np.ndarray, q: np.ndarray, ridge: np.ndarray, height: float) -> RingFit:
+def _nothing(
+    bias: np.ndarray, q: np.ndarray, ridge: np.ndarray, height: float, errors: BandErrors | None = None
+) -> RingFit:
     nan = float("nan")
-    return RingFit(nan, nan, nan, nan, False, bias, np.full(len(bias), nan), height, q, ridge)
+    scatter, reason = (nan, "") if errors is None else (errors.scatter, errors.reason)
+    k = np.full(len(bias), nan)
+    return RingFit(nan, nan, nan, nan, False, bias, k, height, q, ridge, scatter, reason)
 
 
 def power_spectra(maps: np.ndarray, pitch: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -236,11 +257,3 @@ def _climb(
 
     found = minimize(cost, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxiter": 200})
     return found.x if found.fun < 1e2 else start
-
-
-def _band(ends: np.ndarray, energy: np.ndarray) -> tuple[float, float]:
-    """E₀ [meV] and m* from k² at the lowest and highest energy."""
-    slope = (ends[1] - ends[0]) / np.ptp(energy)  # nm⁻² per meV
-    slope = slope if abs(slope) > 1e-12 else 1e-12
-    onset = energy.max() - ends[1] / slope
-    return float(onset), float(slope * 1e3 / WAVEVECTOR_PER_SQRT_EV**2)

@@ -10,13 +10,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
 from friedel.candidates.peaks import candidates
 from friedel.classical.matched_field import Template, pool, significance, statistic
 from friedel.classical.omp import CORE, iter_pursue, leave_one_out
+from friedel.detection.robust import deviation
+from friedel.dispersion_fit.band_errors import BandErrors, band_errors, band_of, maxima
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
 from friedel.progress import drain
 from friedel.resample import plan
@@ -26,15 +28,17 @@ from friedel.stack import normalise
 K_RANGE = (0.65, 1.3)
 #: How far k may move in one round.
 _FACTORS = np.linspace(0.94, 1.06, 7)
+#: Background wider than this is taken away, and what stands out more than this many robust σ is clipped: steps, islands
+#: and wild pixels are no waves. In the sampling above a half wave is 2.4 to 4.8 px long.
+_BACKGROUND_PX, _CLIP = 5.0, 6.0
 _MOST_POINTS, _MOST_PURSUED, _MOST_GROUPS, _SIDE, _STEP, _FOLDS = 60, 40, 8, 96, 0.02, 8
 
 
 class Sharpened(NamedTuple):
-    """A band, its jackknife errors over the scatterers, and how many scatterers stand out of the matched field."""
+    """A band, its errors, and how many scatterers stand out of the matched field."""
 
     band: Dispersion
-    onset_error: float
-    mass_error: float
+    errors: BandErrors
     significant: int
 
 
@@ -61,11 +65,11 @@ def sharpen(maps: np.ndarray, bias: np.ndarray, pitch: tuple[float, float], band
     PhysicsError
         If the field cannot be brought to a sampling that shows the waves.
     """
-    errors, significant = (np.nan, np.nan), 0
+    errors, significant = BandErrors(np.nan, np.nan, np.nan, "there are too few scatterers or voltages"), 0
     for turn in range(2):
         scaling = plan(band.k(bias), pitch, (maps.shape[1], maps.shape[2]), K_RANGE, least_pixels=16)
         field, mask = scaling.resample(maps[scaling.keep])
-        field, k = pool(normalise(np.where(mask, field, np.nan)), scaling.k)
+        field, k = pool(_levelled(field, mask), scaling.k)
         thin = np.unique(np.linspace(0, len(k) - 1, _MOST_GROUPS).astype(int))
         field, k = field[thin], k[thin]
         t = statistic(field, k, mask)
@@ -84,14 +88,25 @@ def sharpen(maps: np.ndarray, bias: np.ndarray, pitch: tuple[float, float], band
         before, ends = band, _ends(band, energy)
         best = _maximise(explained.sum(axis=2), before, energy, ends)
         folds = [np.arange(len(points)) % _FOLDS != fold for fold in range(min(_FOLDS, len(points)))]
-        bands = np.array(
-            [_maximise(explained[:, :, keep].sum(axis=2), before, energy, best) for keep in folds]
-        )
-        bands = np.array([_band(item, energy) for item in bands])
-        n = len(folds)
-        errors = tuple(np.sqrt((n - 1) / n * ((bands - bands.mean(axis=0)) ** 2).sum(axis=0)))
-        band = Dispersion(*_band(best, energy), name="fitted")
-    return Sharpened(band, float(errors[0]), float(errors[1]), significant)
+        bands = [_maximise(explained[:, :, keep].sum(axis=2), before, energy, best) for keep in folds]
+        own, at_end = maxima(explained.sum(axis=2), _FACTORS)
+        left_out = np.array([band_of(one, energy) for one in bands])
+        errors = band_errors(best, energy, own * before.k(energy), at_end, left_out)
+        band = Dispersion(*band_of(best, energy), name="fitted")
+    return Sharpened(band, errors, significant)
+
+
+def _levelled(field: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Maps without what is wider or higher than waves are, normalised; NaN where not acquired."""
+    weight = gaussian_filter(mask.astype(float), _BACKGROUND_PX)
+    values = np.where(mask, field, 0.0)
+    slow = gaussian_filter(values, (0, _BACKGROUND_PX, _BACKGROUND_PX)) / np.maximum(weight, 1e-3)
+    flat = np.where(mask, values - slow, 0.0)
+    for plane in flat:
+        seen = plane[mask]
+        limit = _CLIP * float(deviation(seen - np.median(seen))) + 1e-12
+        plane[mask] = np.clip(seen - np.median(seen), -limit, limit)
+    return normalise(np.where(mask, flat, np.nan))
 
 
 def _cut(
@@ -133,13 +148,6 @@ def _explained(field: np.ndarray, k: np.ndarray, mask: np.ndarray, points: np.nd
 def _ends(band: Dispersion, energy: np.ndarray) -> np.ndarray:
     """k² [nm⁻²] at the lowest and highest energy."""
     return band.k([energy.min(), energy.max()]) ** 2
-
-
-def _band(ends: np.ndarray, energy: np.ndarray) -> tuple[float, float]:
-    """E₀ [meV] and m* from k² at the lowest and highest energy."""
-    slope = (ends[1] - ends[0]) / np.ptp(energy)
-    slope = slope if abs(slope) > 1e-12 else 1e-12
-    return float(energy.max() - ends[1] / slope), float(slope * 1e3 / WAVEVECTOR_PER_SQRT_EV**2)
 
 
 def _maximise(explained: np.ndarray, before: Dispersion, energy: np.ndarray, start: np.ndarray) -> np.ndarray:
