@@ -42,6 +42,9 @@ def measured(folder: Path) -> list[list[str]]:
     if not path.exists():
         return []
     table = pd.read_csv(path)
+    table = table.rename(columns={"variant": "input", "points": "found", "reference": "true"})
+    if "method" not in table:
+        table["method"] = "friedel"
     right = (table["recall"] * table["true"]).round()
     counts = table.assign(right=right, false=table["found"] - right, missed=table["true"] - right)
     scored = pooled(counts, ["input", "method"])

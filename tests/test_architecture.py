@@ -50,6 +50,12 @@ def test_reduction_keeps_what_can_be_reached():
     assert architecture.levels(uses) == {"d": 0, "c": 1, "b": 2, "a": 3}
 
 
+def test_no_two_rooms_import_each_other(graph):
+    place = architecture.levels(graph)
+    up = [(room, other) for room, others in graph.items() for other in others if place[other] >= place[room]]
+    assert not up, "a circle of imports"
+
+
 @pytest.mark.parametrize("room", sorted(EXISTING - GONE))
 def test_every_room_says_in_one_line_what_it_is(room):
     assert architecture.description(room)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import tomllib
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -70,10 +71,16 @@ def imports() -> dict[str, list[str]]:
 
 
 def import_graph() -> dict[str, list[str]]:
-    """Room → the rooms that it imports, from the code; a room is a package or module right below `friedel`."""
+    """Room → the rooms that it imports, from the code; a room is a package or module right below `friedel`.
+
+    Imports that import-linter is told to ignore are left out here, too.
+    """
     import grimp
 
     graph = grimp.build_graph("friedel", "napari_friedel", exclude_type_checking_imports=True)
+    for importer, imported in ignored():
+        if {importer, imported} <= graph.modules:
+            graph.remove_import(importer=importer, imported=imported)
     uses: dict[str, set[str]] = {}
     for module in graph.modules:
         room = room_of(module)
@@ -82,6 +89,15 @@ def import_graph() -> dict[str, list[str]]:
         below = {room_of(other) for other in graph.find_modules_directly_imported_by(module)}
         uses.setdefault(room, set()).update(other for other in below if other and other != room)
     return {room: sorted(uses[room]) for room in sorted(uses)}
+
+
+def ignored() -> set[tuple[str, str]]:
+    """Imports that ``[tool.importlinter]`` excepts from its rules."""
+    rules = tomllib.loads((SOURCE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "importlinter"
+    ]
+    lines = [line for rule in rules["contracts"] for line in rule.get("ignore_imports", [])]
+    return {(first.strip(), second.strip()) for first, _, second in (line.partition("->") for line in lines)}
 
 
 def room_of(module: str) -> str | None:
@@ -120,7 +136,13 @@ def reduced(uses: dict[str, list[str]]) -> dict[str, list[str]]:
     """Arrows that no chain of other arrows implies: what the figure shows."""
 
     def below(room: str) -> set[str]:
-        return {two for one in uses.get(room, []) for two in {one, *below(one)}}
+        found: set[str] = set()
+        open_ends = [room]
+        while open_ends:
+            new = set(uses.get(open_ends.pop(), [])) - found
+            found |= new
+            open_ends += new
+        return found
 
     return {
         room: [one for one in others if not any(one in below(other) for other in others if other != one)]
