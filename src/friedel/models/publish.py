@@ -1,7 +1,7 @@
 """How a model file comes to lie at its name: whole or not at all, never over another, on any file system.
 
-`friedel._util.atomic_write.write_beside` needs a hard link to publish a file without replacing another. exFAT, many network shares
-and some containers have none: there the name is claimed first, by a file that only one program can make.
+`friedel._util.atomic_write.write_beside` needs a hard link to publish a file without replacing another. exFAT, many
+network shares and some containers have none: there the name is claimed first, by a file that only one program can make.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Reports of a detection and of a folder of results: HTML, figures, tables."""

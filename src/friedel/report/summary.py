@@ -32,7 +32,7 @@ class SummaryRow:
     file : str
         The file that was searched.
     status : str
-        ``ok``, or ``failed: `` with the reason.
+        ``ok``, or ``failed:`` with the reason.
     impurities : int or None
     density_per_nm2, density_low, density_high : float or None
         With its 95 % interval [nm⁻²].

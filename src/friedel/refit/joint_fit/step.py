@@ -1,6 +1,6 @@
 """Steps of a joint fit by multiple scattering: positions, amplitudes and the surface's own parameters at once.
 
-Every map is a_v (ρ_v − 1) + an offset per row, with ρ_v from `friedel.physics.t_matrix_jacobian`. Eliminated by projection:
+Every map is a_v (ρ_v − 1) + an offset per row, with ρ_v from `friedel.physics.t_matrix_jacobian`. Projection eliminates
 a_v, the rows' offsets and, where there is a herringbone, its stripes. Fitted by Levenberg–Marquardt steps on the normal
 equations: positions, complex scattering amplitudes linear in energy, and shared parameters. An error of a pixel that
 all maps share (jitter of the height) is weighted down by its share of the variance; pixels that the model does not
