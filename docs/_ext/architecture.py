@@ -50,9 +50,17 @@ STAGES = (
         ("candidates", "models", "classical"),
         ("network or baseline", "positions, p, σ"),
     ),
-    Stage("refit", "Fitted", ("refit", "physics"), ("joint multiple-scattering fit", "amplitudes, Δχ²")),
     Stage(
-        "assemble", "Detections", ("detections",), ("table in nm and tip frame", "maps, checks, provenance")
+        "refit_candidates",
+        "FittedCandidates",
+        ("refit", "physics"),
+        ("joint multiple-scattering fit", "amplitudes, Δχ²"),
+    ),
+    Stage(
+        "assemble",
+        "Detections",
+        ("assembly", "detections"),
+        ("table in nm and tip frame", "maps, checks, provenance"),
     ),
     Stage(
         "analysis",
