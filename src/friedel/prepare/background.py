@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from friedel._util.robust import nanmedian, spread
+from friedel._util.robust import MAD, nanmedian, spread
 from friedel.prepare.gaps import blur, nearest_known
 
 #: Values further from the slow background than this many robust standard deviations have no part in its estimate.
@@ -82,7 +82,7 @@ def nearest_known_lines(maps: np.ndarray) -> np.ndarray:
     return out
 
 
-def slow_background(maps: np.ndarray, sigma: float) -> np.ndarray:
+def slow_background(maps: np.ndarray, sigma: float, start: np.ndarray | None = None) -> np.ndarray:
     """Gaussian mean over what is no outlier, shape (bias, rows, columns).
 
     Parameters
@@ -90,16 +90,16 @@ def slow_background(maps: np.ndarray, sigma: float) -> np.ndarray:
     maps : array, shape (bias, rows, columns)
     sigma : float
         Standard deviation of the Gaussian [px].
+    start : array, shape (bias, rows, columns), optional
+        The slow background of nearly the same maps: then one round of rejection is enough.
     """
-    weight = np.isfinite(maps).astype(float)
-    ground = nearest_known(blur(maps, sigma, weight))
-    for _ in range(ROUNDS):
+    ground = nearest_known(blur(maps, sigma)) if start is None else start
+    for _ in range(ROUNDS if start is None else 1):
         rest = maps - ground
-        width = spread(rest, axis=(1, 2), keepdims=True)
+        centre = nanmedian(rest, axis=(1, 2), keepdims=True)
+        width = MAD * nanmedian(np.abs(rest - centre), axis=(1, 2), keepdims=True)
         with np.errstate(invalid="ignore"):
-            weight = (np.abs(rest - nanmedian(rest, axis=(1, 2), keepdims=True)) <= REJECT * width).astype(
-                float
-            )
+            weight = (np.abs(rest - centre) <= REJECT * width).astype(float)
         ground = nearest_known(blur(maps, sigma, weight))
     return ground
 

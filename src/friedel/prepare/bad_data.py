@@ -26,6 +26,10 @@ ALONE = 0.75
 WILD_SPECTRUM = 6.0
 #: A noisy line's spread, in units of the usual line's.
 NOISY_LINE = 3.0
+#: Pixels of a map whose differences give the usual one, and the share of far pixels up to which that is done.
+SAMPLE, MOST_FAR = 500, 0.05
+#: Voltages of which the bad spectra are told.
+TELLING = 20
 #: Spectra bad in so large a share of the maps are bad altogether.
 MOST = 0.5
 #: A map that holds one value in a larger share of its pixels is taken as it is.
@@ -138,30 +142,80 @@ def differences(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     filled = nearest_known(level)
     excess = filled - ndimage.median_filter(filled, size=(1, 5, 5), mode="nearest")
-    others = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)[None]
-    above = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
-    below = ndimage.minimum_filter(filled, footprint=others, mode="nearest")
-    alone = np.where(excess > 0, filled - above, below - filled)
+    alone = _alone(filled, excess)
     unknown = ~np.isfinite(level)
     excess[unknown] = np.nan
     alone[unknown] = np.nan
     return excess, alone
 
 
+def _alone(filled: np.ndarray, excess: np.ndarray) -> np.ndarray:
+    """Height of each pixel above, or depth below, all that the lines above and below hold beside it."""
+    others = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)[None]
+    above = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
+    below = ndimage.minimum_filter(filled, footprint=others, mode="nearest")
+    return np.where(excess > 0, filled - above, below - filled)
+
+
 def wild_pixels(level: np.ndarray) -> np.ndarray:
-    """Pixels and streaks along the fast axis that stand out from the lines above and below, map by map."""
-    excess, alone = differences(level)
-    usual, own = spread(excess, axis=(1, 2), keepdims=True), spread(level, axis=(1, 2), keepdims=True)
+    """Pixels and streaks along the fast axis that stand out from the lines above and below, map by map.
+
+    Only maps with values far from their median are looked at closely: no pixel of another can be wild.
+    """
+    out = np.zeros(level.shape, dtype=bool)
+    own = spread(level, axis=(1, 2), keepdims=True)
     with np.errstate(invalid="ignore"):
-        high = (np.abs(excess) > WILD * usual) & (np.abs(excess) > WILD_OF_MAP * own)
-        return high & (alone > ALONE * np.abs(excess))
+        far = np.abs(level - nanmedian(level, axis=(1, 2), keepdims=True)) > WILD_OF_MAP / 2 * own
+    for index in np.flatnonzero(far.any(axis=(1, 2))):
+        out[index] = _wild_of_map(level[index], far[index], float(own[index, 0, 0]))
+    return out
+
+
+def _wild_of_map(level: np.ndarray, far: np.ndarray, own: float) -> np.ndarray:
+    """Wild pixels of one map, of which the pixels `far` are far from the median.
+
+    Where fewer than half of all 5×5 surroundings are far, only far pixels can be wild, and the usual difference
+    follows from a sample: that saves the median filter.
+    """
+    crowded = ndimage.uniform_filter(far.astype(np.float32), 5, mode="nearest").max() > 0.5
+    if crowded or far.mean() > MOST_FAR:
+        excess, alone = (one[0] for one in differences(level[None]))
+        usual = float(spread(excess))
+        with np.errstate(invalid="ignore"):
+            high = (np.abs(excess) > WILD * usual) & (np.abs(excess) > WILD_OF_MAP * own)
+            return np.asarray(high & (alone > ALONE * np.abs(excess)))
+    filled = nearest_known(level[None])[0]
+    known = np.argwhere(np.isfinite(level))
+    sample = known[:: max(1, len(known) // SAMPLE)]
+    at = np.argwhere(far)
+    excess_far, excess_sample = (filled[tuple(p.T)] - _local_median(filled, p) for p in (at, sample))
+    usual = float(spread(excess_sample))
+    size = np.abs(excess_far)
+    high = (size > WILD * usual) & (size > WILD_OF_MAP * own)
+    out = np.zeros(level.shape, dtype=bool)
+    if high.any():
+        excess = np.zeros(level.shape)
+        excess[tuple(at.T)] = excess_far
+        alone = _alone(filled[None], excess[None])[0][tuple(at.T)]
+        out[tuple(at[high & (alone > ALONE * size)].T)] = True
+    return out
+
+
+def _local_median(plane: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Median of the 5×5 surroundings of each of the pixels, (n, 2)."""
+    padded = np.pad(plane, 2, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5))
+    return np.asarray(np.median(windows[tuple(pixels.T)].reshape(len(pixels), 25), axis=1))
 
 
 def wild_spectra(level: np.ndarray) -> np.ndarray:
-    """Pixels whose whole spectrum differs from its surroundings, shape (rows, columns); for three maps and more."""
+    """Pixels whose whole spectrum differs from its surroundings, shape (rows, columns); for three maps and more.
+
+    Some maps tell: the usual difference over many voltages is that over `TELLING` of them.
+    """
     if len(level) < 3:
         return np.zeros(level.shape[1:], dtype=bool)
-    excess, _ = differences(level)
+    excess, _ = differences(level[:: max(1, len(level) // TELLING)])
     usual = spread(excess, axis=(1, 2), keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(usual > 0, excess / usual, np.nan)

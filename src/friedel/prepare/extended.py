@@ -9,7 +9,6 @@ import numpy as np
 from scipy import ndimage
 
 from friedel._util.robust import spread
-from friedel.prepare.background import slow_background
 from friedel.prepare.step import Step
 
 #: Height of a structure above the slow background, in robust standard deviations of the map.
@@ -25,26 +24,26 @@ RIM = 0.25
 MOST = 0.5
 
 
-def find_extended(maps: np.ndarray, half: float, pixel_nm: float, high_pass: float) -> np.ndarray:
+def find_extended(maps: np.ndarray, ground: np.ndarray, half: float, pixel_nm: float) -> np.ndarray:
     """Find extended structures.
 
     Parameters
     ----------
     maps : array, shape (bias, rows, columns)
         Without plane and line offsets.
+    ground : array, shape (bias, rows, columns)
+        Their slow background.
     half : float
         Half wavelength [px].
     pixel_nm : float
         Pixel pitch.
-    high_pass : float
-        Standard deviation of the slow background [half wavelengths].
 
     Returns
     -------
     array of bool, shape (rows, columns)
         Where most of the maps show one.
     """
-    rest = maps - slow_background(maps, high_pass * half)
+    rest = maps - ground
     with np.errstate(invalid="ignore", divide="ignore"):
         high = np.abs(rest) / spread(rest, axis=(1, 2), keepdims=True)
     # In a stack the structure stands out at the usual voltage, too; one map may do so by chance.

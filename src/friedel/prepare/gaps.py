@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import ndimage
 
@@ -19,15 +21,31 @@ def nearest_known(maps: np.ndarray) -> np.ndarray:
     return out
 
 
+#: Gaussian means of axes up to this length are products with a matrix, which are several times as fast.
+MATRIX_PX = 320
+
+
 def blur(maps: np.ndarray, sigma: float, weight: np.ndarray | None = None) -> np.ndarray:
     """Gaussian mean over known pixels, shape (bias, rows, columns); `sigma` in px. NaN far from any known pixel."""
     known = np.isfinite(maps).astype(float) if weight is None else weight
-    total = ndimage.gaussian_filter(
-        np.where(known > 0, np.nan_to_num(maps), 0) * known, (0, sigma, sigma), mode="reflect"
-    )
-    share = ndimage.gaussian_filter(known, (0, sigma, sigma), mode="reflect")
+    total = _smooth(np.where(known > 0, np.nan_to_num(maps), 0) * known, sigma)
+    share = _smooth(known, sigma)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(share > 1e-6, total / share, np.nan)
+
+
+def _smooth(maps: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian filter along rows and columns, with reflecting borders."""
+    if max(maps.shape[1:]) > MATRIX_PX:
+        return np.asarray(ndimage.gaussian_filter(maps, (0, sigma, sigma), mode="reflect"))
+    down, right = (_gaussian(n, sigma) for n in maps.shape[1:])
+    return np.asarray(down @ maps @ right.T)
+
+
+@lru_cache(maxsize=16)
+def _gaussian(n: int, sigma: float) -> np.ndarray:
+    """The Gaussian filter of a line of n pixels as a matrix."""
+    return np.asarray(ndimage.gaussian_filter1d(np.eye(n), sigma, axis=0, mode="reflect"))
 
 
 def fill_gaps(maps: np.ndarray, reach: float) -> np.ndarray:

@@ -117,16 +117,17 @@ def flatten(
     ring = RingEvidence(float("nan"), float("nan"), 1.0)
     if known is not None and len(known) and settings.background != "none":
         half = np.pi / float(np.median(known)) / float(np.sqrt(pitch[0] * pitch[1]))
+        slow = settings.high_pass * half
+        ground = slow_background(maps, slow)
         if settings.extended:
-            pixel_nm = float(np.sqrt(pitch[0] * pitch[1]))
-            extended = find_extended(maps, half, pixel_nm, settings.high_pass)
+            extended = find_extended(maps, ground, half, float(np.sqrt(pitch[0] * pitch[1])))
             if extended.any():
                 steps.append(report(extended))
                 maps = np.where(extended, np.nan, maps)
-        ground = slow_background(maps, settings.high_pass * half)
+                ground = slow_background(maps, slow)
         if settings.row_offsets:
             maps = maps - line_offsets(maps - ground)
-            ground = slow_background(maps, settings.high_pass * half)
+            ground = slow_background(maps, slow, ground)
         assert k is not None
         ring = ring_evidence(maps, k, pitch)
         high = _high_pass(maps, ground, ring, settings)
