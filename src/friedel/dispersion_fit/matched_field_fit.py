@@ -14,10 +14,10 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
+from friedel._util.robust import deviation
 from friedel.candidates.peaks import candidates
 from friedel.classical.matched_field import Template, pool, significance, statistic
 from friedel.classical.omp import CORE, iter_pursue, leave_one_out
-from friedel.detection.robust import deviation
 from friedel.dispersion_fit.band_errors import BandErrors, band_errors, band_of, maxima
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
 from friedel.progress import drain
