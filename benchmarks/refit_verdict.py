@@ -12,6 +12,7 @@ Last comes the share of the errors of right candidates, on each axis, that lie w
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     from friedel.pipeline import Finder, find_candidates
     from friedel.prepare import PrepareSettings, prepare
     from friedel.progress import drain
-    from friedel.refit.candidates import DetectedCandidates, new_candidates, prior_sigma
+    from friedel.refit.candidates import new_candidates, prior_sigma
     from friedel.refit.driver import RefitInput, iter_refit
     from friedel.refit.schedules import SCHEDULES
     from friedel.scoring.matching import match
@@ -61,7 +62,7 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
         pixel_nm=field.scaling.pixel_nm,
     )
     fitted = drain(iter_refit(given, SCHEDULES[kind]))
-    extra = new_candidates(fitted, DetectedCandidates(table, found.s, found.probability))
+    extra = new_candidates(fitted, replace(found, table=table))
     probability = np.append(probability, extra["probability"])
     place = field.scaling.to_old(fitted.positions)
     sigma = fitted.sigma * float(np.mean(field.scaling.step))

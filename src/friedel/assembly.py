@@ -72,7 +72,13 @@ def assemble(
         },
         checks=checks,
         waves=fitted.waves,
+        frame=frame_of(stack),
     )
+
+
+def frame_of(stack: xr.Dataset) -> xr.Dataset:
+    """The stack without its maps: coordinates and attributes, which say where a pixel lies."""
+    return stack.drop_vars(list(stack.data_vars))
 
 
 def of_maps(prepared: Prepared) -> dict[str, Any]:

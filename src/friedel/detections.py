@@ -12,6 +12,9 @@ from friedel.errors import FriedelError
 from friedel.presenting import Presented
 
 if TYPE_CHECKING:
+    import xarray as xr
+
+    from friedel.refit.completeness import Completeness
     from friedel.refit.fitted_waves import FittedWaves
 
 #: Columns every table has, with their units. `row` and `column` are fractional pixel indices of the array as
@@ -98,6 +101,8 @@ class Detections(Presented):
         What was tested about the result. One that failed is also among the warnings.
     waves : FittedWaves, optional
         The fitted waves, if a refit was used.
+    frame : xarray.Dataset, optional
+        The stack without its maps: coordinates and attributes, which say where a pixel lies.
     """
 
     table: pd.DataFrame
@@ -108,6 +113,7 @@ class Detections(Presented):
     provenance: dict[str, Any] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     waves: FittedWaves | None = field(default=None, compare=False)
+    frame: xr.Dataset | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         missing = [name for name in COLUMNS if name not in self.table.columns]
@@ -145,6 +151,42 @@ class Detections(Presented):
     def residual(self, index: int) -> np.ndarray:
         """Data minus `model`, shape (rows, columns) of `area`, in the units of the data; raises as `model`."""
         return self._fitted_waves().residual(index)
+
+    def completeness(self) -> Completeness:
+        """Where the data ask for one more scatterer, and how weak one could stay undetected, in pixels of `area`.
+
+        It takes about as long as one iteration of the refit; raises as `model`.
+        """
+        return self._fitted_waves().completeness()
+
+    def refit(
+        self, points: pd.DataFrame | np.ndarray, *, refit: str = "quick", hold: bool = False
+    ) -> Detections:
+        """Fit given points, from this table or any other source, to the same maps, prepared as they were.
+
+        Parameters
+        ----------
+        points : DataFrame or array, shape (n, 2)
+            Columns ``row`` and ``column`` [px of the recorded array].
+        refit : {"quick", "full"}
+        hold : bool
+            Hold the positions where they are given.
+
+        Returns
+        -------
+        Detections
+            As `friedel.refit_points` gives it; S and probability per pixel are those of this detection.
+
+        Raises
+        ------
+        FriedelError
+            If no refit was used, so that there are no fitted maps.
+        StackError, ModelError
+            As `friedel.refit_points`.
+        """
+        from friedel.given_points import refit_again
+
+        return refit_again(self, points, refit=refit, hold=hold)
 
     def _fitted_waves(self) -> FittedWaves:
         if self.waves is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,17 @@ import xarray as xr
 
 import friedel
 from friedel._util.remarks import Remarks
-from friedel.assembly import of_maps, physical
+from friedel.assembly import frame_of, of_maps, physical
 from friedel.classical.detect import K_RANGE
-from friedel.detections import Detections
-from friedel.errors import ModelError, PhysicsError, StackError
+from friedel.detections import COLUMNS, Detections
+from friedel.errors import FriedelError, ModelError, PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion, resolve
-from friedel.prepare import Prepared, PrepareSettings, Sampling, prepare
+from friedel.prepare import PrepareSettings, Sampling, prepare
 from friedel.progress import drain
 from friedel.refit.columns import energy_scale, fit_columns
 from friedel.refit.driver import RefitInput, iter_refit
 from friedel.refit.fitted import Fitted
-from friedel.refit.fitted_waves import FittedWaves
+from friedel.refit.fitted_waves import FittedMaps, FittedWaves
 from friedel.refit.flags import PointFlag
 from friedel.refit.model_selection import posterior_probability
 from friedel.refit.schedules import SCHEDULES
@@ -30,6 +31,8 @@ from friedel.stack import validate
 PRIOR_PROBABILITY = 0.5
 #: Probability from which on a point is an impurity.
 THRESHOLD = 0.5
+#: What the provenance says of a search, and not of the maps.
+OF_THE_SEARCH = ("model", "model_sha256", "architecture", "tiles", "checks", "settings", "template")
 
 
 def refit_points(
@@ -70,8 +73,7 @@ def refit_points(
     ModelError, PhysicsError
         If there is no such refit, or if the band cannot be used.
     """
-    if refit not in SCHEDULES:
-        raise ModelError(f"Unknown refit {refit!r}; known are {', '.join(SCHEDULES)}.")
+    _known_refit(refit)
     validate(stack)
     band = resolve(dispersion)
     if band is None:
@@ -82,37 +84,91 @@ def refit_points(
     remarks = Remarks()
     field = prepare(stack, channel, band, Sampling(K_RANGE), PrepareSettings(), remarks)
     k = band.complex_k(field.energy_mev) * field.scaling.pixel_nm
-    start = field.scaling.to_new(place)
-    given = RefitInput(field.maps, k, field.fit_mask, start, pixel_nm=field.scaling.pixel_nm, hold=hold)
-    fitted = drain(iter_refit(given, SCHEDULES[refit]))
-    energy_ev, per_ev = energy_scale(fitted, band, field.scaling.pixel_nm)
-    table = _table(fitted, start, field, per_ev, refit)
-    nothing = np.full(stack.sizes["y"] * stack.sizes["x"], np.nan, np.float32)
-    empty = nothing.reshape(stack.sizes["y"], stack.sizes["x"])
-    area = ((0, stack.sizes["y"]), (0, stack.sizes["x"]))
-    about: dict[str, Any] = {
-        "kind": refit,
-        "hold": hold,
-        **fitted.summary(),
-        "phase_shift_bias_mv": band.onset_mev + 1e3 * energy_ev,
-    }
-    return Detections(
-        table=physical(table, field.scaling, stack, area),
+    maps = FittedMaps(field.recorded, field.bias_mv, band, field.maps, field.fit_mask, k, field.scaling)
+    shape = stack.sizes["y"], stack.sizes["x"]
+    empty = np.full(shape, np.nan, np.float32)
+    before = Detections(
+        table=pd.DataFrame(columns=list(COLUMNS), dtype=float),
         threshold=THRESHOLD,
         s=empty,
         probability=empty.copy(),
-        area=area,
+        area=((0, shape[0]), (0, shape[1])),
         provenance={
             "version": friedel.__version__,
-            "method": "given points",
-            "refit": about,
             "source": str(stack.attrs.get("source", "")),
             **of_maps(field),
-            "threshold": THRESHOLD,
             "warnings": list(remarks),
         },
-        waves=FittedWaves(fitted, field.recorded, field.bias_mv, k, field.scaling),
+        frame=frame_of(stack),
     )
+    return _fit(before, maps, place, _How(refit, hold))
+
+
+def refit_again(
+    found: Detections, points: pd.DataFrame | np.ndarray, *, refit: str = "quick", hold: bool = False
+) -> Detections:
+    """Fit given points to the maps of a detection, prepared as they were; see `friedel.Detections.refit`.
+
+    Parameters
+    ----------
+    found : Detections
+        With fitted waves.
+    points, refit, hold
+        As in `refit_points`.
+
+    Raises
+    ------
+    FriedelError
+        If the detection had no refit.
+    StackError, ModelError
+        As `refit_points`.
+    """
+    _known_refit(refit)
+    if found.waves is None or found.frame is None:
+        raise FriedelError(
+            "This detection holds no fitted maps: no refit was used. Detect with a quick or full refit, or use "
+            "friedel.refit_points with the stack."
+        )
+    return _fit(found, found.waves.maps, _positions(points), _How(refit, hold))
+
+
+@dataclass(frozen=True)
+class _How:
+    """Which refit, and whether positions are held."""
+
+    kind: str
+    hold: bool
+
+
+def _fit(before: Detections, maps: FittedMaps, place: np.ndarray, how: _How) -> Detections:
+    """The points fitted to these maps; `before` gives area, frame, S and what the provenance says of the maps."""
+    band, scaling, area = maps.band, maps.scaling, before.area
+    corner = np.array([area[0][0], area[1][0]])
+    start = scaling.to_new(place - corner)
+    given = RefitInput(maps.prepared, maps.k, maps.mask, start, pixel_nm=scaling.pixel_nm, hold=how.hold)
+    fitted = drain(iter_refit(given, SCHEDULES[how.kind]))
+    energy_ev, per_ev = energy_scale(fitted, band, scaling.pixel_nm)
+    table = _table(fitted, start, maps.mask, per_ev, how.kind)
+    about: dict[str, Any] = {
+        "kind": how.kind,
+        "hold": how.hold,
+        **fitted.summary(),
+        "phase_shift_bias_mv": band.onset_mev + 1e3 * energy_ev,
+    }
+    made = {name: value for name, value in before.provenance.items() if name not in OF_THE_SEARCH}
+    return replace(
+        before,
+        table=physical(table, scaling, before.frame, area),
+        threshold=THRESHOLD,
+        provenance=made | {"method": "given points", "refit": about, "threshold": THRESHOLD},
+        checks=(),
+        waves=FittedWaves(fitted, maps),
+    )
+
+
+def _known_refit(refit: str) -> None:
+    if refit not in SCHEDULES:
+        raise ModelError(f"Unknown refit {refit!r}; known are {', '.join(SCHEDULES)}.")
 
 
 def _positions(points: pd.DataFrame | np.ndarray) -> np.ndarray:
@@ -129,7 +185,7 @@ def _positions(points: pd.DataFrame | np.ndarray) -> np.ndarray:
     return place
 
 
-def _table(fitted: Fitted, start: np.ndarray, field: Prepared, per_ev: float, kind: str) -> pd.DataFrame:
+def _table(fitted: Fitted, start: np.ndarray, mask: np.ndarray, per_ev: float, kind: str) -> pd.DataFrame:
     """The given points with their probability, best first; those that the fit added are left out."""
     count = len(start)
     estimates = fitted.given
@@ -144,7 +200,7 @@ def _table(fitted: Fitted, start: np.ndarray, field: Prepared, per_ev: float, ki
             "sigma_px": estimates.sigma,
         }
     )
-    extra = fit_columns(fitted, np.arange(count), start, field.mask.shape, per_ev)
+    extra = fit_columns(fitted, np.arange(count), start, mask, per_ev)
     extra["flags"] |= int(PointFlag.BY_HAND)
     table = pd.concat([table, extra], axis=1)
     return table.sort_values("probability", ascending=False, kind="stable", ignore_index=True)

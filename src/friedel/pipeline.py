@@ -265,25 +265,27 @@ def refit_candidates(
     if band is None:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
         return FittedCandidates(found, refitted=True)
-    from friedel.refit.candidates import DetectedCandidates, RefitMaps, RefitOptions, iter_refit_candidates
+    from friedel.refit.candidates import RefitMaps, RefitOptions, iter_refit_candidates
     from friedel.refit.columns import energy_scale, fit_columns
-    from friedel.refit.fitted_waves import FittedWaves
+    from friedel.refit.fitted_waves import FittedMaps, FittedWaves
 
     scaling = prepared.scaling
     k = band.complex_k(prepared.energy_mev) * scaling.pixel_nm
     result = yield from iter_refit_candidates(
-        DetectedCandidates(found.table, found.s, found.probability),
+        found,
         RefitMaps(prepared.maps, k, prepared.fit_mask, scaling.pixel_nm),
-        RefitOptions(kind, found.threshold, _revises(prepared, found)),
+        RefitOptions(kind, _revises(prepared, found)),
     )
     for text in result.remarks:
         remarks.add(text)
     dropped = result.confident_dropped / max(result.confident, 1)
     about, waves, table = result.summary(), None, result.table
     if result.used:
-        waves = FittedWaves(result.fitted, prepared.recorded, prepared.bias_mv, k, scaling)
+        mask = prepared.fit_mask
+        maps = FittedMaps(prepared.recorded, prepared.bias_mv, band, prepared.maps, mask, k, scaling)
+        waves = FittedWaves(result.fitted, maps)
         energy_ev, per_ev = energy_scale(result.fitted, band, scaling.pixel_nm)
-        extra = fit_columns(result.fitted, result.point, result.start, prepared.mask.shape, per_ev)
+        extra = fit_columns(result.fitted, result.point, result.start, mask, per_ev)
         about |= {"phase_shift_bias_mv": band.onset_mev + 1e3 * energy_ev}
         table = pd.concat([table, extra], axis=1)
     return FittedCandidates(replace(found, table=table), True, about, waves, dropped)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from friedel.benchmark import t_matrix_exact as exact
-from friedel.physics.t_matrix_jacobian import SHARED, Ripple, Scattering, Waves, Ways, by_ripples
+from friedel.physics.optical_paths import OpticalPaths, Ripple, by_ripples
+from friedel.physics.t_matrix_jacobian import SHARED, Scattering, Waves
 
 N = 12
 RIPPLE = Ripple(0.03, 0.02, (0.3, 0.35))
@@ -24,8 +25,10 @@ def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _waves(place, points, strength, k=K, ripple=RIPPLE):
-    away = Ways(place, points, ripple)
-    return Waves(away, Scattering(Ways(points, points, ripple), k, strength, float(away.length.max())))
+    away = OpticalPaths(place, points, ripple)
+    return Waves(
+        away, Scattering(OpticalPaths(points, points, ripple), k, strength, float(away.length.max()))
+    )
 
 
 @pytest.mark.parametrize("ripple", [Ripple(), RIPPLE])
@@ -95,7 +98,7 @@ def test_changes_by_ripples_along_the_direct_ways_alone(scene):
     waves_q = np.array([[0.2, -0.4], [0.3, 0.1]])
     found = by_ripples([waves.stretch], place, points, waves_q)[0]
     for i, q in enumerate(waves_q):
-        away = Ways(place, points, Ripple(1e-9, 0.0, tuple(q)))
+        away = OpticalPaths(place, points, Ripple(1e-9, 0.0, tuple(q)))
         for j, name in enumerate(("cosine", "sine")):
             expected = waves.along([(away.by(name), np.zeros((N, N)))])[:, 0].real
             difference = np.abs(
@@ -108,8 +111,8 @@ def test_a_further_weak_scatterer_changes_the_map_by_its_dressed_wave_squared(sc
     place, points, strength = scene
     further, weak = np.array([[3.3, -7.1], [12.2, 9.4]]), 1e-3 * np.array([1.0, 1j])
     waves = _waves(place, points, strength)
-    away = Ways(place.astype(np.float32), further.astype(np.float32), RIPPLE)
-    reached = waves.reaching(away, Ways(points, further, RIPPLE))
+    away = OpticalPaths(place.astype(np.float32), further.astype(np.float32), RIPPLE)
+    reached = waves.dressed_waves_at(away, OpticalPaths(points, further, RIPPLE))
     for one, s, wave in zip(further, weak, reached.T, strict=True):
         with_it = _waves(place, np.vstack([points, one]), np.append(strength, s)).density
         change = (with_it - waves.density) / 1e-3

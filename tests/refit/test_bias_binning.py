@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from friedel.physics.t_matrix_jacobian import Ripple, Scattering, Waves, Ways
+from friedel.physics.optical_paths import OpticalPaths, Ripple
+from friedel.physics.t_matrix_jacobian import Scattering, Waves
 from friedel.refit.bias_binning import BINNING, bin_bias, even_times
 
 
@@ -52,7 +53,7 @@ def test_a_mean_map_holds_waves_that_wash_out_far_away(width, rest):
     strength = (0.8 * np.exp(2j * rng.uniform(0, np.pi, 25)) - 1) / 2
     place = rng.uniform(0, 60, (1500, 2))
     place = place[np.hypot(*(place[:, None] - points).transpose(2, 0, 1)).min(axis=1) > 1.5]
-    away, between = Ways(place, points, Ripple()), Ways(points, points, Ripple())
+    away, between = OpticalPaths(place, points, Ripple()), OpticalPaths(points, points, Ripple())
 
     def density(k: complex, blur: float = 0.0) -> np.ndarray:
         return Waves(away, Scattering(between, k, strength, 90.0, blur)).density

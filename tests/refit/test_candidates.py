@@ -10,13 +10,13 @@ import pytest
 from friedel.benchmark.cramer_rao import isolated
 from friedel.benchmark.settings import Setting
 from friedel.benchmark.synthetic import make_twin
+from friedel.candidates.result import Candidates
 from friedel.errors import FriedelWarning, SettingsError
 from friedel.pipeline import detect
 from friedel.progress import drain
 from friedel.refit import pruning
 from friedel.refit.candidates import (
     CANDIDATES,
-    DetectedCandidates,
     RefitMaps,
     RefitOptions,
     iter_refit_candidates,
@@ -85,9 +85,9 @@ def _refit(table, twin, kind):
     maps = normalise(didv(twin.stack).to_numpy())
     s, low = np.full(maps.shape[1:], -4.0), np.full(maps.shape[1:], 0.002)
     work = iter_refit_candidates(
-        DetectedCandidates(table, s, low),
+        Candidates(table, s, low, threshold=0.5, calibrated=True),
         RefitMaps(maps, twin.k, np.ones(low.shape, bool), SETTING.pixel_nm),
-        RefitOptions(kind, 0.5, select=True),
+        RefitOptions(kind, select=True),
     )
     result = drain(work)
     return result.table, result.summary()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from friedel.physics.t_matrix_jacobian import Ripple, Scattering, Waves, Ways
+from friedel.physics.optical_paths import OpticalPaths, Ripple
+from friedel.physics.t_matrix_jacobian import Scattering, Waves
 from friedel.progress import drain
 from friedel.refit.bias_binning import BinnedMaps
 from friedel.refit.herringbone import iter_ripple
@@ -23,8 +24,8 @@ def _fit(ripple: Ripple) -> tuple[FitData, FitState]:
     points = rng.uniform(2, SIZE - 3, (20, 2))
     amplitude = (0.8 * np.exp(2j * rng.uniform(0, np.pi, len(points))) - 1) / 2
     place = np.argwhere(np.ones((SIZE, SIZE), bool)).astype(float)
-    away = Ways(place, points, ripple)
-    between, reach = Ways(points, points, ripple), float(away.length.max())
+    away = OpticalPaths(place, points, ripple)
+    between, reach = OpticalPaths(points, points, ripple), float(away.length.max())
     maps = np.stack([Waves(away, Scattering(between, k, amplitude, reach)).density for k in K])
     maps = maps / maps.std(axis=1, keepdims=True) + rng.normal(0, 0.5, maps.shape)
     near = np.full(len(points), 0.3)

@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from friedel._util.threads import cores
-from friedel.physics.t_matrix_jacobian import Ripple
+from friedel.physics.optical_paths import Ripple
 from friedel.refit import normal_equations as module
 from friedel.refit.normal_equations import FieldModel, Weights, normal_equations
 from friedel.refit.parameters import Layout

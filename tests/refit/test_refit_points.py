@@ -58,7 +58,7 @@ def test_held_points_stay(fitted):
     inside = truth[((truth > 0) & (truth < np.array(EXACT.shape) - 1)).all(axis=1)]
     index = _rows(found, inside)
     assert found.table[["row", "column"]].to_numpy()[index] == pytest.approx(inside, abs=2e-3)
-    assert (found.table["flags"] & PointFlag.BY_HAND > 0).all()
+    assert ((found.table["flags"] & int(PointFlag.BY_HAND)) > 0).all()
 
 
 def test_model_and_residual_add_up_to_the_data(fitted):

@@ -66,10 +66,14 @@ def bin_bias(maps: np.ndarray, k: np.ndarray, bins: int) -> BinnedMaps:
         Wavevectors [rad/px].
     bins : int
     """
-    order = np.argsort(np.real(k), kind="stable")
     width = BINNING.max_width_rad_per_px
-    wanted = int(np.clip(np.ceil(np.ptp(np.real(k)) / width), bins, 2 * bins))
-    parts = np.array_split(order, min(wanted, len(order)))
+    return average_into(maps, k, int(np.clip(np.ceil(np.ptp(np.real(k)) / width), bins, 2 * bins)))
+
+
+def average_into(maps: np.ndarray, k: np.ndarray, count: int) -> BinnedMaps:
+    """Average adjacent voltages into `count` maps, or as many as there are; other parameters as `bin_bias`."""
+    order = np.argsort(np.real(k), kind="stable")
+    parts = np.array_split(order, min(count, len(order)))
     mean = np.stack([maps[part].mean(axis=0) for part in parts]).astype(np.float32)
     wavevector, blur = np.array([(k[part].mean(), k[part].real.std()) for part in parts]).T
     rank = np.array([part.mean() for part in np.array_split(np.arange(len(order)), len(parts))])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from friedel.candidates.result import Candidates
 from friedel.progress import Progress
 from friedel.refit.driver import RefitInput, iter_refit
 from friedel.refit.fitted import Fitted
@@ -56,23 +57,6 @@ CANDIDATES = CandidateConstants()
 
 
 @dataclass(frozen=True, eq=False)
-class DetectedCandidates:
-    """Candidates as a detector gives them; all positions in pixels of the prepared maps.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `friedel.candidates.peaks.candidates` gives it: row, column, s, probability, sigma_px.
-    s, probability : array, shape (rows, columns)
-        Of every pixel, for scatterers that the fit adds.
-    """
-
-    table: pd.DataFrame
-    s: np.ndarray
-    probability: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class RefitMaps:
     """Maps as the refit takes them.
 
@@ -101,14 +85,11 @@ class RefitOptions:
     Parameters
     ----------
     kind : {"quick", "full"}
-    threshold : float
-        Probability of an impurity.
     select : bool
         Whether probabilities change, too; then candidates below the threshold are included in the fit.
     """
 
     kind: str
-    threshold: float
     select: bool
 
 
@@ -161,13 +142,14 @@ class RefittedCandidates:
 
 
 def iter_refit_candidates(
-    detected: DetectedCandidates, field: RefitMaps, options: RefitOptions
+    detected: Candidates, field: RefitMaps, options: RefitOptions
 ) -> Generator[Progress, None, RefittedCandidates]:
     """Fit candidates to the maps by multiple scattering.
 
     Parameters
     ----------
-    detected : DetectedCandidates
+    detected : Candidates
+        In pixels of the prepared maps; S and probability of every pixel serve the scatterers that the fit adds.
     field : RefitMaps
     options : RefitOptions
 
@@ -180,7 +162,7 @@ def iter_refit_candidates(
     RefittedCandidates
     """
     table, kind = detected.table, options.kind
-    chosen, confident = _chosen(table["probability"].to_numpy(float), field, options)
+    chosen, confident = _chosen(detected, field, options.select)
     seen = table.iloc[chosen]
     fitted = yield from iter_refit(_input(seen, confident, field, SCHEDULES[kind]), SCHEDULES[kind])
     start = seen[["row", "column"]].to_numpy(float)
@@ -206,12 +188,11 @@ def iter_refit_candidates(
     return RefittedCandidates(table, fitted, point, start, True, kind, *counts)
 
 
-def _chosen(
-    probability: np.ndarray, field: RefitMaps, options: RefitOptions
-) -> tuple[np.ndarray, np.ndarray]:
+def _chosen(detected: Candidates, field: RefitMaps, select: bool) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the candidates to fit, and which of these are confident; none if the confident ones are too many."""
-    floor = min(SELECTION.min_probability, options.threshold) if options.select else options.threshold
-    confident, limit = probability >= options.threshold, max_candidates(field)
+    probability, threshold = detected.table["probability"].to_numpy(float), detected.threshold
+    floor = min(SELECTION.min_probability, threshold) if select else threshold
+    confident, limit = probability >= threshold, max_candidates(field)
     if confident.sum() > limit:
         return np.zeros(0, int), confident
     chosen = np.flatnonzero(probability >= floor)
@@ -289,7 +270,7 @@ def prior_sigma(table: pd.DataFrame, shape: tuple[int, ...], schedule: Schedule)
     return np.where(doubtful, np.fmax(sigma, c.edge_sigma_px), sigma)
 
 
-def new_candidates(fitted: Fitted, detected: DetectedCandidates) -> pd.DataFrame:
+def new_candidates(fitted: Fitted, detected: Candidates) -> pd.DataFrame:
     """Scatterers that the fit added, as candidates with the network's S and probability at these pixels.
 
     Mostly they are the weaker one of a close pair; the network's low probability counts in the model selection.

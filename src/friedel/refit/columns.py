@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import KDTree
 
 from friedel.detections import FIT_COLUMNS
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
@@ -42,6 +43,10 @@ class FlagConstants:
         A larger one has the flag OUTSIDE_PRIOR: |s| ≤ 1 for every scatterer that creates no electrons.
     explained : float
         A point with a smaller explained share has the flag UNEXPLAINED.
+    same_px : float
+        What the fits of neighbouring tiles put nearer together than this is one scatterer.
+    bad_px : float
+        A point nearer than this to the middle of a pixel of the field without data has the flag BAD_DATA.
     """
 
     half_wavelengths: float = 1.0
@@ -49,6 +54,8 @@ class FlagConstants:
     moved_px: float = 1.0
     max_amplitude: float = 1.0
     explained: float = 0.5
+    same_px: float = 0.5
+    bad_px: float = 1.0
 
 
 FLAGS = FlagConstants()
@@ -110,7 +117,7 @@ def phases(coefficients: np.ndarray, covariance: np.ndarray) -> Phases:
 
 
 def fit_columns(
-    fitted: Fitted, point: np.ndarray, start: np.ndarray, shape: tuple[int, ...], per_ev: float
+    fitted: Fitted, point: np.ndarray, start: np.ndarray, mask: np.ndarray, per_ev: float
 ) -> pd.DataFrame:
     """The columns of `FIT_COLUMNS` for the rows of a table.
 
@@ -121,8 +128,8 @@ def fit_columns(
         Index of each row among the points of `fitted`, −1 where it was not fitted: its row is NaN, its flags 0.
     start : array, shape (m, 2)
         Positions that were given to the fit [px].
-    shape : (int, int)
-        Of the maps.
+    mask : array of bool, shape (rows, columns)
+        Pixels of the maps that were fitted.
     per_ev : float
         de/dE at the middle of the energies [1/eV].
     """
@@ -145,7 +152,7 @@ def fit_columns(
     for name, column in listed.items():
         table[name][known] = column[point[known]]
     flags = np.zeros(len(point), int)
-    flags[known] = point_flags(fitted, start, shape)[point[known]]
+    flags[known] = point_flags(fitted, start, mask)[point[known]]
     return pd.DataFrame({**table, "flags": flags})[list(FIT_COLUMNS)]
 
 
@@ -164,13 +171,13 @@ def energy_scale(fitted: Fitted, band: Dispersion, pixel_nm: float) -> tuple[flo
     return energy, fitted.k_middle / (2 * energy * fitted.k_half)
 
 
-def point_flags(fitted: Fitted, start: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Flags of all points of a fit, (n,) int."""
+def point_flags(fitted: Fitted, start: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Flags of all points of a fit, (n,) int; parameters as `fit_columns`."""
     every: Estimates = fitted.estimates
     count = len(every)
     out = np.zeros(count, int)
     half = np.pi / fitted.k_middle
-    border = np.minimum(every.position + 0.5, np.array(shape) - 0.5 - every.position).min(
+    border = np.minimum(every.position + 0.5, np.array(mask.shape) - 0.5 - every.position).min(
         axis=1, initial=np.inf
     )
     moved = np.zeros(count)
@@ -180,12 +187,39 @@ def point_flags(fitted: Fitted, start: np.ndarray, shape: tuple[int, ...]) -> np
             PointFlag.KEPT: fitted.kept,
             PointFlag.ADDED: fitted.new,
             PointFlag.BORDER: border < FLAGS.half_wavelengths * half,
-            PointFlag.CORE: every.core > FIT.core_px,
+            PointFlag.CORE: (every.core > FIT.core_px) | beside_core(fitted),
             PointFlag.CROWDED: every.own_share < FLAGS.own_share,
             PointFlag.MOVED: moved > FLAGS.moved_px,
             PointFlag.OUTSIDE_PRIOR: np.abs(every.coefficients[:, 0]) > FLAGS.max_amplitude,
             PointFlag.UNEXPLAINED: every.explained < FLAGS.explained,
+            PointFlag.BAD_DATA: beside_bad_data(every.position, mask),
         }
     for flag, where in conditions.items():
         out[np.asarray(where, bool)] |= int(flag)
     return out
+
+
+def beside_core(fitted: Fitted) -> np.ndarray:
+    """Points that lie in the core mask of another scatterer of the fit, (n,)."""
+    out = np.zeros(len(fitted.estimates), bool)
+    if not fitted.tiles:
+        return out
+    place = np.concatenate([tile.position for tile in fitted.tiles])
+    core = np.concatenate([tile.core for tile in fitted.tiles])
+    if not len(place):
+        return out
+    tree, largest = KDTree(place), float(core.max())
+    # Neighbouring tiles hold the same scatterer, fitted twice: what is nearer than two impurities can be is the same.
+    for index, point in enumerate(fitted.positions):
+        near = np.array(tree.query_ball_point(point, largest), int)
+        away = np.hypot(*(place[near] - point).T)
+        out[index] = bool(((away > FLAGS.same_px) & (away < core[near])).any())
+    return out
+
+
+def beside_bad_data(position: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Points next to a pixel of the field that was not fitted because it holds no data, (n,)."""
+    bad = np.argwhere(~np.asarray(mask, bool))
+    if not len(bad) or not len(position):
+        return np.zeros(len(position), bool)
+    return np.asarray(KDTree(bad).query(position)[0] < FLAGS.bad_px)

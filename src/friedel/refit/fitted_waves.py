@@ -7,10 +7,42 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import KDTree
 
-from friedel.physics.t_matrix_jacobian import PART, Scattering, Waves, Ways
+from friedel.physics.dispersion import Dispersion
+from friedel.physics.optical_paths import OpticalPaths
+from friedel.physics.t_matrix_jacobian import PART, Scattering, Waves
 from friedel.refit.bias_binning import even_times
+from friedel.refit.completeness import Completeness, completeness
 from friedel.refit.fitted import Fitted, TileModel
 from friedel.resample import Scaling
+
+
+@dataclass(frozen=True, eq=False)
+class FittedMaps:
+    """The maps of a refit, recorded and prepared.
+
+    Parameters
+    ----------
+    recorded : array, shape (V, rows, columns)
+        dI/dV as recorded, NaN where not acquired.
+    bias_mv : array, shape (V,)
+    band : Dispersion
+    prepared : array, shape (V, new rows, new columns)
+        Mean 0, root mean square 1, as they were fitted.
+    mask : array of bool, shape (new rows, new columns)
+        Pixels that were fitted.
+    k : array of complex, shape (V,)
+        Wavevectors before the fit [rad/px of the prepared maps].
+    scaling : Scaling
+        From recorded to prepared pixels.
+    """
+
+    recorded: np.ndarray
+    bias_mv: np.ndarray
+    band: Dispersion
+    prepared: np.ndarray
+    mask: np.ndarray
+    k: np.ndarray
+    scaling: Scaling
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,20 +53,38 @@ class FittedWaves:
     ----------
     fitted : Fitted
         In pixels of the prepared maps.
-    recorded : array, shape (V, rows, columns)
-        dI/dV as recorded, NaN where not acquired.
-    bias_mv : array, shape (V,)
-    k : array of complex, shape (V,)
-        Wavevectors before the fit [rad/px of the prepared maps].
-    scaling : Scaling
-        From recorded to prepared pixels.
+    maps : FittedMaps
+        What was fitted.
     """
 
     fitted: Fitted
-    recorded: np.ndarray
-    bias_mv: np.ndarray
-    k: np.ndarray
-    scaling: Scaling
+    maps: FittedMaps
+
+    @property
+    def recorded(self) -> np.ndarray:
+        """dI/dV as recorded, NaN where not acquired, shape (V, rows, columns)."""
+        return self.maps.recorded
+
+    @property
+    def bias_mv(self) -> np.ndarray:
+        """Voltage of each map [mV], shape (V,)."""
+        return self.maps.bias_mv
+
+    @property
+    def k(self) -> np.ndarray:
+        """Wavevectors before the fit [rad/px of the prepared maps], complex, shape (V,)."""
+        return self.maps.k
+
+    @property
+    def scaling(self) -> Scaling:
+        """From recorded to prepared pixels."""
+        return self.maps.scaling
+
+    def completeness(self) -> Completeness:
+        """What could still be in the field, on the recorded pixels; takes about as long as a step of the fit."""
+        found = completeness(self.fitted, self.maps.prepared, self.maps.k, self.maps.mask)
+        back = self.scaling.back
+        return Completeness(back(found.log_odds), back(found.amplitude), found.limit)
 
     def density(self, index: int) -> np.ndarray:
         """ρ/ρ₀ − 1 of map `index`, shape (rows, columns), rows' gains included."""
@@ -56,7 +106,7 @@ class FittedWaves:
         energy = (self.k[index].real - self.fitted.k_middle) / self.fitted.k_half
         powers = energy ** np.arange(tile.coefficients.shape[1])
         position, place = tile.position - corner, place - corner
-        between = Ways(position, position, shared.ripple)
+        between = OpticalPaths(position, position, shared.ripple)
         ends = np.concatenate([place, position])
         reach = float(np.hypot(*np.ptp(ends, axis=0))) * (1 + shared.ripple.amplitude) + 4
         scattering = Scattering(between, k, tile.coefficients @ powers, reach)
@@ -64,8 +114,8 @@ class FittedWaves:
         out, size = np.empty(len(place)), max(16, PART // max(1, len(position)))
         for start in range(0, len(place), size):
             part = slice(start, start + size)
-            ways = Ways(place[part].astype(np.float32), moved, shared.ripple)
-            out[part] = Waves(ways, scattering).density
+            paths = OpticalPaths(place[part].astype(np.float32), moved, shared.ripple)
+            out[part] = Waves(paths, scattering).density
         row = np.clip(place[:, 0], 0, len(tile.gain) - 1)
         return np.asarray(out * np.interp(row, np.arange(len(tile.gain)), tile.gain))
 

@@ -32,13 +32,13 @@ SENTENCES: dict[PointFlag, str] = {
     PointFlag.KEPT: "The fit did not explain the point: position and probability are those of the network.",
     PointFlag.ADDED: "The fit added the point; the network did not list it.",
     PointFlag.BORDER: "The point lies within half a wavelength of the border: scatterers outside are known badly.",
-    PointFlag.CORE: "The core mask of the point is larger than usual: its surroundings do not follow the model.",
+    PointFlag.CORE: "The point lies in the core mask of another scatterer, or its own is larger than usual.",
     PointFlag.CROWDED: "Most of the information on the position is shared with neighbours.",
     PointFlag.MOVED: "The fit moved the point by more than one pixel.",
     PointFlag.OUTSIDE_PRIOR: "The scattering amplitude is larger than that of any elastic or absorbing scatterer.",
     PointFlag.UNEXPLAINED: "The waves around the point are not explained: its probability was not raised.",
     PointFlag.BY_HAND: "The point was added by hand.",
-    PointFlag.BAD_DATA: "Pixels at the point were not acquired or are bad.",
+    PointFlag.BAD_DATA: "Pixels at the point were not acquired, or were found bad and left out.",
 }
 
 

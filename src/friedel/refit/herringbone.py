@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel._util.threads import each
-from friedel.physics.t_matrix_jacobian import Ripple, by_ripples
+from friedel.physics.optical_paths import Ripple, by_ripples
 from friedel.progress import Progress
 from friedel.refit import cholesky
 from friedel.refit.amplitude_prior import AMPLITUDES

@@ -17,7 +17,8 @@ import numpy as np
 from scipy import sparse
 
 from friedel._util.threads import cores, each
-from friedel.physics.t_matrix_jacobian import PART, Ripple, Scattering, Waves, Ways
+from friedel.physics.optical_paths import OpticalPaths, Ripple
+from friedel.physics.t_matrix_jacobian import PART, Scattering, Waves
 from friedel.refit.parameters import Layout
 
 #: Columns of one block, all maps together, are at most so many numbers: they stay in the processor's last cache.
@@ -38,7 +39,7 @@ class FieldModel:
     amplitude : array of complex, shape (V, N)
     k : array of complex, shape (V,)
         Wavevectors [rad/px].
-    ripple : friedel.physics.t_matrix_jacobian.Ripple
+    ripple : friedel.physics.optical_paths.Ripple
     drift : array, shape (V, 2)
         By how much the scatterers have moved in each map [px].
     blur : array, shape (V,)
@@ -58,7 +59,7 @@ class FieldModel:
         self.place = place.astype(np.float32)  # single precision is enough for distances, and twice as fast
         self.position, self.ripple, self.drift = position, ripple, drift
         #: Optical paths from scatterer to scatterer.
-        self.between = Ways(position, position, ripple)
+        self.between = OpticalPaths(position, position, ripple)
         everything = np.concatenate([place, position])
         reach = float(np.hypot(*np.ptp(everything, axis=0))) + float(np.abs(drift).max(initial=0))
         reach *= 1 + ripple.amplitude
@@ -91,10 +92,12 @@ class FieldModel:
 
     def _made(self, part: slice) -> Iterator[Waves]:
         still = not self.drift.any()
-        away = Ways(self.place[part], self.position.astype(np.float32), self.ripple) if still else None
+        away = (
+            OpticalPaths(self.place[part], self.position.astype(np.float32), self.ripple) if still else None
+        )
         for v, scattering in enumerate(self.scattering):
             moved = (self.position + self.drift[v]).astype(np.float32)
-            yield Waves(away or Ways(self.place[part], moved, self.ripple), scattering)
+            yield Waves(away or OpticalPaths(self.place[part], moved, self.ripple), scattering)
 
     def density(self) -> np.ndarray:
         """ρ/ρ₀ − 1, shape (V, P), float32; made once."""

@@ -27,7 +27,8 @@ from scipy.stats import chi2
 from friedel._util.threads import each
 from friedel.candidates.peaks import local_maxima
 from friedel.classical.matched_field import statistic
-from friedel.physics.t_matrix_jacobian import Waves, Ways
+from friedel.physics.optical_paths import OpticalPaths
+from friedel.physics.t_matrix_jacobian import Waves
 from friedel.refit.amplitude_prior import AmplitudePrior
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import evaluate, priors, wave_model
@@ -219,10 +220,10 @@ class ScoreTest:
         slope = np.zeros((count, 2 * n))
         square = np.zeros((count, 2 * n, count, 2 * n), np.float32)
         along = np.zeros((count, 2 * n, 2, self.layout.columns), np.float32)
-        to = Ways(self.state.scatterers.position, places, ripple)
+        to = OpticalPaths(self.state.scatterers.position, places, ripple)
         for v, basis in enumerate(self.data.basis[self.state.subset.maps].astype(np.float32)):
             moved = (places + self.model.drift[v]).astype(np.float32)
-            wave = self.waves[v].reaching(Ways(self.model.place, moved, ripple), to) ** 2
+            wave = self.waves[v].dressed_waves_at(OpticalPaths(self.model.place, moved, ripple), to) ** 2
             change = np.concatenate([wave.real, -wave.imag], axis=1) * self.factor[v][:, None]
             # The columns are without nuisance already: only the square needs what nuisance explains.
             explained = self.nuisance[v].T @ change
@@ -254,7 +255,11 @@ def log_odds(g: np.ndarray, matrix: np.ndarray, prior: AmplitudePrior) -> np.nda
         Its typical impurity is expected.
     """
     every = np.arange(len(g))
-    own = matrix[every, :, every]
+    return log_odds_alone(g, matrix[every, :, every], prior)
+
+
+def log_odds_alone(g: np.ndarray, own: np.ndarray, prior: AmplitudePrior) -> np.ndarray:
+    """The same from the matrices of each place alone, `own`, shape (n, size, size)."""
     usual, tight = _expected(prior)
     left = g - own @ usual
     posterior = own + np.diag(tight)

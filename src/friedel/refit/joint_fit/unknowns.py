@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from friedel.physics.t_matrix_jacobian import Ripple
+from friedel.physics.optical_paths import Ripple
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,107 @@
+"""Completeness: the amplitude that would just be found is found, half of it is not; what is missing is shown."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import friedel
+from friedel.benchmark.synthetic import make_twin
+from friedel.errors import FriedelError
+from friedel.refit.amplitude_prior import AmplitudePrior
+from friedel.refit.completeness import detectable_amplitude
+from friedel.refit.flags import PointFlag
+from friedel.refit.source_search import SEARCH, log_odds_alone
+
+from .exact import EXACT
+
+
+def _matrices(count=20, size=4):
+    root = np.random.default_rng(1).normal(size=(count, size, 2 * size)) * 6
+    return root @ root.swapaxes(1, 2)
+
+
+@pytest.mark.parametrize("n_same", [0, 12])
+def test_data_of_the_detectable_amplitude_have_odds_at_the_limit(n_same):
+    """At the worst phase the odds are the limit's, at no phase are they below it."""
+    prior = AmplitudePrior.of(np.ones(max(n_same, 1), bool), 2)
+    if n_same:
+        prior = prior.pooled(np.full((n_same, 2), 0.1 + 0.05j), np.zeros(n_same, bool))
+    matrix = _matrices()
+    least = detectable_amplitude(matrix, prior)
+    assert ((least > 0) & (least < 1)).all()
+    odds = []
+    for angle in np.arange(8) * np.pi / 4:
+        s = np.zeros((len(matrix), 4))
+        s[:, 0], s[:, 1] = least * np.cos(angle), least * np.sin(angle)
+        odds.append(log_odds_alone(np.einsum("nij,nj->ni", matrix, s), matrix, prior))
+    assert np.min(odds, axis=0) == pytest.approx(SEARCH.min_log_odds, abs=1e-6)
+
+
+def test_without_information_nothing_is_detectable():
+    prior = AmplitudePrior.of(np.ones(1, bool), 2)
+    assert detectable_amplitude(1e-3 * np.eye(4)[None], prior)[0] == 1.0
+
+
+def test_four_times_the_information_halves_the_amplitude_about():
+    prior, matrix = AmplitudePrior.of(np.ones(1, bool), 2), 100 * _matrices(1)
+    ratio = detectable_amplitude(4 * matrix, prior) / detectable_amplitude(matrix, prior)
+    assert ratio[0] == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def lacking():
+    """A refit of all impurities but one, which is told."""
+    twin = make_twin(EXACT, 3)
+    truth, optional = twin.truth()
+    every = twin.scatterers.position
+    apart = np.array([np.sort(np.hypot(*(every - place).T))[1] for place in truth])
+    inside = ((truth > 3) & (truth < 32)).all(axis=1) & ~optional
+    one = int(np.flatnonzero(inside)[apart[inside].argmax()])
+    rest = np.delete(every, np.hypot(*(every - truth[one]).T).argmin(), axis=0)
+    rest = rest[((rest > 0) & (rest < 35)).all(axis=1)]
+    return twin, truth[one], rest
+
+
+def test_a_weak_field_of_view_needs_stronger_scatterers(lacking):
+    twin, _, rest = lacking
+    noisy = make_twin(replace(EXACT, noise=1.2), 3)
+    found = [
+        friedel.refit_points(one.stack, rest, dispersion=one.dispersion).completeness()
+        for one in (twin, noisy)
+    ]
+    assert found[0].amplitude.shape == EXACT.shape
+    known = np.isfinite(found[0].amplitude) & np.isfinite(found[1].amplitude)
+    assert known.mean() > 0.7
+    quiet, loud = (np.median(one.amplitude[known]) for one in found)
+    assert 1.5 < loud / quiet < 6
+
+
+def test_a_detection_refits_points_of_its_own_and_says_where_pixels_are_bad(lacking):
+    twin, _, rest = lacking
+    first = friedel.refit_points(twin.stack, rest, dispersion=twin.dispersion)
+    again = first.refit(rest, hold=True)
+    assert len(again.table) == len(first.table)
+    here, there = (one.table.sort_values("row")[["row", "x_nm", "tip_x_nm"]] for one in (first, again))
+    assert there.to_numpy() == pytest.approx(here.to_numpy(), abs=0.5)
+    assert again.provenance["refit"]["hold"] and not first.provenance["refit"]["hold"]
+    assert again.provenance["channel"] == first.provenance["channel"]
+
+    hole = twin.stack.copy(deep=True)
+    row, column = rest[0].round().astype(int)
+    for name in hole.data_vars:
+        hole[name].values[..., row, column] = np.nan
+    holed = friedel.refit_points(hole, rest, dispersion=twin.dispersion).table
+    nearest = np.hypot(holed["row"] - row, holed["column"] - column).argmin()
+    bad = (holed["flags"] & int(PointFlag.BAD_DATA)) > 0
+    assert bad[nearest] and bad.sum() <= 2
+    assert not (first.table["flags"] & int(PointFlag.BAD_DATA)).any()
+
+
+def test_without_fitted_maps_nothing_can_be_refitted(lacking):
+    twin, _, rest = lacking
+    found = friedel.detect(twin.stack, dispersion=twin.dispersion, method="matched-field")
+    with pytest.raises(FriedelError, match="no fitted maps"):
+        found.refit(rest)
+    with pytest.raises(FriedelError, match="no refit was used"):
+        found.completeness()
