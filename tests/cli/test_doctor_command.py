@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from friedel.cli import doctor as doctor_command
-from friedel.cli import main
+from friedel.cli import doctor as doctor_command, main
 from friedel.doctor import Finding
 
 
