@@ -116,6 +116,21 @@ def test_nonsense_is_one_line(line, refused) -> None:
     refused(line)
 
 
+@pytest.mark.parametrize("sign", ["\n", "\r\n", "\x0b", "\x85", "\u2028"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["in{}fo"], ["--x{}y"], ["info", "a{}b"], ["info", "--x{}y"], ["demo", "a{}b"], ["models", "sh{}ow"],
+        ["models", "show", "a{}b"], ["reproduce", "f{}g"], ["benchmark", "--scenes", "a{}b", "-o", "out"],
+        ["detect", "a{}b", "-o", "out.csv"], ["detect", "x", "--method", "a{}b", "-o", "out.csv"],
+        ["detect", "x", "--material", "a{}b", "-o", "out.csv"], ["train", "--set", "a{}b", "-o", "out"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_line_break_in_an_argument_leaves_the_error_one_line(words, sign, refused) -> None:
+    refused([word.replace("{}", sign) for word in words])
+
+
 def options_of(command):
     import click
 
@@ -136,6 +151,7 @@ NEEDED = {
     "convert": ["{grid}", "out.nc"], "train": ["-o", "out", "--device", "xla"], "reproduce": ["fig5"],
     "fine-tune": ["{grid}", "-o", "out", "--device", "xla"], "evaluate": ["{points}", "{grid}", "--shape", "0,0"],
     "benchmark": ["--scenes", ","], "summary": ["nowhere"], "models": [], "view": ["nowhere"],
+    "refit": ["{grid}", "{points}", "-o", "out.csv"],
 }  # fmt: skip
 
 

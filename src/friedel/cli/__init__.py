@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("friedel.cli.evaluate", "compare found points with a reference"),
     "benchmark": ("friedel.cli.benchmark", "score every method on the standard scenes"),
     "reproduce": ("friedel.cli.reproduce", "remake the figures of arXiv 2006.15898"),
+    "doctor": ("friedel.cli.doctor", "say what this machine has: packages, cores, memory, GPU, window"),
 }
 #: Exit code when the reader of stdout went away (``friedel info grid.3ds | head -1``), as of any program that a
 #: closed pipe ends.

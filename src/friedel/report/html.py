@@ -14,6 +14,7 @@ import xarray as xr
 
 from friedel._util.atomic_write import write_beside
 from friedel.detections import COLUMNS, Detections
+from friedel.report.checks import as_table, counted, read_checks
 from friedel.report.figures import overview, spectra, thumbnail
 from friedel.report.style import STYLE
 from friedel.scoring.areal_density import covered_area, density
@@ -61,6 +62,9 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
         ("band", _band(made["dispersion"])),
         ("method", f"{made['method']} {made.get('model', '')}".strip()),
     ]
+    checks = found.checks or read_checks(made.get("checks"))
+    if checks:
+        facts.append(("checks", counted(checks)))
     if truth is not None:
         facts.append(("agreement with the truth", _agreement(found, truth)))
     parts = [
@@ -70,6 +74,7 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
         f"<style>{STYLE}</style><h1>{escape(name)}</h1>",
         *(f"<p class='warning'>{escape(text)}</p>" for text in made["warnings"]),
         _rows(facts),
+        *([f"<h2>Checks</h2>{as_table(checks)}"] if checks else []),
         f"<h2>Map and points</h2>{_image(overview(stack, found, truth), 'dI/dV and S with the points found')}",
         f"<h2>Spectra</h2>{_image(spectra(stack, found), 'spectra at the impurities and mean of the field')}",
         f"<h2>Impurities</h2>{_points(found)}",

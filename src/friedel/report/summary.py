@@ -14,6 +14,7 @@ from typing import Any
 
 from friedel._util.atomic_write import write_beside
 from friedel.errors import FriedelError, StackError
+from friedel.report.checks import counted, read_checks
 from friedel.report.style import STYLE
 
 NAME = "summary"
@@ -41,8 +42,9 @@ class SummaryRow:
     channel, method, model : str
     threshold : float or None
     checks : str
-        Checks of the data that failed.
+        How many checks of the result passed, and the names of those that failed.
     warnings : str
+        Sentences, those of the failed checks among them.
     table, report : str
         Names of the files beside the summary.
     """
@@ -166,7 +168,7 @@ def as_html(rows: list[SummaryRow], folder: Path) -> str:
         "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='generator' content='friedel'>"
         f"<title>{escape(folder.resolve().name)}</title><style>{STYLE}</style><h1>{escape(folder.resolve().name)}</h1>"
         f"<p>{done} of {len(rows)} files done.</p><table><tr><th></th><th>file</th><th>impurities</th>"
-        "<th>density [nm⁻²]</th><th>95 %</th><th>area [nm²]</th><th>method</th><th>remarks</th></tr>\n"
+        "<th>density [nm⁻²]</th><th>95 %</th><th>area [nm²]</th><th>method</th><th>checks</th><th>remarks</th></tr>\n"
         f"{body}\n</table></html>\n"
     )
 
@@ -179,13 +181,12 @@ def _line(row: SummaryRow, folder: Path) -> str:
     interval = ""
     if row.density_low is not None and row.density_high is not None:
         interval = f"{row.density_low:.4g} to {row.density_high:.4g}"
-    remarks = " ".join(
-        part for part in ("" if row.status == "ok" else row.status, row.checks, row.warnings) if part
-    )
+    remarks = " ".join(part for part in ("" if row.status == "ok" else row.status, row.warnings) if part)
     cells = [
         f"<img width='120' alt='' src='{image}'>" if image else "", name, _number(row.impurities),
         _number(row.density_per_nm2), interval, _number(row.area_nm2),
-        escape(" ".join(part for part in (row.method, row.model) if part)), escape(remarks),
+        escape(" ".join(part for part in (row.method, row.model) if part)),
+        escape(row.checks), escape(remarks),
     ]  # fmt: skip
     return "<tr>" + "".join(f"<td>{text}</td>" for text in cells) + "</tr>"
 
@@ -227,22 +228,11 @@ def _row(path: Path) -> SummaryRow | None:
         method=str(made.get("method", "")),
         model=str(made.get("model", "")),
         threshold=made.get("threshold"),
-        checks=" | ".join(_failed_checks(made.get("checks", []))),
+        checks=counted(read_checks(made.get("checks"))),
         warnings=" | ".join(map(str, made.get("warnings", []))),
         table=path.name,
         report=report.name if report.exists() else "",
     )
-
-
-def _failed_checks(checks: Any) -> list[str]:
-    """Sentences of the checks of the data that failed."""
-    if not isinstance(checks, list):
-        return []
-    return [
-        str(one.get("sentence", ""))
-        for one in checks
-        if isinstance(one, dict) and not one.get("passed", True)
-    ]
 
 
 def _failure(path: Path) -> SummaryRow:

@@ -1,0 +1,69 @@
+"""The checks of a result as a provenance holds them: read back, counted, and as rows of a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from friedel.detections import Check
+
+
+def read_checks(told: Any) -> tuple[Check, ...]:
+    """The checks of a provenance; what is no check is left out, for a table may be written by anybody.
+
+    Parameters
+    ----------
+    told : list of dict
+        ``provenance["checks"]``, each with `name`, `value`, `limit`, `passed` and `sentence`; a value that could not
+        be measured is None.
+
+    Returns
+    -------
+    tuple of Check
+    """
+    if not isinstance(told, list):
+        return ()
+    return tuple(
+        Check(
+            name=str(one["name"]),
+            value=_number(one.get("value")),
+            limit=_number(one.get("limit")),
+            passed=bool(one.get("passed", True)),
+            sentence=str(one.get("sentence", "")),
+        )
+        for one in told
+        if isinstance(one, dict) and "name" in one
+    )
+
+
+def counted(checks: Iterable[Check]) -> str:
+    """How many passed, and which failed: ``"7 of 9 passed; failed: ring, density"``; empty without checks."""
+    every = tuple(checks)
+    if not every:
+        return ""
+    failed = ", ".join(check.name for check in every if not check.passed)
+    passed = sum(check.passed for check in every)
+    return f"{passed} of {len(every)} passed" + (f"; failed: {failed}" if failed else "")
+
+
+def as_table(checks: Iterable[Check]) -> str:
+    """An HTML table of the checks, the failed ones first and marked; empty without checks."""
+    lines = [_line(check) for check in sorted(checks, key=lambda check: check.passed)]
+    if not lines:
+        return ""
+    head = "<tr><th>check</th><th></th><th>value</th><th>limit</th><th class='text'>what was found</th></tr>"
+    return f"<table>{head}{''.join(lines)}</table>"
+
+
+def _line(check: Check) -> str:
+    cells = [escape(check.name), "passed" if check.passed else "failed"]
+    cells += ["" if math.isnan(value) else f"{value:.3g}" for value in (check.value, check.limit)]
+    mark = "" if check.passed else " class='failed'"
+    body = "".join(f"<td>{text}</td>" for text in cells)
+    return f"<tr{mark}>{body}<td class='text'>{escape(check.sentence)}</td></tr>"
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else math.nan
