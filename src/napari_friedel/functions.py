@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from friedel.errors import FriedelError
+from friedel.settings import PrepareSettings
+from friedel.settings.copying import flags_of
 from friedel.stack import Area
 from napari_friedel.layers import viewing
 from napari_friedel.layers.info import kind_of
@@ -40,6 +42,8 @@ def options_of(dock: Any) -> tuple[str, dict[str, Any]]:
     options: dict[str, Any] = {"channel": channel, "area": area, "model": dock.model.currentData()}
     defaults = {"method": "network", "tiles": "blend", "device": "auto", "refit": None, "model": "friedel"}
     options.update(dock.options.values())
+    prepare = dock.prepare.settings()
+    options["prepare"] = None if prepare == PrepareSettings() else prepare
     return source, {k: v for k, v in options.items() if v is not None and defaults.get(k) != v}
 
 
@@ -50,9 +54,13 @@ def copy_python(dock: Any) -> None:
     source, options = options_of(dock)
     band = dock.band.dispersion()
     head = ""
+    if "prepare" in options:
+        given = ", ".join(f"{name}={value!r}" for name, value in options["prepare"].changed().items())
+        options["prepare"] = copying.Literal(f"PrepareSettings({given})")
+        head = "from friedel.settings import PrepareSettings\n"
     if band is not None:
         options["dispersion"] = copying.Literal(f"Dispersion({band.onset_mev!r}, {band.mass!r})")
-        head = "from friedel.physics.dispersion import Dispersion\n"
+        head = "from friedel.physics.dispersion import Dispersion\n" + head
     copying.to_clipboard(head + copying.as_python(source, options))
     dock.message.info("Copied: paste it into a notebook.")
 
@@ -63,9 +71,11 @@ def copy_command(dock: Any) -> None:
 
     source, options = options_of(dock)
     band = dock.band.dispersion()
+    prepare = options.pop("prepare", None)
     if band is not None:
         options.update(onset_mev=band.onset_mev, mass=band.mass)
-    copying.to_clipboard(copying.as_command(source, options))
+    flags = flags_of(prepare) if prepare is not None else ()
+    copying.to_clipboard(copying.as_command(source, options, flags))
     dock.message.info("Copied: paste it into a terminal.")
 
 
@@ -117,6 +127,21 @@ def waves_here(viewer: Any) -> None:
     dock.safely(dock.show_waves)()
 
 
+def fit_here(viewer: Any) -> None:
+    """Show the fitted waves and the residual of the active stack at the slider's bias."""
+    from napari_friedel.layers.fitted import show_fit
+
+    dock, stack = dock_of(viewer, "Detect"), _stack(viewer)
+    dock.stack.choose(stack)
+
+    def show() -> None:
+        bias = float(dock.current()[0]["bias"].sortby("bias")[viewing.stack_index(viewer, stack)])
+        shown = show_fit(dock.viewer, stack, bias)
+        dock.message.info(f"Fitted waves and residual at {shown:+.4g} mV, below the points.")
+
+    dock.safely(show)()
+
+
 def python_here(viewer: Any) -> None:
     """Copy Python that repeats the detection of the active stack."""
     dock = dock_of(viewer, "Detect")
@@ -135,6 +160,7 @@ MENU: tuple[tuple[str, str, Callable[[Any], None], str], ...] = (
     ("detect_here", "Detect impurities here", detect_here, "active_layer_type == 'image'"),
     ("compare_here", "Compare with the reference", compare_here, "active_layer_type == 'image'"),
     ("waves_here", "Show the waves", waves_here, "active_layer_type == 'image'"),
+    ("fit_here", "Show the fitted waves and the residual", fit_here, "active_layer_type == 'image'"),
     ("python_here", "Copy detection as Python", python_here, "active_layer_type == 'image'"),
     ("adopt_here", "Adopt as impurities", adopt_here, "active_layer_type == 'points'"),
 )
@@ -150,7 +176,8 @@ def register_menu() -> None:
         return
     _registered.append(True)
     with contextlib.suppress(Exception):
-        from app_model.types import Action
+        from app_model.expressions import parse_expression
+        from app_model.types import Action, MenuRule
         from napari._app_model import get_app_model
 
         get_app_model().register_actions(
@@ -159,7 +186,9 @@ def register_menu() -> None:
                     id=f"{PLUGIN}.{name}",
                     title=title,
                     callback=_with_viewer(function),
-                    menus=[{"id": "napari/layers/context", "group": "0_friedel", "when": when}],
+                    menus=[
+                        MenuRule(id="napari/layers/context", group="0_friedel", when=parse_expression(when))
+                    ],
                     palette=False,
                 )
                 for name, title, function, when in MENU

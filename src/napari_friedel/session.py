@@ -20,7 +20,7 @@ from friedel.detections import Detections
 from friedel.errors import StackError
 from friedel.physics.dispersion import Dispersion
 from napari_friedel import remembered
-from napari_friedel.layers import edits, results
+from napari_friedel.layers import edits, results, showing
 from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, kind_of, known, update
 from napari_friedel.layers.stack_layers import add_layer, stack_layers
 from napari_friedel.widgets.shared import BandState, shared
@@ -88,7 +88,8 @@ def describe(viewer: Any) -> dict[str, Any]:
         if band is None
         else [band.choice, band.onset_mev, band.mass, _fit(band.fitted), band.words],
         "forms": {
-            name: remembered.values(name) for name in ("DetectSettings", "DetectDock", "FineTuneSettings")
+            name: remembered.values(name)
+            for name in ("DetectSettings", "PrepareSettings", "DetectDock", "FineTuneSettings")
         },
     }
 
@@ -203,7 +204,7 @@ def _restore_result(viewer: Any, stack_layer: Any, told: dict[str, Any]) -> None
         ((r0, r1), (c0, c1)),
         {**told["provenance"], "label": told["label"]},
     )
-    layer = results.show(viewer, stack_layer, detections, maps=False)
+    layer = showing.show(viewer, stack_layer, detections, maps=False)
     layer.name = told["name"]
     features = _frame(told["points"])
     features["origin"] = pd.Categorical(features["origin"].astype(str), categories=results.ORIGINS)
@@ -229,7 +230,7 @@ def _restore_window(viewer: Any, state: dict[str, Any]) -> None:
         remembered.keep(name, values)
     if state.get("band"):
         choice, onset, mass, fitted, words = state["band"]
-        band = None if fitted is None else Dispersion(*fitted, name="fitted")
+        band = None if fitted is None else Dispersion(float(fitted[0]), float(fitted[1]), name="fitted")
         shared(viewer).choose_band(BandState(choice, onset, mass, band, words))
     point = state.get("bias") or []
     for axis, value in enumerate(point[: viewer.dims.ndim]):

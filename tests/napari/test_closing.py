@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_up import build_detections
 
-from napari_friedel.layers import results
+from napari_friedel.layers import results, showing
 
 pytestmark = pytest.mark.gui
 
@@ -14,17 +14,17 @@ pytestmark = pytest.mark.gui
 @pytest.mark.parametrize(
     "place",
     [
-        "detect_dock:DetectDock",
-        "import_dock:ImportDock",
-        "reference_dock:ReferenceDock",
-        "inspect_dock:InspectDock",
+        "detect:DetectDock",
+        "import_stack:ImportDock",
+        "compare:ReferenceDock",
+        "inspect:InspectDock",
     ],
 )
 def test_a_closed_dock_is_called_no_more(shown, stack, qtbot, place) -> None:
     from importlib import import_module
 
     module, name = place.split(":")
-    dock = getattr(import_module(f"napari_friedel.{module}"), name)(shown)
+    dock = getattr(import_module(f"napari_friedel.docks.{module}"), name)(shown)
     dock.show()
     with qtbot.waitSignal(dock.destroyed, timeout=3000):
         dock.deleteLater()
@@ -33,6 +33,6 @@ def test_a_closed_dock_is_called_no_more(shown, stack, qtbot, place) -> None:
     shown.cursor.position = (0.0, -7.0, 12.0)
     layer = shown.add_image(np.zeros((3, 3)))
     shown.layers.remove(layer)
-    points = results.show(shown, shown.layers[-1], build_detections(stack))
+    points = showing.show(shown, shown.layers[-1], build_detections(stack))
     results.set_threshold(points, 0.2)
     assert dock is not None

@@ -8,7 +8,7 @@ import pytest
 from friedel.physics.dispersion import MATERIALS
 from friedel.stack import make_stack
 from napari_friedel import tuning
-from napari_friedel.layers import add_layer, info_of, kind_of, results, stack_layers
+from napari_friedel.layers import add_layer, info_of, kind_of, results, showing, stack_layers
 
 pytestmark = pytest.mark.gui
 
@@ -153,7 +153,7 @@ def test_corrected_points_can_supervise(dock, waves, qtbot) -> None:
     from made_up import build_detections
 
     assert not dock.use_points.isEnabled()
-    points = results.show(dock.viewer, dock.stack.layer(), build_detections(waves))
+    points = showing.show(dock.viewer, dock.stack.layer(), build_detections(waves))
     points.add([[15.0, 14.0]])
     assert dock.use_points.isEnabled() and "(1)" in dock.use_points.text()
     dock.use_points.setChecked(True)

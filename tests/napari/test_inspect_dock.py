@@ -8,7 +8,7 @@ from made_up import build_detections
 
 from friedel.physics.dispersion import MATERIALS
 from friedel.stack import make_stack
-from napari_friedel.layers import add_layer, results, stack_layers
+from napari_friedel.layers import add_layer, showing, stack_layers
 
 pytestmark = pytest.mark.gui
 
@@ -60,7 +60,7 @@ def test_the_cursor_is_followed_in_the_world(dock, waves, qtbot) -> None:
 
 
 def test_the_selected_impurity_against_the_defect_free_average(dock, waves, qtbot) -> None:
-    points = results.show(dock.viewer, dock.stack.layer(), build_detections(waves, [(20.0, 24.0)], [0.9]))
+    points = showing.show(dock.viewer, dock.stack.layer(), build_detections(waves, [(20.0, 24.0)], [0.9]))
     points.selected_data = {0}
     dock.exclude.setValue(2.0)
     dock.redraw()

@@ -7,7 +7,7 @@ import pytest
 from made_up import build_detections
 
 from friedel.stack import make_stack
-from napari_friedel.layers import add_layer, info_of, map_layer, reference, results, stack_layers
+from napari_friedel.layers import add_layer, info_of, map_layer, reference, results, showing, stack_layers
 from napari_friedel.widgets.plots import COLOURS
 
 pytestmark = pytest.mark.gui
@@ -52,7 +52,7 @@ def _detect(dock, field, found, probability=None):
     p = probability if probability is not None else np.full(len(found), 0.9)
     detections = build_detections(field, found, p)
     object.__setattr__(detections, "probability", _blobs(PLACES))
-    return results.show(dock.viewer, dock.stack.layer(), detections)
+    return showing.show(dock.viewer, dock.stack.layer(), detections)
 
 
 def _compare(dock, qtbot):

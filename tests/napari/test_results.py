@@ -7,12 +7,12 @@ import pytest
 from made_up import build_detections
 
 from friedel.errors import StackError
-from napari_friedel.layers import edits, info_of, kind_of, results
+from napari_friedel.layers import edits, info_of, kind_of, results, showing
 
 
 @pytest.fixture
 def points(shown, stack):
-    return results.show(shown, shown.layers[-1], build_detections(stack))
+    return showing.show(shown, shown.layers[-1], build_detections(stack))
 
 
 def _named(viewer, kind):
@@ -37,7 +37,7 @@ def test_a_detection_becomes_points_and_two_hidden_maps(shown, stack, points) ->
 
 def test_maps_of_an_area_lie_on_that_area(shown, stack) -> None:
     area = ((4, 14), (6, 26))
-    results.show(shown, shown.layers[-1], build_detections(stack, area=area))
+    showing.show(shown, shown.layers[-1], build_detections(stack, area=area))
     s, maps = _named(shown, "s")[0], _named(shown, "stack")[0]
     assert np.allclose(s.data_to_world((0, 0)), maps.data_to_world((0, 4, 6))[1:])
 
@@ -60,7 +60,7 @@ def test_colours_follow_the_probability(points) -> None:
 
 def test_the_density_counts_acquired_pixels_only(shown, stack) -> None:
     stack["LockinX"][:, :12] = np.nan
-    layer = results.show(shown, shown.layers[-1], build_detections(stack))
+    layer = showing.show(shown, shown.layers[-1], build_detections(stack))
     found = results.summary(layer)
     assert found.area_nm2 == pytest.approx(12 * 30 * 0.4 * 0.3)
     assert found.value == pytest.approx(3 / found.area_nm2)
@@ -71,15 +71,15 @@ def test_the_density_counts_acquired_pixels_only(shown, stack) -> None:
 
 def test_a_second_run_updates_the_layers_in_place(shown, stack, points) -> None:
     before = list(shown.layers)
-    again = results.show(shown, shown.layers[1], build_detections(stack, [(1.0, 2.0)], [0.7]))
+    again = showing.show(shown, shown.layers[1], build_detections(stack, [(1.0, 2.0)], [0.7]))
     assert list(shown.layers) == before and again is points
     assert points.data.tolist() == [[1.0, 2.0]] and points.shown.tolist() == [True]
 
 
 def test_an_empty_result_and_then_a_full_one(shown, stack) -> None:
-    layer = results.show(shown, shown.layers[-1], build_detections(stack, np.zeros((0, 2)), []))
+    layer = showing.show(shown, shown.layers[-1], build_detections(stack, np.zeros((0, 2)), []))
     assert len(layer.data) == 0 and results.summary(layer).count == 0
-    results.show(shown, shown.layers[1], build_detections(stack))
+    showing.show(shown, shown.layers[1], build_detections(stack))
     assert (layer.border_color[:, 3] == 1).all(), "points of a layer that began empty must be seen"
 
 
@@ -91,7 +91,7 @@ def test_an_added_point_is_marked_located_and_kept(shown, stack, points) -> None
     assert np.allclose(points.data_to_world(points.data[-1]), (row["tip_y_nm"], row["tip_x_nm"]))
     results.set_threshold(points, 1.0)
     assert points.shown.tolist() == [False, False, False, False, True]
-    results.show(shown, shown.layers[1], build_detections(stack))
+    showing.show(shown, shown.layers[1], build_detections(stack))
     assert [12.0, 13.0] in points.data.tolist()
     assert points.features["origin"].tolist() == ["found"] * 4 + ["added"]
 
@@ -101,7 +101,7 @@ def test_a_deleted_point_stays_deleted(shown, stack, points) -> None:
     points.remove_selected()
     assert results.summary(points).count == 2
     assert info_of(points).removed == ((3.2, 4.1),)
-    results.show(shown, shown.layers[1], build_detections(stack))
+    showing.show(shown, shown.layers[1], build_detections(stack))
     assert points.features["origin"].tolist() == ["removed", "found", "found", "found"]
     results.set_threshold(points, 0.0)
     assert points.shown.tolist() == [False, True, True, True]
@@ -120,7 +120,7 @@ def test_a_moved_point_is_marked_and_not_found_twice(shown, stack, points) -> No
     points.data = data
     assert points.features["origin"].tolist() == ["found", "moved", "found", "found"]
     assert points.features["row"].iloc[1] == pytest.approx(10.6)
-    results.show(shown, shown.layers[1], build_detections(stack))
+    showing.show(shown, shown.layers[1], build_detections(stack))
     near = np.hypot(*(points.data - (10.6, 20.5)).T) < 1.5
     assert near.sum() == 1
 
@@ -156,6 +156,6 @@ def test_two_stacks_keep_their_own_results(shown, stack, points) -> None:
     from napari_friedel.layers import add_layer, stack_layer
 
     other = add_layer(shown, stack_layer(stack))
-    second = results.show(shown, other, build_detections(stack, [(1.0, 1.0)], [0.9]))
+    second = showing.show(shown, other, build_detections(stack, [(1.0, 1.0)], [0.9]))
     assert second is not points and len(points.data) == 4
     assert results.find(shown, other, "impurities") is second

@@ -11,7 +11,7 @@ from friedel.errors import StackError
 from friedel.io.points import write_points
 from napari_friedel.io.reader import get_reader, is_points, read
 from napari_friedel.io.tables import table_layer
-from napari_friedel.layers import add_layer, info_of, kind_of, results, stack_layer
+from napari_friedel.layers import add_layer, info_of, kind_of, results, showing, stack_layer
 
 PLUGIN = "napari-friedel"
 
@@ -21,7 +21,7 @@ def test_a_table_lies_on_its_stack_and_looks_like_a_detection(model, tmp_path, s
     stack = build_stack()
     found = build_detections(stack)
     layer = add_layer(model, stack_layer(stack))
-    shown = results.show(model, layer, found)
+    shown = showing.show(model, layer, found)
     path = tmp_path / f"points.{suffix}"
     write_points(found, path)
     (made,) = get_reader(str(path))(str(path))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from friedel.io.points import read_points
-from napari_friedel.layers import info_of, kind_of
+from napari_friedel.layers import info_of, kind_of, showing
 
 pytestmark = pytest.mark.gui
 
@@ -63,7 +63,7 @@ def test_hidden_candidates_are_not_drawn(make_napari_viewer, qtbot) -> None:
     viewer = make_napari_viewer(show=True)
     stack = build_stack()
     layer = add_layer(viewer, stack_layer(stack))
-    points = results.show(viewer, layer, build_detections(stack))
+    points = showing.show(viewer, layer, build_detections(stack))
     points.border_color = "red"
     points.face_color = "red"
     viewer.fit_to_view()
@@ -146,7 +146,7 @@ def test_a_map_is_saved_in_nm(viewer, tmp_path) -> None:
 
     stack = build_stack()
     layer = add_layer(viewer, stack_layer(stack))
-    results.show(viewer, layer, build_detections(stack, area=((4, 14), (6, 26))))
+    showing.show(viewer, layer, build_detections(stack, area=((4, 14), (6, 26))))
     s = results.find(viewer, layer, "s")
     out = tmp_path / "s.nc"
     assert s.save(str(out), plugin=PLUGIN) == [str(out)]

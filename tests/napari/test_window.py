@@ -19,6 +19,7 @@ from napari_friedel.layers import (
     navigate,
     reference,
     results,
+    showing,
     stack_layer,
 )
 from napari_friedel.layers.adopt import adopt
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.gui
 
 @pytest.fixture
 def points(shown, stack):
-    return results.show(shown, shown.layers[-1], build_detections(stack))
+    return showing.show(shown, shown.layers[-1], build_detections(stack))
 
 
 # --- corrections --------------------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ def test_all_named_keys_are_bound(shown, points) -> None:
 
 
 def test_another_model_does_not_replace_the_first_result(shown, stack, points) -> None:
-    second = results.show(shown, shown.layers[1], build_detections(stack, [(1.0, 2.0)], [0.7], model="mine"))
+    second = showing.show(shown, shown.layers[1], build_detections(stack, [(1.0, 2.0)], [0.7], model="mine"))
     assert second is not points and len(points.data) == 4 and not points.visible
     assert results.find(shown, shown.layers[1], "impurities") is second
     results.make_current(shown, shown.layers[1], points)
@@ -90,7 +91,7 @@ def test_columns_of_the_table_become_features_whatever_they_are(shown, stack) ->
     found = build_detections(stack)
     found.table["amplitude"] = [1.0, 2.0, 3.0, 4.0]
     found.table["flags"] = ["", "edge", "", ""]
-    layer = results.show(shown, shown.layers[-1], found)
+    layer = showing.show(shown, shown.layers[-1], found)
     layer.add([[12.0, 13.0]])
     assert layer.features["amplitude"].tolist()[:4] == [1.0, 2.0, 3.0, 4.0]
     assert np.isnan(layer.features["amplitude"].iloc[-1]) and layer.features["flags"].iloc[1] == "edge"
@@ -98,7 +99,7 @@ def test_columns_of_the_table_become_features_whatever_they_are(shown, stack) ->
 
 def test_a_duplicate_has_results_of_its_own(shown, stack, points) -> None:
     copy = add_layer(shown, shown.layers[1].as_layer_data_tuple())
-    second = results.show(shown, copy, build_detections(stack, [(1.0, 2.0)], [0.7]))
+    second = showing.show(shown, copy, build_detections(stack, [(1.0, 2.0)], [0.7]))
     assert second is not points and len(points.data) == 4
 
 
@@ -118,7 +119,7 @@ def test_the_result_box_empties_with_its_layer(shown, stack, open_dock) -> None:
     from napari_friedel.docks.detect import DetectDock
 
     dock = open_dock(DetectDock, shown)
-    layer = results.show(shown, dock.stack.layer(), build_detections(stack))
+    layer = showing.show(shown, dock.stack.layer(), build_detections(stack))
     assert dock.result.number.text() == "3 impurities"
     shown.layers.remove(layer)
     assert dock.result.number.text() == "–" and dock.result.layer is None

@@ -13,16 +13,15 @@ from friedel.progress import Progress
 from friedel.stack import Area
 from napari_friedel import functions, remembered, tuning
 from napari_friedel.docks.detect_form import DetectForm
-from napari_friedel.jobs import Job, loading_torch, sentence
-from napari_friedel.layers import navigate, results
+from napari_friedel.docks.detect_run import detection, searched
+from napari_friedel.jobs import Job, sentence
+from napari_friedel.layers import navigate, results, showing
 from napari_friedel.layers.adopt import adopt
 from napari_friedel.layers.areas import (
     PAPER_FIELD,
     area_from_shapes,
-    excluded_pixels,
     new_area_layer,
     show_tiles,
-    without,
 )
 from napari_friedel.layers.describe import describe
 from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
@@ -257,6 +256,7 @@ class DetectDock(DetectForm):
             "model": self.model.currentData(),
             "area": self.current_area(),
             **self.options.values(),
+            "prepare": self.prepare.settings(),
         }
 
     def detect(self) -> None:
@@ -264,13 +264,7 @@ class DetectDock(DetectForm):
         layer = self.stack.layer()
         stack, _ = self.current()
         options = self.settings()
-        if self.excluded.layer() is not None:
-            mask = excluded_pixels(self.excluded.layer(), stack)
-            if mask.all():
-                raise FriedelError(
-                    f"{self.excluded.layer().name!r} covers the whole map; nothing is left to search."
-                )
-            stack = without(stack, mask)
+        stack = searched(stack, self.excluded.layer())
         self.message.clear()
         self._running_on = layer
         self.job.start(lambda: detection(stack, options))
@@ -284,7 +278,7 @@ class DetectDock(DetectForm):
             )
             return
         try:
-            points = results.show(self.viewer, layer, detections)
+            points = showing.show(self.viewer, layer, detections)
         except FriedelError as error:
             self.message.error(sentence(error))
             return
@@ -292,18 +286,9 @@ class DetectDock(DetectForm):
         if self.stack.layer() is layer:
             self._follow(points)
         self.band.adopt(detections.provenance.get("dispersion"))
-        warnings = detections.provenance.get("warnings") or []
+        shown = {check.sentence for check in detections.failed}  # in sight beside the number already
+        warnings = [text for text in detections.provenance.get("warnings") or [] if text not in shown]
         if warnings:
             self.message.warn(" ".join(str(text) for text in warnings))
         elif not results.counted(points).any():
             self.message.info("No impurity above the threshold. Move the slider to see weaker candidates.")
-
-
-def detection(stack: Any, options: dict[str, Any]) -> Generator[Progress, None, Any]:
-    """The work of a detection; loads torch where it is needed, in the thread that calls it."""
-    if options.get("method") == "network":
-        yield from loading_torch()
-    yield Progress(0.0, "loading the detector")
-    from friedel.pipeline import iter_detect
-
-    return (yield from iter_detect(stack, **options))

@@ -6,8 +6,9 @@ import sys
 from typing import Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel
+from superqt import QCollapsible
 
-from friedel.settings import DetectSettings
+from friedel.settings import DetectSettings, PrepareSettings
 from napari_friedel import remembered
 from napari_friedel.layers.adopt import adoptable
 from napari_friedel.layers.areas import PAPER_FIELD
@@ -70,6 +71,11 @@ class DetectForm(Dock):
                 "refit": None if refit == "auto" else refit,
             },
         )
+        self.prepare = form_for(PrepareSettings)
+        self.preparation = QCollapsible("Preparation of the maps")
+        self.preparation.addWidget(self.prepare)
+        self.preparation.setDuration(0)
+        self.preparation.toggleButton().setToolTip("What is done to the recorded maps before the search")
         self.grid = QCheckBox("Show the tile grid")
         self.grid.setToolTip("Draw where the tiles of the network lie")
         self.options.add_row("", self.grid)
@@ -77,6 +83,7 @@ class DetectForm(Dock):
         self.python = button("Copy as Python", "Lines that repeat this detection in a notebook")
         self.command = button("Copy as command", "A line that repeats this detection in a shell")
         rows.addRow(self.options)
+        rows.addRow(self.preparation)
         rows.addRow(self.defaults)
         rows.addRow(side_by_side(self.python, self.command))
 
@@ -109,8 +116,10 @@ class DetectForm(Dock):
     def reset(self) -> None:
         """Put every setting back to its default."""
         remembered.forget("DetectSettings")
+        remembered.forget("PrepareSettings")
         remembered.forget("DetectDock")
         self.options.reset()
+        self.prepare.reset()
         self.fill_models(setting("detection", "model", "friedel"))
         self.area.setCurrentIndex(0)
         self.excluded.setCurrentIndex(0)

@@ -14,7 +14,7 @@ from friedel.physics.dispersion import Dispersion
 from napari_friedel import tuning
 from napari_friedel.docks.fine_tune_form import CURVES, FineTuneForm
 from napari_friedel.jobs import Job, State, release_memory
-from napari_friedel.layers import results
+from napari_friedel.layers import results, showing
 from napari_friedel.layers.info import ImpuritiesInfo, known
 from napari_friedel.tuning import Session
 from napari_friedel.widgets.band_box import CUSTOM
@@ -231,7 +231,7 @@ class FineTuneDock(FineTuneForm):
         if self._layer not in self.viewer.layers:
             return
         show_before(self.viewer, self._layer, before)
-        points = results.show(self.viewer, self._layer, after)
+        points = showing.show(self.viewer, self._layer, after)
         self.viewer.layers.selection.active = points
         counts = (len(before), int(results.counted(points).sum()))
         self.outcome.show_model(session.result, counts)
@@ -269,7 +269,7 @@ class FineTuneDock(FineTuneForm):
         """Bring the former points back, choose the bundled model, and forget the fine-tuned one."""
         session = self.session
         if session is not None and session.before is not None and self._layer in self.viewer.layers:
-            results.show(self.viewer, self._layer, session.before)
+            showing.show(self.viewer, self._layer, session.before)
         for kind in ("before", "preview"):
             self._drop(kind)
         self.session = None

@@ -91,10 +91,10 @@ class FineTuneForm(Dock):
         self.tabs = QTabWidget()
         self.tabs.setVisible(False)  # nothing to draw yet
         self.plots = []
-        for title, _, names in CURVES:
+        for title, _, labels in CURVES:
             plot = Plot("step", title, viewer=self.viewer, height=170)
             plot.legend()
-            for name, colour in zip(names, ("first", "second"), strict=True):
+            for name, colour in zip(labels, ("first", "second"), strict=True):
                 plot.curve(name, [], [], COLOURS[colour])
             self.plots.append(plot)
             self.tabs.addTab(plot, title)

@@ -61,7 +61,7 @@ def process(paths: list[Path], options: dict[str, Any]) -> Generator[Progress, N
     """Detect in every file and write its table beside it; a bad file does not stop the rest."""
     from friedel.io import open_stack
     from friedel.io.points import write_points
-    from napari_friedel.docks.detect import detection
+    from napari_friedel.docks.detect_run import detection
 
     done = []
     for i, path in enumerate(paths):

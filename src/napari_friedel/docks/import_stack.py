@@ -26,6 +26,7 @@ from friedel.stack import (
     turned_over,
 )
 from napari_friedel.docks.import_form import ImportForm
+from napari_friedel.docks.session_box import SessionBox
 from napari_friedel.jobs import Job
 from napari_friedel.layers import linking
 from napari_friedel.layers.describe import describe
@@ -34,7 +35,6 @@ from napari_friedel.layers.info import KEY, StackInfo, kind_of, known, update
 from napari_friedel.layers.plain import parse_bias, plain_array, plain_stack
 from napari_friedel.layers.stack_layers import add_layer, stack_layer, stack_layers, stack_of
 from napari_friedel.layers.viewing import stack_index
-from napari_friedel.widgets.session_box import SessionBox
 
 
 class ImportDock(ImportForm):
@@ -125,7 +125,7 @@ class ImportDock(ImportForm):
             self.top.setChecked(True)  # pictures and arrays have their first row at the top
         else:
             info = known(layer, StackInfo)
-            stack, _ = stack_of(layer)
+            stack = stack_of(layer)[0]
             self.about.setText(describe(stack, info.channel))
             for name in channel_names(stack):
                 derived = didv_channel(stack, name)[1]

@@ -25,7 +25,9 @@ def get_reader(path: PathOrPaths = "") -> Callable[[PathOrPaths], list[LayerData
     from friedel.io import sniff
 
     if not path:
-        return ask_and_open() if isinstance(path, str) else None
+        if isinstance(path, str):
+            ask_and_open()
+        return None
     first = path if isinstance(path, str | Path) else next(iter(path), None)
     if first is None:
         return None

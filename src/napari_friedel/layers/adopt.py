@@ -10,7 +10,7 @@ import pandas as pd
 
 from friedel.detections import COLUMNS, Detections
 from friedel.errors import StackError
-from napari_friedel.layers import results
+from napari_friedel.layers import showing
 from napari_friedel.layers.areas import world_to_pixel
 from napari_friedel.layers.edits import coordinates
 from napari_friedel.layers.info import StackInfo, TableInfo, info_of, kind_of
@@ -58,7 +58,8 @@ def adopt(viewer: Any, stack_layer: Any, layer: Any) -> Any:
             f"None of the points of {layer.name!r} lies on {stack_layer.name!r}: they belong to another field."
         )
     features = pd.DataFrame(layer.features).reset_index(drop=True)
-    table = features.drop(columns=[c for c in features if c in ("row", "column") or c.startswith("Unnamed")])
+    names = [str(name) for name in features]
+    table = features.drop(columns=[c for c in names if c in ("row", "column") or c.startswith("Unnamed")])
     for name in COLUMNS:
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(float) if name in table else np.nan
     table = table.assign(**coordinates(stack, positions))
@@ -74,7 +75,7 @@ def adopt(viewer: Any, stack_layer: Any, layer: Any) -> Any:
     unknown = np.full(shape, np.nan, dtype=np.float32)
     columns = [*COLUMNS, *(name for name in table if name not in COLUMNS)]
     detections = Detections(
-        table[columns][inside].reset_index(drop=True),
+        pd.DataFrame(table[inside], columns=columns).reset_index(drop=True),
         float(threshold) if isinstance(threshold, (int, float)) else 0.5,
         unknown,
         unknown,
@@ -82,7 +83,7 @@ def adopt(viewer: Any, stack_layer: Any, layer: Any) -> Any:
         told,
     )
     viewer.layers.remove(layer)
-    return results.show(viewer, stack_layer, detections, maps=False)
+    return showing.show(viewer, stack_layer, detections, maps=False)
 
 
 def pixels_of(layer: Any, stack: Any) -> np.ndarray:

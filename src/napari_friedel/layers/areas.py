@@ -111,8 +111,8 @@ def excluded_pixels(layer: Any, stack: xr.Dataset) -> np.ndarray:
             point[-2:] = unit[axis]
             steps.append(np.asarray(layer.world_to_data(point), dtype=float)[-2:] - corner)
         index = np.rint(world @ np.array(steps) + corner).astype(int)
-        labels = np.asarray(layer.data)
-        labels = labels.any(axis=tuple(range(labels.ndim - 2))) if labels.ndim > 2 else labels != 0
+        volume = np.asarray(layer.data)
+        labels = np.asarray((volume != 0).any(axis=tuple(range(volume.ndim - 2))))
         inside = ((index >= 0) & (index < labels.shape)).all(axis=1)
         found = np.zeros(len(index), dtype=bool)
         found[inside] = labels[tuple(index[inside].T)]

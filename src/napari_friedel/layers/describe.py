@@ -1,9 +1,12 @@
-"""A stack in one line."""
+"""A stack in one line, and what a surface band means for it."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from friedel.physics.dispersion import Dispersion
 from friedel.stack import channel_names, pixel_pitch
 
 
@@ -21,3 +24,18 @@ def describe(stack: Any, channel: str) -> str:
     if len(channel_names(stack)) > 1:
         text += f"; {len(channel_names(stack)) - 1} more channels (Import)"
     return text
+
+
+def describe_band(band: Dispersion, stack: Any) -> str:
+    """Half wavelengths and k·pixel of a band on a stack, in words."""
+    k = band.k(stack["bias"].to_numpy())
+    inside = k[np.isfinite(k)]
+    if not inside.size:
+        return f"None of the voltages lies inside this band (onset {band.onset_mev:.4g} meV): choose another one."
+    pixel = float(np.sqrt(np.prod(pixel_pitch(stack))))
+    out = len(k) - inside.size
+    text = (
+        f"λ/2 = {np.pi / inside.max():.2f}–{np.pi / inside.min():.2f} nm, "
+        f"k·pixel = {inside.min() * pixel:.2f}–{inside.max() * pixel:.2f} rad"
+    )
+    return text + (f"; {out} of {len(k)} voltages lie outside the band" if out else "")

@@ -70,7 +70,7 @@ def forget_edits(layer: Any) -> None:
     info = known(layer, ImpuritiesInfo)
     update(layer, removed=())
     results.set_points(layer, np.zeros((0, 2)), results.blank(0))
-    results._fill(layer, info.stack, info.channel, info.found)  # type: ignore[arg-type]
+    results.fill(layer, info.stack, info.channel, info.found)  # type: ignore[arg-type]
     results.set_threshold(layer, info.threshold)
 
 

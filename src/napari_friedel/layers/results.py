@@ -19,18 +19,13 @@ from scipy.spatial import KDTree
 from friedel.detections import COLUMNS, Detections
 from friedel.errors import StackError
 from friedel.scoring.areal_density import Density, covered_area, density
-from friedel.stack import crop
-from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import (
-    KEY,
     ImpuritiesInfo,
     info_of,
     known,
-    title_of_layer,
     update,
 )
-from napari_friedel.layers.stack_layers import add_layer, map_layer, stack_of
-from napari_friedel.layers.style import point_size, ring_colours, ring_style
+from napari_friedel.layers.style import point_size, ring_colours
 
 #: Two positions nearer than this are the same impurity when a new run meets old corrections [px].
 SAME_PX = 1.0
@@ -75,42 +70,6 @@ def label_of(detections: Detections) -> str:
     return str(told.get("label") or (told.get("model") or "network" if method == "network" else method))
 
 
-def show(viewer: Any, stack_layer: Any, detections: Detections, *, maps: bool = True) -> Any:
-    """Put a detection on the map, in place of the last one of the same model on the same stack.
-
-    Parameters
-    ----------
-    viewer : ViewerModel
-    stack_layer : napari.layers.Image
-        The stack that was searched.
-    detections : friedel.detections.Detections
-    maps : bool
-        Whether S and probability are shown, too.
-
-    Returns
-    -------
-    napari.layers.Points
-    """
-    stack, channel = stack_of(stack_layer)
-    title, owner = title_of_layer(stack_layer), owner_of(stack_layer)
-    part = crop(stack, detections.area)
-    if maps:
-        for kind, values in (("s", detections.s), ("probability", detections.probability)):
-            label = "S" if kind == "s" else kind
-            _show_map(
-                viewer, stack_layer, part, map_layer(part, values, kind, f"{title} · {label}", owner=owner)
-            )
-    label = label_of(detections)
-    others = every(viewer, stack_layer, "impurities")
-    layer = next((x for x in others if known(x, ImpuritiesInfo).label == label), None)
-    if layer is None:
-        name = f"{title} · impurities" + (f" ({label})" if others else "")
-        layer = _new_points(viewer, stack, name, ImpuritiesInfo("impurities", stack, owner, label=label))
-    _fill(layer, stack, channel, detections)
-    make_current(viewer, stack_layer, layer)
-    return layer
-
-
 def make_current(viewer: Any, stack_layer: Any, layer: Any) -> None:
     """Let the docks show this one of several results; the others are hidden."""
     for other in every(viewer, stack_layer, "impurities"):
@@ -123,52 +82,6 @@ def make_current(viewer: Any, stack_layer: Any, layer: Any) -> None:
     EVENTS.changed.emit(layer)
 
 
-def _show_map(viewer: Any, stack_layer: Any, part: xr.Dataset, made: Any) -> None:
-    kind, values = made[1]["metadata"][KEY].kind, made[0]
-    layer = find(viewer, stack_layer, kind)
-    if layer is None:
-        made[1]["visible"] = False
-        if kind == "probability":
-            made[1]["contrast_limits"] = (0.0, 1.0)
-        layer = add_layer(viewer, made)
-        _keep_below_points(viewer, layer)
-        return
-    layer.data = values
-    place = placement(part)
-    for key in (
-        "rotate",
-        "scale",
-        "translate",
-    ):  # each lets napari lay out the scene anew, which takes its time
-        if not np.allclose(getattr(layer, key), place[key]):
-            setattr(layer, key, place[key])
-    if kind == "s":
-        layer.contrast_limits = made[1]["contrast_limits"]
-    layer.metadata[KEY] = made[1]["metadata"][KEY]
-
-
-def _keep_below_points(viewer: Any, layer: Any) -> None:
-    first = next((i for i, other in enumerate(viewer.layers) if type(other).__name__ == "Points"), None)
-    if first is not None and viewer.layers.index(layer) > first:
-        viewer.layers.move(viewer.layers.index(layer), first)
-
-
-def _new_points(viewer: Any, stack: xr.Dataset, name: str, info: ImpuritiesInfo) -> Any:
-    from napari_friedel.layers.edits import on_data
-
-    layer = viewer.add_points(
-        np.zeros((0, 2)),
-        name=name,
-        features=blank(0),
-        metadata={KEY: info},
-        **ring_style(point_size(stack)),
-        **placement(stack),
-    )
-    layer.feature_defaults = blank(1)
-    layer.events.data.connect(on_data)
-    return layer
-
-
 def blank(rows: int, columns: Any = ()) -> pd.DataFrame:
     """Features of points that the user adds: unknown numbers, marked as added."""
     table = pd.DataFrame({name: np.full(rows, np.nan) for name in dict.fromkeys([*COLUMNS, *columns])})
@@ -176,7 +89,8 @@ def blank(rows: int, columns: Any = ()) -> pd.DataFrame:
     return table
 
 
-def _fill(layer: Any, stack: xr.Dataset, channel: str, detections: Detections) -> None:
+def fill(layer: Any, stack: xr.Dataset, channel: str, detections: Detections) -> None:
+    """Put the candidates of `detections` into the layer; what was corrected by hand stays."""
     info = known(layer, ImpuritiesInfo)
     by_hand = layer.features["origin"].isin(BY_HAND).to_numpy()
     hand, hand_positions = layer.features[by_hand], layer.data[by_hand]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from friedel.errors import FriedelError
 from napari_friedel.layers import linking, results
 from napari_friedel.layers.adopt import adopt, belongs
 from napari_friedel.layers.edits import show_rejected
@@ -19,6 +20,18 @@ _attached: weakref.WeakKeyDictionary[Any, Keeper] = weakref.WeakKeyDictionary()
 OVERLAYS = ("Labels", "Shapes", "Vectors", "Tracks", "Points")
 
 
+class OldNapariError(FriedelError):
+    """The napari that runs is older than the plugin needs."""
+
+    def __init__(self) -> None:
+        import napari
+
+        super().__init__(
+            f"napari-friedel needs napari 0.9 or later, and this is napari {napari.__version__}. "
+            "Update it with: python -m pip install -U 'napari[all]>=0.9'"
+        )
+
+
 def unwrapped(viewer: Any) -> Any:
     """Give the viewer itself.
 
@@ -28,8 +41,18 @@ def unwrapped(viewer: Any) -> Any:
 
 
 def attach(viewer: Any) -> Keeper:
-    """Let `viewer` show the bias of our stacks; a second call does nothing."""
+    """Let `viewer` show the bias of our stacks; a second call does nothing.
+
+    Every dock, sample and reader comes through here first.
+
+    Raises
+    ------
+    OldNapariError
+        If napari is older than 0.9, which moved the overlays to `viewer.canvas` and the camera to `viewer.scene`.
+    """
     viewer = unwrapped(viewer)
+    if not (hasattr(viewer, "canvas") and hasattr(viewer, "scene")):
+        raise OldNapariError()
     if viewer not in _attached:
         _attached[viewer] = Keeper(viewer)
     return _attached[viewer]

@@ -24,6 +24,7 @@ from friedel.progress import Progress
 from friedel.settings import BandSettings, setting
 from friedel.stack import didv, pixel_pitch
 from napari_friedel.jobs import Job, State, sentence
+from napari_friedel.layers.describe import describe_band
 from napari_friedel.layers.viewing import unwrapped
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.plots import Plot, edges
@@ -243,7 +244,7 @@ class BandBox(QGroupBox):
             )
         else:
             words = f"{self._fit_words}. " if self.choice() == FIT and self._fit_words else ""
-            self.text.setText(words + describe(band, stack))
+            self.text.setText(words + describe_band(band, stack))
         self._draw()
 
     def _show_ring(self, shown: bool) -> None:
@@ -274,21 +275,6 @@ class BandBox(QGroupBox):
         self.plot.axes.setTitle(
             f"{bias:+.4g} mV" + (f", 2k = {radius:.3g} nm⁻¹" if radius else ""), size="9pt"
         )
-
-
-def describe(band: Dispersion, stack: Any) -> str:
-    """Half wavelengths and k·pixel of a band on a stack, in words."""
-    k = band.k(stack["bias"].to_numpy())
-    inside = k[np.isfinite(k)]
-    if not inside.size:
-        return f"None of the voltages lies inside this band (onset {band.onset_mev:.4g} meV): choose another one."
-    pixel = float(np.sqrt(np.prod(pixel_pitch(stack))))
-    out = len(k) - inside.size
-    text = (
-        f"λ/2 = {np.pi / inside.max():.2f}–{np.pi / inside.min():.2f} nm, "
-        f"k·pixel = {inside.min() * pixel:.2f}–{inside.max() * pixel:.2f} rad"
-    )
-    return text + (f"; {out} of {len(k)} voltages lie outside the band" if out else "")
 
 
 def _number(name: str, value: float, decimals: int, step: float) -> QDoubleSpinBox:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_friedel.layers import results
@@ -53,8 +53,8 @@ def as_python(source: str, options: Mapping[str, Any]) -> str:
     )
 
 
-def as_command(source: str, options: Mapping[str, Any]) -> str:
-    """A line for a shell that repeats a detection."""
+def as_command(source: str, options: Mapping[str, Any], flags: Sequence[str] = ()) -> str:
+    """A line for a shell that repeats a detection; `flags` stand as they are."""
     words = ["friedel", "detect", source]
     for name, value in options.items():
         if value is None:
@@ -62,4 +62,4 @@ def as_command(source: str, options: Mapping[str, Any]) -> str:
         if name == "area":
             value = ",".join(f"{start}:{stop}" for start, stop in value)
         words += [f"--{name.replace('_', '-')}={value}"]
-    return shlex.join([*words, "-o", "points.csv"])
+    return shlex.join([*words, *flags, "-o", "points.csv"])

@@ -28,7 +28,16 @@ LABELS = {
     "pixel_nm": "Pixel",
     "onset_mev": "E₀",
     "mass": "m*",
+    "bad_data": "Search for bad data",
+    "row_offsets": "Subtract line offsets",
+    "extended": "Leave out large structures",
+    "high_pass": "High-pass",
+    "clip": "Clip at",
+    "fill_px": "Fill gaps up to",
+    "lockin_phase_deg": "Lock-in phase",
 }
+#: Units that are too long to stand before a control; the tool tip has them in full.
+UNITS = {"half Friedel wavelengths": "λ/2", "deg": "°"}
 WORDS = {
     "network": "Network",
     "matched-field": "Matched field (classical)",
@@ -38,6 +47,8 @@ WORDS = {
     "none": "None",
     "quick": "Quick",
     "full": "Full (slow)",
+    "plane": "Plane",
+    "high-pass": "Plane and high-pass",
     "auto": "Automatic",
     "cpu": "CPU",
     "cuda": "CUDA",
@@ -188,7 +199,8 @@ def form_for(settings_class: type[Settings], names: Sequence[str] = (), **option
 def label_of(setting: Setting) -> str:
     """What stands before the control, with the unit."""
     text = LABELS.get(setting.name) or setting.name.replace("_", " ").capitalize()
-    return f"{text} ({setting.option.unit})" if setting.option.unit else text
+    unit = UNITS.get(setting.option.unit, setting.option.unit)
+    return f"{text} ({unit})" if unit else text
 
 
 def tip(setting: Setting) -> str:

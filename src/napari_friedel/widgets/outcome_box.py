@@ -8,7 +8,7 @@ import numpy as np
 from qtpy.QtWidgets import QGridLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from napari_friedel import tuning
-from napari_friedel.layers import results
+from napari_friedel.layers import results, showing
 from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, LayerInfo, title_of_layer
 from napari_friedel.layers.stack_layers import add_layer, map_layer, stack_of
@@ -56,7 +56,7 @@ class OutcomeBox(QGroupBox):
                 widget.deleteLater()
         self.texts = [] if model is None else tuning.table(model)
         if counts is not None:
-            found = ("impurities", *(str(count) for count in counts))
+            found = ("impurities", str(counts[0]), str(counts[1]))
             self.texts = [found if row[0] == "impurities" else row for row in self.texts]
         self.setVisible(model is not None)
         for i, row in enumerate([("", "before", "after"), *self.texts] if self.texts else []):
@@ -79,7 +79,7 @@ def show_preview(viewer: Any, stack_layer: Any, s: np.ndarray) -> None:
     made[1]["colormap"] = "magma"
     active = viewer.layers.selection.active
     layer = add_layer(viewer, made)
-    results._keep_below_points(viewer, layer)  # the points stay in sight
+    showing.keep_below_points(viewer, layer)  # the points stay in sight
     if active is not None:
         viewer.layers.selection.active = active
 

@@ -16,6 +16,7 @@ from napari_friedel.layers import edits, results
 from napari_friedel.layers.info import ImpuritiesInfo, known, update
 from napari_friedel.layers.style import BY_LOG_ODDS, BY_ORIGIN
 from napari_friedel.widgets import copying
+from napari_friedel.widgets.checks_box import ChecksBox
 from napari_friedel.widgets.edit_bar import EditBar
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.scale_legend import ScaleLegend
@@ -44,15 +45,14 @@ class ResultBox(QGroupBox):
         self.slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0.0, 1.0)
         self.slider.setDecimals(3)
-        self.slider.setSingleStep(0.01)
+        self.slider.setSingleStep(0.01)  # type: ignore[arg-type]  # superqt types Qt's own, of whole steps
         self.slider.setToolTip("Candidates with at least this probability count (keys . and ,)")
         self.back = button("Default", "Back to the model's own threshold, set on validation data")
         self.number = QLabel("–")
         self.number.setStyleSheet("QLabel { font-size: 15pt; font-weight: bold; }")
         self.density = _text()
         self.density.setToolTip("95 % confidence interval of a Poisson process (exact); acquired area only")
-        self.checks = _text()
-        self.checks.setStyleSheet("QLabel { border-left: 4px solid #e0a100; padding-left: 6px; }")
+        self.checks = ChecksBox()
         self.edits = _text()
         self.colour = QComboBox()
         self.colour.setToolTip("What the colour of a ring tells")
@@ -92,22 +92,16 @@ class ResultBox(QGroupBox):
         self.setEnabled(layer is not None)
         if layer is None:
             self.number.setText("–")
-            for label in (self.density, self.checks, self.edits):
+            for label in (self.density, self.edits):
                 label.setText("")
-            self.checks.setVisible(False)
+            self.checks.show_checks(None)
             return
         info = known(layer, ImpuritiesInfo)
         self._default = float(info.found.threshold)
-        self._show_checks(info)
+        self.checks.show_checks(info.found)
         self._fill_colours(info)
         self._fill_choice()
         self.refresh()
-
-    def _show_checks(self, info: ImpuritiesInfo) -> None:
-        checks = getattr(info.found, "checks", None) or ()
-        failed = [str(check.sentence) for check in checks if not check.passed]
-        self.checks.setText("\n".join(failed))
-        self.checks.setVisible(bool(failed))
 
     def _fill_colours(self, info: ImpuritiesInfo) -> None:
         features = self.layer.features

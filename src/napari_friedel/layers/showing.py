@@ -1,0 +1,96 @@
+"""Put a detection into the viewer: its Points layer, and the maps of S and probability below it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from friedel.detections import Detections
+from friedel.stack import crop
+from napari_friedel.layers import edits, results
+from napari_friedel.layers.geometry import placement
+from napari_friedel.layers.info import KEY, ImpuritiesInfo, known, title_of_layer
+from napari_friedel.layers.stack_layers import add_layer, map_layer, stack_of
+from napari_friedel.layers.style import point_size, ring_style
+
+
+def show(viewer: Any, stack_layer: Any, detections: Detections, *, maps: bool = True) -> Any:
+    """Put a detection on the map, in place of the last one of the same model on the same stack.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    stack_layer : napari.layers.Image
+        The stack that was searched.
+    detections : friedel.detections.Detections
+    maps : bool
+        Whether S and probability are shown, too.
+
+    Returns
+    -------
+    napari.layers.Points
+    """
+    stack, channel = stack_of(stack_layer)
+    title, owner = title_of_layer(stack_layer), results.owner_of(stack_layer)
+    part = crop(stack, detections.area)
+    if maps:
+        for kind, values in (("s", detections.s), ("probability", detections.probability)):
+            label = "S" if kind == "s" else kind
+            show_map(
+                viewer, stack_layer, part, map_layer(part, values, kind, f"{title} · {label}", owner=owner)
+            )
+    label = results.label_of(detections)
+    others = results.every(viewer, stack_layer, "impurities")
+    layer = next((x for x in others if known(x, ImpuritiesInfo).label == label), None)
+    if layer is None:
+        name = f"{title} · impurities" + (f" ({label})" if others else "")
+        layer = _new_points(viewer, stack, name, ImpuritiesInfo("impurities", stack, owner, label=label))
+    results.fill(layer, stack, channel, detections)
+    results.make_current(viewer, stack_layer, layer)
+    return layer
+
+
+def show_map(viewer: Any, stack_layer: Any, part: xr.Dataset, made: Any) -> Any:
+    """Show a map of a result, hidden at first, in place of the last one of its kind; returns its layer."""
+    kind, values = made[1]["metadata"][KEY].kind, made[0]
+    layer = results.find(viewer, stack_layer, kind)
+    if layer is None:
+        made[1]["visible"] = False
+        if kind == "probability":
+            made[1]["contrast_limits"] = (0.0, 1.0)
+        layer = add_layer(viewer, made)
+        keep_below_points(viewer, layer)
+        return layer
+    layer.data = values
+    place = placement(part)
+    # Each lets napari lay out the scene anew, which takes its time.
+    for key in ("rotate", "scale", "translate"):
+        if not np.allclose(getattr(layer, key), place[key]):
+            setattr(layer, key, place[key])
+    if kind == "s":
+        layer.contrast_limits = made[1]["contrast_limits"]
+    layer.metadata[KEY] = made[1]["metadata"][KEY]
+    return layer
+
+
+def keep_below_points(viewer: Any, layer: Any) -> None:
+    """Move an image below the first Points layer, so that the points stay in sight."""
+    first = next((i for i, other in enumerate(viewer.layers) if type(other).__name__ == "Points"), None)
+    if first is not None and viewer.layers.index(layer) > first:
+        viewer.layers.move(viewer.layers.index(layer), first)
+
+
+def _new_points(viewer: Any, stack: xr.Dataset, name: str, info: ImpuritiesInfo) -> Any:
+    layer = viewer.add_points(
+        np.zeros((0, 2)),
+        name=name,
+        features=results.blank(0),
+        metadata={KEY: info},
+        **ring_style(point_size(stack)),
+        **placement(stack),
+    )
+    layer.feature_defaults = results.blank(1)
+    layer.events.data.connect(edits.on_data)
+    return layer

@@ -1,0 +1,59 @@
+"""What was tested about a result: a failed check stands in sight with its sentence, the passed ones are folded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from friedel.detections import Detections
+
+
+class ChecksBox(QWidget):
+    """Shows `Detections.checks` and the steps of the preparation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed, self.passed = _words(), _words()
+        self.failed.setStyleSheet("QLabel { border-left: 4px solid #e0a100; padding-left: 6px; }")
+        self.fold = QCollapsible("Checks")
+        self.fold.setDuration(0)
+        self.fold.addWidget(self.passed)
+        self.fold.toggleButton().setToolTip(
+            "What was tested about this result, and how the maps were prepared"
+        )
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.addWidget(self.failed)
+        rows.addWidget(self.fold)
+        self.show_checks(None)
+
+    def show_checks(self, found: Detections | None) -> None:
+        """Show what is known of this result; None empties the box."""
+        checks = () if found is None else found.checks
+        steps = [] if found is None else list(found.provenance.get("prepare") or [])
+        bad = [check.sentence for check in checks if not check.passed]
+        good = [check.sentence for check in checks if check.passed]
+        prepared = [text for step in steps if (text := _text(step)) and text not in bad]
+        self.failed.setText("\n".join(bad))
+        self.failed.setVisible(bool(bad))
+        self.passed.setText("\n".join([*(f"✓ {text}" for text in good), *(f"• {text}" for text in prepared)]))
+        parts = [f"{len(good)} check{'' if len(good) == 1 else 's'} passed"] if good else []
+        parts += (
+            [f"{len(prepared)} step{'' if len(prepared) == 1 else 's'} of preparation"] if prepared else []
+        )
+        self.fold.setText(", ".join(parts))
+        self.fold.setVisible(bool(parts))
+
+
+def _text(step: Any) -> str:
+    return str(step.get("text") or "") if isinstance(step, dict) else ""
+
+
+def _words() -> QLabel:
+    label = QLabel("")
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label

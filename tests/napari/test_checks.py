@@ -1,0 +1,133 @@
+"""The checks of a result, the preparation in the form, and a napari that is too old."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from made_up import build_detections, quick
+
+from friedel.detections import Check
+from friedel.errors import FriedelError
+from friedel.settings import PrepareSettings
+from napari_friedel.layers import placement, results, showing
+
+pytestmark = pytest.mark.gui
+
+GOOD = Check("density", 0.01, 0.05, True, "The density is 0.01 nm⁻².")
+BAD = Check("ring", 0.4, 1.0, False, "No Friedel ring is seen: check the band.")
+
+
+@pytest.fixture
+def dock(shown, qtbot, open_dock):
+    from napari_friedel.docks.detect import DetectDock
+
+    widget = open_dock(DetectDock, shown)
+    widget.band.choose("ag111")
+    return widget
+
+
+def _run(dock, qtbot):
+    dock.bar.start.click()
+    qtbot.waitUntil(lambda: not dock.job.busy, timeout=60000)
+
+
+def test_a_failed_check_is_in_sight_once_and_passed_ones_are_folded(dock, qtbot, detector) -> None:
+    def checked(stack, **options):
+        found = yield from quick(stack, **options)
+        told = {**found.provenance, "warnings": [BAD.sentence, "Two voltages lie outside the band."]}
+        told["prepare"] = [{"step": "plane", "text": "A plane was subtracted from each map."}]
+        return replace(found, checks=(GOOD, BAD), provenance=told)
+
+    detector(checked)
+    _run(dock, qtbot)
+    box = dock.result.checks
+    assert box.failed.text() == BAD.sentence and not box.failed.isHidden()
+    assert dock.message.text() == "Two voltages lie outside the band."
+    assert GOOD.sentence in box.passed.text() and "A plane was subtracted" in box.passed.text()
+    assert box.fold.text() == "1 check passed, 1 step of preparation" and not box.fold.isExpanded()
+
+
+def test_a_result_without_checks_shows_no_empty_box(dock, qtbot, detector) -> None:
+    detector(quick)
+    _run(dock, qtbot)
+    assert dock.result.checks.failed.isHidden() and dock.result.checks.fold.isHidden()
+
+
+def test_the_form_of_the_preparation_reaches_the_detector_and_what_is_copied(dock, qtbot, detector) -> None:
+    from qtpy.QtWidgets import QApplication
+
+    called = detector(quick)
+    _run(dock, qtbot)
+    assert called["prepare"] == PrepareSettings()
+    dock.python.click()
+    assert "PrepareSettings" not in QApplication.clipboard().text()
+    dock.prepare.set("background", "high-pass")
+    dock.prepare.set("lockin_phase_deg", "auto")
+    dock.prepare.set("row_offsets", False)
+    _run(dock, qtbot)
+    wanted = PrepareSettings(background="high-pass", lockin_phase_deg="auto", row_offsets=False)
+    assert called["prepare"] == wanted
+    dock.python.click()
+    text = QApplication.clipboard().text()
+    namespace: dict = {}
+    exec("from friedel.settings import PrepareSettings", namespace)
+    call = text[text.index("prepare=PrepareSettings(") + len("prepare=") :]
+    assert eval(call[: call.index(")") + 1], namespace) == wanted
+    dock.command.click()
+    words = QApplication.clipboard().text().split()
+    assert "--no-row-offsets" in words and words[words.index("--background") + 1] == "high-pass"
+    dock.defaults.click()
+    assert dock.prepare.settings() == PrepareSettings()
+
+
+def test_a_wrong_number_of_the_preparation_is_refused_with_a_sentence(dock, qtbot, detector) -> None:
+    called = detector(quick)
+    dock.prepare.set("clip", 1.0)
+    dock.bar.start.click()
+    assert dock.message.level == "error" and "clip" in dock.message.text().lower() and not called
+
+
+def test_an_old_napari_is_named_in_a_sentence() -> None:
+    from napari_friedel.layers.viewing import attach
+
+    with pytest.raises(FriedelError, match=r"needs napari 0\.9 or later, and this is napari \d"):
+        attach(SimpleNamespace(camera=None, text_overlay=None))
+
+
+class _Waves:
+    """A model that tells its index; the data are 10."""
+
+    def model(self, index: int) -> np.ndarray:
+        return np.full((24, 30), float(index))
+
+    def residual(self, index: int) -> np.ndarray:
+        return 10 - self.model(index)
+
+
+def test_model_and_residual_are_shown_at_the_nearest_voltage_in_place_of_the_last(shown, stack) -> None:
+    from napari_friedel.layers.fitted import show_fit
+
+    layer = shown.layers[-1]
+    found = replace(build_detections(stack, bias_mv=[60.0, 25.0, -30.0]), waves=_Waves())
+    showing.show(shown, layer, found, maps=False)
+    before = len(shown.layers)
+    assert show_fit(shown, layer, 20.0) == 25.0
+    model, residual = (results.find(shown, layer, kind) for kind in ("model", "residual"))
+    assert (np.asarray(model.data) == 1).all() and (np.asarray(residual.data) == 9).all()
+    assert model.name.endswith("fitted waves at +25 mV") and model.visible and residual.visible
+    assert show_fit(shown, layer, -50.0) == -30.0
+    assert len(shown.layers) == before + 2 and (np.asarray(model.data) == 2).all()
+    np.testing.assert_allclose(model.scale, placement(stack)["scale"])
+
+
+def test_a_result_without_a_refit_has_no_fitted_waves_and_says_so(shown, stack) -> None:
+    from napari_friedel.layers.fitted import show_fit
+
+    with pytest.raises(FriedelError, match="press “Detect” first"):
+        show_fit(shown, shown.layers[-1], 0.0)
+    showing.show(shown, shown.layers[-1], build_detections(stack), maps=False)
+    with pytest.raises(FriedelError, match="no refit was used"):
+        show_fit(shown, shown.layers[-1], 0.0)
