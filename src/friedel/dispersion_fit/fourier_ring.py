@@ -43,8 +43,8 @@ class RingFit:
     onset_mev, mass : float
         E₀ [meV] and m* [electron masses]; negative for a band that opens downwards; NaN if not found.
     onset_error, mass_error : float
-        Standard errors, see `friedel.dispersion_fit.band_errors`. E₀ and m* are strongly correlated: k in the range of
-        the voltages is known far better than either.
+        Standard errors, see `friedel.dispersion_fit.band_errors`. E₀ and m* are strongly correlated: k inside the
+        range of the voltages is known far better than either.
     found : bool
         Whether there is a ring on a parabola.
     bias_mv : array

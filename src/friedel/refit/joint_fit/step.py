@@ -1,10 +1,10 @@
 """Steps of a joint fit by multiple scattering: positions, amplitudes and the surface's own parameters at once.
 
-Every map is a_v (ρ_v − 1) + an offset per row, with ρ_v from `friedel.physics.t_matrix_jacobian`. Projection eliminates
-a_v, the rows' offsets and, where there is a herringbone, its stripes. Fitted by Levenberg–Marquardt steps on the normal
-equations: positions, complex scattering amplitudes linear in energy, and shared parameters. An error of a pixel that
-all maps share (jitter of the height) is weighted down by its share of the variance; pixels that the model does not
-explain (cores) by their χ².
+Every map is a_v (ρ_v − 1) + an offset per row, with ρ_v from `friedel.physics.t_matrix_jacobian`. Eliminated by
+projection: a_v, the rows' offsets and, where there is a herringbone, its stripes. Fitted by Levenberg–Marquardt steps
+on the normal equations: positions, complex scattering amplitudes linear in energy, and shared parameters. An error of a
+pixel that all maps share (jitter of the height) is weighted down by its share of the variance; pixels that the model
+does not explain (cores) by their χ².
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 
 from friedel._util.robust import deviation
 from friedel._util.threads import each
-from friedel.physics.t_matrix_jacobian import Hankel, Ripple, Ways
+from friedel.physics.optical_paths import OpticalPaths, Ripple
+from friedel.physics.t_matrix_jacobian import Hankel
 from friedel.refit import cholesky, core_masks, robust
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import equations, evaluate, select, wavevectors
@@ -162,13 +163,13 @@ def adjust_gain(data: FitData, state: FitState) -> None:
 def guess_amplitudes(data: FitData, state: FitState) -> None:
     """Amplitudes from single scattering, with a scale that makes the typical one `FitConstants.typical_amplitude`."""
     position, v = state.scatterers.position, state.subset.maps
-    ways = Ways(data.pixels[state.used].astype(np.float32), position.astype(np.float32), Ripple())
-    reach = float(ways.length.max(initial=0)) + 1
+    paths = OpticalPaths(data.pixels[state.used].astype(np.float32), position.astype(np.float32), Ripple())
+    reach = float(paths.length.max(initial=0)) + 1
     n, k = len(position), wavevectors(data, state)
     amplitude = np.zeros((len(v), n), complex)
 
     def fill(index: int) -> None:
-        one = Hankel(k[v[index]], reach, data.blur[v[index]])(ways)[0] ** 2  # of each scatterer alone
+        one = Hankel(k[v[index]], reach, data.blur[v[index]])(paths)[0] ** 2  # of each scatterer alone
         columns = np.concatenate([one.real, -one.imag, np.ones((len(one), 1), np.float32)], axis=1)
         values = data.values[v[index], state.used]
         normal = (columns.T @ columns).astype(float)
