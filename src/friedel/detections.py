@@ -33,6 +33,11 @@ COLUMNS: dict[str, str] = {
 }
 
 
+#: Columns that a classical method adds, with their units: the field-wise significance 1 − p. `probability` holds the
+#: same number there, since every table has that column; a posterior probability it is only for a network.
+CLASSICAL_COLUMNS: dict[str, str] = {"significance": "1"}
+
+
 #: Columns that a refit adds (`friedel.refit.columns` has their formulas), with their units.
 FIT_COLUMNS: dict[str, str] = {
     "amplitude": "1",

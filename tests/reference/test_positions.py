@@ -99,3 +99,26 @@ def test_anisotropic_pixels():
 def test_maps_that_cannot_be_used_are_refused_with_a_sentence(bad):
     with pytest.raises(StackError, match=r"\.$"):
         bound_state_positions(bad)
+
+
+@pytest.mark.parametrize(("smooth", "least"), [(0.0, 0.0), (1.5, 2.0)])
+def test_sigma_is_the_error_of_the_positions_in_white_and_in_correlated_noise(smooth, least):
+    """In correlated noise the white-noise formula would be more than twice too small."""
+    from scipy.ndimage import gaussian_filter
+
+    truth = np.stack(np.meshgrid(*[np.arange(12.0, 110, 14)] * 2, indexing="ij"), -1).reshape(-1, 2)
+    errors, sigmas, white = [], [], []
+    for seed in range(2):
+        noise = np.random.default_rng(seed).normal(size=(120, 120))
+        noise = gaussian_filter(noise, smooth) if smooth else noise
+        image = _map(truth, (120, 120), 0.0, amplitude=np.ones(len(truth))) + 0.05 * noise / noise.std()
+        found = bound_state_positions(image, n=len(truth))
+        pairs = match(found[["row", "column"]], truth, 1.5)
+        assert len(pairs) == len(truth)
+        place = found[["row", "column"]].to_numpy(float)
+        errors.append(place[pairs.found] - truth[pairs.truth])
+        sigmas.append(found["sigma_px"].to_numpy()[pairs.found])
+        white.append(found.attrs["noise"] * np.sqrt(2 / np.pi) / found["amplitude"].to_numpy()[pairs.found])
+    rms = np.sqrt(np.mean(np.concatenate(errors) ** 2))
+    assert rms / np.mean(np.concatenate(sigmas)) == pytest.approx(1.0, abs=0.3)
+    assert rms / np.mean(np.concatenate(white)) > least

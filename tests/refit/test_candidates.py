@@ -72,12 +72,15 @@ def test_a_fit_that_explains_few_impurities_revises_nothing(twin, monkeypatch):
     assert found.table.equals(alone.table) and not found.provenance["refit"]["used"]
 
 
-def test_an_empty_field_gives_no_warning(twin):
+def test_an_empty_field_gives_no_warning_of_the_refit(twin):
+    """That it shows no ring is told by a check; the refit has nothing to complain of."""
     empty = make_twin(replace(SETTING, impurities=0), 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", FriedelWarning)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", FriedelWarning)
         found = detect(empty.stack, dispersion=empty.dispersion)
     assert len(found) == 0
+    assert not [str(one.message) for one in told if "refit" in str(one.message)]
+    assert "ring" in {check.name for check in found.failed}
 
 
 def _refit(table, twin, kind):

@@ -12,7 +12,7 @@ import pandas as pd
 from friedel._util.atomic_write import write_beside
 from friedel.benchmark.report import Run, load
 from friedel.benchmark.scenes import SCENES
-from friedel.scoring.intervals import bootstrap, wilson
+from friedel.scoring.intervals import bootstrap, mean_count, wilson
 from friedel.scoring.metrics import match
 
 #: Candidates less probable than this count in no figure; a detection does not list them either.
@@ -40,7 +40,7 @@ class Calibration:
         Mean number of accepted points a field without impurities, scaled to 80×80 px; NaN if no such field
         was run.
     false_interval : (float, float)
-        95 %, bootstrap over fields.
+        95 %, Poisson's or the bootstrap over fields, the wider at each end (`friedel.scoring.intervals.mean_count`).
     """
 
     method: str
@@ -67,7 +67,7 @@ def calibrate_runs(runs: Iterable[Run], bins: int = 10) -> Calibration:
     Calibration
     """
     runs = list(runs)
-    probability, hit, false, covered, fields = [], [], [], [], []
+    probability, hit, false, tiles, covered, fields = [], [], [], [], [], []
     for run in runs:
         truth = run.truth[["row", "column"]].to_numpy(float)
         optional = run.truth["optional"].to_numpy()
@@ -82,7 +82,8 @@ def calibrate_runs(runs: Iterable[Run], bins: int = 10) -> Calibration:
         hit.append(right[known] == 1)
         if len(truth) == 0 and run.scene in SCENES:
             rows, columns = SCENES[run.scene].setting.shape
-            false.append(len(run.accepted) * 6400 / (rows * columns))
+            false.append(len(run.accepted))
+            tiles.append(rows * columns / 6400)
         inside = _coverage(run, truth, optional)
         if len(inside):
             fields.append(float(inside.mean()))
@@ -99,8 +100,8 @@ def calibrate_runs(runs: Iterable[Run], bins: int = 10) -> Calibration:
         error,
         float(everything.mean()) if len(everything) else float("nan"),
         bootstrap(fields),
-        float(np.mean(false)) if false else float("nan"),
-        bootstrap(false),
+        float(np.mean(np.array(false) / tiles)) if false else float("nan"),
+        mean_count(false, tiles),
     )
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 from friedel.candidates.peaks import candidates
 from friedel.candidates.result import Candidates
 from friedel.candidates.tiling import starts
-from friedel.classical.matched_field import Template, iter_statistic, pool, significance
+from friedel.classical.matched_field import Template, iter_statistic, pool
 from friedel.classical.omp import iter_pursue
+from friedel.classical.surrogate_null import iter_surrogate_null
 from friedel.progress import Progress, share
 from friedel.stack import normalise
 
@@ -42,14 +43,18 @@ def iter_matched_field(
     Returns
     -------
     Candidates
-        `s` is T and `probability` its significance over the field; `sigma_px` is NaN.
+        `s` is T and `significance` its significance over the field, 1 − p (`friedel.classical.surrogate_null`).
+        `probability` is the same number, since every table has that column, and no posterior probability. `sigma_px`
+        is NaN.
     """
     template = template or Template()
     pooled, groups = _pooled(maps, k, mask, template)
-    t = yield from iter_statistic(pooled, groups, mask, template=template)
+    t = yield from share(iter_statistic(pooled, groups, mask, template=template), 0.0, 0.2)
     t = np.where(mask, t, np.nan)
-    probability = np.where(mask, significance(t, 2 * len(groups), mask), np.nan).astype(np.float32)
+    null = yield from share(iter_surrogate_null(pooled, groups, mask, template), 0.2, 1.0)
+    probability = null.significance(t)
     table = candidates(t, probability, floor=0.01)
+    table = table.assign(significance=table["probability"])
     return Candidates(table, t, probability, THRESHOLD, False, _about(template, groups))
 
 
@@ -72,6 +77,7 @@ def iter_omp(
     pooled, groups = _pooled(maps, k, mask, template) if pooling else (maps, np.asarray(k, dtype=float))
     t = yield from share(iter_statistic(pooled, groups, mask, template=template), 0.0, 0.05)
     t = np.where(mask, t, np.nan)
+    null = yield from share(iter_surrogate_null(pooled, groups, mask, template), 0.05, 0.2)
     rows, columns = mask.shape
     row_starts, column_starts = (starts(n, TILE, OVERLAP) for n in (rows, columns))
     corners = [(row, column) for row in row_starts for column in column_starts]
@@ -81,18 +87,24 @@ def iter_omp(
         if mask[at].sum() < 64:
             continue
         part = normalise(np.where(mask[at], pooled[(slice(None), *at)], np.nan))
-        low, high = (0.05 + 0.95 * (number + i) / len(corners) for i in (0, 1))
+        low, high = (0.2 + 0.8 * (number + i) / len(corners) for i in (0, 1))
         pursuit = iter_pursue(part, groups, mask[at], template=template, significance=least_significance)
-        fit = yield from share(pursuit, low, high)
+        fit = yield from share(pursuit, low, low + 0.9 * (high - low))
+        left = np.isfinite(fit.residual).all(axis=0)
+        work = iter_surrogate_null(normalise(fit.residual), groups, left, template)
+        of_residual = yield from share(work, low + 0.9 * (high - low), high)
         # Every point belongs to the tile whose centre is nearest along both axes.
         place = fit.positions + np.array([row, column])
         own = _owner(place[:, 0], row_starts, min(TILE, rows)) == row
         own &= _owner(place[:, 1], column_starts, min(TILE, columns)) == column
-        parts.append(np.column_stack([place, fit.t, fit.probability, fit.sigma])[own])
+        # The pursuit goes on as long as there may be a scatterer; the null of what it leaves says how sure each is.
+        sure = np.minimum(fit.probability, of_residual.significance(fit.t))
+        parts.append(np.column_stack([place, fit.t, sure, fit.sigma])[own])
     points = np.concatenate(parts) if parts else np.zeros((0, 5))
     table = pd.DataFrame(points, columns=["row", "column", "s", "probability", "sigma_px"])
     table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
-    probability = np.where(mask, significance(t, 2 * len(groups), mask), np.nan).astype(np.float32)
+    table = table.assign(significance=table["probability"])
+    probability = null.significance(t)
     return Candidates(table, t, probability, THRESHOLD, False, _about(template, groups))
 
 

@@ -82,7 +82,10 @@ def _hankel_squared(x: np.ndarray) -> np.ndarray:
 def pool(
     maps: np.ndarray, k: np.ndarray, *, reach: float = 20.0, phase: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average neighbouring voltages whose waves are still in step.
+    """Average neighbouring voltages whose waves are still in step, by their phase at a distance.
+
+    The refit bins by number instead (`friedel.refit.bias_binning.bin_bias`): its model knows the wavevectors of every
+    bin, so that bins may be wider; the templates here do not. The two give other maps, and stay two functions.
 
     A scatterer's phase moves slowly with energy, hence maps whose wavevectors differ by less than
     ``phase / (2 reach)`` show the same wave with independent noise. Their average keeps the wave and loses noise: the

@@ -12,6 +12,8 @@ from scipy.sparse.linalg import spsolve
 PARAMETERS = 4
 #: Widths may move this far from the common first guess; wider ones would model the background.
 WIDTH_LIMITS = (0.5, 1.7)
+#: Lags [px] up to which the residual's autocorrelation is known well enough.
+LARGEST_LAG = 8
 
 
 @dataclass
@@ -180,15 +182,41 @@ def polish(mixture: Mixture, image: np.ndarray, known: np.ndarray, steps: int) -
     return Mixture(mixture.centre, mixture.width, share)
 
 
+def position_inflation(residual: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """By how much correlated noise raises the variance of the peaks' coordinates over that in white noise, shape (K,).
+
+    The least-squares position weighs the noise with the slope g of its Gaussian. Its variance is that in white noise
+    times Σ_l ρ(l) a(l), with ρ the noise's autocorrelation at lag l and a that of g, both 1 at lag 0. For a Gaussian of
+    width w, averaged over the two coordinates, a(l) = (1 − l²/4w²) exp(−l²/4w²). Never below 1, which is white noise.
+
+    Parameters
+    ----------
+    residual : array, shape (rows, columns)
+        Of the fit, 0 where not acquired.
+    width : array, shape (K,)
+        Standard deviation of each peak [px].
+    """
+    rho = _autocorrelation(residual)
+    lag = [np.arange(size) - size // 2 for size in rho.shape]
+    square = (lag[0][:, None] ** 2 + lag[1] ** 2) / (4 * np.asarray(width, float)[:, None, None] ** 2)
+    return np.maximum(1.0, ((1 - square) * np.exp(-square) * rho).sum(axis=(1, 2)))
+
+
 def _correlation_area(residual: np.ndarray) -> float:
-    """Σ ρ² of the residual's autocorrelation over lags up to 8 px: 1 for white noise [px]."""
+    """Σ ρ² of the residual's autocorrelation over lags up to `LARGEST_LAG`: 1 for white noise [px]."""
+    near = _autocorrelation(residual)
+    # White noise alone gives 1/n at every lag.
+    return max(1.0, float((near**2).sum()) - near.size / residual.size)
+
+
+def _autocorrelation(residual: np.ndarray) -> np.ndarray:
+    """Autocorrelation at lags up to `LARGEST_LAG` along rows and columns, 1 at lag 0, which is in the middle."""
     shape = [2 * size for size in residual.shape]
     power = np.abs(np.fft.rfft2(residual, shape)) ** 2
     correlation = np.fft.irfft2(power, shape)
     if correlation[0, 0] <= 0:
-        return 1.0
+        return np.ones((1, 1))
     rho = np.fft.fftshift(correlation / correlation[0, 0])
     row, column = residual.shape
-    near = rho[max(row - 8, 0) : row + 9, max(column - 8, 0) : column + 9]
-    # White noise alone gives 1/n at every lag.
-    return max(1.0, float((near**2).sum()) - near.size / residual.size)
+    up, left = min(row, LARGEST_LAG), min(column, LARGEST_LAG)
+    return np.asarray(rho[row - up : row + up + 1, column - left : column + left + 1])

@@ -20,7 +20,14 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 
 from friedel.errors import StackError
-from friedel.reference.gaussian_mixture import Mixture, criterion, fit_amplitudes, maximise, polish
+from friedel.reference.gaussian_mixture import (
+    Mixture,
+    criterion,
+    fit_amplitudes,
+    maximise,
+    polish,
+    position_inflation,
+)
 
 #: Rounds of splitting peaks that hold two impurities.
 SPLITS = 2
@@ -43,10 +50,10 @@ def bound_state_positions(
     Returns
     -------
     pandas.DataFrame
-        Strongest first: `row`, `column` [px], `x_nm`, `y_nm`, `sigma_px` (standard error of each coordinate
-        from the map's noise), `amplitude` (unit of the map), `width_px` (standard deviation of the peak),
-        `bic_gain` (by how much the criterion would rise without this peak). ``attrs`` holds `bic`, `noise`
-        and `background`.
+        Strongest first: `row`, `column` [px], `x_nm`, `y_nm`, `sigma_px` (standard error of each coordinate from the
+        map's noise and its correlation from pixel to pixel), `amplitude` (unit of the map), `width_px` (standard
+        deviation of the peak), `bic_gain` (by how much the criterion would rise without this peak). ``attrs`` holds
+        `bic`, `noise` and `background`.
 
     Raises
     ------
@@ -176,6 +183,8 @@ def _table(
     row, column = mixture.centre.T
     # Cramér-Rao bound of one Gaussian peak in white noise: σ √(2/π) / amplitude, whatever its width.
     sigma = noise * np.sqrt(2 / np.pi) / np.maximum(amplitude, 1e-300)
+    residual = fit_amplitudes(mixture, image, known).residual
+    sigma = sigma * np.sqrt(position_inflation(residual, mixture.width))
     columns = [row, column, column * pitch[1], row * pitch[0], sigma, amplitude, mixture.width, gain]
     table = pd.DataFrame(dict(zip(names, columns, strict=True)))
     table = table.sort_values("amplitude", ascending=False, ignore_index=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from scipy.stats import chi2
 
+from friedel.scoring.intervals import poisson
 from friedel.stack import Area, channel_names, crop, image_names, pixel_pitch
 
 
@@ -65,9 +65,5 @@ def density(count: int, area_nm2: float, level: float = 0.95) -> Density:
     """
     if not area_nm2 > 0 or count < 0:
         raise ValueError(f"A density needs a positive area and a count, not {count} on {area_nm2} nm².")
-    tail = (1 - level) / 2
-    low = chi2.ppf(tail, 2 * count) / 2 if count else 0.0
-    high = chi2.ppf(1 - tail, 2 * (count + 1)) / 2
-    return Density(
-        int(count), float(area_nm2), count / area_nm2, float(low) / area_nm2, float(high) / area_nm2
-    )
+    low, high = poisson(int(count), level)
+    return Density(int(count), float(area_nm2), count / area_nm2, low / area_nm2, high / area_nm2)
