@@ -85,6 +85,7 @@ def iter_detect(
     device: str = "auto",
     refit: Refit | None = None,
     prepare: PrepareSettings | bool = True,
+    demote_lines: bool = True,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities; a generator that can be stopped between any two steps.
 
@@ -120,6 +121,8 @@ def iter_detect(
     prepare : PrepareSettings or bool
         What is done to the maps before: bad data, background, lock-in phase (`friedel.prepare`). True for the
         defaults, False for the maps as recorded.
+    demote_lines : bool
+        Whether points on a line, as of a step edge, are listed with the probability that chance leaves to them.
 
     Yields
     ------
@@ -145,7 +148,7 @@ def iter_detect(
     settings = DetectSettings(
         method=method, model=fspath(model) if isinstance(model, (str, PathLike)) else model.name, tiles=tiles,
         threshold=threshold, device=_device_text(device), refit=refit, area=area, channel=channel,
-        prepare=_prepare_settings(prepare),
+        prepare=_prepare_settings(prepare), demote_lines=demote_lines,
     )  # fmt: skip
     return iter_detect_with(stack, settings, dispersion=dispersion, model=model)
 
@@ -310,6 +313,7 @@ def detect(
     device: str = "auto",
     refit: Refit | None = None,
     prepare: PrepareSettings | bool = True,
+    demote_lines: bool = True,
 ) -> Detections:
     """Find impurities; takes what `iter_detect` takes and gives what it returns.
 
@@ -323,6 +327,7 @@ def detect(
         iter_detect(
             stack, channel=channel, dispersion=dispersion, model=model, method=method, area=area, tiles=tiles,
             threshold=threshold, device=device, refit=refit, prepare=prepare,
+            demote_lines=demote_lines,
         )
     )  # fmt: skip
 

@@ -3,9 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from friedel.prepare.checks import Facts, check_all
-from friedel.prepare.lines import longest_line
+from friedel.benchmark.confounders import confounded
+from friedel.pipeline import detect
+from friedel.prepare.checks import LINE, Facts, check_all
+from friedel.prepare.lines import lines, longest_line
 from friedel.prepare.ring_evidence import RingEvidence
+from friedel.refit.flags import PointFlag
+from friedel.scoring.metrics import evaluate
 
 RANDOM = np.random.default_rng(0)
 POINTS = RANDOM.uniform(0, 80, (40, 2))
@@ -74,3 +78,30 @@ def test_random_points_are_no_line():
         longest_line(np.random.default_rng(i).uniform(0, 80, (50, 2)), (80, 80), 4.0).excess for i in range(8)
     ]
     assert max(excess) < 5
+
+
+def test_two_edges_are_two_lines_and_chance_keeps_its_share():
+    random = np.random.default_rng(2)
+    field = random.uniform(0, 80, (25, 2))
+    first = np.column_stack([np.arange(4, 76, 3.0), np.full(24, 20.0)])
+    second = np.column_stack([np.full(24, 60.0), np.arange(4, 76, 3.0)])
+    found = lines(np.concatenate([field, first, second]), (80, 80), 4.0, LINE)
+    assert len(found) == 2
+    for line in found:
+        assert len(line.members) >= 22
+        assert line.expected < 0.25 * len(line.members)
+
+
+def test_points_on_an_edge_are_listed_with_the_probability_that_chance_leaves_them():
+    """A reflecting step edge with terraces beside true impurities: the chain along it is no list of impurities."""
+    field = confounded("edge-terrace", "strong", 3)
+    kept = detect(field.stack, dispersion=field.band, demote_lines=False)
+    demoted = detect(field.stack, dispersion=field.band)
+    f1 = [
+        evaluate(one.positions, field.positions, 1.0, optional=field.optional).f1 for one in (kept, demoted)
+    ]
+    assert f1[1] > f1[0] + 0.1
+    assert "line" in [check.name for check in demoted.failed]
+    assert len(kept.table) == len(demoted.table)
+    on_line = demoted.table["flags"].to_numpy() & int(PointFlag.LINE) > 0
+    assert on_line.sum() > 10

@@ -145,7 +145,8 @@ def _line(facts: Facts) -> Check:
     text = (
         "No line of points."
         if good
-        else f"{len(line.members)} points lie on a line: a step edge or a scan line, rather than impurities."
+        else f"{len(line.members)} points lie on a line: a step edge or a scan line, rather than impurities. Points on "
+        "such lines are listed with the probability that chance leaves to them."
     )
     return Check("line", line.excess, LINE, bool(good), text)
 

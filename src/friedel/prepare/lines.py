@@ -14,6 +14,8 @@ import numpy as np
 STRIP = 0.33
 #: A line has at least so many points, and its points leave no gap longer than this [half wavelengths].
 LEAST, GAP = 6, 4.0
+#: At most so many lines are looked for.
+MOST_LINES = 8
 #: More points than this are thinned: pairs grow with the square.
 MANY = 250
 
@@ -28,10 +30,13 @@ class Line:
         Its points.
     excess : float
         Points beyond those expected by chance, in their standard deviation; 0 without a line.
+    expected : float
+        Points that chance puts there.
     """
 
     members: np.ndarray
     excess: float
+    expected: float = 0.0
 
 
 def longest_line(points: np.ndarray, shape: tuple[int, int], half: float) -> Line:
@@ -83,8 +88,26 @@ def longest_line(points: np.ndarray, shape: tuple[int, int], half: float) -> Lin
         # The two points that define the line are on it anyway.
         excess = (len(members) - 2 - expected) / np.sqrt(expected + 1)
         if len(members) >= LEAST and excess > best.excess:
-            best = Line(members, float(excess))
+            best = Line(members, float(excess), float(expected))
     return best
+
+
+def lines(points: np.ndarray, shape: tuple[int, int], half: float, limit: float) -> list[Line]:
+    """All lines that exceed chance by more than `limit`, the strongest first; a point belongs to one of them.
+
+    The density that chance goes by is that of the points on no line found before. Parameters as in `longest_line`.
+    """
+    found: list[Line] = []
+    left = np.arange(len(points))
+    while len(found) < MOST_LINES:
+        line = longest_line(points[left], shape, half)
+        if line.excess <= limit:
+            break
+        # What is on the line says nothing of the density beside it.
+        share = 1 - len(line.members) / len(left)
+        found.append(Line(left[line.members], line.excess, line.expected * share))
+        left = np.delete(left, line.members)
+    return found
 
 
 def _longest_run(place: np.ndarray, gap: float) -> slice:

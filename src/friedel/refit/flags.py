@@ -20,6 +20,7 @@ class PointFlag(IntFlag):
     UNEXPLAINED = 128
     BY_HAND = 256
     BAD_DATA = 512
+    LINE = 1024
 
     @property
     def sentence(self) -> str:
@@ -39,6 +40,7 @@ SENTENCES: dict[PointFlag, str] = {
     PointFlag.UNEXPLAINED: "The waves around the point are not explained: its probability was not raised.",
     PointFlag.BY_HAND: "The point was added by hand.",
     PointFlag.BAD_DATA: "Pixels at the point were not acquired, or were found bad and left out.",
+    PointFlag.LINE: "The point lies on a line of points, as of a step edge: chance puts few of them there.",
 }
 
 

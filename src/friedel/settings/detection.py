@@ -114,6 +114,8 @@ class DetectSettings(Settings):
         Rows and columns to search.
     channel : str
         The dI/dV channel.
+    demote_lines : bool
+        Whether points on a line, as of a step edge, are listed with the probability that chance leaves to them.
     band : BandSettings
         The surface band.
     prepare : PrepareSettings
@@ -131,6 +133,7 @@ class DetectSettings(Settings):
     refit: Annotated[Refit | None, Option(none="quick where the model and the band allow it")] = None
     area: Annotated[Area | None, AREA] = None
     channel: Annotated[str | None, Option(none="the lock-in channel", metavar="NAME")] = None
+    demote_lines: Annotated[bool, Option(advanced=True)] = True
     band: Annotated[BandSettings, Option(parsed=False)] = field(default_factory=BandSettings)
     prepare: Annotated[PrepareSettings, Option(parsed=False)] = field(default_factory=PrepareSettings)
 
