@@ -150,7 +150,7 @@ def igor(path: Path) -> dict[str, Any]:
 
 
 def gwyddion(path: Path) -> dict[str, Any]:
-    from friedel.io.gwyddion import write
+    from friedel.io.gwyddion_write import write
 
     write(stack(), path)
     return {}

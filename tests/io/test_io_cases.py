@@ -12,7 +12,7 @@ import pytest
 from friedel.cli import main
 from friedel.errors import FriedelWarning, StackError
 from friedel.io import AxesMissing, open_stack, sniff
-from friedel.stack import channel_names, pixel_pitch, tip_position, topograph_name
+from friedel.stack import channel_names, image_names, pixel_pitch, tip_position, topograph_name
 
 
 @pytest.fixture
@@ -105,7 +105,9 @@ def test_createc_lines_never_scanned_are_nan(cases: Path) -> None:
 
 
 def test_createc_payload_begins_after_its_mark(cases: Path) -> None:
+    # Channels=4 with Channelselectval=3 are height and current, forward and backward: the payload holds four planes.
     stack = open_stack(cases / "createc_header_not_16384.dat")
+    assert {*channel_names(stack), *image_names(stack)} == {"Z", "Z [bwd]", "Current", "Current [bwd]"}
     assert stack["Z"].shape == (128, 128) and "Z [bwd]" in stack
     forward, backward = stack["Z"].to_numpy().ravel(), stack["Z [bwd]"].to_numpy().ravel()
     assert np.corrcoef(forward, backward)[0, 1] > 0.7

@@ -11,7 +11,8 @@ from friedel.models.base import Output
 from friedel.models.friedel_net import WaveConfig
 from friedel.models.registry import load_model
 from friedel.physics.scene import SceneConfig
-from friedel.training.recipe_friedel import Target, distillation_loss, localisation_loss, make_target, recipe
+from friedel.training.localisation import Target, distillation_loss, localisation_loss, make_target
+from friedel.training.recipe_friedel import recipe
 
 
 def _small(**changes):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,26 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from friedel.physics.dispersion import Dispersion
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the command line names beside the settings: files, and whether to go on.
+
+    Parameters
+    ----------
+    file, output : str
+    reference, added, removed, autosave : str or None
+    resume : bool
+    """
+
+    file: str
+    output: str
+    reference: str | None
+    added: str | None
+    removed: str | None
+    autosave: str | None
+    resume: bool
 
 
 @dataclass(frozen=True)
@@ -47,16 +67,7 @@ class _Files:
 @from_settings("sample", SampleSettings)
 @from_settings("axes", ImportSettings, section="Axes, for files that do not hold them")
 def command(
-    file: str,
-    output: str,
-    reference: str | None,
-    added: str | None,
-    removed: str | None,
-    autosave: str | None,
-    resume: bool,
-    settings: FineTuneSettings,
-    sample: SampleSettings,
-    axes: ImportSettings,
+    settings: FineTuneSettings, sample: SampleSettings, axes: ImportSettings, **arguments: Any
 ) -> int:
     """Retrain a model on your sample.
 
@@ -64,25 +75,26 @@ def command(
     noise, L_reg the entropy of the prediction on your own maps (arXiv 2006.15898, Eq. 4). FILE is a dI/dV stack, a file
     or a folder. The best state on a held-out set is written; no model is ever overwritten.
     """
-    files = _files(output, autosave, resume)
+    given = _Given(**arguments)
+    files = _files(given)
     from friedel.finetuning.tuner import FineTuner
     from friedel.models.publish import reserved
     from friedel.models.registry import load_model
     from friedel.training.trained import save_trained
 
-    stack = open_input(file, axes)
-    settings = replace(settings, added=_points(added), removed=_points(removed))
+    stack = open_input(given.file, axes)
+    settings = replace(settings, added=_points(given.added), removed=_points(given.removed))
     tuner = FineTuner(
         load_model(sample.model, settings.device),
         stack,
         settings,
         dispersion=_band(sample.band, stack),
-        reference=_reference(reference, stack),
+        reference=_reference(given.reference, stack),
         channel=sample.channel,
         area=sample.area,
         autosave=files.autosave,
     )
-    if resume:
+    if given.resume:
         tuner.restore(files.autosave)
     with reserved(files.target):
         tuned = run_with_bar(tuner.run(), "fine-tuning")
@@ -93,19 +105,19 @@ def command(
     return 0
 
 
-def _files(output: str, autosave: str | None, resume: bool) -> _Files:
+def _files(given: _Given) -> _Files:
     """Refuse what cannot be written or resumed, before anything is computed."""
     from friedel.models.model_file import SUFFIX
 
-    check_model_output(output)
-    target = Path(output)
+    check_model_output(given.output)
+    target = Path(given.output)
     target = target if target.suffix == SUFFIX else target.with_name(target.name + SUFFIX)
     if target.exists():
         raise ModelError(f"{target} exists already; a model is never overwritten, choose another name.")
-    kept = Path(autosave) if autosave else target.with_suffix(".autosave")
-    if resume and not kept.exists():
+    kept = Path(given.autosave) if given.autosave else target.with_suffix(".autosave")
+    if given.resume and not kept.exists():
         raise ModelError(f"There is no autosaved fine-tuning at {kept} to resume.")
-    if kept.exists() and not resume:
+    if kept.exists() and not given.resume:
         raise ModelError(
             f"{kept} holds an unfinished fine-tuning: resume it, or delete that file.", settings="resume"
         )

@@ -50,7 +50,7 @@ def write_stack(
 
         write(stack, target)
     elif suffix == ".gwy":
-        from friedel.io.gwyddion import write as write_gwy
+        from friedel.io.gwyddion_write import write as write_gwy
 
         write_gwy(stack, target)
     elif suffix == ".npz":

@@ -1,12 +1,11 @@
 """Gwyddion files (`.gwy`): volumes ("bricks") are stacks, images are single bias planes.
 
 The format is a tree of named components; it is walked here with every length held against the end of the file. Files of
-Gwyddion 1 (`GWYO`) differ in their outermost container only. Writing goes through gwyfile.
+Gwyddion 1 (`GWYO`) differ in their outermost container only. `friedel.io.gwyddion_write` writes them.
 """
 
 from __future__ import annotations
 
-import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from friedel._util.atomic_write import write_beside
 from friedel.errors import StackError
 from friedel.io.axes import TO_MV, TO_NM, in_unit, need_axes, pixel_pair, split_images
-from friedel.stack import channel_names, didv_candidates, image_names, make_stack, pixel_pitch, row_direction
+from friedel.stack import make_stack
 
 _NUMBERS = {"i": "<i", "q": "<q", "d": "<d"}
 _ARRAYS = {"I": "<i4", "Q": "<i8", "D": "<f8"}
@@ -236,78 +234,3 @@ def _bias(item: dict[str, Any], count: int) -> np.ndarray | None:
         return None
     start, length = float(item.get("zoff", 0.0)), float(item.get("zreal", 0.0))
     return in_unit(start + length * (np.arange(count) + 0.5) / count, unit, TO_MV)
-
-
-def write(stack: xr.Dataset, path: str | os.PathLike[str]) -> None:
-    """Write a stack for Gwyddion: every channel a volume, every image an image.
-
-    Parameters
-    ----------
-    stack : xarray.Dataset
-        Sizes become metres, bias volts; an uneven bias axis is kept as the volumes' calibration.
-    path : path
-        Replaced in one step.
-    """
-    from gwyfile.objects import GwyContainer, GwyDataField, GwyObject, GwySIUnit
-
-    pitch_y, pitch_x = pixel_pitch(stack)
-    rows, columns = stack.sizes["y"], stack.sizes["x"]
-    axis = stack["bias"].to_numpy() * 1e-3
-    steps = np.diff(axis)
-    step = float(steps.mean()) if len(steps) else 1e-3
-    even = len(steps) == 0 or np.allclose(steps, step, rtol=1e-6, atol=1e-12)
-    stack = stack.sortby("x")
-    upward = row_direction(stack) > 0  # Gwyddion draws the first line on top
-    tree = GwyContainer()
-    shown = didv_candidates(stack)[:1]
-    for index, name in enumerate(channel_names(stack), start=1):
-        planes = stack[name].to_numpy()
-        planes = planes[:, ::-1] if upward else planes
-        brick = GwyObject(
-            "GwyBrick",
-            {
-                "xres": columns,
-                "yres": rows,
-                "zres": len(axis),
-                "xreal": columns * pitch_x * 1e-9,
-                "yreal": rows * pitch_y * 1e-9,
-                "zreal": len(axis) * abs(step) or 1e-3,
-                "zoff": float(axis[0] - step / 2),
-                "si_unit_x": GwySIUnit(unitstr="m"),
-                "si_unit_y": GwySIUnit(unitstr="m"),
-                "si_unit_z": GwySIUnit(unitstr="V"),
-                "si_unit_w": GwySIUnit(unitstr=str(stack[name].attrs.get("units", ""))),
-                "data": np.ascontiguousarray(planes, dtype=np.float64).ravel(),
-            },
-            typecodes={"data": "D"},
-        )
-        if not even or step < 0:
-            brick["calibration"] = GwyObject(
-                "GwyDataLine",
-                {
-                    "res": len(axis),
-                    "real": float(len(axis)),
-                    "si_unit_x": GwySIUnit(unitstr=""),
-                    "si_unit_y": GwySIUnit(unitstr="V"),
-                    "data": axis.astype(np.float64),
-                },
-                typecodes={"data": "D", "real": "d"},
-            )
-        tree[f"/brick/{index}"] = brick
-        tree[f"/brick/{index}/title"] = name
-        tree.typecodes[f"/brick/{index}/title"] = "s"  # a title of one letter would become a number
-        tree[f"/brick/{index}/visible"] = name in shown
-    for index, name in enumerate(image_names(stack)):
-        image = stack[name].to_numpy().astype(np.float64)
-        field = GwyDataField(
-            np.ascontiguousarray(image[::-1] if upward else image),
-            xreal=columns * pitch_x * 1e-9,
-            yreal=rows * pitch_y * 1e-9,
-            si_unit_xy=GwySIUnit(unitstr="m"),
-            si_unit_z=GwySIUnit(unitstr=str(stack[name].attrs.get("units", ""))),
-        )
-        tree[f"/{index}/data"] = field
-        tree[f"/{index}/data/title"] = name
-        tree.typecodes[f"/{index}/data/title"] = "s"
-    with write_beside(path) as beside:
-        tree.tofile(str(beside))

@@ -1,17 +1,10 @@
-"""RHK `.sm4`: grids of spectra and images, read with spym's parser of the format.
-
-spym's package loads plotting libraries; only its parser, which needs numpy alone, is loaded here, by its path.
-"""
+"""RHK `.sm4`: grids of spectra, images, and spectra at single points, from the pages of `friedel.io.rhk_pages`."""
 
 from __future__ import annotations
 
-import importlib.util
-import struct
 import warnings
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,41 +13,18 @@ import xarray as xr
 from friedel.errors import FriedelWarning, StackError
 from friedel.io.axes import override_axes, single
 from friedel.io.point_spectra import PointSpectra, stack_of_points
+from friedel.io.rhk_pages import IMAGE, LINE, Page, read_pages
 from friedel.stack import make_stack
 
 _NO_GRID = (0, 0xFFFFFFFF)
-_LINE, _IMAGE = 1, 0
-_MOST_PAGES = 1024
-#: A page has some hundred numbers in its header, and a spectrum seven beside its own points.
-_FIRST_READS, _BYTES_PER_READ = 50_000, 40
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page: raw numbers, name, and the header."""
-
-    name: str
-    raw: np.ndarray
-    header: dict[str, Any]
-
-    def number(self, key: str) -> float:
-        """Return a number of the page's header."""
-        return float(self.header[key])
-
-    def values(self) -> np.ndarray:
-        """Numbers in their unit."""
-        scale, offset = self.number("RHK_Zscale"), self.number("RHK_Zoffset")
-        return (self.raw * np.float64(scale) + offset).astype(np.float32)
 
 
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | None = None) -> xr.Dataset:
     """Open an `.sm4` file; see `friedel.io.open_stack`. ``dataset="spectra"`` takes these before an image."""
-    _check(path)
-    parsed = _bounded(path)
-    pages = sorted((_page(page) for page in parsed), key=lambda page: page.name.endswith("[bwd]"))
-    grids = [p for p in pages if p.header["RHK_PageDataType"] == _LINE and _grid_shape(p) is not None]
-    images = [p for p in pages if p.header["RHK_PageDataType"] == _IMAGE]
-    points = [p for p in pages if p.header["RHK_PageDataType"] == _LINE and p not in grids and _placed(p)]
+    pages = sorted(read_pages(path), key=lambda page: page.name.endswith("[bwd]"))
+    grids = [p for p in pages if p.header["RHK_PageDataType"] == LINE and _grid_shape(p) is not None]
+    images = [p for p in pages if p.header["RHK_PageDataType"] == IMAGE]
+    points = [p for p in pages if p.header["RHK_PageDataType"] == LINE and p not in grids and _placed(p)]
     if dataset not in (None, "image", "spectra"):
         raise StackError(f"{path}: dataset is 'image' or 'spectra', not {dataset!r}.")
     if grids and dataset != "image":
@@ -71,75 +41,6 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | N
     if points:
         return _points(points, path, bias, pixel_nm)
     raise StackError(f"{path}: the file holds neither a grid of spectra nor an image.")
-
-
-@cache
-def _parser() -> ModuleType:
-    package = importlib.util.find_spec("spym")
-    places = list(package.submodule_search_locations or []) if package else []
-    file = Path(places[0]) / "io" / "rhksm4" / "_sm4.py" if places else None
-    if file is None or not file.exists():
-        raise StackError('RHK files need the extra package spym: pip install "napari-friedel[rhk]".')
-    spec = importlib.util.spec_from_file_location("friedel.io._spym_sm4", file)
-    if spec is None or spec.loader is None:
-        raise StackError("The parser in the package spym cannot be loaded; reinstall it.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _bounded(path: Path) -> Any:
-    """Parse a file with a limit on single reads: a damaged count makes the parser go through the whole file in them."""
-    base: Any = _parser().RHKsm4
-
-    class Bounded(base):
-        left = _FIRST_READS + path.stat().st_size // _BYTES_PER_READ
-
-        def _readb(self, dtype: Any, count: int) -> Any:
-            self.left -= 1
-            if self.left < 0:
-                raise StackError(f"{path}: the file is damaged: it claims more entries than it can hold.")
-            return super()._readb(dtype, count)
-
-    return Bounded(str(path))
-
-
-def _check(path: Path) -> None:
-    """Look at the counts in the first headers: the parser would loop over whatever they claim."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(58)
-        if len(head) < 58:
-            raise StackError(f"{path}: the file is cut off within its header.")
-        pages, objects, object_size = struct.unpack_from("<III", head, 38)
-        listed = file.read(min(12 * objects, 1200))
-    if (
-        not (0 < pages <= _MOST_PAGES and 0 < objects <= 100 and object_size == 12)
-        or len(listed) < 12 * objects
-    ):
-        raise StackError(f"{path}: the header is damaged ({pages} pages, {objects} objects).")
-    for index in range(objects):
-        _, offset, length = struct.unpack_from("<III", listed, 12 * index)
-        if offset + length > size:
-            raise StackError(f"{path}: the file is cut off: its header points behind its end.")
-
-
-def _page(page: Any) -> Page:
-    header = dict(page.attrs)
-    width, height = int(header.get("RHK_Xsize", 0)), int(header.get("RHK_Ysize", 0))
-    name = str(header.get("RHK_Label") or page.label).strip()
-    if header["RHK_PageDataType"] == _IMAGE:
-        # The parser's own order is that of its display; this goes back to the order in the file.
-        data = page.data
-        if header["RHK_Xscale"] < 0:
-            data = np.flip(data, axis=1)
-        if header["RHK_Yscale"] > 0:
-            data = np.flip(data, axis=0)
-        data = data.reshape(height, width)
-        if int(header.get("RHK_ScanType", 0)) == 1:
-            name = f"{name} [bwd]"
-        return Page(name, data, header)
-    return Page(name, page.data, header)
 
 
 def _grid_shape(page: Page) -> tuple[int, int] | None:

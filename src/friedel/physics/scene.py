@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 
 from friedel.physics import instrument
+from friedel.physics.draws import Range, chance, log_uniform, now, uniform
+from friedel.physics.scene_texture import fill, texture
 from friedel.physics.structured import gathered, p_waves, with_arms
 from friedel.physics.t_matrix_torch import Ripple, distances, ldos, scattering_amplitude
-
-Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -75,23 +75,6 @@ class Scene:
     present: torch.Tensor
 
 
-def _uniform(bounds: Range, shape: tuple[int, ...], rng: torch.Generator) -> torch.Tensor:
-    return bounds[0] + (bounds[1] - bounds[0]) * torch.rand(shape, generator=rng)
-
-
-def _log_uniform(bounds: Range, shape: tuple[int, ...], rng: torch.Generator) -> torch.Tensor:
-    return torch.exp(_uniform((math.log(bounds[0]), math.log(bounds[1])), shape, rng))
-
-
-def _chance(share: float, batch: int, rng: torch.Generator) -> torch.Tensor:
-    return (torch.rand(batch, generator=rng) < share).float()
-
-
-def _now(share: float, rng: torch.Generator) -> bool:
-    """True in `share` of the calls; draws nothing where that is never, so that older seeds give the same scenes."""
-    return share > 0 and torch.rand(1, generator=rng).item() < share
-
-
 def scatter_points(
     batch: int, config: SceneConfig, rng: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -104,15 +87,15 @@ def scatter_points(
     present : Tensor, shape (B, N), bool
     """
     side = config.size + 2 * config.margin
-    counts = torch.poisson(_log_uniform(config.density, (batch,), rng) * side**2, generator=rng).long()
+    counts = torch.poisson(log_uniform(config.density, (batch,), rng) * side**2, generator=rng).long()
     counts = counts * (torch.rand(batch, generator=rng) >= config.empty)
     n = max(int(counts.max()), 1)
     points = torch.rand(batch, n, 2, generator=rng) * side - config.margin - 0.5
     present = torch.arange(n)[None] < counts[:, None]
-    if _now(config.clustered, rng):
+    if now(config.clustered, rng):
         points = gathered(points, present, config.together, rng)
     # Hard-core thinning: the later one of a pair that is too close goes.
-    closest = _uniform(config.closest, (batch, 1, 1), rng)
+    closest = uniform(config.closest, (batch, 1, 1), rng)
     near = (torch.cdist(points, points) < closest) & present[:, None] & present[:, :, None]
     present = present & ~torch.tril(near, diagonal=-1).any(dim=2)
     return points, present
@@ -120,29 +103,29 @@ def scatter_points(
 
 def _wavevectors(batch: int, config: SceneConfig, rng: torch.Generator) -> torch.Tensor:
     """Wavevectors (B, V) of voltages that are even in energy on a parabolic band: even in k²."""
-    mean = _uniform(config.k, (batch, 1), rng)
-    ratio = torch.sqrt(_uniform(config.k_ratio, (batch, 1), rng))
+    mean = uniform(config.k, (batch, 1), rng)
+    ratio = torch.sqrt(uniform(config.k_ratio, (batch, 1), rng))
     low, high = mean / ratio, mean * ratio
     return torch.sqrt(low**2 + (high**2 - low**2) * torch.linspace(0, 1, config.voltages)[None])
 
 
 def _ripple(batch: int, config: SceneConfig, rng: torch.Generator) -> Ripple:
     """Herringbone potential of random direction and period; in most fields there is none."""
-    strength = _uniform(config.ripple, (batch,), rng) * _chance(config.herringbone, batch, rng)
+    strength = uniform(config.ripple, (batch,), rng) * chance(config.herringbone, batch, rng)
     angle, phase = 2 * math.pi * torch.rand(2, batch, generator=rng)
-    q = 2 * math.pi / _uniform((9.0, 20.0), (batch, 1), rng)
+    q = 2 * math.pi / uniform((9.0, 20.0), (batch, 1), rng)
     return Ripple(strength, q * torch.stack([torch.sin(angle), torch.cos(angle)], dim=1), phase)
 
 
 def _amplitudes(batch: int, n: int, config: SceneConfig, rng: torch.Generator) -> torch.Tensor:
     """Scattering amplitudes (B, V, N): one kind or many kinds, phases that move slowly with energy."""
-    like = _chance(config.like, batch, rng)[:, None]
+    like = chance(config.like, batch, rng)[:, None]
     smallest = math.asin(config.weakest)
-    own, common = _uniform((smallest, config.phase), (2, batch, n), rng)
+    own, common = uniform((smallest, config.phase), (2, batch, n), rng)
     sign_own, sign_common = torch.randn(2, batch, n, generator=rng).sign()
     own, common = own * sign_own, (common * sign_common)[:, :1] + 0.05 * torch.randn(batch, n, generator=rng)
     slope_own, slope_common = config.phase_slope * torch.randn(2, batch, n, generator=rng)
-    absorb_own, absorb_common = _uniform(config.absorption, (2, batch, n), rng)
+    absorb_own, absorb_common = uniform(config.absorption, (2, batch, n), rng)
     phase = torch.where(like > 0, common, own)
     slope = torch.where(like > 0, slope_common[:, :1].expand(-1, n), slope_own)
     absorption = torch.where(like > 0, absorb_common[:, :1].expand(-1, n), absorb_own)
@@ -162,55 +145,30 @@ def _scramble_cores(
     b, v, h, w = maps.shape
     n = points.shape[1]
     r = torch.cdist(pixels, points) + 1e6 * ~present[:, None]  # (B, P, N)
-    largest = _uniform((0.4, 1.0), (b, 1, 1), rng) * config.core[1]
+    largest = uniform((0.4, 1.0), (b, 1, 1), rng) * config.core[1]
     radius = config.core[0] + (largest - config.core[0]) * torch.rand(b, 1, n, generator=rng)
     depth, nearest = (radius - r).max(dim=2)
-    inside = torch.sigmoid(depth / _uniform(config.core_edge, (b, 1), rng))
+    inside = torch.sigmoid(depth / uniform(config.core_edge, (b, 1), rng))
     distance = torch.gather(r / radius, 2, nearest[..., None])[..., 0].clamp(max=3.0)
     # Four of five scenes: a local signal of random height and voltage dependence; else the level of the field.
-    local = _chance(0.8, b, rng).view(b, 1, 1) * present[:, None]
+    local = chance(0.8, b, rng).view(b, 1, 1) * present[:, None]
     course = torch.randn(b, n, v // 4 + 2, generator=rng)
     course = torch.nn.functional.interpolate(course, size=v, mode="linear").transpose(1, 2)
-    height = course * _log_uniform(config.core_height, (b, 1, n), rng) * local
+    height = course * log_uniform(config.core_height, (b, 1, n), rng) * local
     own = torch.gather(height, 2, nearest[:, None].expand(-1, v, -1))
     profiles = torch.stack([torch.ones_like(distance), torch.exp(-(distance**2)), torch.cos(3 * distance)])
     profile = profiles[torch.randint(0, 3, (b,), generator=rng), torch.arange(b)]
     signal = (own * profile[:, None]).view(b, v, h, w)
     level, scale = maps.mean(dim=(-2, -1), keepdim=True), instrument.spread(maps)
-    made_up = level + scale * signal * _texture(b, h, w, rng)
+    made_up = level + scale * signal * texture(b, h, w, rng)
     weight = inside.view(b, 1, h, w)
     fate = torch.rand(b, 1, 1, 1, generator=rng)
-    surroundings = _fill(
+    surroundings = fill(
         maps, (r.min(dim=2).values.view(b, 1, h, w) <= 1.6) & (present.any(dim=1).view(b, 1, 1, 1))
     )
     scrambled = maps * (1 - weight) + made_up * weight
     kept, filled = config.core_kept, config.core_kept + config.core_filled
     return torch.where(fate < kept, maps, torch.where(fate < filled, surroundings, scrambled))
-
-
-def _texture(batch: int, height: int, width: int, rng: torch.Generator) -> torch.Tensor:
-    """Factor (B, 1, H, W) about 1: none, grainy or, as after resampling from finer pixels, smooth."""
-    grain = torch.randn(batch, 1, height, width, generator=rng)
-    smooth = torch.nn.functional.avg_pool2d(grain, 3, stride=1, padding=1, count_include_pad=False) * 3
-    pick = _chance(0.5, batch, rng).view(batch, 1, 1, 1)
-    strength = _uniform((0.2, 0.8), (batch, 1, 1, 1), rng) * _chance(0.6, batch, rng).view(batch, 1, 1, 1)
-    return 1 + strength * (pick * grain + (1 - pick) * smooth)
-
-
-def _fill(maps: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
-    """Replace the pixels in `hole` (B, 1, H, W) smoothly by what surrounds them."""
-    filled, known = maps * ~hole, (~hole).float()
-    kernel = torch.tensor([[1.0, 2.0, 1.0], [2.0, 0.0, 2.0], [1.0, 2.0, 1.0]]).view(1, 1, 3, 3)
-    h, w = maps.shape[-2:]
-
-    def smooth(x: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.conv2d(x.reshape(-1, 1, h, w), kernel, padding=1).view(x.shape)
-
-    for _ in range(4):
-        weight = smooth(known)
-        filled = torch.where(hole, smooth(filled * known) / weight.clamp_min(1e-6), filled)
-        known = torch.where(hole, (weight > 0).float(), known)
-    return filled
 
 
 def clean_scene(batch: int, config: SceneConfig, rng: torch.Generator) -> Scene:
@@ -229,19 +187,19 @@ def clean_scene(batch: int, config: SceneConfig, rng: torch.Generator) -> Scene:
     size = config.size
     true, present = scatter_points(batch, config, rng)
     k = _wavevectors(batch, config, rng)
-    broadening = _log_uniform(config.broadening, (batch, 1), rng)
+    broadening = log_uniform(config.broadening, (batch, 1), rng)
     s = _amplitudes(batch, true.shape[1], config, rng) * present[:, None]
     grid = torch.stack(torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij"), -1).float()
     recorded = grid.view(1, -1, 2).expand(batch, -1, -1)
-    drift = _uniform(config.drift, (batch, 2), rng) * torch.randn(batch, 2, generator=rng).sign()
-    drift = drift * _chance(0.5, batch, rng)[:, None]
+    drift = uniform(config.drift, (batch, 2), rng) * torch.randn(batch, 2, generator=rng).sign()
+    drift = drift * chance(0.5, batch, rng)[:, None]
     ripple = _ripple(batch, config, rng)
     complex_k = torch.complex(k, k * broadening)
     sources, p = true, None
-    if _now(config.p_wave, rng):
+    if now(config.p_wave, rng):
         p = _amplitudes(batch, true.shape[1], config, rng) * present[:, None]
         s = s * (torch.rand(1, generator=rng) < 0.5)
-    elif _now(config.extended, rng):
+    elif now(config.extended, rng):
         sources, s = with_arms(true, s, config.arms, rng)
     between = distances(sources, sources, ripple)
 
@@ -285,19 +243,19 @@ def measure(
         )  # an empty field has no waves to compare noise with
     maps = scene.maps
     maps = maps - (maps.amin(dim=(1, 2, 3), keepdim=True) - 0.05).clamp_max(0)
-    maps = instrument.set_point(maps, _chance(config.set_point, b, rng) * torch.rand(b, generator=rng))
-    period = _uniform((8.0, 22.0), (b,), rng)
-    stripes = _chance(config.herringbone, b, rng) * _uniform((0.1, 1.0), (b,), rng)
+    maps = instrument.set_point(maps, chance(config.set_point, b, rng) * torch.rand(b, generator=rng))
+    period = uniform((8.0, 22.0), (b,), rng)
+    stripes = chance(config.herringbone, b, rng) * uniform((0.1, 1.0), (b,), rng)
     maps = instrument.herringbone(maps, stripes, period, rng)
-    relative = _uniform(config.jitter, (b,), rng) * waves.mean(dim=(1, 2, 3)) * _chance(0.6, b, rng)
+    relative = uniform(config.jitter, (b,), rng) * waves.mean(dim=(1, 2, 3)) * chance(0.6, b, rng)
     maps = instrument.z_jitter(maps, relative, rng)
-    strength = _uniform(config.rows, (b,), rng) * _chance(0.6, b, rng)
+    strength = uniform(config.rows, (b,), rng) * chance(0.6, b, rng)
     shared = instrument.row_offsets(maps, strength, rng)
     single = instrument.row_offsets(maps, strength, rng, shared=False)
-    pick = _chance(0.5, b, rng).view(b, 1, 1, 1)
+    pick = chance(0.5, b, rng).view(b, 1, 1, 1)
     maps = pick * shared + (1 - pick) * single
-    maps = instrument.tip_change(maps, _chance(config.tip_change, b, rng) * torch.rand(b, generator=rng), rng)
-    eta = _log_uniform(config.noise, (b, 1, 1, 1), rng)
+    maps = instrument.tip_change(maps, chance(config.tip_change, b, rng) * torch.rand(b, generator=rng), rng)
+    eta = log_uniform(config.noise, (b, 1, 1, 1), rng)
     noise = instrument.correlated(torch.randn(b, v, h, w, generator=rng), *config.correlation)
     maps = maps + eta * waves * noise
     return Scene(maps, scene.k, scene.points, scene.present)
