@@ -9,8 +9,8 @@ how uncertain the band through them is, and their variances are added:
 3. `FLOOR`, what all voltages have in common (edges, herringbone, drift), at either end of the range.
 
 1 and 2 have no free number. `FLOOR` and the limits below were chosen on the fields of seed 0 of
-`benchmarks/band_fit.py`, those of the family `islands` included, so that 68 % of the errors are within one σ there. Only
-other seeds test them, and no family of confounders is held out from that choice.
+`benchmarks/band_fit.py`, those of the family `islands` included, so that 68 % of the errors are within one σ there.
+Only other seeds test them, and no family of confounders is held out from that choice.
 """
 
 from __future__ import annotations
