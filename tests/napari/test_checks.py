@@ -126,8 +126,9 @@ def test_model_and_residual_are_shown_at_the_nearest_voltage_in_place_of_the_las
 def test_a_result_without_a_refit_has_no_fitted_waves_and_says_so(shown, stack) -> None:
     from napari_friedel.layers.fitted import show_fit
 
+    layer = shown.layers[-1]
     with pytest.raises(FriedelError, match="press “Detect” first"):
-        show_fit(shown, shown.layers[-1], 0.0)
-    showing.show(shown, shown.layers[-1], build_detections(stack), maps=False)
+        show_fit(shown, layer, 0.0)
+    showing.show(shown, layer, build_detections(stack), maps=False)
     with pytest.raises(FriedelError, match="no refit was used"):
-        show_fit(shown, shown.layers[-1], 0.0)
+        show_fit(shown, layer, 0.0)
