@@ -29,7 +29,7 @@ class Twin:
         self.k_px = dispersion.k(self.bias) * float(stack["x"][1] - stack["x"][0])
 
 
-def make_twin(
+def make_twin(  # noqa: PLR0913 - what a field is made of
     *,
     impurities: int = 20,
     shape: tuple[int, int] = (64, 64),

@@ -194,10 +194,13 @@ class Manifest(_MarkdownTable):
         for writer in given.get("writers", []):
             details = ", ".join([*writer["layer_types"], *writer.get("filename_extensions", [])])
             rows.append(("writer", writer.get("display_name") or titles[writer["command"]], details))
-        for widget in given.get("widgets", []):
-            rows.append(("dock", widget["display_name"], titles[widget["command"]]))
-        for sample in given.get("sample_data", []):
-            rows.append(("sample", sample["display_name"], f"`{sample['key']}`"))
+        rows.extend(
+            ("dock", widget["display_name"], titles[widget["command"]]) for widget in given.get("widgets", [])
+        )
+        rows.extend(
+            ("sample", sample["display_name"], f"`{sample['key']}`")
+            for sample in given.get("sample_data", [])
+        )
         for menu, items in (given.get("menus") or {}).items():
             names = ", ".join(titles[item["command"]] for item in items if "command" in item)
             rows.append(("menu", f"`{menu}`", names))

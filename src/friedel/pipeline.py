@@ -72,7 +72,7 @@ class Finder:
 
 
 @with_torch_defaults
-def iter_detect(
+def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     stack: xr.Dataset,
     *,
     channel: str | None = None,
@@ -300,7 +300,7 @@ def _without_probability(found: Candidates) -> Candidates:
     return replace(found, table=found.table.assign(probability=np.nan), probability=unknown)
 
 
-def detect(
+def detect(  # noqa: PLR0913 - those of iter_detect
     stack: xr.Dataset,
     *,
     channel: str | None = None,

@@ -57,10 +57,8 @@ def test_it_learns(tmp_path):
 
 def test_the_curve_is_kept_over_an_interruption(tmp_path):
     settings = {"output": tmp_path / "m", "steps": 150, "device": "cpu"}
-    errors = []
     work = iter_train(Line(), **settings)
-    for _ in range(100):
-        errors.append(next(work).values["error"])
+    errors = [next(work).values["error"] for _ in range(100)]
     work.close()
     drain(iter_train(Line(), **settings, resume=True), lambda step: errors.append(step.values["error"]))
     with (tmp_path / "m.curve.csv").open(newline="") as stream:

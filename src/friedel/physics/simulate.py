@@ -20,7 +20,7 @@ _CHUNK = 16  # voltages at a time: bounds the memory of the propagators
 
 
 @with_torch_defaults
-def simulate(
+def simulate(  # noqa: PLR0913 - the promised keywords, each a setting
     material: str | Dispersion = "au111",
     *,
     shape: tuple[int, int] = (80, 80),
