@@ -101,7 +101,7 @@ def refit_points(
         },
         frame=frame_of(stack),
     )
-    return _fit(before, maps, place, _How(refit, hold))
+    return _fit(before, frame_of(stack), maps, place, _How(refit, hold))
 
 
 def refit_again(
@@ -129,7 +129,7 @@ def refit_again(
             "This detection holds no fitted maps: no refit was used. Detect with a quick or full refit, or use "
             "friedel.refit_points with the stack."
         )
-    return _fit(found, found.waves.maps, _positions(points), _How(refit, hold))
+    return _fit(found, found.frame, found.waves.maps, _positions(points), _How(refit, hold))
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ class _How:
     hold: bool
 
 
-def _fit(before: Detections, maps: FittedMaps, place: np.ndarray, how: _How) -> Detections:
-    """The points fitted to these maps; `before` gives area, frame, S and what the provenance says of the maps."""
+def _fit(before: Detections, frame: xr.Dataset, maps: FittedMaps, place: np.ndarray, how: _How) -> Detections:
+    """The points fitted to these maps; `before` gives area, S and what the provenance says of the maps."""
     band, scaling, area = maps.band, maps.scaling, before.area
     corner = np.array([area[0][0], area[1][0]])
     start = scaling.to_new(place - corner)
@@ -158,7 +158,7 @@ def _fit(before: Detections, maps: FittedMaps, place: np.ndarray, how: _How) -> 
     made = {name: value for name, value in before.provenance.items() if name not in OF_THE_SEARCH}
     return replace(
         before,
-        table=physical(table, scaling, before.frame, area),
+        table=physical(table, scaling, frame, area),
         threshold=THRESHOLD,
         provenance=made | {"method": "given points", "refit": about, "threshold": THRESHOLD},
         checks=(),
