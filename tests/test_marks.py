@@ -29,6 +29,8 @@ def test_tests_that_start_qt_are_marked_gui_by_their_fixtures(tmp_path: Path, re
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    gui: screen\n    slow: slow\n")
     bare = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     bare.pop("QT_QPA_PLATFORM", None)
+    paths = [str(repository / "tests"), os.environ.get("PYTHONPATH", "")]  # conftest's own plugin lies there
+    bare["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
     def run(*more: str) -> str:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *more]

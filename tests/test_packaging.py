@@ -83,7 +83,7 @@ def test_ci_runs_the_readme_command(repository: Path) -> None:
 
 def test_readme_installs_by_the_pins(repository: Path) -> None:
     first = _shell_blocks((repository / "README.md").read_text(encoding="utf-8"))[0]
-    assert first == "python3 -m pip install -c constraints.txt '.[all]' && friedel demo"
+    assert first == "python3 -m pip install -c constraints.txt '.[all]'\nfriedel demo"
 
 
 def test_ci_script_is_executable_and_sound(repository: Path) -> None:
