@@ -132,3 +132,10 @@ def test_a_result_without_a_refit_has_no_fitted_waves_and_says_so(shown, stack) 
     showing.show(shown, layer, build_detections(stack), maps=False)
     with pytest.raises(FriedelError, match="no refit was used"):
         show_fit(shown, layer, 0.0)
+
+
+def test_the_form_is_never_wider_than_its_dock(dock) -> None:
+    dock.resize(100, 400)
+    dock.show()
+    assert dock.content.minimumSizeHint().width() <= dock._scroll.viewport().width()
+    assert dock.minimumWidth() <= 400

@@ -52,6 +52,7 @@ class Dock(QWidget):
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll = scroll
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
@@ -83,6 +84,13 @@ class Dock(QWidget):
         """Give what was built meanwhile a tool tip of its row, and take the wheel from it."""
         super().showEvent(event)
         finish(self)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Never be narrower than the form: there is no horizontal scroll bar, and its right edge would be cut off."""
+        bar = self._scroll.verticalScrollBar()
+        beside = bar.sizeHint().width() if bar is not None else 0
+        self.setMinimumWidth(max(320, self.content.minimumSizeHint().width() + beside))
 
     def share_stack(self, box: LayerBox) -> None:
         """Let a chooser of the stack follow the other docks and the active layer."""

@@ -28,12 +28,12 @@ LABELS = {
     "pixel_nm": "Pixel",
     "onset_mev": "E₀",
     "mass": "m*",
-    "bad_data": "Search for bad data",
-    "row_offsets": "Subtract line offsets",
-    "extended": "Leave out large structures",
+    "bad_data": "Find bad data",
+    "row_offsets": "Line offsets",
+    "extended": "Leave out steps",
     "high_pass": "High-pass",
-    "clip": "Clip at",
-    "fill_px": "Fill gaps up to",
+    "clip": "Clip",
+    "fill_px": "Fill gaps",
     "lockin_phase_deg": "Lock-in phase",
 }
 #: Units that are too long to stand before a control; the tool tip has them in full.
@@ -234,11 +234,13 @@ def _control(setting: Setting, choices: Callable[[], Sequence[Any]] | None) -> A
             return none + [(WORDS.get(str(value), str(value)), value) for value in listed()]
 
         box = mw.ComboBox(choices=offered, name=setting.name)
-        box.native.setMinimumContentsLength(10)
+        box.native.setMinimumContentsLength(8)
         box.native.setSizeAdjustPolicy(box.native.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         return box
     if setting.type is bool:
-        return mw.CheckBox(name=setting.name, text="")
+        box = mw.CheckBox(name=setting.name)
+        box.native.setText("")  # magicgui would repeat the name that the row's label says already
+        return box
     if setting.type is int and not setting.optional:
         low = option.least if option.least is not None else (option.above or 0) + 1
         return mw.SpinBox(name=setting.name, min=int(low), max=int(min(option.most or 2**31 - 1, 2**31 - 1)))

@@ -27,7 +27,7 @@ class LayerBox(QComboBox):
         super().__init__()
         self._viewer, self._accept, self._none = viewer, accept, none
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(12)
+        self.setMinimumContentsLength(8)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._listener = Listener(self)
         for name in ("inserted", "removed", "reordered"):
