@@ -97,7 +97,7 @@ def completeness(fitted: Fitted, maps: np.ndarray, k: np.ndarray, mask: np.ndarr
     """
     binned = average_into(maps, np.asarray(k, complex), fitted.bias_bins)
     odds, amplitude = np.full(mask.shape, np.nan), np.full(mask.shape, np.nan)
-    row, column = np.indices(mask.shape)
+    row, column = np.mgrid[: mask.shape[0], : mask.shape[1]]
     nearest = np.full(mask.shape, np.inf)
     for tile in fitted.tiles:
         at = tuple(slice(first, first + size) for first, size in zip(tile.corner, tile.shape, strict=True))

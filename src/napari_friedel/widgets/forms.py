@@ -238,9 +238,9 @@ def _control(setting: Setting, choices: Callable[[], Sequence[Any]] | None) -> A
         box.native.setSizeAdjustPolicy(box.native.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         return box
     if setting.type is bool:
-        box = mw.CheckBox(name=setting.name)
-        box.native.setText("")  # magicgui would repeat the name that the row's label says already
-        return box
+        tick = mw.CheckBox(name=setting.name)
+        tick.native.setText("")  # magicgui would repeat the name that the row's label says already
+        return tick
     if setting.type is int and not setting.optional:
         low = option.least if option.least is not None else (option.above or 0) + 1
         return mw.SpinBox(name=setting.name, min=int(low), max=int(min(option.most or 2**31 - 1, 2**31 - 1)))
