@@ -27,7 +27,9 @@ def test_import_plugin_loads_no_torch_and_no_viewer() -> None:
 
 
 def test_help_of_the_command_line_loads_no_torch() -> None:
-    statement = "from friedel.cli import main\ntry: main(['--help'])\nexcept SystemExit as end: assert end.code == 0"
+    statement = (
+        "from friedel.cli import main\ntry: main(['--help'])\nexcept SystemExit as end: assert end.code == 0"
+    )
     assert not _loaded_by(statement).intersection(["torch", "napari", "matplotlib"])
 
 
