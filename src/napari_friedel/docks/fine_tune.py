@@ -235,9 +235,11 @@ class FineTuneDock(FineTuneForm):
         self.viewer.layers.selection.active = points
         counts = (len(before), int(results.counted(points).sum()))
         self.outcome.show_model(session.result, counts)
-        self.message.info(
-            f"Finished: {counts[0]} impurities before, {counts[1]} after. Keep the model under a name, or revert."
-        )
+        counted = f"{counts[0]} impurities before, {counts[1]} after"
+        if session.tuner is not None and session.tuner.step < session.tuner.config.steps:
+            self.message.info(f"Cancelled: {counted}. Keep the best state so far, revert, or go on with Resume.")
+        else:
+            self.message.info(f"Finished: {counted}. Keep the model under a name, or revert.")
         tuning.EVENTS.models_changed.emit("")
 
     def _drop(self, kind: str) -> None:

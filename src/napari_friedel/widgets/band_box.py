@@ -137,6 +137,7 @@ class BandBox(QGroupBox):
         index = self.kind.findData(choice)
         if index >= 0:
             self.kind.setCurrentIndex(index)
+            self._tell()  # a choice that stood there already is a choice, too
 
     def dispersion(self) -> Dispersion | None:
         """The band; None means that it is still to be fitted to the data (the detector does so itself).
