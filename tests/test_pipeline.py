@@ -29,7 +29,7 @@ def untrained():
 @pytest.mark.parametrize("method", ["matched-field", "omp"])
 def test_classical_methods_find_the_scatterers(twin, hits, method):
     found = detect(twin.stack, dispersion="au111", method=method)
-    assert list(found.table.columns) == list(COLUMNS)
+    assert list(found.table.columns) == [*COLUMNS, "significance"]
     assert found.s.shape == found.probability.shape == (64, 64)
     assert found.table["probability"].is_monotonic_decreasing
     assert hits(found.positions, twin.truth) >= 0.9 * len(twin.truth)

@@ -10,16 +10,23 @@ from friedel.errors import FriedelWarning, PhysicsError, StackError
 from friedel.finetuning.noise_estimate import measure_noise
 from friedel.finetuning.sample import prepare_sample
 from friedel.physics.dispersion import MATERIALS, Dispersion
+from friedel.settings import PrepareSettings
 from friedel.stack import make_stack
 
 RANGE = (0.6, 0.95)
+
+
+#: The preparation would leave a spot of this size out: it is no atom.
+AS_RECORDED = PrepareSettings(as_recorded=True)
 
 
 def blob_stack(pixel_nm, row, column, size=40):
     """One bright spot at a known place, in three maps."""
     y, x = np.mgrid[:size, :size]
     spot = np.exp(-((y - row) ** 2 + (x - column) ** 2) / 18.0)
-    return make_stack({"LockinX": np.stack([spot] * 3)}, bias_mv=[-200, -100, 0], pixel_nm=pixel_nm)
+    return make_stack(
+        {"LockinX": np.stack([spot, 1.2 * spot, 1.4 * spot])}, bias_mv=[-200, -100, 0], pixel_nm=pixel_nm
+    )
 
 
 def test_a_sample_at_the_networks_own_pixel_is_left_alone(stack):
@@ -31,7 +38,7 @@ def test_a_sample_at_the_networks_own_pixel_is_left_alone(stack):
 
 @pytest.mark.parametrize("pixel_nm", [0.23, 0.469, 0.8, (0.3, 0.6)])
 def test_positions_survive_rescaling(pixel_nm):
-    sample = prepare_sample(blob_stack(pixel_nm, 12.0, 25.0), RANGE, "au111")
+    sample = prepare_sample(blob_stack(pixel_nm, 12.0, 25.0), RANGE, "au111", prepare=AS_RECORDED)
     assert RANGE[0] * 0.9 < sample.k.min() and sample.k.max() < RANGE[1] * 1.1
     # The nearest network pixel is half a network pixel away at most.
     peak = np.array(np.unravel_index(int(sample.maps[0].argmax()), sample.maps[0].shape))
@@ -68,7 +75,7 @@ def test_pixels_not_acquired_are_masked(stack):
 def test_gaps_survive_rescaling(pixel_nm):
     gappy = blob_stack(pixel_nm, 12.0, 25.0)
     gappy["LockinX"][:, 24:] = np.nan
-    sample = prepare_sample(gappy, RANGE, "au111")
+    sample = prepare_sample(gappy, RANGE, "au111", prepare=AS_RECORDED)
     edge = sample.to_network([[23.5, 0.0]])[
         0, 0
     ]  # between the last row that was acquired and the first that was not

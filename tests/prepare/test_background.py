@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings as examples, strategies as st
 
-from friedel.errors import StackError
+from friedel.errors import SettingsError
 from friedel.prepare.background import level
 from friedel.prepare.run import clean, flatten
 from friedel.prepare.settings import PrepareSettings
@@ -79,5 +79,5 @@ def test_slow_background_is_subtracted_where_rings_show():
     "wrong", [{"background": "median"}, {"clip": 1}, {"high_pass": 9}, {"lockin_phase_deg": "best"}]
 )
 def test_settings_out_of_range_are_refused(wrong):
-    with pytest.raises(StackError):
+    with pytest.raises(SettingsError):
         PrepareSettings(**wrong)

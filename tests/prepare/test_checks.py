@@ -94,7 +94,7 @@ def test_two_edges_are_two_lines_and_chance_keeps_its_share():
 
 def test_points_on_an_edge_are_listed_with_the_probability_that_chance_leaves_them():
     """A reflecting step edge with terraces beside true impurities: the chain along it is no list of impurities."""
-    field = confounded("edge-terrace", "strong", 3)
+    field = confounded("edge-terrace", "moderate", 1)
     kept = detect(field.stack, dispersion=field.band, demote_lines=False)
     demoted = detect(field.stack, dispersion=field.band)
     f1 = [

@@ -118,6 +118,7 @@ def prepare_sample(
     k_mean: tuple[float, float] | None = None,
     channel: str | None = None,
     area: Area | None = None,
+    prepare: PrepareSettings | None = None,
 ) -> Sample:
     """Make a `Sample` of a stack.
 
@@ -134,6 +135,8 @@ def prepare_sample(
     channel : str, optional
         Channel; the lock-in dI/dV by rule if None.
     area : ((row_start, row_stop), (column_start, column_stop)), optional
+    prepare : PrepareSettings, optional
+        What is done to the recorded maps before; the defaults if None.
 
     Raises
     ------
@@ -151,9 +154,9 @@ def prepare_sample(
     band = _band(dispersion)
     part = crop(stack, area)
     # The detector's own rules, so that the network learns from the pixels that it will process.
-    settings = PrepareSettings()
+    settings = (prepare or PrepareSettings()).in_force()
     chosen = choose(part, channel, settings)
-    cleaned = clean(chosen.values, settings, didv=not chosen.topograph)
+    cleaned = clean(chosen.values, settings, didv=not settings.as_recorded and not chosen.topograph)
     if not len(cleaned.keep):
         raise StackError("No pixel of this area was acquired; nothing can be learned.")
     bias = chosen.bias_mv[cleaned.keep]

@@ -237,7 +237,9 @@ class FineTuneDock(FineTuneForm):
         self.outcome.show_model(session.result, counts)
         counted = f"{counts[0]} impurities before, {counts[1]} after"
         if session.tuner is not None and session.tuner.step < session.tuner.config.steps:
-            self.message.info(f"Cancelled: {counted}. Keep the best state so far, revert, or go on with Resume.")
+            self.message.info(
+                f"Cancelled: {counted}. Keep the best state so far, revert, or go on with Resume."
+            )
         else:
             self.message.info(f"Finished: {counted}. Keep the model under a name, or revert.")
         tuning.EVENTS.models_changed.emit("")
