@@ -131,6 +131,7 @@ def _eq3_noise(scene: FriedelConfig, sample: Sample) -> float:
 def _wave(model: Model, sample: Sample, batch: int, voltages: int, noise: float | None) -> SampleRecipe:
     """Multiple-scattering scenes and the localiser's loss."""
     from friedel.models.friedel_net import WaveNet, pool_voltages
+    from friedel.training.confounders import ConfounderConfig
     from friedel.training.recipe_friedel import WaveRecipe
 
     config = cast(WaveNet, model.network).config
@@ -143,7 +144,8 @@ def _wave(model: Model, sample: Sample, batch: int, voltages: int, noise: float 
     pooled = replace(sample, maps=maps[0], k=k[0], noise=measured)
     share = min(measured.share, LARGEST_SHARE)
     eta = float(np.clip(share / np.sqrt(1 - share**2), 0.03, 3.0)) if noise is None else noise
-    base = WaveRecipe()
+    # The simulated patches are like the sample; what confounds other samples has no place in them.
+    base = WaveRecipe(confounders=ConfounderConfig(share=0.0), sparse=0.0)
     low, high = float(k.min()), float(k.max())
     middle = (low * high) ** 0.5
     scene = replace(
