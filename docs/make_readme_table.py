@@ -45,7 +45,8 @@ def measured(folder: Path) -> list[list[str]]:
     table = table.rename(columns={"variant": "input", "points": "found", "reference": "true"})
     if "method" not in table:
         table["method"] = "friedel"
-    table = table[table["f1"].notna()]  # a reference that is incomplete tells of recall alone
+    if "f1" in table:
+        table = table[table["f1"].notna()]  # a reference that is incomplete tells of recall alone
     right = (table["recall"] * table["true"]).round()
     counts = table.assign(right=right, false=table["found"] - right, missed=table["true"] - right)
     scored = pooled(counts, ["input", "method"])
