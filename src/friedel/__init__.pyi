@@ -37,6 +37,7 @@ from .settings import (
     EvaluateSettings as EvaluateSettings,
     FineTuneSettings as FineTuneSettings,
     ImportSettings as ImportSettings,
+    PrepareSettings as PrepareSettings,
     RecipeSettings as RecipeSettings,
     RefitSettings as RefitSettings,
     SampleSettings as SampleSettings,

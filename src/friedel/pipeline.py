@@ -71,7 +71,6 @@ class Finder:
         return Sampling(self.model.k_range, self.model.k_mean)
 
 
-@with_torch_defaults
 def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     stack: xr.Dataset,
     *,
@@ -153,6 +152,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     return iter_detect_with(stack, settings, dispersion=dispersion, model=model)
 
 
+@with_torch_defaults
 def iter_detect_with(
     stack: xr.Dataset,
     settings: DetectSettings,

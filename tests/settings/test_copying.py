@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from friedel.settings import (
     DetectSettings,
     FineTuneSettings,
     ImportSettings,
+    PrepareSettings,
     SampleSettings,
     SimulateSettings,
 )
@@ -98,3 +100,17 @@ def test_texts_are_quoted() -> None:
     assert eval(as_python(made, "x.nc").split("channel=")[1].rpartition(")\nfound")[0]) == name
     with pytest.raises(TypeError):
         as_python(AU, "x.nc")
+
+
+def test_settings_inside_settings_are_named_as_the_script_imports_them() -> None:
+    changed = DetectSettings(band=AU, prepare=PrepareSettings(background="plane"), demote_lines=False)
+    script = as_python(changed, "grid.3ds")
+    assert 'prepare=friedel.PrepareSettings(background="plane")' in script
+    asked = {}
+    fake = SimpleNamespace(
+        PrepareSettings=PrepareSettings,
+        open_stack=lambda _: None,
+        detect=lambda _, **words: asked.update(words) or SimpleNamespace(to_csv=lambda _: None),
+    )
+    exec(script.replace("import friedel\n", ""), {"friedel": fake})
+    assert asked["prepare"] == changed.prepare and asked["demote_lines"] is False

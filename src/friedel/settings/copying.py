@@ -199,7 +199,9 @@ def _source(run: Run) -> str:
 
 
 def _text(value: Any) -> str:
-    """A literal; texts in double quotes."""
+    """A literal, texts in double quotes; settings by what differs from the defaults."""
+    if isinstance(value, Settings):
+        return f"friedel.{type(value).__name__}({', '.join(_keywords(value.changed()))})"
     if isinstance(value, str):
         # JSON's texts are Python's, too; a byte that is no UTF-8 (in a file's name) is written as its escape.
         return re.sub(
