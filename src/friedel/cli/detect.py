@@ -74,7 +74,8 @@ def command(
 
         write_points(found, target)
         say(summary_line(found, str(target)))
-        tell("\n".join(preparation_lines(found)))
+        for line in preparation_lines(found):
+            tell(line)
         return 0
     if target.suffix and not target.is_dir() and not out.endswith(("/", "\\")):
         raise StackError(
