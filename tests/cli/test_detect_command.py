@@ -11,7 +11,7 @@ import pytest
 
 from friedel.cli import main
 
-REAL = Path(__file__).parents[1].parent / "shared" / "data" / "nanonis" / "NanonisReader_STS_grid_lockin.3ds"
+REAL = Path(__file__).parents[2].parent / "shared" / "data" / "nanonis" / "NanonisReader_STS_grid_lockin.3ds"
 SMALL = ["--shape", "48,48", "--bias=-200:0:20", "--impurities", "8"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_up import build_detections
@@ -159,3 +161,15 @@ def test_two_stacks_keep_their_own_results(shown, stack, points) -> None:
     second = showing.show(shown, other, build_detections(stack, [(1.0, 1.0)], [0.9]))
     assert second is not points and len(points.data) == 4
     assert results.find(shown, other, "impurities") is second
+
+
+def test_flags_of_a_refit_are_features_and_unknown_for_points_made_by_hand(shown, stack) -> None:
+    """The default detection is refitted: its table has a column of whole numbers."""
+    found = build_detections(stack)
+    found = replace(found, table=found.table.assign(flags=[1, 4, 0, 2]))
+    points = showing.show(shown, shown.layers[-1], found)
+    points.add([[12.0, 12.0]])
+    assert points.features["flags"].tolist()[:4] == [1.0, 4.0, 0.0, 2.0]
+    table = results.table_of(points)
+    assert table["flags"].tolist()[:3] == [1, 4, 0]
+    assert table["flags"].isna().tolist() == [False, False, False, True]

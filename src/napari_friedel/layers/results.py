@@ -94,7 +94,7 @@ def fill(layer: Any, stack: xr.Dataset, channel: str, detections: Detections) ->
     info = known(layer, ImpuritiesInfo)
     by_hand = layer.features["origin"].isin(BY_HAND).to_numpy()
     hand, hand_positions = layer.features[by_hand], layer.data[by_hand]
-    found = detections.table.reset_index(drop=True)
+    found = _unknown_allowed(detections.table.reset_index(drop=True))
     found.attrs = {}
     positions = found[["row", "column"]].to_numpy(dtype=float)
     told = (
@@ -118,6 +118,12 @@ def fill(layer: Any, stack: xr.Dataset, channel: str, detections: Detections) ->
     data = np.concatenate([positions, hand_positions]) if len(features) else np.zeros((0, 2))
     set_points(layer, data, features)
     set_threshold(layer, detections.threshold)
+
+
+def _unknown_allowed(table: pd.DataFrame) -> pd.DataFrame:
+    """Whole numbers (flags) as floats: those of a point made by hand are unknown, NaN."""
+    whole = table.select_dtypes("integer").columns
+    return table.astype(dict.fromkeys(whole, float))
 
 
 def set_points(layer: Any, data: np.ndarray, features: pd.DataFrame) -> None:
@@ -208,6 +214,8 @@ def export(info: ImpuritiesInfo, features: Any) -> pd.DataFrame:
     )
     counts = {name: int((origin == name).sum()) for name in BY_HAND}
     table = table.assign(origin=origin)[keep].reset_index(drop=True)
+    whole = info.found.table.select_dtypes("integer").columns.intersection(table.columns)
+    table = table.astype(dict.fromkeys(whole, "Int64"))  # unknown for points made by hand
     table.attrs["provenance"] = {
         **info.found.provenance,
         "threshold": threshold,
