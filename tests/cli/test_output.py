@@ -94,9 +94,9 @@ def test_a_strict_pipe_of_a_real_process(folder) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no POSIX pipes")
 def test_a_reader_that_goes_away_ends_it_without_a_word(folder) -> None:
-    command = f"'{sys.executable}' -m friedel info grid.nc --header | head -c 1; echo \"${{PIPESTATUS[0]}}\""
+    command = f"'{sys.executable}' -m friedel info grid.nc --header | head -c 1 >/dev/null; echo \"${{PIPESTATUS[0]}}\""
     done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, timeout=120)
-    assert done.stderr == "" and done.stdout[-4:].strip() in ("141", "0")
+    assert done.stderr == "" and done.stdout.strip() in ("141", "0")
     read, write = os.pipe()
     os.close(read)
     closed = subprocess.run(
