@@ -320,4 +320,5 @@ def normalise(maps: np.ndarray) -> np.ndarray:
     centred /= np.where(flat | (scale == 0), np.inf, scale)
     if not everywhere:
         centred[~known] = np.nan
-    return centred.astype(np.float32)
+    single: np.ndarray = centred.astype(np.float32)
+    return single

@@ -72,7 +72,7 @@ def test_gaps_and_little_data():
     assert measure_noise(np.zeros((3, 20, 20)), np.array([0.6, 0.7, 0.8])) == Noise(0.5)
 
 
-@pytest.mark.parametrize("rows, columns", [(0.0, 0.0), (0.0, 0.7), (0.5, 0.3)])
+@pytest.mark.parametrize(("rows", "columns"), [(0.0, 0.0), (0.0, 0.7), (0.5, 0.3)])
 def test_correlated_noise_keeps_its_width(rows, columns):
     noise = correlated(white((6, 8, 60, 50)), rows, columns)
     assert noise.std() == pytest.approx(1, abs=0.02)

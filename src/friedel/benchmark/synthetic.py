@@ -26,7 +26,7 @@ from friedel.benchmark.t_matrix_exact import (
     distances,
     scattered,
 )
-from friedel.physics.dispersion import Dispersion, resolve
+from friedel.physics.dispersion import Dispersion, required
 from friedel.stack import make_stack
 
 #: Atoms do not sit closer together than this [nm] (1.5 px of the paper's map).
@@ -99,8 +99,7 @@ def make_twin(setting: Setting, seed: int | tuple[int, ...] = 0) -> Twin:
     -------
     Twin
     """
-    dispersion = resolve(setting.material)
-    assert dispersion is not None
+    dispersion = required(setting.material)
     streams = np.random.SeedSequence(seed).spawn(4)
     cores, stripe, instrument = (np.random.default_rng(s) for s in streams[1:])
     bias = np.asarray(setting.bias_mv)
@@ -145,8 +144,7 @@ class _Waves(NamedTuple):
 @lru_cache(maxsize=2)
 def _field(setting: Setting, seed: int | tuple[int, ...]) -> _Waves:
     """Scatterers and their waves; kept, because the variant without cores asks for the same again."""
-    dispersion = resolve(setting.material)
-    assert dispersion is not None
+    dispersion = required(setting.material)
     random = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
     bias = np.asarray(setting.bias_mv)
     energy = bias - dispersion.onset_mev

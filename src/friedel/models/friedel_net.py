@@ -98,7 +98,8 @@ class Residual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) → the same shape."""
-        return x + self.second(F.silu(self.first(F.silu(x))))
+        out: torch.Tensor = x + self.second(F.silu(self.first(F.silu(x))))
+        return out
 
 
 def pool_voltages(maps: torch.Tensor, k: torch.Tensor, groups: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -176,7 +177,8 @@ def _correlate(
 ) -> torch.Tensor:
     """Correlate with an even kernel (its transform is real) and cut the field out of the padding."""
     product = spectrum * torch.fft.rfft2(kernel).real
-    return torch.fft.irfft2(product, s=shape)[..., : size[0], : size[1]]
+    field: torch.Tensor = torch.fft.irfft2(product, s=shape)[..., : size[0], : size[1]]
+    return field
 
 
 @dataclass(frozen=True)

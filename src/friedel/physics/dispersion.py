@@ -141,3 +141,20 @@ def resolve(dispersion: Dispersion | BandSettings | str | None) -> Dispersion | 
             settings="dispersion",
         )
     return MATERIALS[key]
+
+
+def required(dispersion: Dispersion | BandSettings | str | None) -> Dispersion:
+    """As `resolve`, where there must be a band.
+
+    Raises
+    ------
+    PhysicsError
+        If the name is not in `MATERIALS`, or no band is given.
+    """
+    band = resolve(dispersion)
+    if band is None:
+        raise PhysicsError(
+            "A surface band is needed: name a material, or give the band's onset and effective mass.",
+            settings="dispersion",
+        )
+    return band

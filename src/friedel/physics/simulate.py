@@ -12,7 +12,7 @@ from friedel._util.torch_defaults import with_torch_defaults
 from friedel.errors import PhysicsError
 from friedel.physics import instrument
 from friedel.physics.bound_state import bound_state_map, decay_constant
-from friedel.physics.dispersion import Dispersion, resolve
+from friedel.physics.dispersion import Dispersion, required
 from friedel.physics.t_matrix_torch import distances, ldos, scattering_amplitude
 from friedel.stack import make_stack
 
@@ -78,8 +78,7 @@ def simulate(  # noqa: PLR0913 - the promised keywords, each a setting
     PhysicsError
         If a bias lies outside the band, or the scatterers do not fit at that distance.
     """
-    band = resolve(material)
-    assert band is not None
+    band = required(material)
     bias = (
         np.arange(-230.0, 20.5, 2.0) if bias_mv is None else np.atleast_1d(np.asarray(bias_mv, dtype=float))
     )

@@ -168,7 +168,7 @@ def calibrate_on_scenes(
     network.eval()
 
     def draw(low: float, high: float) -> float:
-        return low * (high / low) ** float(torch.rand(1, generator=generator))
+        return float(low * (high / low) ** float(torch.rand(1, generator=generator)))
 
     def fields() -> Iterable[tuple[Tensor, np.ndarray, bool]]:
         for _ in range(rounds):

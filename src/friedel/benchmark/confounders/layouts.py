@@ -104,7 +104,7 @@ def _clusters(layout: Layout, size: float, random: np.random.Generator) -> Layou
     return replace(layout, scatterers=draw_scatterers(np.array(places), random))
 
 
-def _crowded(layout: Layout, count: float, random: np.random.Generator) -> Layout:
+def _crowded(_layout: Layout, count: float, random: np.random.Generator) -> Layout:
     """Many more impurities."""
     return make_layout(int(count), random)
 
