@@ -7,7 +7,7 @@ import torch
 from friedel.finetuning.noise_estimate import Noise, measure_noise
 from friedel.finetuning.sample import prepare_sample
 from friedel.finetuning.sample_recipes import sample_recipe
-from friedel.models.friedel_net import pool_voltages
+from friedel.models.matched_field import pool_voltages
 from friedel.physics.dispersion import MATERIALS
 from friedel.physics.instrument import correlated
 from friedel.physics.simulate import simulate

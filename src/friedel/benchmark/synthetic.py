@@ -190,13 +190,13 @@ def _scatterers(setting: Setting, random: np.random.Generator) -> Scatterers:
     position = np.array(places).reshape(n, 2)
     if not setting.unlike:
         return Scatterers(position, np.full(n, 1.9), np.full(n, -0.5), np.full(n, 0.8))
-    delta, absorption = np.zeros(n), np.zeros(n)
+    delta, elasticity = np.zeros(n), np.zeros(n)
     for i in range(n):
         while True:  # an impurity that scatters less than a third of the strongest is none for this purpose
-            delta[i], absorption[i] = random.uniform(0, np.pi), random.uniform(0.3, 1.0)
-            if abs(absorption[i] * np.exp(2j * delta[i]) - 1) / 2 >= 1 / 3:
+            delta[i], elasticity[i] = random.uniform(0, np.pi), random.uniform(0.3, 1.0)
+            if abs(elasticity[i] * np.exp(2j * delta[i]) - 1) / 2 >= 1 / 3:
                 break
-    return Scatterers(position, delta, random.uniform(-1, 1, n), absorption)
+    return Scatterers(position, delta, random.uniform(-1, 1, n), elasticity)
 
 
 def _ripple(setting: Setting, energy_mev: float, random: np.random.Generator) -> Ripple | None:

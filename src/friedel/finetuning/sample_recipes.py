@@ -130,7 +130,8 @@ def _eq3_noise(scene: FriedelConfig, sample: Sample) -> float:
 
 def _wave(model: Model, sample: Sample, batch: int, voltages: int, noise: float | None) -> SampleRecipe:
     """Multiple-scattering scenes and the localiser's loss."""
-    from friedel.models.friedel_net import WaveNet, pool_voltages
+    from friedel.models.friedel_net import WaveNet
+    from friedel.models.matched_field import pool_voltages
     from friedel.training.confounders import ConfounderConfig
     from friedel.training.recipe_friedel import WaveRecipe
 

@@ -143,8 +143,8 @@ def resolve(dispersion: Dispersion | BandSettings | str | None) -> Dispersion | 
     return MATERIALS[key]
 
 
-def required(dispersion: Dispersion | BandSettings | str | None) -> Dispersion:
-    """As `resolve`, where there must be a band.
+def required(dispersion: Dispersion | BandSettings | str | None, purpose: str = "") -> Dispersion:
+    """As `resolve`, where there must be a band; `purpose` is a sentence that says what it is needed for.
 
     Raises
     ------
@@ -154,7 +154,8 @@ def required(dispersion: Dispersion | BandSettings | str | None) -> Dispersion:
     band = resolve(dispersion)
     if band is None:
         raise PhysicsError(
-            "A surface band is needed: name a material, or give the band's onset and effective mass.",
+            f"{purpose or 'A surface band is needed.'} Name a material, or give the band's onset and effective mass "
+            "(friedel.fit_dispersion(stack) fits them).",
             settings="dispersion",
         )
     return band
