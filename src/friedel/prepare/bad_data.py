@@ -130,7 +130,8 @@ def noisy_lines(level: np.ndarray) -> np.ndarray:
     # Waves and cores make some lines rougher than others.
     width = spread(rough, axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
-        return (rough > NOISY_LINE * usual) & (rough > usual + 8 * width)
+        noisy: np.ndarray = (rough > NOISY_LINE * usual) & (rough > usual + 8 * width)
+        return noisy
 
 
 def differences(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -154,7 +155,8 @@ def _alone(filled: np.ndarray, excess: np.ndarray) -> np.ndarray:
     others = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)[None]
     above = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
     below = ndimage.minimum_filter(filled, footprint=others, mode="nearest")
-    return np.where(excess > 0, filled - above, below - filled)
+    height: np.ndarray = np.where(excess > 0, filled - above, below - filled)
+    return height
 
 
 def wild_pixels(level: np.ndarray) -> np.ndarray:
@@ -225,7 +227,10 @@ def wild_spectra(level: np.ndarray) -> np.ndarray:
     around = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
     middle = float(nanmedian(strange))
     with np.errstate(invalid="ignore"):
-        return (strange > WILD_SPECTRUM * middle) & (strange - around > ALONE * (strange - middle))
+        wild: np.ndarray = (strange > WILD_SPECTRUM * middle) & (
+            strange - around > ALONE * (strange - middle)
+        )
+        return wild
 
 
 def choose_maps(known: np.ndarray) -> np.ndarray:
