@@ -7,6 +7,7 @@ from collections.abc import Generator
 import numpy as np
 
 from friedel.progress import Progress, share
+from friedel.refit.common_scale import free_common_scale
 from friedel.refit.error_model import AmplitudeErrors
 from friedel.refit.fitted import Estimates
 from friedel.refit.goodness import Goodness, goodness
@@ -67,7 +68,11 @@ def iterate(
         if iteration.ripple and pixel_nm is not None:
             work = _add_ripple(data, state, schedule, pixel_nm)
             yield from share(work, (number + 0.7) / total, (number + 1) / total)
-        if _uses_everything(data, state, iteration) and state.settled and _converged(before, state.scatterers):
+        if (
+            _uses_everything(data, state, iteration)
+            and state.settled
+            and _converged(before, state.scatterers)
+        ):
             break
     if not state.settled:
         step(data, state)
@@ -150,9 +155,7 @@ def run_final_iteration(
         step(data, state, positions=False, check=iteration.check)
         correct_binning(data, state)
     step(data, state, shared=iteration.shared, check=iteration.check)
-    final = _estimates(
-        data, state, (schedule.final_sigma_scale, schedule.amplitude_errors), fit.take(counts)
-    )
+    final = _estimates(data, state, (schedule.final_sigma_scale, schedule.amplitude_errors), fit.take(counts))
     final.delta_chi2[:] = estimates.delta_chi2[counts]
     estimates.put(counts, final)
     return estimates
@@ -163,12 +166,12 @@ def _estimates(
 ) -> Estimates:
     """What the settled fit says of its scatterers."""
     curvature, s, (sigma_scale, amplitudes) = state.settled_curvature(), state.scatterers, errors
-    information = curvature.amplitude_covariance()
+    coefficients, information = _freed(state)
     return Estimates(
         position=s.position.copy(),
         sigma=sigma_scale * curvature.sigma(),
-        coefficients=s.coefficients.copy(),
-        covariance=amplitudes.covariance(s.coefficients, information),
+        coefficients=coefficients,
+        covariance=amplitudes.covariance(coefficients, information),
         information_covariance=information,
         delta_chi2=curvature.delta_chi2(s.coefficients),
         own_share=own_shares(curvature),
@@ -176,3 +179,17 @@ def _estimates(
         explained=fit.local,
         core=s.core.copy(),
     )
+
+
+def _freed(state: FitState) -> tuple[np.ndarray, np.ndarray]:
+    """Amplitudes without the prior's pull on their common scale, (N, C), and their covariance, (N, 2 C, 2 C)."""
+    s, curvature = state.scatterers, state.settled_curvature()
+    n, count = s.coefficients.shape
+    tightness, distance = state.prior.terms(s.coefficients)
+    values = np.stack([s.coefficients.real, s.coefficients.imag], axis=2)
+    values = np.moveaxis(values, 0, -1).ravel()  # in the order of `terms`
+    part = slice(2 * n, 2 * n + len(values))
+    freed = free_common_scale(curvature.covariance[part, part], values, tightness, distance)
+    parts = (values + freed.change).reshape(count, 2, n)
+    block = np.arange(n)[:, None] + n * np.arange(2 * count)
+    return (parts[:, 0] + 1j * parts[:, 1]).T, freed.covariance[block[:, :, None], block[:, None, :]]

@@ -9,10 +9,9 @@ import numpy as np
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QGroupBox, QLabel
 
-from friedel.errors import FriedelError
+from friedel.errors import FriedelError, StackError
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress
-from friedel.stack import StackError
 from napari_friedel.jobs import Job
 from napari_friedel.layers import fitted, results, showing
 from napari_friedel.layers.areas import world_to_pixel
@@ -90,6 +89,12 @@ class FitBox(QGroupBox):
         self.job.failed.connect(lambda text, *_: self.problem.emit(text))
         self.job.state_changed.connect(self.refresh)
 
+    def tells(self, message: Any, made: Callable[[Any], Any]) -> None:
+        """Let a dock's message bar show problems and remarks, and `made` take the layer of a new result."""
+        self.problem.connect(message.error)
+        self.remark.connect(message.info)
+        self.made.connect(made)
+
     def _try(self, action: Callable[[], Any]) -> None:
         try:
             action()
@@ -103,8 +108,10 @@ class FitBox(QGroupBox):
         info = None if points is None else info_of(points)
         if isinstance(info, ImpuritiesInfo) and info.detections is not None:
             text = fitted.explained_text(info.detections)
-        self.explained.setText(text or "No fit: detect with a quick or full refit, or fit points of your own.")
-        idle = not self.job.running
+        self.explained.setText(
+            text or "No fit: detect with a quick or full refit, or fit points of your own."
+        )
+        idle = not self.job.busy
         self.waves.setEnabled(bool(text))
         self.missed.setEnabled(bool(text) and idle)
         self.fit.setEnabled(stack is not None and self.points.layer() is not None and idle)

@@ -59,8 +59,8 @@ def correct_binning(data: FitData, state: FitState) -> None:
 
     The blur of `friedel.physics.t_matrix_jacobian.Hankel` is exact for a wave to a scatterer and back; of longer paths
     over several scatterers it damps too little, and amplitudes come out too small. Here each bin is the mean of
-    `SUB_BINS` of equal width, each of so many times less blur, with the amplitudes at their own energies. The difference
-    is computed at the present parameters and held until the next call: a deferred correction.
+    `SUB_BINS` of equal width, each of so many times less blur, with the amplitudes at their own energies. The
+    difference is computed at the present parameters and held until the next call: a deferred correction.
     """
     state.binning_correction = None
     v = state.subset.maps
