@@ -1,4 +1,4 @@
-"""What was fitted, in the window: δ(E) of a point, fitted waves that follow the slider, completeness, points by hand."""
+"""What was fitted, in the window: δ(E) of a point, waves that follow the slider, completeness, points by hand."""
 
 from __future__ import annotations
 

@@ -130,8 +130,8 @@ def test_the_prior_does_not_pull_the_common_scale():
     covariance = np.linalg.inv(data + np.diag(tight))
     pulled = covariance @ data @ truth
     assert pulled == pytest.approx([20 / 24] * 2)
-    freed = free_common_scale(covariance, pulled, tight, pulled)
-    assert pulled + freed.change == pytest.approx(truth, abs=0.02 + 11 / 40 / 8)
+    # The prior of the scale itself is stronger than that of only two scatterers, and stays.
+    assert not free_common_scale(covariance, pulled, tight, pulled).change.any()
     weak = replace(COMMON_SCALE, sigma=1e3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("friedel.refit.common_scale.COMMON_SCALE", weak)

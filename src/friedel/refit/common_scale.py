@@ -1,9 +1,9 @@
 """The common scale of the amplitudes, freed of the prior.
 
 Every map has a free scale, so that the common scale λ of all amplitudes is known from multiple scattering alone. The
-priors of N scatterers, each of which is weak, together pull it: for normal priors of inverse variances P and means μ the
-force is F = −uᵀP(s − μ) along u = s, which makes |s| some per cent too small. Taken out is the prior's part along u,
-with w = P u and what is left of it, the inverse variance 1/τ² of λ::
+priors of N scatterers, each of which is weak, together pull it. For normal priors of inverse variances P and means μ
+the force is F = −uᵀP(s − μ) along u = s, which makes |s| some per cent too small. The prior's part along u is taken
+out; what is left of it is the inverse variance 1/τ² of λ. With w = P u::
 
     N' = N − (1 − 1/(τ² uᵀPu)) w wᵀ/(uᵀPu),     s' = s + N'⁻¹ w uᵀP(s − μ)/(uᵀPu)
 
@@ -24,7 +24,8 @@ class CommonScaleConstants:
     Parameters
     ----------
     sigma : float
-        Relative prior standard deviation τ of the common scale, which keeps it where hardly any wave is scattered twice.
+        Relative prior standard deviation τ of the common scale: it keeps the scale where hardly any wave is scattered
+        twice.
     max_change : float
         Largest relative change.
     """
