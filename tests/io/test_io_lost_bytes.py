@@ -33,7 +33,7 @@ def whole(folder: Path) -> tuple[bytes, xr.Dataset]:
 
 
 def nothing_wrong(stack: xr.Dataset, truth: xr.Dataset) -> None:
-    """Every spectrum that is there is that of its place; a damaged name of a channel or of the sweep changes no number."""
+    """Every spectrum that is there is that of its place; a damaged name changes no number."""
     if stack.attrs["sweep"] == "bias":
         np.testing.assert_allclose(stack["bias"], truth["bias"])
     places, known = tip_grid(stack), tip_grid(truth).reshape(-1, 2)
@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def looks_broken_off(start: int, count: int, size: int) -> bool:
-    """Whole records are gone up to the end: nothing tells this from a grid that was broken off, not even its last record."""
+    """Whole records are gone up to the end: nothing tells this from a grid that was broken off."""
     return count % RECORD == 0 and start + count > size - RECORD
 
 

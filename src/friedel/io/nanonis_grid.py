@@ -95,7 +95,7 @@ class Parts:
 
 
 def _parameter_names(header: dict[str, str], count: int, path: Path) -> list[str]:
-    """Names of the numbers at the beginning of a record; of the fixed ones alone where the header contradicts itself."""
+    """Names of the numbers that begin a record; of the fixed ones alone where the header contradicts itself."""
     fixed, own = (
         [name.strip() for name in header.get(key, default).split(";") if name.strip()]
         for key, default in (
@@ -106,8 +106,8 @@ def _parameter_names(header: dict[str, str], count: int, path: Path) -> list[str
     if len(fixed) + len(own) == count or not own:
         return [*fixed, *own][:count]
     warnings.warn(
-        f"{path}: the header names {len(fixed) + len(own)} parameters of a record, which has {count}: the tip positions "
-        "and Z in the records are not used.",
+        f"{path}: the header names {len(fixed) + len(own)} parameters of a record, which has {count}: the tip "
+        "positions and Z in the records are not used.",
         FriedelWarning,
         stacklevel=2,
     )
