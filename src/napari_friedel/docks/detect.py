@@ -81,6 +81,7 @@ class DetectDock(DetectForm):
         self.result.table.clicked.connect(
             self.safely(lambda: functions.open_table(self.viewer, self.result.layer))
         )
+        self.listener.on(remembered.EVENTS.restored, self._recalled)
         self.listener.on(tuning.EVENTS.models_changed, self._models_changed)
         self.listener.on(results.EVENTS.changed, self._result_changed)
         self.job.returned.connect(self._finished)
@@ -215,6 +216,11 @@ class DetectDock(DetectForm):
             self.fill_models(path or "friedel")
         remembered.keep("DetectDock", {"model": self.model.currentData()})
 
+    def _recalled(self, group: str) -> None:
+        if group == "DetectDock":
+            self.fill_models(remembered.values(group).get("model"))
+        self._option_changed("method")
+
     def _draw_grid(self, *_args: Any) -> None:
         layer = self.stack.layer()
         if kind_of(layer) != "stack":
@@ -274,7 +280,7 @@ class DetectDock(DetectForm):
         layer = self._running_on
         if layer not in self.viewer.layers:
             self.message.warn(
-                "The stack was removed while it was searched; there is nothing to show the result on."
+                "The stack was removed while it was searched: there is no place for the result."
             )
             return
         try:

@@ -129,7 +129,7 @@ class Dock(QWidget):
         rows = QFormLayout(box)
         rows.setContentsMargins(6, 6, 6, 6)
         rows.setVerticalSpacing(4)
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.form.addWidget(box)
         return rows
 
