@@ -216,9 +216,8 @@ class DetectDock(DetectForm):
             self.fill_models(path or "friedel")
         remembered.keep("DetectDock", {"model": self.model.currentData()})
 
-    def _recalled(self, group: str) -> None:
-        if group == "DetectDock":
-            self.fill_models(remembered.values(group).get("model"))
+    def _recalled(self, _group: str) -> None:
+        self.fill_models(remembered.values("DetectDock").get("model"))
         self._option_changed("method")
 
     def _draw_grid(self, *_args: Any) -> None:
@@ -291,6 +290,7 @@ class DetectDock(DetectForm):
         self.viewer.layers.selection.active = points
         if self.stack.layer() is layer:
             self._follow(points)
+            self.scroll_to(self.result)
         self.band.adopt(detections.provenance.get("dispersion"))
         shown = {check.sentence for check in detections.failed}  # in sight beside the number already
         warnings = [text for text in detections.provenance.get("warnings") or [] if text not in shown]
