@@ -291,7 +291,8 @@ def refit_candidates(
         extra = fit_columns(result.fitted, result.point, result.start, mask, per_ev)
         about |= {"phase_shift_bias_mv": band.onset_mev + 1e3 * energy_ev}
         table = pd.concat([table, extra], axis=1)
-    return FittedCandidates(replace(found, table=table), True, about, waves, dropped)
+    explained = result.fitted.explained_share
+    return FittedCandidates(replace(found, table=table), True, about, waves, dropped, explained)
 
 
 def _without_probability(found: Candidates) -> Candidates:
