@@ -1,8 +1,8 @@
 """The Cramér-Rao bound of a pair of identical impurities against their distance.
 
 ``python benchmarks/close_pairs.py [-o FOLDER]`` writes ``close_pairs.csv``: for each distance in half wavelengths, the
-bound of a position over that of a lone impurity of the same field. The two lie in the middle of an Au(111) field without
-others, of the noise of a field of sixty; the mean is over the directions of the pair.
+bound of a position over that of a lone impurity of the same field. The two lie in the middle of an Au(111) field
+without others, of the noise of a field of sixty; the mean is over the directions of the pair.
 """
 
 from __future__ import annotations

@@ -162,11 +162,12 @@ def adopt_here(viewer: Any) -> None:
     dock.safely(dock.adopt_points)()
 
 
+EITHER = "active_layer_type == 'image' or active_layer_type == 'points'"
 MENU: tuple[tuple[str, str, Callable[[Any], None], str], ...] = (
     ("detect_here", "Detect impurities here", detect_here, "active_layer_type == 'image'"),
-    ("compare_here", "Compare with the reference", compare_here, "active_layer_type == 'image'"),
+    ("compare_here", "Compare with the reference", compare_here, EITHER),
     ("waves_here", "Show the waves", waves_here, "active_layer_type == 'image'"),
-    ("fit_here", "Show the fitted waves and the residual", fit_here, "active_layer_type == 'image'"),
+    ("fit_here", "Show the fitted waves and the residual", fit_here, EITHER),
     ("missed_here", "Show what could be missed", missed_here, "active_layer_type == 'image'"),
     ("fit_points_here", "Fit the waves of these points", fit_points_here, "active_layer_type == 'points'"),
     ("python_here", "Copy detection as Python", python_here, "active_layer_type == 'image'"),
