@@ -10,6 +10,7 @@ from made_up import build_detections, build_stack
 from friedel.errors import SettingsError, StackError
 from friedel.settings import DetectSettings, FineTuneSettings, settings_of
 from napari_friedel.layers import (
+from napari_friedel.layers.versions import camera
     add_layer,
     areas,
     edits,
@@ -67,7 +68,7 @@ def test_keys_walk_by_probability_and_centre_the_camera(shown, points) -> None:
     first = navigate.step(shown, points, 1)
     assert first == 0 and points.selected_data == {0}
     world = points.data_to_world(points.data[0])
-    assert np.allclose(shown.scene.camera.center[-2:], world)
+    assert np.allclose(camera(shown).center[-2:], world)
     assert navigate.step(shown, points, 1) == 1 and navigate.step(shown, points, -1) == 0
 
 
