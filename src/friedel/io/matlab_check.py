@@ -53,5 +53,7 @@ def _unfold(file: IO[bytes], length: int, endian: Any, path: Path, before: int) 
         raise StackError(f"{path}: a compressed variable is damaged ({error}).") from error
     kind, inside = (int.from_bytes(head[i : i + 4], endian) for i in (0, 4))
     if not unpack.eof or kind != _MATRIX or inside + 8 != found:
-        raise StackError(f"{path}: a compressed variable is damaged: it does not unfold to the length it states.")
+        raise StackError(
+            f"{path}: a compressed variable is damaged: it does not unfold to the length it states."
+        )
     return found

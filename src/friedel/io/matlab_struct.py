@@ -15,6 +15,7 @@ from friedel.errors import StackError
 from friedel.io.axes import AxesMissing, bias_axis, need_axes
 from friedel.stack import make_stack
 
+
 def read(path: Path, names: list[str], *, bias: Any, pixel_nm: Any, dataset: str | None) -> xr.Dataset:
     """Read the struct `dataset`, or the only one that holds a map."""
     from scipy import io
