@@ -1,6 +1,7 @@
 """A disk that fills at any moment kills no process, leaves the older file whole and nothing half-written behind.
 
-A limit on the size of a file stands in for the full disk: the kernel refuses the same `write`, as EFBIG instead of ENOSPC.
+A limit on the size of a file stands in for the full disk: the kernel refuses the same `write`,
+as EFBIG instead of ENOSPC.
 Where a file system can be mounted (as root), a real one of 1 MB is filled as well.
 """
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import napari
 import pytest
 import qtpy
 
+import napari
 from napari_friedel import __main__ as launcher
 from napari_friedel.layers import versions
 

@@ -10,7 +10,6 @@ from made_up import build_detections, build_stack
 from friedel.errors import SettingsError, StackError
 from friedel.settings import DetectSettings, FineTuneSettings, settings_of
 from napari_friedel.layers import (
-from napari_friedel.layers.versions import camera
     add_layer,
     areas,
     edits,
@@ -26,6 +25,7 @@ from napari_friedel.layers.versions import camera
 from napari_friedel.layers.adopt import adopt
 from napari_friedel.layers.info import StackInfo
 from napari_friedel.layers.plain import parse_bias, plain_stack
+from napari_friedel.layers.versions import camera
 from napari_friedel.layers.viewing import attach, bias_text
 
 pytestmark = pytest.mark.gui
