@@ -26,7 +26,7 @@ SCENES = ("isolated", "ag111", "unlike-60", "like-60")
 
 def rows(name: str, seed: int, refit: str) -> pd.DataFrame:
     """Errors of one field's impurities."""
-    synthetic = scene(name).twin(seed)
+    synthetic = scene(name).field(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = detect(synthetic.stack, dispersion=synthetic.dispersion, refit=refit)

@@ -1,7 +1,7 @@
 """From a stack to impurities, in stages: prepare → find candidates → refit → assemble.
 
 Each stage is a function from one frozen dataclass to the next (`Prepared`, `Candidates`, `FittedCandidates`,
-`Detections`). `iter_detect` is the one way through all of them: docks, the command line and `detect` drain the same
+`Detections`). `iter_detect` runs all of them: docks, the command line and `detect` drain the same
 generator.
 """
 
@@ -73,7 +73,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     method : {"network", "matched-field", "omp"}
         The network; the matched field over all voltages; the matched field with a joint refit.
     area : ((int, int), (int, int)), optional
-        Rows and columns ``((start, stop), (start, stop))`` to look at; everything if None.
+        Rows and columns ``((start, stop), (start, stop))`` to search; everything if None.
     tiles : {"blend", "paper"}
         Overlapping tiles without seams, or disjoint patches as in arXiv 2006.15898 (for the network).
     threshold : float, optional
@@ -82,11 +82,11 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
     refit : {"none", "quick", "full"}, optional
         Whether what was found is fitted once more, all together, by waves that scatter many times
-        (`friedel.refit.candidates`). With a network the fit also judges: candidates below the threshold that the
-        waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes up to twice
-        as long as the network; "full" takes ten to forty seconds for 80×80 px and places the points better still. By
-        default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
-        a known band, and none otherwise. With a single voltage it does not run by default: measured fields have
+        (`friedel.refit.candidates`). With a network the fit also revises probabilities: candidates below the threshold
+        that the data support (Δχ²) rise above it, impurities that they do not support fall below. "quick" is for
+        that and takes up to twice as long as the network; "full" takes ten to forty seconds for 80×80 px and places
+        the points better still. By default quick with a network that predicts its position
+        uncertainty σ, in a field of enough waves of a known band, and none otherwise. With a single voltage it does not run by default: measured fields have
         more false points with it.
     prepare : PrepareSettings or bool
         What is done to the maps before: bad data, background, lock-in phase (`friedel.prepare`). True for the

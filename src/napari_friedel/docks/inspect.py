@@ -91,7 +91,7 @@ class InspectDock(Dock):
         self.band.changed.connect(self._later)
         self.band.problem.connect(self.message.error)
 
-    # --- what is looked at ----------------------------------------------------------------------------------------
+    # --- what is shown -----------------------------------------------------------------------------------------
 
     def current(self) -> tuple[Any, str]:
         """The chosen stack and channel."""
