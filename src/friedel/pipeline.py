@@ -85,9 +85,9 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         (`friedel.refit.candidates`). With a network the fit also revises probabilities: candidates below the threshold
         that the data support (Δχ²) rise above it, impurities that they do not support fall below. "quick" is for
         that and takes up to twice as long as the network; "full" takes ten to forty seconds for 80×80 px and places
-        the points better still. By default quick with a network that predicts its position
-        uncertainty σ, in a field of enough waves of a known band, and none otherwise. With a single voltage it does not run by default: measured fields have
-        more false points with it.
+        the points better still. By default quick with a network that predicts its position uncertainty σ, in a field
+        of enough waves of a known band, and none otherwise. With a single voltage it does not run by default:
+        measured fields have more false points with it.
     prepare : PrepareSettings or bool
         What is done to the maps before: bad data, background, lock-in phase (`friedel.prepare`). True for the
         defaults, False for the maps as recorded.
