@@ -9,7 +9,7 @@ from friedel.benchmark.synthetic import make_synthetic
 from friedel.errors import FriedelError
 from friedel.paper import figure3, figure4
 from friedel.paper.figure4 import CURVES, Plan, iter_figure4
-from friedel.paper.figure4_report import final_figures, write_figure4
+from friedel.paper.figure4_report import claims, final_figures, write_figure4
 from friedel.paper.paired_test import Paired, describe, paired_test
 from friedel.progress import drain
 
