@@ -19,10 +19,10 @@ from friedel._util.remarks import Remarks
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.assembly import assemble
 from friedel.detections import Detections
-from friedel.physics.dispersion import MATERIALS, Dispersion, resolve
+from friedel.physics.dispersion import Dispersion, as_settings, resolve
 from friedel.prepare.stage import prepare
 from friedel.progress import Progress, drain, share
-from friedel.settings import BandSettings, DetectSettings, PrepareSettings
+from friedel.settings import DetectSettings, PrepareSettings
 from friedel.settings.detection import Method, Refit, Tiles
 from friedel.stack import Area, crop, validate
 from friedel.stages import Finder, default_refit, find_candidates, refit_candidates, without_probability
@@ -153,7 +153,7 @@ def iter_detect_with(
     validate(stack)
     area: Area = settings.area or ((0, stack.sizes["y"]), (0, stack.sizes["x"]))
     band = resolve(settings.band if dispersion is None else dispersion)
-    settings = replace(settings, band=_band_settings(band))
+    settings = replace(settings, band=as_settings(band))
     remarks = Remarks()
     keep_freed_memory()
     yield Progress(0.0, "reading")
@@ -224,12 +224,3 @@ def _prepare_settings(prepare: PrepareSettings | bool) -> PrepareSettings:
 def _device_text(device: Any) -> str:
     """A `torch.device` as its name."""
     return device if isinstance(device, str) else str(device)
-
-
-def _band_settings(band: Dispersion | None) -> BandSettings:
-    """The band as it is recorded."""
-    if band is None:
-        return BandSettings()
-    if MATERIALS.get(band.name) == band:
-        return BandSettings(material=band.name)
-    return BandSettings(onset_mev=band.onset_mev, mass=band.mass)
