@@ -1,7 +1,7 @@
 """From a stack to impurities, in stages: prepare → find candidates → refit → assemble.
 
 Each stage is a function from one frozen dataclass to the next (`Prepared`, `Candidates`, `FittedCandidates`,
-`Detections`). `iter_detect` is the one way through all of them: docks, the command line and `detect` drain the same
+`Detections`). `iter_detect` runs all of them: docks, the command line and `detect` drain the same
 generator.
 """
 
@@ -19,10 +19,10 @@ from friedel._util.remarks import Remarks
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.assembly import assemble
 from friedel.detections import Detections
-from friedel.physics.dispersion import MATERIALS, Dispersion, resolve
+from friedel.physics.dispersion import Dispersion, as_settings, resolve
 from friedel.prepare.stage import prepare
 from friedel.progress import Progress, drain, share
-from friedel.settings import BandSettings, DetectSettings, PrepareSettings
+from friedel.settings import DetectSettings, PrepareSettings
 from friedel.settings.detection import Method, Refit, Tiles
 from friedel.stack import Area, crop, validate
 from friedel.stages import Finder, default_refit, find_candidates, refit_candidates, without_probability
@@ -73,7 +73,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     method : {"network", "matched-field", "omp"}
         The network; the matched field over all voltages; the matched field with a joint refit.
     area : ((int, int), (int, int)), optional
-        Rows and columns ``((start, stop), (start, stop))`` to look at; everything if None.
+        Rows and columns ``((start, stop), (start, stop))`` to search; everything if None.
     tiles : {"blend", "paper"}
         Overlapping tiles without seams, or disjoint patches as in arXiv 2006.15898 (for the network).
     threshold : float, optional
@@ -82,12 +82,12 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
     refit : {"none", "quick", "full"}, optional
         Whether what was found is fitted once more, all together, by waves that scatter many times
-        (`friedel.refit.candidates`). With a network the fit also judges: candidates below the threshold that the
-        waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes up to twice
-        as long as the network; "full" takes ten to forty seconds for 80×80 px and places the points better still. By
-        default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
-        a known band, and none otherwise. With a single voltage it does not run by default: measured fields have
-        more false points with it.
+        (`friedel.refit.candidates`). With a network the fit also revises probabilities: candidates below the threshold
+        that the data support (Δχ²) rise above it, impurities that they do not support fall below. "quick" is for
+        that and takes up to twice as long as the network; "full" takes ten to forty seconds for 80×80 px and places
+        the points better still. By default quick with a network that predicts its position uncertainty σ, in a field
+        of enough waves of a known band, and none otherwise. With a single voltage it does not run by default:
+        measured fields have more false points with it.
     prepare : PrepareSettings or bool
         What is done to the maps before: bad data, background, lock-in phase (`friedel.prepare`). True for the
         defaults, False for the maps as recorded.
@@ -153,7 +153,7 @@ def iter_detect_with(
     validate(stack)
     area: Area = settings.area or ((0, stack.sizes["y"]), (0, stack.sizes["x"]))
     band = resolve(settings.band if dispersion is None else dispersion)
-    settings = replace(settings, band=_band_settings(band))
+    settings = replace(settings, band=as_settings(band))
     remarks = Remarks()
     keep_freed_memory()
     yield Progress(0.0, "reading")
@@ -224,12 +224,3 @@ def _prepare_settings(prepare: PrepareSettings | bool) -> PrepareSettings:
 def _device_text(device: Any) -> str:
     """A `torch.device` as its name."""
     return device if isinstance(device, str) else str(device)
-
-
-def _band_settings(band: Dispersion | None) -> BandSettings:
-    """The band as it is recorded."""
-    if band is None:
-        return BandSettings()
-    if MATERIALS.get(band.name) == band:
-        return BandSettings(material=band.name)
-    return BandSettings(onset_mev=band.onset_mev, mass=band.mass)

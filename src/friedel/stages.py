@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Finder:
-    """What looks for candidates.
+    """What finds candidates.
 
     Parameters
     ----------

@@ -161,7 +161,7 @@ class Keeper:
     # --- what is shown --------------------------------------------------------------------------------------------
 
     def stack_layer(self) -> Any:
-        """The stack that is looked at: the active layer, else the one of the active result, else the topmost."""
+        """The current stack: the active layer, else the one of the active result, else the topmost."""
         viewer = self._viewer()
         if viewer is None:
             return None
