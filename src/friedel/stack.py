@@ -38,6 +38,7 @@ from friedel.geometry import (
     tip_frame,
     tip_origin,
     tip_position,
+    true_positions,
     turned_over,
 )
 
@@ -64,6 +65,7 @@ __all__ = [
     "tip_position",
     "topograph_name",
     "topograph_stack",
+    "true_positions",
     "turned_over",
     "validate",
 ]

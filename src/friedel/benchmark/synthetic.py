@@ -26,6 +26,7 @@ from friedel.benchmark.t_matrix_exact import (
     distances,
     scattered,
 )
+from friedel.geometry import know_truth
 from friedel.physics.dispersion import Dispersion, resolve
 from friedel.stack import make_stack
 
@@ -46,7 +47,7 @@ class Twin:
     Parameters
     ----------
     stack : xarray.Dataset
-        Channel ``LockinX``, image ``bound_state``; attributes ``truth_row``, ``truth_column``.
+        Channel ``LockinX``, image ``bound_state``; positions by `friedel.stack.true_positions`.
     scatterers : Scatterers
         All of them, outside the field too.
     core_px : array, shape (N,)
@@ -129,7 +130,7 @@ def make_twin(setting: Setting, seed: int | tuple[int, ...] = 0) -> Twin:
         header={name: getattr(setting, name) for name in setting.__dataclass_fields__ if name != "bias_mv"},
     )
     inside = points[_to_border(points, setting.shape) >= 0]
-    stack.attrs.update(truth_row=inside[:, 0], truth_column=inside[:, 1])
+    stack = know_truth(stack, inside)
     noise = setting.noise * rms
     return Twin(stack, waves.scatterers, core_px, noise, waves.k, waves.strength, setting, dispersion)
 

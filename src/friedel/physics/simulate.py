@@ -10,6 +10,7 @@ import xarray as xr
 
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.errors import PhysicsError
+from friedel.geometry import know_truth
 from friedel.physics import instrument
 from friedel.physics.bound_state import bound_state_map, decay_constant
 from friedel.physics.dispersion import Dispersion, resolve
@@ -70,8 +71,8 @@ def simulate(  # noqa: PLR0913 - the promised keywords, each a setting
     Returns
     -------
     xarray.Dataset
-        Channel ``LockinX``, images ``Z`` (topograph) and ``bound_state`` (reference map); the recorded positions of
-        the impurities in the field are the attributes ``truth_row`` and ``truth_column`` [px].
+        Channel ``LockinX``, images ``Z`` (topograph) and ``bound_state`` (reference map).
+        `friedel.stack.true_positions` gives the recorded positions of the impurities in the field [px].
 
     Raises
     ------
@@ -133,9 +134,7 @@ def simulate(  # noqa: PLR0913 - the promised keywords, each a setting
         instrument="simulation",
         source=f"simulated {band.name}, seed {seed}",
     )  # fmt: skip
-    stack.attrs["truth_row"] = inside[:, 0]
-    stack.attrs["truth_column"] = inside[:, 1]
-    return stack
+    return know_truth(stack, inside)
 
 
 def _direction(random: np.random.Generator) -> np.ndarray:
