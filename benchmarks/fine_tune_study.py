@@ -36,6 +36,7 @@ from friedel.models.registry import Model, load_model
 from friedel.pipeline import detect
 from friedel.progress import drain
 from friedel.scoring.metrics import evaluate
+from friedel.stack import true_positions
 
 RESULTS = Path(__file__).parent / "results"
 FIELDS = (
@@ -50,7 +51,7 @@ Line = dict[str, str]
 def score(stack: xr.Dataset, band: str, model: Model) -> dict[str, float]:
     """Detect with `model` and compare with the truth, within 1 px."""
     found = detect(stack, dispersion=band, model=model, device="cpu", refit="none")  # of the network itself
-    truth = np.stack([stack.attrs["truth_row"], stack.attrs["truth_column"]], axis=1)
+    truth = true_positions(stack)
     table = found.table
     scores = evaluate(
         found.positions,

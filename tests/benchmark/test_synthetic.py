@@ -8,7 +8,7 @@ from friedel.benchmark.scenes import NO_CORES, SCENES, scene
 from friedel.benchmark.settings import Setting
 from friedel.benchmark.synthetic import make_synthetic
 from friedel.errors import FriedelError
-from friedel.stack import validate
+from friedel.stack import true_positions, validate
 
 SMALL = Setting(shape=(32, 36), bias_mv=(-230.0, -100.0, 20.0), impurities=8, margin_nm=3.0)
 
@@ -18,7 +18,7 @@ def test_a_twin_is_a_sound_stack_with_its_truth():
     stack = validate(twin.stack)
     assert stack["LockinX"].shape == (3, 32, 36)
     assert np.isfinite(stack["LockinX"]).all()
-    assert len(stack.attrs["truth_row"]) == 8
+    assert len(true_positions(stack)) == 8
     assert stack["bound_state"].shape == (32, 36)
     assert len(twin.scatterers.position) > 8  # some lie outside
 

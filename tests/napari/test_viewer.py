@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from friedel.io.points import read_points
+from friedel.stack import true_positions
 from napari_friedel.layers import info_of, kind_of, showing
 from napari_friedel.layers.versions import camera, fit_to_view, text_overlay
 
@@ -163,7 +164,7 @@ def test_the_sample_has_truth_and_reference(viewer) -> None:
     assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "image", "stack", "truth"]
     stack = info_of(viewer.layers[2]).stack
     assert dict(stack.sizes) == {"bias": 126, "y": 80, "x": 80}
-    assert len(viewer.layers[3].data) == len(stack.attrs["truth_row"]) >= 20
+    assert len(viewer.layers[3].data) == len(true_positions(stack)) >= 20
 
 
 def test_the_launcher_refuses_a_bad_file_in_one_line(tmp_path, capsys) -> None:

@@ -27,6 +27,7 @@ from friedel.benchmark.t_matrix_exact import (
     distances,
     scattered,
 )
+from friedel.geometry import know_truth
 from friedel.physics.dispersion import Dispersion, required
 from friedel.stack import make_stack
 
@@ -47,7 +48,7 @@ class SyntheticField:
     Parameters
     ----------
     stack : xarray.Dataset
-        Channel ``LockinX``, image ``bound_state``; attributes ``truth_row``, ``truth_column``.
+        Channel ``LockinX``, image ``bound_state``; positions by `friedel.stack.true_positions`.
     scatterers : Scatterers
         All of them, outside the field too.
     core_px : array, shape (N,)
@@ -129,7 +130,7 @@ def make_synthetic(setting: Setting, seed: int | tuple[int, ...] = 0) -> Synthet
         header={name: getattr(setting, name) for name in setting.__dataclass_fields__ if name != "bias_mv"},
     )
     inside = points[_to_border(points, setting.shape) >= 0]
-    stack.attrs.update(truth_row=inside[:, 0], truth_column=inside[:, 1])
+    stack = know_truth(stack, inside)
     noise = setting.noise * rms
     return SyntheticField(
         stack, waves.scatterers, core_px, noise, waves.k, waves.strength, setting, dispersion

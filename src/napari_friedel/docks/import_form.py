@@ -66,11 +66,16 @@ class ImportForm(Dock):
         self.layer.setToolTip("The layer whose channel, voltages and pixel size are set here")
         self.channel = QComboBox()
         self.channel.setToolTip("The channel that is shown and searched; a current is differentiated")
+        self.keep = QCheckBox("Remember this channel for the instrument")
+        self.keep.setToolTip(
+            "Files of this instrument that hold a channel of this name open with it from now on"
+        )
         self.plot = Plot("x (nm)", "y (nm)", viewer=self.viewer, height=190)
         self.plot.square()
         rows.addRow("Layer", self.layer)
         rows.addRow(self.about)
         rows.addRow("Channel", self.channel)
+        rows.addRow(self.keep)
         rows.addRow(self.plot)
 
     def _build_axes(self) -> None:

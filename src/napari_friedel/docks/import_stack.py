@@ -11,13 +11,14 @@ from qtpy.QtWidgets import (
     QFileDialog,
 )
 
+from friedel.channel_memory import remember_channel
 from friedel.errors import FriedelError, StackError
 from friedel.io.axes import override_axes
 from friedel.progress import Progress
 from friedel.stack import (
     DIMS,
-    channel_names,
     didv,
+    didv_candidates,
     didv_channel,
     pixel_pitch,
     row_direction,
@@ -112,6 +113,8 @@ class ImportDock(ImportForm):
         self.back.setVisible(layer in self._replaced)
         self.unit.setCurrentIndex(0)
         self.channel.setEnabled(not plain)
+        self.keep.setEnabled(not plain)
+        self.keep.setChecked(False)
         self.apply.setText("Make stack" if plain else "Apply")
         if layer is None:
             self.about.setText("Drop a file on the viewer, or open one above.")
@@ -126,7 +129,7 @@ class ImportDock(ImportForm):
             info = known(layer, StackInfo)
             stack = stack_of(layer)[0]
             self.about.setText(describe(stack, info.channel))
-            for name in channel_names(stack):
+            for name in didv_candidates(stack):  # the likeliest first
                 derived = didv_channel(stack, name)[1]
                 self.channel.addItem(f"dI/dV of {name}" if derived else name, name)
             self.channel.setCurrentIndex(self.channel.findData(info.channel))
@@ -248,6 +251,8 @@ class ImportDock(ImportForm):
 
     def _recalibrate(self, layer: Any) -> None:
         old, _ = stack_of(layer)
+        if self.keep.isChecked():
+            remember_channel(str(old.attrs["instrument"]), str(self.channel.currentData()))
         bias = self._bias() if (self.bias.text(), self.unit.currentText()) != (self._typed[0], "mV") else None
         pixel = self.pixel.text() if self.pixel.text() != self._typed[1] else None
         stack = override_axes(old, bias, parse_pixel(pixel) if pixel else None, layer.name)
