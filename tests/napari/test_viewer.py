@@ -140,6 +140,33 @@ def test_all_docks_open_close_and_open_again(viewer, qtbot) -> None:
         viewer.dims.set_current_step(0, 2)
 
 
+def test_the_save_dialog_offers_our_table_first_and_a_drop_asks_nothing(
+    viewer, tmp_path, monkeypatch
+) -> None:
+    from made_up import build_detections, build_stack
+    from napari._qt import qt_viewer
+    from napari.plugins._npe2 import file_extensions_string_for_layers
+
+    from napari_friedel.layers import add_layer, results, stack_layer
+    from napari_friedel.layers.viewing import attach
+
+    attach(viewer)
+    stack = build_stack()
+    layer = add_layer(viewer, stack_layer(stack))
+    points = showing.show(viewer, layer, build_detections(stack))
+    viewer.layers.selection.active = points
+    offered, writers = file_extensions_string_for_layers([points])
+    assert offered.startswith("napari-friedel Impurities in nm")
+    (path,) = viewer.layers.save(str(tmp_path / points.name), selected=True, _writer=writers[0])
+    monkeypatch.setattr(qt_viewer, "handle_gui_reading", lambda *_, **__: pytest.fail("napari asks"))
+    before = len(results.every(viewer, layer, "impurities"))
+    viewer.window._qt_viewer._qt_open([path], stack=False, plugin=None)
+    viewer_layers = [kind_of(one) for one in viewer.layers]
+    assert "table" in viewer_layers or len(results.every(viewer, layer, "impurities")) > before
+    viewer.layers.selection.active = layer
+    assert not file_extensions_string_for_layers([layer])[0].startswith("napari-friedel")
+
+
 def test_a_map_is_saved_in_nm(viewer, tmp_path) -> None:
     from made_up import build_detections, build_stack
 
