@@ -29,6 +29,7 @@ from friedel.prepare.stage import MIN_HALF_WAVELENGTHS, Sampling, prepare
 from friedel.progress import Progress, drain, share
 from friedel.refit.fitted_candidates import FittedCandidates
 from friedel.settings import BandSettings, DetectSettings, PrepareSettings
+from friedel.settings.checks import CHECK_LIMITS
 from friedel.settings.detection import Method, Refit, Tiles
 from friedel.stack import Area, crop, validate
 
@@ -199,6 +200,12 @@ def iter_detect_with(
     fitted = yield from share(refit_candidates(prepared, found, kind, remarks), last, 0.99)
     if found.calibrated and prepared.band.origin == "assumed":
         fitted = replace(fitted, candidates=_without_probability(fitted.candidates))
+    elif found.calibrated and _shows_no_waves(prepared, fitted):
+        fitted = replace(fitted, candidates=_without_probability(fitted.candidates))
+        remarks.add(
+            "The Fourier transform shows no Friedel ring of this band, and the fitted waves explain only "
+            f"{100 * fitted.explained_share:.0f} % of the structure: no probability is listed."
+        )
     result = assemble(stack, area, prepared, fitted, settings, remarks)
     yield Progress(1.0, f"{len(result)} impurities")
     return result
@@ -293,6 +300,12 @@ def refit_candidates(
         table = pd.concat([table, extra], axis=1)
     explained = result.fitted.explained_share
     return FittedCandidates(replace(found, table=table), True, about, waves, dropped, explained)
+
+
+def _shows_no_waves(prepared: Prepared, fitted: FittedCandidates) -> bool:
+    """Whether neither the ring of the band is seen nor waves around the candidates: a pattern took their place."""
+    ring, explained = prepared.flattened.ring.height, fitted.explained_share
+    return bool(fitted.waves is not None and ring < CHECK_LIMITS.ring and explained < CHECK_LIMITS.explained)
 
 
 def _without_probability(found: Candidates) -> Candidates:
