@@ -25,7 +25,14 @@ from friedel.progress import Progress, drain, share
 from friedel.settings import DetectSettings, PrepareSettings
 from friedel.settings.detection import Method, Refit, Tiles
 from friedel.stack import Area, crop, validate
-from friedel.stages import Finder, default_refit, find_candidates, refit_candidates, without_probability
+from friedel.stages import (
+    Finder,
+    default_refit,
+    find_candidates,
+    refit_candidates,
+    shows_no_waves,
+    without_probability,
+)
 
 if TYPE_CHECKING:
     from friedel.models.registry import Model
@@ -170,6 +177,12 @@ def iter_detect_with(
     fitted = yield from share(refit_candidates(prepared, found, kind, remarks), last, 0.99)
     if found.calibrated and prepared.band.origin == "assumed":
         fitted = replace(fitted, candidates=without_probability(fitted.candidates))
+    elif found.calibrated and shows_no_waves(prepared, fitted):
+        fitted = replace(fitted, candidates=without_probability(fitted.candidates))
+        remarks.add(
+            "The Fourier transform shows no Friedel ring of this band, and the fitted waves explain only "
+            f"{100 * fitted.explained_share:.0f} % of the structure: no probability is listed."
+        )
     result = assemble(stack, area, prepared, fitted, settings, remarks)
     yield Progress(1.0, f"{len(result)} impurities")
     return result
