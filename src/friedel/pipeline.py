@@ -19,6 +19,7 @@ import xarray as xr
 from friedel._util.malloc import keep_freed_memory
 from friedel._util.remarks import Remarks
 from friedel._util.torch_defaults import with_torch_defaults
+from friedel._util.work import HERE, Work
 from friedel.assembly import assemble
 from friedel.candidates.result import Candidates
 from friedel.classical import detect as classical
@@ -33,6 +34,8 @@ from friedel.settings.detection import Method, Refit, Tiles
 from friedel.stack import Area, crop, validate
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from friedel.models.registry import Model
 
 __all__ = [
@@ -85,6 +88,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     refit: Refit | None = None,
     prepare: PrepareSettings | bool = True,
     demote_lines: bool = True,
+    executor: Executor | None = None,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities; a generator that can be stopped between any two steps.
 
@@ -122,6 +126,9 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         defaults, False for the maps as recorded.
     demote_lines : bool
         Whether points on a line, as of a step edge, are listed with the probability that chance leaves to them.
+    executor : concurrent.futures.Executor, optional
+        Where maps and tiles are computed: a process pool, or ``dask.distributed.Client(...).get_executor()``; in this
+        process if None. The result is the same.
 
     Yields
     ------
@@ -149,7 +156,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         threshold=threshold, device=_device_text(device), refit=refit, area=area, channel=channel,
         prepare=_prepare_settings(prepare), demote_lines=demote_lines,
     )  # fmt: skip
-    return iter_detect_with(stack, settings, dispersion=dispersion, model=model)
+    return iter_detect_with(stack, settings, dispersion=dispersion, model=model, executor=executor)
 
 
 @with_torch_defaults
@@ -159,6 +166,7 @@ def iter_detect_with(
     *,
     dispersion: Dispersion | str | None = None,
     model: str | PathLike[str] | Model | None = None,
+    executor: Executor | None = None,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities as `iter_detect` does, with all settings in one object.
 
@@ -170,6 +178,8 @@ def iter_detect_with(
         Instead of the settings' band.
     model : str, path or Model, optional
         Instead of the settings' model.
+    executor : concurrent.futures.Executor, optional
+        Where maps and tiles are computed; in this process if None.
 
     Yields
     ------
@@ -186,17 +196,19 @@ def iter_detect_with(
     remarks = Remarks()
     keep_freed_memory()
     yield Progress(0.0, "reading")
-    finder = _finder(settings, model)
+    finder, work = _finder(settings, model), Work(executor)
     yield Progress(0.02, "sampling")
-    prepared = prepare(crop(stack, area), settings.channel, band, finder.sampling, settings.prepare, remarks)
+    prepared = prepare(
+        crop(stack, area), settings.channel, band, finder.sampling, settings.prepare, remarks, work
+    )
     yield Progress(0.1, "detecting impurities")
 
     last = {"none": 0.95, "full": 0.3}.get(settings.refit or "quick", 0.6)
-    found = yield from share(find_candidates(prepared, finder), 0.1, last)
+    found = yield from share(find_candidates(prepared, finder, work), 0.1, last)
     if settings.threshold is not None:
         found = replace(found, threshold=settings.threshold)
     kind = settings.refit or default_refit(prepared, found)
-    fitted = yield from share(refit_candidates(prepared, found, kind, remarks), last, 0.99)
+    fitted = yield from share(refit_candidates(prepared, found, kind, remarks, work), last, 0.99)
     if found.calibrated and prepared.band.origin == "assumed":
         fitted = replace(fitted, candidates=_without_probability(fitted.candidates))
     result = assemble(stack, area, prepared, fitted, settings, remarks)
@@ -213,13 +225,17 @@ def _finder(settings: DetectSettings, model: str | PathLike[str] | Model | None)
     return Finder(settings.method, network, settings.tiles)
 
 
-def find_candidates(prepared: Prepared, finder: Finder) -> Generator[Progress, None, Candidates]:
+def find_candidates(
+    prepared: Prepared, finder: Finder, work: Work = HERE
+) -> Generator[Progress, None, Candidates]:
     """Find positions that may be impurities.
 
     Parameters
     ----------
     prepared : Prepared
     finder : Finder
+    work : Work
+        Where the network's tiles are computed.
 
     Yields
     ------
@@ -229,7 +245,7 @@ def find_candidates(prepared: Prepared, finder: Finder) -> Generator[Progress, N
     if finder.model is not None:
         from friedel.candidates.network import iter_network
 
-        return (yield from iter_network(*arguments, finder.model, finder.tiles))
+        return (yield from iter_network(*arguments, finder.model, finder.tiles, work))
     work = classical.iter_matched_field if finder.method == "matched-field" else classical.iter_omp
     return (yield from work(*arguments))
 
@@ -246,7 +262,7 @@ def default_refit(prepared: Prepared, found: Candidates) -> Refit:
 
 
 def refit_candidates(
-    prepared: Prepared, found: Candidates, kind: Refit, remarks: Remarks
+    prepared: Prepared, found: Candidates, kind: Refit, remarks: Remarks, work: Work = HERE
 ) -> Generator[Progress, None, FittedCandidates]:
     """Fit the candidates by multiple scattering.
 
@@ -257,6 +273,8 @@ def refit_candidates(
     kind : {"none", "quick", "full"}
     remarks : Remarks
         Takes what the user should know.
+    work : Work
+        Where the tiles are fitted.
 
     Yields
     ------
@@ -278,6 +296,7 @@ def refit_candidates(
         found,
         RefitMaps(prepared.maps, k, prepared.fit_mask, scaling.pixel_nm),
         RefitOptions(kind, _revises(prepared, found)),
+        work,
     )
     for text in result.remarks:
         remarks.add(text)
@@ -314,6 +333,7 @@ def detect(  # noqa: PLR0913 - those of iter_detect
     refit: Refit | None = None,
     prepare: PrepareSettings | bool = True,
     demote_lines: bool = True,
+    executor: Executor | None = None,
 ) -> Detections:
     """Find impurities; takes what `iter_detect` takes and gives what it returns.
 
@@ -327,7 +347,7 @@ def detect(  # noqa: PLR0913 - those of iter_detect
         iter_detect(
             stack, channel=channel, dispersion=dispersion, model=model, method=method, area=area, tiles=tiles,
             threshold=threshold, device=device, refit=refit, prepare=prepare,
-            demote_lines=demote_lines,
+            demote_lines=demote_lines, executor=executor,
         )
     )  # fmt: skip
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from friedel._util.big_maps import allocate, release, row_parts
 from friedel._util.robust import nanmedian, spread
+from friedel.prepare.background import level
 from friedel.prepare.gaps import fill_gaps, nearest_known
 from friedel.prepare.step import Step
 
@@ -44,56 +46,141 @@ class BadData:
     steps: tuple[Step, ...]
 
 
-def find_bad(values: np.ndarray, level: np.ndarray) -> BadData:
-    """Find bad values.
+@dataclass(frozen=True)
+class BadInMaps:
+    """What is bad in some maps, each looked at alone.
+
+    Parameters
+    ----------
+    same : array of bool, shape (bias, rows, columns)
+        Repeated values.
+    lines : array of bool, shape (bias, rows)
+        Noisy lines.
+    wild : array of bool, shape (bias, rows, columns)
+    strange : array, shape (some, rows, columns)
+        Difference to the surroundings in units of the usual one, for those maps that are asked for.
+    """
+
+    same: np.ndarray
+    lines: np.ndarray
+    wild: np.ndarray
+    strange: np.ndarray
+
+
+def look_at_maps(values: np.ndarray, dead: np.ndarray, telling: np.ndarray) -> BadInMaps:
+    """Find what is bad in maps, each looked at alone.
 
     Parameters
     ----------
     values : array, shape (bias, rows, columns)
         As recorded, NaN where not acquired.
-    level : array, shape (bias, rows, columns)
-        The same without plane and line offsets, NaN where `repeated` values are.
+    dead : array of bool, shape (rows, columns)
+        Spectra that are constant.
+    telling : array of bool, shape (bias,)
+        Maps of which `BadInMaps.strange` is asked for.
+    """
+    same = repeated_in_maps(values) | dead
+    levelled = level(np.where(same, np.nan, values))
+    lines = noisy_lines(levelled)
+    levelled = np.where(lines[:, :, None], np.nan, levelled)
+    wild = wild_pixels(levelled)
+    strange = _strangeness(np.where(wild, np.nan, levelled)[telling]) if telling.any() else levelled[:0]
+    return BadInMaps(same, lines, wild, strange)
+
+
+class BadSearch:
+    """Bad data of a channel, some maps at a time: `add` them in their order, then `finish`.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Of all maps.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.bad = allocate(shape, bool)
+        self.telling = np.zeros(shape[0], dtype=bool)
+        if shape[0] >= 3:
+            self.telling[:: max(1, shape[0] // TELLING)] = True
+        self._strange = allocate((int(self.telling.sum()), *shape[1:]), np.float32)
+        self._same = 0
+        self._lines = np.zeros(shape[1], dtype=bool)
+        self._wild = np.zeros(shape[1:], dtype=np.int32)
+
+    def add(self, part: slice, found: BadInMaps) -> None:
+        """Take what was found in a part of the maps."""
+        self.bad[part] = found.same | found.wild | found.lines[:, :, None]
+        before = int(self.telling[: part.start].sum())
+        self._strange[before : before + len(found.strange)] = found.strange
+        self._same += int(found.same.sum())
+        self._lines |= found.lines.any(axis=0)
+        self._wild += found.wild.sum(axis=0)
+        release(self.bad, self._strange)
+
+    def finish(self) -> BadData:
+        """Add the spectra that are bad as a whole."""
+        count, steps = len(self.bad), []
+        if self._same:
+            what = "hold one and the same number, as if filled or saturated"
+            steps.append(_share("constant", self._same / self.bad.size, what))
+        if self._lines.any():
+            lines = int(self._lines.sum())
+            text = f"{_some(lines, 'scan line')} with far more noise than usual."
+            steps.append(Step("noisy lines", lines, text))
+        spectra = wild_spectra(self._strange) | (self._wild >= MOST * count)
+        if self._wild.any() or spectra.any():
+            steps.append(_wild(self._wild, spectra, count))
+        for index in range(count) if spectra.any() else ():
+            self.bad[index] |= spectra
+        release(self.bad)
+        return BadData(self.bad, tuple(steps))
+
+
+def find_bad(values: np.ndarray) -> BadData:
+    """Find bad values in an array.
+
+    Parameters
+    ----------
+    values : array, shape (bias, rows, columns)
+        As recorded, NaN where not acquired.
 
     Returns
     -------
     BadData
         `repeated` values included.
     """
-    steps = []
-    same = repeated(values)
-    if same.any():
-        steps.append(_share("constant", same, "hold one and the same number, as if filled or saturated"))
-    level = np.where(same, np.nan, level)
-    lines = noisy_lines(level)
-    if lines.any():
-        count = int(lines.any(axis=0).sum())
-        steps.append(
-            Step("noisy lines", count, f"{_some(count, 'scan line')} with far more noise than usual.")
-        )
-    bad = same | lines[:, :, None]
-    level = np.where(bad, np.nan, level)
-    wild = wild_pixels(level)
-    spectra = wild_spectra(np.where(wild, np.nan, level)) | (wild.mean(axis=0) >= MOST)
-    if wild.any() or spectra.any():
-        steps.append(_wild(wild, spectra))
-    return BadData(bad | wild | spectra, tuple(steps))
+    search = BadSearch(values.shape)
+    search.add(slice(0, len(values)), look_at_maps(values, dead_spectra(values), search.telling))
+    return search.finish()
 
 
-def _wild(wild: np.ndarray, spectra: np.ndarray) -> Step:
-    """Say how many wild pixels and, where there are spectra, how many bad ones of them."""
-    share = float((wild | spectra).mean())
-    if len(wild) < 3:
+def _wild(wild: np.ndarray, spectra: np.ndarray, count: int) -> Step:
+    """Say how many wild pixels and, where there are spectra, how many bad ones of them; `wild` counts maps."""
+    share = float(np.where(spectra, count, wild).sum() / (wild.size * count))
+    if count < 3:
         return Step("wild pixels", share, f"{_some(int(wild.sum()), 'wild pixel')}.")
-    alone = int((wild & ~spectra).any(axis=0).sum())
+    alone = int(((wild > 0) & ~spectra).sum())
     whole = _some(int(spectra.sum()), "bad spectrum", "bad spectra")
     return Step("wild pixels", share, f"{whole} and {_some(alone, 'pixel')} with wild values.")
 
 
 def repeated(values: np.ndarray) -> np.ndarray:
+    """Values that are repeated within their map or over the voltages, shape (bias, rows, columns)."""
+    return repeated_in_maps(values) | dead_spectra(values)
+
+
+def dead_spectra(values: np.ndarray) -> np.ndarray:
+    """Spectra that are constant over three voltages or more, shape (rows, columns)."""
+    if len(values) < 3:
+        return np.zeros(values.shape[1:], dtype=bool)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.ptp(values, axis=0) == 0)
+
+
+def repeated_in_maps(values: np.ndarray) -> np.ndarray:
     """Values that a map holds too often to be measured: filled with a constant, saturated, or a constant map.
 
-    Shape (bias, rows, columns). Quantised maps repeat all of their values and are no reason for doubt. A spectrum that
-    is constant over three voltages or more is dead.
+    Shape (bias, rows, columns). Quantised maps repeat all of their values and are no reason for doubt.
     """
     out = np.zeros(values.shape, dtype=bool)
     for plane, mark in zip(values, out, strict=True):
@@ -114,9 +201,6 @@ def repeated(values: np.ndarray) -> np.ndarray:
         # A map that holds hardly anything else is a simulation without noise, or it is dropped as a whole.
         if 0 < len(often) <= 4 and not (same := np.isin(plane, often))[known].mean() > MOST_CONSTANT:
             mark |= same
-    if len(values) >= 3:
-        with np.errstate(invalid="ignore"):
-            out |= (np.ptp(values, axis=0) == 0)[None]
     return out
 
 
@@ -208,18 +292,28 @@ def _local_median(plane: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(np.median(windows[tuple(pixels.T)].reshape(len(pixels), 25), axis=1))
 
 
-def wild_spectra(level: np.ndarray) -> np.ndarray:
-    """Pixels whose whole spectrum differs from its surroundings, shape (rows, columns); for three maps and more.
-
-    Some maps tell: the usual difference over many voltages is that over `TELLING` of them.
-    """
-    if len(level) < 3:
-        return np.zeros(level.shape[1:], dtype=bool)
-    excess, _ = differences(level[:: max(1, len(level) // TELLING)])
+def _strangeness(levelled: np.ndarray) -> np.ndarray:
+    """|Difference to the surroundings| in units of the usual one of the map, shape (bias, rows, columns)."""
+    excess, _ = differences(levelled)
     usual = spread(excess, axis=(1, 2), keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(usual > 0, excess / usual, np.nan)
-    strange = nanmedian(np.abs(ratio), axis=0)
+        return np.abs(np.where(usual > 0, excess / usual, np.nan)).astype(np.float32)
+
+
+def wild_spectra(strangeness: np.ndarray) -> np.ndarray:
+    """Pixels whose whole spectrum differs from its surroundings, shape (rows, columns); none without any map.
+
+    Parameters
+    ----------
+    strangeness : array, shape (bias, rows, columns)
+        Of some maps: the usual difference over many voltages is that over `TELLING` of them.
+    """
+    strange = np.full(strangeness.shape[1:], np.nan)
+    if not len(strangeness):
+        return np.zeros(strange.shape, dtype=bool)
+    for rows in row_parts(strangeness.shape):
+        strange[rows] = nanmedian(strangeness[:, rows], axis=0)
+        release(strangeness)
     filled = nearest_known(strange[None])[0]
     others = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)
     around = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
@@ -256,8 +350,7 @@ def mend(values: np.ndarray, bad: np.ndarray, reach: float) -> tuple[np.ndarray,
     return filled, ~np.isfinite(holes) & np.isfinite(filled)
 
 
-def _share(name: str, bad: np.ndarray, what: str) -> Step:
-    share = float(bad.mean())
+def _share(name: str, share: float, what: str) -> Step:
     return Step(name, share, f"{100 * share:.2g} % of the values {what}.", notable=share > 0.001)
 
 
