@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from friedel.prepare.bad_data import choose_maps, find_bad, repeated
+from friedel.prepare.bad_data import choose_maps, repeated
+from friedel.prepare.bad_search import find_bad
 from friedel.prepare.gaps import fill_gaps
 from friedel.prepare.run import clean
 from friedel.prepare.settings import PrepareSettings

@@ -18,6 +18,16 @@ AT_ONCE = 3 << 20
 READ_AT_ONCE = 32 << 20
 
 
+def fits(shape: tuple[int, ...], dtype: Any = np.float64) -> bool:
+    """Whether an array is held in memory."""
+    return int(np.prod(shape)) * np.dtype(dtype).itemsize <= IN_MEMORY
+
+
+def read_parts(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Cut the first axis into parts of at most `READ_AT_ONCE` values, one index at least."""
+    return parts(shape, READ_AT_ONCE)
+
+
 def allocate(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
     """Make an array of undefined values, in a temporary file if it is larger than `IN_MEMORY`.
 
@@ -28,7 +38,7 @@ def allocate(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
         64-bit numbers become 32-bit ones in a file.
     """
     dtype = np.dtype(dtype)
-    if int(np.prod(shape)) * dtype.itemsize <= IN_MEMORY:
+    if fits(shape, dtype):
         return np.empty(shape, dtype)
     if dtype == np.float64:
         dtype = np.dtype(np.float32)

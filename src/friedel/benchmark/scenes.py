@@ -76,11 +76,9 @@ _BASE: dict[str, tuple[str, Setting]] = {
 
 def half_wavelength(setting: Setting) -> float:
     """π/k at the mean wavevector [px]."""
-    from friedel.physics.dispersion import resolve
+    from friedel.physics.dispersion import required
 
-    dispersion = resolve(setting.material)
-    assert dispersion is not None
-    return np.pi / float(np.mean(dispersion.k(setting.bias_mv))) / setting.pixel_nm
+    return np.pi / float(np.mean(required(setting.material).k(setting.bias_mv))) / setting.pixel_nm
 
 
 def _tolerance(setting: Setting) -> float:

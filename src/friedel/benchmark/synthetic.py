@@ -26,7 +26,7 @@ from friedel.benchmark.t_matrix_exact import (
     distances,
     scattered,
 )
-from friedel.physics.dispersion import Dispersion, resolve
+from friedel.physics.dispersion import Dispersion, required
 from friedel.stack import make_stack
 
 #: Atoms do not sit closer together than this [nm] (1.5 px of the paper's map).
@@ -99,8 +99,7 @@ def make_twin(setting: Setting, seed: int | tuple[int, ...] = 0) -> Twin:
     -------
     Twin
     """
-    dispersion = resolve(setting.material)
-    assert dispersion is not None
+    dispersion = required(setting.material)
     streams = np.random.SeedSequence(seed).spawn(4)
     cores, stripe, instrument = (np.random.default_rng(s) for s in streams[1:])
     bias = np.asarray(setting.bias_mv)
@@ -145,8 +144,7 @@ class _Waves(NamedTuple):
 @lru_cache(maxsize=2)
 def _field(setting: Setting, seed: int | tuple[int, ...]) -> _Waves:
     """Scatterers and their waves; kept, because the variant without cores asks for the same again."""
-    dispersion = resolve(setting.material)
-    assert dispersion is not None
+    dispersion = required(setting.material)
     random = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
     bias = np.asarray(setting.bias_mv)
     energy = bias - dispersion.onset_mev
@@ -192,13 +190,13 @@ def _scatterers(setting: Setting, random: np.random.Generator) -> Scatterers:
     position = np.array(places).reshape(n, 2)
     if not setting.unlike:
         return Scatterers(position, np.full(n, 1.9), np.full(n, -0.5), np.full(n, 0.8))
-    delta, absorption = np.zeros(n), np.zeros(n)
+    delta, elasticity = np.zeros(n), np.zeros(n)
     for i in range(n):
         while True:  # an impurity that scatters less than a third of the strongest is none for this purpose
-            delta[i], absorption[i] = random.uniform(0, np.pi), random.uniform(0.3, 1.0)
-            if abs(absorption[i] * np.exp(2j * delta[i]) - 1) / 2 >= 1 / 3:
+            delta[i], elasticity[i] = random.uniform(0, np.pi), random.uniform(0.3, 1.0)
+            if abs(elasticity[i] * np.exp(2j * delta[i]) - 1) / 2 >= 1 / 3:
                 break
-    return Scatterers(position, delta, random.uniform(-1, 1, n), absorption)
+    return Scatterers(position, delta, random.uniform(-1, 1, n), elasticity)
 
 
 def _ripple(setting: Setting, energy_mev: float, random: np.random.Generator) -> Ripple | None:

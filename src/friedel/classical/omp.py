@@ -177,7 +177,7 @@ def iter_pursue(
         t = statistic(model.residual_maps(), k, template=template, noise=model.noise(len(points)))
         t = np.where(near, t, np.nan)
         scale, freedom = null_distribution(t[known].astype(float), 2 * len(k))
-        new = _pick(t, known, points, known.sum(), scale, freedom, significance, np.pi / float(np.mean(k)))
+        new = _pick(t, points, known.sum(), scale, freedom, significance, np.pi / float(np.mean(k)))
         new = new[: most - len(points)]
         if not len(new):
             break
@@ -205,7 +205,6 @@ def iter_pursue(
 
 def _pick(
     t: np.ndarray,
-    known: np.ndarray,
     points: np.ndarray,
     pixels: int,
     scale: float,

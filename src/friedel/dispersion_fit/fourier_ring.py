@@ -234,7 +234,8 @@ def _ridge(profiles: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Profiles minus their smooth background: a running median over twelve resolutions."""
     bins = min(25, 2 * (len(q) // 2) - 1)
     background = gaussian_filter1d(median_filter(profiles, size=(1, bins), mode="nearest"), 4, axis=1)
-    return profiles - background
+    ridge: np.ndarray = profiles - background
+    return ridge
 
 
 def _heights(ridge: np.ndarray, q: np.ndarray, energy: np.ndarray, parabola: np.ndarray) -> np.ndarray:

@@ -167,4 +167,5 @@ def _maximise(explained: np.ndarray, before: Dispersion, energy: np.ndarray, sta
     step = 0.04 * np.abs(start).max()
     simplex = start + step * np.array([[0.0, 0.0], [1.0, 0.3], [0.3, 1.0]])
     options = {"initial_simplex": simplex, "maxiter": 200, "xatol": 1e-5 * step, "fatol": 1e-9}
-    return minimize(cost, start, method="Nelder-Mead", options=options).x
+    best: np.ndarray = minimize(cost, start, method="Nelder-Mead", options=options).x
+    return best

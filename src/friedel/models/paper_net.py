@@ -117,7 +117,12 @@ class AttentionNetwork(nn.Module):
         self.encoder = MapEncoder(self.config)
         self.project = nn.Linear(self.config.d_v, 1, bias=False)  # a bias would vanish in the Softmax
 
-    def forward(self, maps: Tensor, k: Tensor | None = None, mask: Tensor | None = None) -> Output:
+    def forward(
+        self,
+        maps: Tensor,
+        k: Tensor | None = None,  # noqa: ARG002 - every network takes it
+        mask: Tensor | None = None,
+    ) -> Output:
         """Give S for a batch of fields.
 
         Parameters
@@ -176,7 +181,7 @@ def _attend_pixel(q: Tensor, k: Tensor, v: Tensor, chunk: int) -> Tensor:
     return torch.cat(total).reshape(b, h, w, -1)
 
 
-def _attend_global(q: Tensor, k: Tensor, v: Tensor, chunk: int) -> Tensor:
+def _attend_global(q: Tensor, k: Tensor, v: Tensor, _chunk: int) -> Tensor:
     """Eqs. (b) and (c), ⟨Q_i, K_j⟩ one number for the whole maps. → (B, H, W, d_v)."""
     d, h, w = q.shape[2:]
     logits = torch.einsum("bidhw,bjdhw->bij", q, k) / (d**0.5 * h * w)

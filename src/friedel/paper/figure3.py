@@ -72,7 +72,7 @@ def iter_figure3(
     with write_beside(table) as beside:
         _table(points, reference, agreed, truth).to_csv(beside, index=False, float_format="%.5g")
     with write_beside(picture) as beside:
-        _draw(twin, found.s, points, reference, agreed, beside)
+        _draw(twin, found.s, reference, agreed, beside)
     # The paper's share counts reference points with a peak near, not one to one.
     share = evaluate(points[["row", "column"]], reference[["row", "column"]], 1.0, twin.setting.shape)
     text = (
@@ -101,9 +101,7 @@ def _table(
     return pd.DataFrame(rows, columns=["kind", "row", "column", "matched"])
 
 
-def _draw(
-    twin: Twin, s: np.ndarray, points: pd.DataFrame, reference: pd.DataFrame, agreed: Agreement, path: Path
-) -> None:
+def _draw(twin: Twin, s: np.ndarray, reference: pd.DataFrame, agreed: Agreement, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -35,7 +35,7 @@ class SceneConfig:
     phase: float = math.pi / 2  # unlike scatterers: δ within ± this
     weakest: float = 0.3  # smallest |sin δ|
     phase_slope: float = 0.7  # change of δ from the lowest to the highest voltage [rad], Gaussian width
-    absorption: Range = (0.0, 0.9)
+    elasticity: Range = (0.1, 1.0)  # η = |e^{2iδ}|
     like: float = 0.35  # share of scenes whose scatterers are all alike
     core: Range = (0.5, 3.4)  # radius within which the map is made up
     core_edge: Range = (0.08, 0.5)  # width of the core's rim [px]
@@ -125,12 +125,13 @@ def _amplitudes(batch: int, n: int, config: SceneConfig, rng: torch.Generator) -
     sign_own, sign_common = torch.randn(2, batch, n, generator=rng).sign()
     own, common = own * sign_own, (common * sign_common)[:, :1] + 0.05 * torch.randn(batch, n, generator=rng)
     slope_own, slope_common = config.phase_slope * torch.randn(2, batch, n, generator=rng)
-    absorb_own, absorb_common = uniform(config.absorption, (2, batch, n), rng)
+    # From high to low, which is how the scenes were always drawn.
+    eta_own, eta_common = uniform(config.elasticity[::-1], (2, batch, n), rng)
     phase = torch.where(like > 0, common, own)
     slope = torch.where(like > 0, slope_common[:, :1].expand(-1, n), slope_own)
-    absorption = torch.where(like > 0, absorb_common[:, :1].expand(-1, n), absorb_own)
+    elasticity = torch.where(like > 0, eta_common[:, :1].expand(-1, n), eta_own)
     energy = torch.linspace(-0.5, 0.5, config.voltages).view(1, -1, 1)
-    return scattering_amplitude(phase[:, None] + slope[:, None] * energy, absorption[:, None])
+    return scattering_amplitude(phase[:, None] + slope[:, None] * energy, elasticity[:, None])
 
 
 def _scramble_cores(

@@ -7,16 +7,12 @@ with the other voltages of its spectrum.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import ndimage
 
-from friedel._util.big_maps import allocate, release, row_parts
+from friedel._util.big_maps import release, row_parts
 from friedel._util.robust import nanmedian, spread
-from friedel.prepare.background import level
 from friedel.prepare.gaps import fill_gaps, nearest_known
-from friedel.prepare.step import Step
 
 #: A value is repeated too often if it occurs so many times as often as the usual value of the map, and so many times.
 OFTEN, LEAST_COUNT = 10, 8
@@ -32,141 +28,13 @@ NOISY_LINE = 3.0
 SAMPLE, MOST_FAR = 500, 0.05
 #: Voltages of which the bad spectra are told.
 TELLING = 20
-#: Spectra bad in so large a share of the maps are bad altogether.
-MOST = 0.5
 #: A map that holds one value in a larger share of its pixels is taken as it is.
 MOST_CONSTANT = 0.9
 
 
-@dataclass(frozen=True)
-class BadData:
-    """Which values are bad, shape (bias, rows, columns), and what was found."""
-
-    bad: np.ndarray
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True)
-class BadInMaps:
-    """What is bad in some maps, each looked at alone.
-
-    Parameters
-    ----------
-    same : array of bool, shape (bias, rows, columns)
-        Repeated values.
-    lines : array of bool, shape (bias, rows)
-        Noisy lines.
-    wild : array of bool, shape (bias, rows, columns)
-    strange : array, shape (some, rows, columns)
-        Difference to the surroundings in units of the usual one, for those maps that are asked for.
-    """
-
-    same: np.ndarray
-    lines: np.ndarray
-    wild: np.ndarray
-    strange: np.ndarray
-
-
-def look_at_maps(values: np.ndarray, dead: np.ndarray, telling: np.ndarray) -> BadInMaps:
-    """Find what is bad in maps, each looked at alone.
-
-    Parameters
-    ----------
-    values : array, shape (bias, rows, columns)
-        As recorded, NaN where not acquired.
-    dead : array of bool, shape (rows, columns)
-        Spectra that are constant.
-    telling : array of bool, shape (bias,)
-        Maps of which `BadInMaps.strange` is asked for.
-    """
-    same = repeated_in_maps(values) | dead
-    levelled = level(np.where(same, np.nan, values))
-    lines = noisy_lines(levelled)
-    levelled = np.where(lines[:, :, None], np.nan, levelled)
-    wild = wild_pixels(levelled)
-    strange = _strangeness(np.where(wild, np.nan, levelled)[telling]) if telling.any() else levelled[:0]
-    return BadInMaps(same, lines, wild, strange)
-
-
-class BadSearch:
-    """Bad data of a channel, some maps at a time: `add` them in their order, then `finish`.
-
-    Parameters
-    ----------
-    shape : (int, int, int)
-        Of all maps.
-    """
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.bad = allocate(shape, bool)
-        self.telling = np.zeros(shape[0], dtype=bool)
-        if shape[0] >= 3:
-            self.telling[:: max(1, shape[0] // TELLING)] = True
-        self._strange = allocate((int(self.telling.sum()), *shape[1:]), np.float32)
-        self._same = 0
-        self._lines = np.zeros(shape[1], dtype=bool)
-        self._wild = np.zeros(shape[1:], dtype=np.int32)
-
-    def add(self, part: slice, found: BadInMaps) -> None:
-        """Take what was found in a part of the maps."""
-        self.bad[part] = found.same | found.wild | found.lines[:, :, None]
-        before = int(self.telling[: part.start].sum())
-        self._strange[before : before + len(found.strange)] = found.strange
-        self._same += int(found.same.sum())
-        self._lines |= found.lines.any(axis=0)
-        self._wild += found.wild.sum(axis=0)
-        release(self.bad, self._strange)
-
-    def finish(self) -> BadData:
-        """Add the spectra that are bad as a whole."""
-        count, steps = len(self.bad), []
-        if self._same:
-            what = "hold one and the same number, as if filled or saturated"
-            steps.append(_share("constant", self._same / self.bad.size, what))
-        if self._lines.any():
-            lines = int(self._lines.sum())
-            text = f"{_some(lines, 'scan line')} with far more noise than usual."
-            steps.append(Step("noisy lines", lines, text))
-        spectra = wild_spectra(self._strange) | (self._wild >= MOST * count)
-        if self._wild.any() or spectra.any():
-            steps.append(_wild(self._wild, spectra, count))
-        for index in range(count) if spectra.any() else ():
-            self.bad[index] |= spectra
-        release(self.bad)
-        return BadData(self.bad, tuple(steps))
-
-
-def find_bad(values: np.ndarray) -> BadData:
-    """Find bad values in an array.
-
-    Parameters
-    ----------
-    values : array, shape (bias, rows, columns)
-        As recorded, NaN where not acquired.
-
-    Returns
-    -------
-    BadData
-        `repeated` values included.
-    """
-    search = BadSearch(values.shape)
-    search.add(slice(0, len(values)), look_at_maps(values, dead_spectra(values), search.telling))
-    return search.finish()
-
-
-def _wild(wild: np.ndarray, spectra: np.ndarray, count: int) -> Step:
-    """Say how many wild pixels and, where there are spectra, how many bad ones of them; `wild` counts maps."""
-    share = float(np.where(spectra, count, wild).sum() / (wild.size * count))
-    if count < 3:
-        return Step("wild pixels", share, f"{_some(int(wild.sum()), 'wild pixel')}.")
-    alone = int(((wild > 0) & ~spectra).sum())
-    whole = _some(int(spectra.sum()), "bad spectrum", "bad spectra")
-    return Step("wild pixels", share, f"{whole} and {_some(alone, 'pixel')} with wild values.")
-
-
 def repeated(values: np.ndarray) -> np.ndarray:
     """Values that are repeated within their map or over the voltages, shape (bias, rows, columns)."""
-    return repeated_in_maps(values) | dead_spectra(values)
+    return np.asarray(repeated_in_maps(values) | dead_spectra(values))
 
 
 def dead_spectra(values: np.ndarray) -> np.ndarray:
@@ -214,7 +82,8 @@ def noisy_lines(level: np.ndarray) -> np.ndarray:
     # Waves and cores make some lines rougher than others.
     width = spread(rough, axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
-        return (rough > NOISY_LINE * usual) & (rough > usual + 8 * width)
+        noisy: np.ndarray = (rough > NOISY_LINE * usual) & (rough > usual + 8 * width)
+        return noisy
 
 
 def differences(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -238,7 +107,8 @@ def _alone(filled: np.ndarray, excess: np.ndarray) -> np.ndarray:
     others = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)[None]
     above = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
     below = ndimage.minimum_filter(filled, footprint=others, mode="nearest")
-    return np.where(excess > 0, filled - above, below - filled)
+    height: np.ndarray = np.where(excess > 0, filled - above, below - filled)
+    return height
 
 
 def wild_pixels(level: np.ndarray) -> np.ndarray:
@@ -292,7 +162,7 @@ def _local_median(plane: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(np.median(windows[tuple(pixels.T)].reshape(len(pixels), 25), axis=1))
 
 
-def _strangeness(levelled: np.ndarray) -> np.ndarray:
+def strangeness_of(levelled: np.ndarray) -> np.ndarray:
     """|Difference to the surroundings| in units of the usual one of the map, shape (bias, rows, columns)."""
     excess, _ = differences(levelled)
     usual = spread(excess, axis=(1, 2), keepdims=True)
@@ -319,7 +189,10 @@ def wild_spectra(strangeness: np.ndarray) -> np.ndarray:
     around = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
     middle = float(nanmedian(strange))
     with np.errstate(invalid="ignore"):
-        return (strange > WILD_SPECTRUM * middle) & (strange - around > ALONE * (strange - middle))
+        wild: np.ndarray = (strange > WILD_SPECTRUM * middle) & (
+            strange - around > ALONE * (strange - middle)
+        )
+        return wild
 
 
 def choose_maps(known: np.ndarray) -> np.ndarray:
@@ -348,11 +221,3 @@ def mend(values: np.ndarray, bad: np.ndarray, reach: float) -> tuple[np.ndarray,
     holes = np.where(bad, np.nan, values)
     filled = fill_gaps(holes, reach)
     return filled, ~np.isfinite(holes) & np.isfinite(filled)
-
-
-def _share(name: str, share: float, what: str) -> Step:
-    return Step(name, share, f"{100 * share:.2g} % of the values {what}.", notable=share > 0.001)
-
-
-def _some(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"

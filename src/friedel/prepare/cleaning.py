@@ -13,10 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
-from friedel._util.big_maps import IN_MEMORY, READ_AT_ONCE, allocate, parts, release, take
+from friedel._util.big_maps import allocate, fits, parts, read_parts, release, take
 from friedel._util.work import HERE, Work
 from friedel.prepare.background import level
-from friedel.prepare.bad_data import BadSearch, choose_maps, look_at_maps, mend
+from friedel.prepare.bad_data import choose_maps, mend
+from friedel.prepare.bad_search import BadSearch, look_at_maps
 from friedel.prepare.lockin_phase import INVERTED, is_negative
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
@@ -119,11 +120,11 @@ def _read(values: Maps, didv: bool) -> _Read:
     """Read the maps once, with what concerns all of them."""
     count, *rest = values.shape
     dtype = values.dtype if isinstance(values, np.ndarray) else np.float32
-    small = int(np.prod(values.shape)) * 8 <= IN_MEMORY
+    small = fits(values.shape)
     out = allocate((count, *rest), np.float64 if small else dtype)
     low, high = np.full(rest, np.inf), np.full(rest, -np.inf)
     negative = np.zeros(count)
-    for part in parts(out.shape, READ_AT_ONCE):
+    for part in read_parts(out.shape):
         piece = values[part]
         out[part] = np.where(np.isfinite(piece), piece, np.nan)
         np.minimum(low, piece.min(axis=0), out=low)

@@ -66,11 +66,11 @@ def flatten(
     Flattened
     """
     maps, steps = cleaned.maps, list(cleaned.steps)
-    known = None if k is None else k[np.isfinite(k) & (k > 0)]
+    known = np.zeros(0) if k is None else k[np.isfinite(k) & (k > 0)]
     high = np.zeros(len(maps), dtype=bool)
     ring = RingEvidence(float("nan"), float("nan"), 1.0)
     ground: np.ndarray | None = None
-    if k is not None and known is not None and len(known) and settings.background != "none":
+    if k is not None and len(known) and settings.background != "none":
         pixel = float(np.sqrt(pitch[0] * pitch[1]))
         found = _grounds(maps, np.pi / float(np.median(known)) / pixel, pixel, settings, work)
         maps, ground = found.maps, found.ground

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from friedel._util.big_maps import READ_AT_ONCE, parts
+from friedel._util.big_maps import read_parts
 from friedel.scoring.intervals import poisson
 from friedel.stack import Area, channel_names, crop, image_names, pixel_pitch
 
@@ -43,7 +43,7 @@ def covered_area(stack: xr.Dataset, area: Area | None = None, channel: str | Non
     acquired = np.zeros((part.sizes["y"], part.sizes["x"]), dtype=bool)
     if data.ndim == 2:
         acquired = np.isfinite(data.to_numpy())
-    for some in parts(data.shape, READ_AT_ONCE) if data.ndim == 3 else ():
+    for some in read_parts(data.shape) if data.ndim == 3 else ():
         acquired |= np.isfinite(data[some].to_numpy()).any(axis=0)
         if acquired.all():
             break

@@ -61,7 +61,8 @@ def course(voltages: int, rng: torch.Generator) -> torch.Tensor:
     else:
         values = torch.sin((1 + abs(slope)) * 1.5 * t + 3 * bend) + 0.3 * level
     values = values / values.square().mean().sqrt().clamp_min(0.3)
-    return values.view(-1, 1, 1) * (1 if coin(0.5, rng) else -1)
+    shape: torch.Tensor = values.view(-1, 1, 1) * (1 if coin(0.5, rng) else -1)
+    return shape
 
 
 def rough_field(size: tuple[int, int], width: float, rng: torch.Generator) -> torch.Tensor:

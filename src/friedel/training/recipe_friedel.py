@@ -115,7 +115,9 @@ class WaveRecipe:
 
     def make_network(self) -> WaveNet:
         """Return an untrained network."""
-        return WaveNet(self.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = WaveNet(self.network)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
 
     def batch(self, rng: torch.Generator, device: torch.device | str = "cpu") -> Batch:
         """Draw the next batch; the pool fills up on the way."""

@@ -14,7 +14,7 @@ from friedel.stack import Area
 from napari_friedel import functions, remembered, tuning
 from napari_friedel.docks.detect_form import DetectForm
 from napari_friedel.docks.detect_run import detection, searched
-from napari_friedel.jobs import Job, sentence
+from napari_friedel.jobs import Job
 from napari_friedel.layers import navigate, results, showing
 from napari_friedel.layers.adopt import adopt
 from napari_friedel.layers.areas import (
@@ -30,6 +30,7 @@ from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import JobBar, setting
 from napari_friedel.widgets.band_box import FIT, BandBox
 from napari_friedel.widgets.result_box import ResultBox
+from napari_friedel.words import sentence
 
 
 class DetectDock(DetectForm):

@@ -15,10 +15,11 @@ from friedel.errors import FriedelError
 from friedel.progress import Progress
 from friedel.scoring.areal_density import covered_area, density
 from napari_friedel import functions
-from napari_friedel.jobs import Job, sentence
+from napari_friedel.jobs import Job
 from napari_friedel.layers.stack_layers import add_layer, stack_layers
 from napari_friedel.widgets import Dock, JobBar, button, hint, side_by_side
 from napari_friedel.widgets.tabs import bring_up
+from napari_friedel.words import sentence
 
 #: Ends of the names of tables beside their stacks.
 POINTS = "-points.csv"

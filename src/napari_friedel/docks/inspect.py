@@ -188,7 +188,8 @@ class InspectDock(Dock):
             order = np.argsort(stack["bias"].to_numpy())
             rising = bool((np.diff(order) == 1).all())
             self._cache = {"key": key, "maps": maps if rising else maps[order]}
-        return self._cache["maps"]
+        rising_maps: np.ndarray = self._cache["maps"]
+        return rising_maps
 
     def _bias(self) -> np.ndarray:
         return np.asarray(known(self.stack.layer(), StackInfo).bias_mv, dtype=float)
@@ -221,7 +222,8 @@ class InspectDock(Dock):
         if self._cache.get("average_key") != key:
             mean, _ = spectra.defect_free_spectrum(maps, positions, self.exclude.value() / pixel)
             self._cache.update(average_key=key, average=mean)
-        return self._cache["average"]
+        average: np.ndarray = self._cache["average"]
+        return average
 
     def _draw_profile(self) -> None:
         stack, _ = self.current()

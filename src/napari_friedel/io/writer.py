@@ -10,7 +10,11 @@ from friedel.errors import StackError
 from napari_friedel.layers.info import KEY, ImpuritiesInfo, LayerInfo, MapInfo
 
 
-def write_points(path: str = "", data: Any = None, meta: dict[str, Any] | None = None) -> list[str]:
+def write_points(
+    path: str = "",
+    data: Any = None,  # noqa: ARG001 - napari passes it
+    meta: dict[str, Any] | None = None,
+) -> list[str]:
     """Write the impurities of a Points layer (those above the threshold, and those made by hand).
 
     Raises

@@ -170,7 +170,8 @@ def counted(layer: Any) -> np.ndarray:
     """Which points of the layer count as impurities, shape (n,)."""
     origin = layer.features["origin"].to_numpy()
     above = _above(layer.features["probability"], known(layer, ImpuritiesInfo).threshold)
-    return (above & (origin == "found")) | np.isin(origin, BY_HAND)
+    counts: np.ndarray = (above & (origin == "found")) | np.isin(origin, BY_HAND)
+    return counts
 
 
 def summary(layer: Any) -> Density:
@@ -180,7 +181,8 @@ def summary(layer: Any) -> Density:
 
 def impurity_positions(layer: Any) -> np.ndarray:
     """Positions (row, column) [px], shape (n, 2), of the impurities that count now."""
-    return np.asarray(layer.data, dtype=float)[counted(layer)]
+    positions: np.ndarray = np.asarray(layer.data, dtype=float)[counted(layer)]
+    return positions
 
 
 def table_of(layer: Any) -> pd.DataFrame:

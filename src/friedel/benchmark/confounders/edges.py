@@ -35,7 +35,7 @@ def _standing(layout: Layout, reflection: float, random: np.random.Generator) ->
     return maps.reshape(-1, *layout.shape)
 
 
-def _apart(layout: Layout, height: float, random: np.random.Generator) -> np.ndarray:
+def _apart(layout: Layout, _height: float, random: np.random.Generator) -> np.ndarray:
     """Two terraces whose waves do not know each other: half of the field belongs to other scatterers."""
     wall = layout.wall or draw_wall(layout.shape, 0.0, random)
     upper = wall.side(pixels(layout.shape)).reshape(layout.shape) > 0

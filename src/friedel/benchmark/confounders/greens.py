@@ -38,7 +38,8 @@ class Table:
         """H_order(kr), complex64; order ≥ 0."""
         values = hankel1(order, k * self._grid).astype(np.complex64)
         low = values[self._index]
-        return low + self._weight * (values[self._index + 1] - low)
+        between: np.ndarray = low + self._weight * (values[self._index + 1] - low)
+        return between
 
 
 def _solve(amplitude: np.ndarray, hankel: np.ndarray) -> np.ndarray:
@@ -204,4 +205,5 @@ def helical(pixels: np.ndarray, points: np.ndarray, k: np.ndarray, amplitude: np
 
 
 def _length(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return np.hypot(points[:, :1] - others[:, 0], points[:, 1:] - others[:, 1])
+    length: np.ndarray = np.hypot(points[:, :1] - others[:, 0], points[:, 1:] - others[:, 1])
+    return length

@@ -40,7 +40,8 @@ def _waves(shape: tuple[int, ...], period_px: float, angles: np.ndarray, phases:
 def _periodic(picture: Picture, period_nm: float, fold: int, random: np.random.Generator) -> np.ndarray:
     angles = random.uniform(0, np.pi) + np.arange(fold) * np.pi / fold
     phases = random.uniform(0, 2 * np.pi, fold)
-    return _waves(picture.maps.shape, period_nm / picture.pixel_nm, angles, phases).sum(0)
+    waves: np.ndarray = _waves(picture.maps.shape, period_nm / picture.pixel_nm, angles, phases).sum(0)
+    return waves
 
 
 def _lattice(picture: Picture, height: float, random: np.random.Generator) -> Picture:
