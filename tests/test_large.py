@@ -184,9 +184,7 @@ def test_a_large_netcdf_channel_is_read_in_parts(tmp_path, stack, monkeypatch):
     opened = friedel.open_stack(tmp_path / "a.nc")
     sizes = []
     read = h5py.Dataset.__getitem__
-    monkeypatch.setattr(
-        h5py.Dataset, "__getitem__", lambda self, key: sizes.append(key) or read(self, key)
-    )
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda self, key: sizes.append(key) or read(self, key))
     np.testing.assert_array_equal(opened[name][3:6, ::-2, 4], stack[name][3:6, ::-2, 4])
     assert [size[0] for size in sizes] == [slice(3, 6)]
     np.testing.assert_array_equal(opened[name], stack[name])

@@ -156,11 +156,12 @@ def adopt_here(viewer: Any) -> None:
     dock.safely(dock.adopt_points)()
 
 
+EITHER = "active_layer_type == 'image' or active_layer_type == 'points'"
 MENU: tuple[tuple[str, str, Callable[[Any], None], str], ...] = (
     ("detect_here", "Detect impurities here", detect_here, "active_layer_type == 'image'"),
-    ("compare_here", "Compare with the reference", compare_here, "active_layer_type == 'image'"),
+    ("compare_here", "Compare with the reference", compare_here, EITHER),
     ("waves_here", "Show the waves", waves_here, "active_layer_type == 'image'"),
-    ("fit_here", "Show the fitted waves and the residual", fit_here, "active_layer_type == 'image'"),
+    ("fit_here", "Show the fitted waves and the residual", fit_here, EITHER),
     ("python_here", "Copy detection as Python", python_here, "active_layer_type == 'image'"),
     ("adopt_here", "Adopt as impurities", adopt_here, "active_layer_type == 'points'"),
 )

@@ -16,9 +16,10 @@ import numpy as np
 from friedel._util.big_maps import allocate, fits, parts, read_parts, release, take
 from friedel._util.work import HERE, Work
 from friedel.prepare.background import level
-from friedel.prepare.bad_data import choose_maps, mend
+from friedel.prepare.bad_data import choose_maps, mend, repeated_in_maps
 from friedel.prepare.bad_search import BadSearch, look_at_maps
 from friedel.prepare.lockin_phase import INVERTED, is_negative
+from friedel.prepare.periodic import LARGEST, search_periodic, telling, waves_of
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
 
@@ -94,6 +95,8 @@ def clean(values: Maps, settings: PrepareSettings, *, didv: bool = True, work: W
     read, steps = _read(values, didv), []
     if read.negative:
         steps.append(INVERTED)
+    if settings.periodic:
+        steps += _subtract_periodic(read, settings)
     bad = None
     if settings.bad_data:
         search = BadSearch(read.values.shape)
@@ -140,6 +143,25 @@ def _read(values: Maps, didv: bool) -> _Read:
             out[part] *= -1
             release(out)
     return _Read(out, (low == high) & (count >= 3), inverted)
+
+
+def _subtract_periodic(read: _Read, settings: PrepareSettings) -> tuple[Step, ...]:
+    """Subtract a periodic structure in place; what is repeated stays as it is, to be found later."""
+    values, known = read.values, np.ones(read.values.shape[1:], dtype=bool)
+    same = allocate(values.shape, bool)
+    for part in parts(values.shape):
+        same[part] = (repeated_in_maps(values[part]) | read.dead) & settings.bad_data
+        known &= (np.isfinite(values[part]) & ~same[part]).all(axis=0)
+        release(values, same)
+    which = telling(len(values))
+    tell = values[which] if known.size <= LARGEST else values[:0]
+    found = search_periodic(np.where(same[which], np.nan, tell) if len(tell) else tell, known)
+    for part in parts(values.shape) if len(found.q) else ():
+        piece, kept = np.asarray(values[part], dtype=np.float64), same[part]
+        waves = waves_of(np.where(kept, np.nan, piece), known, found.q)
+        values[part] = np.where(kept, piece, piece - waves)
+        release(values, same)
+    return found.steps
 
 
 def _pieces(read: _Read, telling: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -82,6 +82,7 @@ class DetectDock(DetectForm):
         self.result.table.clicked.connect(
             self.safely(lambda: functions.open_table(self.viewer, self.result.layer))
         )
+        self.listener.on(remembered.EVENTS.restored, self._recalled)
         self.listener.on(tuning.EVENTS.models_changed, self._models_changed)
         self.listener.on(results.EVENTS.changed, self._result_changed)
         self.job.returned.connect(self._finished)
@@ -216,6 +217,10 @@ class DetectDock(DetectForm):
             self.fill_models(path or "friedel")
         remembered.keep("DetectDock", {"model": self.model.currentData()})
 
+    def _recalled(self, _group: str) -> None:
+        self.fill_models(remembered.values("DetectDock").get("model"))
+        self._option_changed("method")
+
     def _draw_grid(self, *_args: Any) -> None:
         layer = self.stack.layer()
         if kind_of(layer) != "stack":
@@ -275,7 +280,7 @@ class DetectDock(DetectForm):
         layer = self._running_on
         if layer not in self.viewer.layers:
             self.message.warn(
-                "The stack was removed while it was searched; there is nothing to show the result on."
+                "The stack was removed while it was searched: there is no place for the result."
             )
             return
         try:
@@ -286,6 +291,7 @@ class DetectDock(DetectForm):
         self.viewer.layers.selection.active = points
         if self.stack.layer() is layer:
             self._follow(points)
+            self.scroll_to(self.result)
         self.band.adopt(detections.provenance.get("dispersion"))
         shown = {check.sentence for check in detections.failed}  # in sight beside the number already
         warnings = [text for text in detections.provenance.get("warnings") or [] if text not in shown]

@@ -14,6 +14,7 @@ from superqt import QLabeledDoubleSlider
 from friedel.errors import FriedelError
 from napari_friedel.layers import edits, results
 from napari_friedel.layers.info import ImpuritiesInfo, known, update
+from napari_friedel.layers.saving import open_without_asking
 from napari_friedel.layers.style import BY_LOG_ODDS, BY_ORIGIN
 from napari_friedel.widgets import copying
 from napari_friedel.widgets.checks_box import ChecksBox
@@ -221,6 +222,7 @@ class ResultBox(QGroupBox):
         if self.layer is None:
             raise FriedelError("There is nothing to save yet: press “Detect” first.")
         write_points(results.table_of(self.layer), path)
+        open_without_asking(path)
 
 
 def _text() -> QLabel:
