@@ -20,7 +20,7 @@ READ_AT_ONCE = 32 << 20
 
 def fits(shape: tuple[int, ...], dtype: Any = np.float64) -> bool:
     """Whether an array is held in memory."""
-    return int(np.prod(shape)) * np.dtype(dtype).itemsize <= IN_MEMORY
+    return bool(int(np.prod(shape)) * np.dtype(dtype).itemsize <= IN_MEMORY)
 
 
 def read_parts(shape: tuple[int, ...]) -> Iterator[slice]:

@@ -198,7 +198,7 @@ class _Rings:
         values = np.where(np.isfinite(plane), plane, 0) * self.window
         power = (np.abs(fft.rfft2(values, s=self.shape)) ** 2).astype(np.float32).ravel()
         found = [np.median(power[self.order[low:high]]) for low, high in self.edges]
-        return np.log(np.array(found, dtype=np.float32) + np.finfo(np.float32).tiny)
+        return np.asarray(np.log(np.array(found, dtype=np.float32) + np.finfo(np.float32).tiny))
 
 
 def radial_profiles(

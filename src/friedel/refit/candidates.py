@@ -159,16 +159,12 @@ def iter_refit_candidates(
     Yields
     ------
     Progress
-
-    Returns
-    -------
-    RefittedCandidates
     """
     table, kind = detected.table, options.kind
     chosen, confident = _chosen(detected, field, options.select)
     seen = table.iloc[chosen]
-    given = _input(seen, confident, field, SCHEDULES[kind])
-    fitted = yield from iter_refit(given, SCHEDULES[kind], work)
+    schedule = SCHEDULES[kind]
+    fitted = yield from iter_refit(_input(seen, confident, field, schedule), schedule, work)
     start = seen[["row", "column"]].to_numpy(float)
     counts = int(confident.sum()), _dropped(fitted, confident, len(chosen))
     doubt = _reason_not_to_use(fitted, confident, len(chosen), kind)
@@ -224,8 +220,7 @@ def _dropped(fitted: Fitted, confident: np.ndarray, chosen: int) -> int:
 
 def _reason_not_to_use(fitted: Fitted, confident: np.ndarray, chosen: int, kind: str) -> str:
     """Why the fit is not used to revise positions and probabilities; empty if it is."""
-    count = int(confident.sum())
-    if count and not chosen:
+    if (count := int(confident.sum())) and not chosen:
         return (
             f"The {kind} refit was left out: {count} impurities are more than waves of this length can resolve in the "
             "field. Check the surface band, and whether the maps show a lattice or correlated noise."
@@ -260,7 +255,7 @@ def prior_sigma(table: pd.DataFrame, shape: tuple[int, ...], schedule: Schedule)
     Parameters
     ----------
     table : DataFrame
-        Candidates: row, column, probability and sigma_px, NaN where unknown.
+        Row, column, probability and sigma_px, NaN where unknown.
     shape : (int, int)
         Rows and columns of the maps.
     schedule : Schedule

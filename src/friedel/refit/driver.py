@@ -280,7 +280,7 @@ class _Owned:
 
     @cached_property
     def _reach(self) -> np.ndarray:
-        return self.size / 2 + SEARCH.residual_margin_px
+        return np.asarray(self.size / 2 + SEARCH.residual_margin_px)
 
     def own(self, number: int) -> np.ndarray:
         """Indices of a tile's own points."""
