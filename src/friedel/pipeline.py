@@ -17,13 +17,14 @@ import xarray as xr
 from friedel._util.malloc import keep_freed_memory
 from friedel._util.remarks import Remarks
 from friedel._util.torch_defaults import with_torch_defaults
+from friedel._util.work import Work
 from friedel.assembly import assemble
 from friedel.detections import Detections
 from friedel.physics.dispersion import Dispersion, as_settings, resolve
 from friedel.prepare.stage import prepare
 from friedel.progress import Progress, drain, share
 from friedel.settings import DetectSettings, PrepareSettings
-from friedel.settings.detection import Method, Refit, Tiles
+from friedel.settings.detection import Method, Refit, Tiles, devices_of
 from friedel.stack import Area, crop, validate
 from friedel.stages import (
     Finder,
@@ -35,6 +36,8 @@ from friedel.stages import (
 )
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from friedel.models.registry import Model
 
 __all__ = [
@@ -63,6 +66,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     refit: Refit | None = None,
     prepare: PrepareSettings | bool = True,
     demote_lines: bool = True,
+    executor: Executor | None = None,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities; a generator that can be stopped between any two steps.
 
@@ -86,7 +90,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     threshold : float, optional
         Probability from which on a candidate is an impurity; the model's own, or 0.95 for the classical methods.
     device : str
-        ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
+        ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``; of several, as for `friedel.detect_many`, the first.
     refit : {"none", "quick", "full"}, optional
         Whether what was found is fitted once more, all together, by waves that scatter many times
         (`friedel.refit.candidates`). With a network the fit also revises probabilities: candidates below the threshold
@@ -100,6 +104,9 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         defaults, False for the maps as recorded.
     demote_lines : bool
         Whether points on a line, as of a step edge, are listed with the probability that chance leaves to them.
+    executor : concurrent.futures.Executor, optional
+        Where maps and tiles are computed: a process pool, or ``dask.distributed.Client(...).get_executor()``; in this
+        process if None. The result is the same.
 
     Yields
     ------
@@ -127,7 +134,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         threshold=threshold, device=_device_text(device), refit=refit, area=area, channel=channel,
         prepare=_prepare_settings(prepare), demote_lines=demote_lines,
     )  # fmt: skip
-    return iter_detect_with(stack, settings, dispersion=dispersion, model=model)
+    return iter_detect_with(stack, settings, dispersion=dispersion, model=model, executor=executor)
 
 
 @with_torch_defaults
@@ -137,6 +144,7 @@ def iter_detect_with(
     *,
     dispersion: Dispersion | str | None = None,
     model: str | PathLike[str] | Model | None = None,
+    executor: Executor | None = None,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities as `iter_detect` does, with all settings in one object.
 
@@ -148,6 +156,8 @@ def iter_detect_with(
         Instead of the settings' band.
     model : str, path or Model, optional
         Instead of the settings' model.
+    executor : concurrent.futures.Executor, optional
+        Where maps and tiles are computed; in this process if None.
 
     Yields
     ------
@@ -164,17 +174,19 @@ def iter_detect_with(
     remarks = Remarks()
     keep_freed_memory()
     yield Progress(0.0, "reading")
-    finder = _finder(settings, model)
+    finder, work = _finder(settings, model), Work(executor)
     yield Progress(0.02, "sampling")
-    prepared = prepare(crop(stack, area), settings.channel, band, finder.sampling, settings.prepare, remarks)
+    prepared = prepare(
+        crop(stack, area), settings.channel, band, finder.sampling, settings.prepare, remarks, work
+    )
     yield Progress(0.1, "detecting impurities")
 
     last = {"none": 0.95, "full": 0.3}.get(settings.refit or "quick", 0.6)
-    found = yield from share(find_candidates(prepared, finder), 0.1, last)
+    found = yield from share(find_candidates(prepared, finder, work), 0.1, last)
     if settings.threshold is not None:
         found = replace(found, threshold=settings.threshold)
     kind = settings.refit or default_refit(prepared, found)
-    fitted = yield from share(refit_candidates(prepared, found, kind, remarks), last, 0.99)
+    fitted = yield from share(refit_candidates(prepared, found, kind, remarks, work), last, 0.99)
     if found.calibrated and prepared.band.origin == "assumed":
         fitted = replace(fitted, candidates=without_probability(fitted.candidates))
     elif found.calibrated and shows_no_waves(prepared, fitted):
@@ -193,7 +205,7 @@ def _finder(settings: DetectSettings, model: str | PathLike[str] | Model | None)
         return Finder(settings.method)
     from friedel.models.registry import load_model
 
-    network = load_model(settings.model if model is None else model, settings.device)
+    network = load_model(settings.model if model is None else model, devices_of(settings.device)[0])
     return Finder(settings.method, network, settings.tiles)
 
 
@@ -211,6 +223,7 @@ def detect(  # noqa: PLR0913 - those of iter_detect
     refit: Refit | None = None,
     prepare: PrepareSettings | bool = True,
     demote_lines: bool = True,
+    executor: Executor | None = None,
 ) -> Detections:
     """Find impurities; takes what `iter_detect` takes and gives what it returns.
 
@@ -224,7 +237,7 @@ def detect(  # noqa: PLR0913 - those of iter_detect
         iter_detect(
             stack, channel=channel, dispersion=dispersion, model=model, method=method, area=area, tiles=tiles,
             threshold=threshold, device=device, refit=refit, prepare=prepare,
-            demote_lines=demote_lines,
+            demote_lines=demote_lines, executor=executor,
         )
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from friedel._util.remarks import Remarks
+from friedel._util.work import HERE, Work
 from friedel.candidates.result import Candidates
 from friedel.classical import detect as classical
 from friedel.prepare.prepared import Prepared
@@ -52,13 +53,17 @@ class Finder:
         return Sampling(self.model.k_range, self.model.k_mean)
 
 
-def find_candidates(prepared: Prepared, finder: Finder) -> Generator[Progress, None, Candidates]:
+def find_candidates(
+    prepared: Prepared, finder: Finder, work: Work = HERE
+) -> Generator[Progress, None, Candidates]:
     """Find positions that may be impurities.
 
     Parameters
     ----------
     prepared : Prepared
     finder : Finder
+    work : Work
+        Where the network's tiles are computed.
 
     Yields
     ------
@@ -68,9 +73,9 @@ def find_candidates(prepared: Prepared, finder: Finder) -> Generator[Progress, N
     if finder.model is not None:
         from friedel.candidates.network import iter_network
 
-        return (yield from iter_network(*arguments, finder.model, finder.tiles))
-    work = classical.iter_matched_field if finder.method == "matched-field" else classical.iter_omp
-    return (yield from work(*arguments))
+        return (yield from iter_network(*arguments, finder.model, finder.tiles, work))
+    search = classical.iter_matched_field if finder.method == "matched-field" else classical.iter_omp
+    return (yield from search(*arguments))
 
 
 def _revises(prepared: Prepared, found: Candidates) -> bool:
@@ -85,7 +90,7 @@ def default_refit(prepared: Prepared, found: Candidates) -> Refit:
 
 
 def refit_candidates(
-    prepared: Prepared, found: Candidates, kind: Refit, remarks: Remarks
+    prepared: Prepared, found: Candidates, kind: Refit, remarks: Remarks, work: Work = HERE
 ) -> Generator[Progress, None, FittedCandidates]:
     """Fit the candidates by multiple scattering.
 
@@ -96,6 +101,8 @@ def refit_candidates(
     kind : {"none", "quick", "full"}
     remarks : Remarks
         Takes what the user should know.
+    work : Work
+        Where the tiles are fitted.
 
     Yields
     ------
@@ -117,6 +124,7 @@ def refit_candidates(
         found,
         RefitMaps(prepared.maps, k, prepared.fit_mask, scaling.pixel_nm),
         RefitOptions(kind, _revises(prepared, found)),
+        work,
     )
     for text in result.remarks:
         remarks.add(text)
