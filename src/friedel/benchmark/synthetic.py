@@ -191,6 +191,8 @@ def _scatterers(setting: Setting, random: np.random.Generator) -> Scatterers:
         count[inside] += 1
     n = len(places)
     position = np.array(places).reshape(n, 2)
+    if setting.scatterers != "usual":
+        return _special(setting.scatterers, position, random)
     if not setting.unlike:
         return Scatterers(position, np.full(n, 1.9), np.full(n, -0.5), np.full(n, 0.8))
     delta, elasticity = np.zeros(n), np.zeros(n)
@@ -200,6 +202,19 @@ def _scatterers(setting: Setting, random: np.random.Generator) -> Scatterers:
             if abs(elasticity[i] * np.exp(2j * delta[i]) - 1) / 2 >= 1 / 3:
                 break
     return Scatterers(position, delta, random.uniform(-1, 1, n), elasticity)
+
+
+def _special(kind: str, position: np.ndarray, random: np.random.Generator) -> Scatterers:
+    """Weak, unitary or absorbing scatterers (`Setting.scatterers`)."""
+    n = len(position)
+    slope, elasticity = random.uniform(-1, 1, n), np.ones(n)
+    if kind == "born":
+        delta = random.uniform(0.15, 0.3, n) * random.choice([-1, 1], n)
+    elif kind == "unitary":
+        delta = np.pi / 2 + random.uniform(-0.15, 0.15, n)
+    else:
+        delta, elasticity = random.uniform(0, np.pi, n), random.uniform(0, 0.2, n)
+    return Scatterers(position, delta, slope, elasticity)
 
 
 def _ripple(setting: Setting, energy_mev: float, random: np.random.Generator) -> Ripple | None:

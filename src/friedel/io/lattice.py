@@ -45,7 +45,7 @@ class Lattice:
     cells: list[tuple[int, int]]
 
 
-def fit(points: np.ndarray, where: str) -> Lattice:
+def fit(points: np.ndarray, where: str, angle_deg: float | None = None) -> Lattice:
     """Find the grid that points form, in whatever order they were recorded.
 
     Parameters
@@ -54,6 +54,8 @@ def fit(points: np.ndarray, where: str) -> Lattice:
         x, y [nm]; cell (0, 0) is the corner nearest to the first of them.
     where : str
         For messages.
+    angle_deg : float, optional
+        Turn of the fast axis (positive = clockwise), if something says it; tried first.
 
     Raises
     ------
@@ -67,7 +69,8 @@ def fit(points: np.ndarray, where: str) -> Lattice:
     spacing = float(np.median(distance[:, 1]))
     if not distance[:, 1].min() > 1e-3 * spacing:
         raise StackError(f"{where}: two spectra were taken at the same point.")
-    for fast in _directions(points, points[neighbour[:, 1]] - points):
+    told = [] if angle_deg is None else [np.array([np.cos(angle := -np.deg2rad(angle_deg)), np.sin(angle)])]
+    for fast in [*told, *_directions(points, points[neighbour[:, 1]] - points)]:
         found = _along(points, fast, spacing)
         if found is not None:
             return found

@@ -44,7 +44,7 @@ class BadData:
     steps: tuple[Step, ...]
 
 
-def find_bad(values: np.ndarray, level: np.ndarray) -> BadData:
+def find_bad(values: np.ndarray, level: np.ndarray, same: np.ndarray | None = None) -> BadData:
     """Find bad values.
 
     Parameters
@@ -53,6 +53,8 @@ def find_bad(values: np.ndarray, level: np.ndarray) -> BadData:
         As recorded, NaN where not acquired.
     level : array, shape (bias, rows, columns)
         The same without plane and line offsets, NaN where `repeated` values are.
+    same : array of bool, shape (bias, rows, columns), optional
+        Those `repeated` values of the maps as recorded; of `values` if None.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def find_bad(values: np.ndarray, level: np.ndarray) -> BadData:
         `repeated` values included.
     """
     steps = []
-    same = repeated(values)
+    same = repeated(values) if same is None else same
     if same.any():
         steps.append(_share("constant", same, "hold one and the same number, as if filled or saturated"))
     level = np.where(same, np.nan, level)

@@ -12,6 +12,7 @@ from friedel.prepare.bad_data import choose_maps, find_bad, mend, repeated
 from friedel.prepare.extended import find_extended, report
 from friedel.prepare.flattened import Flattened
 from friedel.prepare.lockin_phase import upright
+from friedel.prepare.periodic import find_periodic
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
@@ -76,9 +77,13 @@ def clean(values: np.ndarray, settings: PrepareSettings, *, didv: bool = True) -
         values, turned = upright(values)
         steps += turned
     plane, rows = settings.background != "none", settings.row_offsets
+    same = repeated(values) if settings.bad_data else np.zeros(values.shape, dtype=bool)
+    if settings.periodic:
+        pattern = find_periodic(np.where(same, np.nan, values))
+        values = np.where(same, values, values - pattern.waves)
+        steps += pattern.steps
     if settings.bad_data:
-        same = repeated(values)
-        found = find_bad(values, level(np.where(same, np.nan, values)))
+        found = find_bad(values, level(np.where(same, np.nan, values)), same)
         bad |= found.bad
         steps += found.steps
     lost = float(bad.mean())

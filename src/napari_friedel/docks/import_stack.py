@@ -32,6 +32,7 @@ from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, StackInfo, kind_of, known, update
 from napari_friedel.layers.plain import parse_bias, plain_array, plain_stack
 from napari_friedel.layers.stack_layers import add_layer, stack_layer, stack_layers, stack_of
+from napari_friedel.layers.versions import fit_to_view
 from napari_friedel.layers.viewing import stack_index
 
 
@@ -207,7 +208,7 @@ class ImportDock(ImportForm):
         self.viewer.layers.selection.active = made
         self.back.setVisible(True)
         self.viewer.dims.set_point(self.viewer.dims.ndim - 3, float(known(made, StackInfo).bias_mv[0]))
-        (getattr(self.viewer, "fit_to_view", None) or self.viewer.reset_view)()
+        fit_to_view(self.viewer)
         self.message.info(f"Made {made.name!r}.")
 
     def bring_back(self) -> None:

@@ -14,6 +14,8 @@ from friedel.errors import FriedelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
 from friedel.stack import didv, pixel_pitch
 from napari_friedel import recipes
+from napari_friedel.docks.inspect_fit import draw_phase, phase_plot
+from napari_friedel.docks.inspect_form import is_even
 from napari_friedel.layers import results
 from napari_friedel.layers.areas import world_to_pixel
 from napari_friedel.layers.info import StackInfo, kind_of, known
@@ -64,11 +66,13 @@ class InspectDock(Dock):
         self.fourier = Plot("q_x (nm⁻¹)", "q_y (nm⁻¹)", viewer=self.viewer, height=260)
         self.fourier.square()
         self.dispersion = Plot("q (nm⁻¹)", "bias (mV)", viewer=self.viewer, height=260)
+        self.phase = phase_plot(self.viewer)
         for title, plot in (
             ("Spectrum", self.spectrum),
             ("Profile", self.profile),
             ("FFT", self.fourier),
             ("E–q", self.dispersion),
+            ("δ(E)", self.phase),
         ):
             self.tabs.addTab(plot, title)
         self.form.addWidget(self.tabs)
@@ -95,8 +99,6 @@ class InspectDock(Dock):
         self.tabs.currentChanged.connect(self._later)
         self.band.changed.connect(self._later)
         self.band.problem.connect(self.message.error)
-
-    # --- what is shown -----------------------------------------------------------------------------------------
 
     def current(self) -> tuple[Any, str]:
         """The chosen stack and channel."""
@@ -161,19 +163,27 @@ class InspectDock(Dock):
         self._cursor = (row, column)
         self.redraw()
 
-    def selected(self) -> tuple[float, float] | None:
-        """The selected impurity (row, column) [px], or None."""
+    def _index(self) -> int | None:
         points = self._points
         if points is None or points not in self.viewer.layers or not len(points.selected_data):
             return None
-        row, column = np.asarray(points.data, dtype=float)[max(points.selected_data)]
+        return int(max(points.selected_data))
+
+    def selected(self) -> tuple[float, float] | None:
+        """The selected impurity (row, column) [px], or None."""
+        index = self._index()
+        if index is None:
+            return None
+        row, column = np.asarray(self._points.data, dtype=float)[index]
         return float(row), float(column)
+
+    def _draw_phase(self) -> None:
+        bias = float(self._bias()[self._bias_index()])
+        self.where.setText(draw_phase(self.phase, self._points, self._index(), bias))
 
     def _later(self, *_: Any) -> None:
         if self.isVisible() and not self._timer.isActive():
             self._timer.start()
-
-    # --- drawing --------------------------------------------------------------------------------------------------
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Catch up with what changed while the dock was hidden."""
@@ -187,8 +197,14 @@ class InspectDock(Dock):
         """Draw the tab that is shown."""
         if self.stack.layer() is None:
             return
-        draw = (self._draw_spectrum, self._draw_profile, self._draw_fourier, self._draw_dispersion)
-        draw[self.tabs.currentIndex()]()
+        draws = (
+            self._draw_spectrum,
+            self._draw_profile,
+            self._draw_fourier,
+            self._draw_dispersion,
+            self._draw_phase,
+        )
+        draws[self.tabs.currentIndex()]()
 
     def _maps(self) -> np.ndarray:
         """The channel's maps with rising bias, kept between redraws."""
@@ -286,7 +302,7 @@ class InspectDock(Dock):
         half = (bias[-1] - bias[0]) / max(2 * (len(bias) - 1), 1) or 1.0
         # Uneven voltages are drawn on an even axis by their nearest neighbour.
         even = np.linspace(
-            bias[0], bias[-1], max(len(bias), 2 if len(bias) > 1 else 1) * (1 if _even(bias) else 4)
+            bias[0], bias[-1], max(len(bias), 2 if len(bias) > 1 else 1) * (1 if is_even(bias) else 4)
         )
         nearest = np.abs(even[:, None] - bias[None]).argmin(axis=1)
         self.dispersion.picture(modulus[nearest], (*edges(q), bias[0] - half, bias[-1] + half))
@@ -294,7 +310,3 @@ class InspectDock(Dock):
         k = 2 * band.k(bias) if band is not None else np.full(len(bias), np.nan)
         self.dispersion.curve("2k", k, bias, COLOURS["ring"], dashed=True, width=2.5)
         self.where.setText("Ring radius against energy; dashed: q = 2k of the band below")
-
-
-def _even(bias: np.ndarray) -> bool:
-    return len(bias) < 3 or bool(np.allclose(np.diff(bias), bias[1] - bias[0], rtol=1e-3))

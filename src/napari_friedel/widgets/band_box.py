@@ -289,5 +289,7 @@ def _number(name: str, value: float, decimals: int, step: float) -> QDoubleSpinB
     spin.setValue(value)
     spin.setToolTip(known.help)
     spin.setKeyboardTracking(False)
-    spin.setMinimumWidth(90)  # the widest number it could hold would widen the dock
+    # The widest number it could hold would widen the dock, and buttons beside it would cut the one it holds.
+    spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    spin.setMinimumWidth(90)
     return spin

@@ -117,6 +117,15 @@ class Dock(QWidget):
         """Shrink below the form's height: it scrolls."""
         return QSize(320, 120)
 
+    def scroll_to(self, widget: QWidget) -> None:
+        """Scroll the form until `widget` stands at its top, or as near as the form's end allows."""
+        bar = self._scroll.verticalScrollBar()
+        if bar is not None:
+            # What appeared just now has its place after the layout has run.
+            QTimer.singleShot(
+                0, lambda: bar.setValue(widget.mapTo(self.content, widget.rect().topLeft()).y())
+            )
+
     def pin(self, widget: QWidget) -> None:
         """Keep a widget below the form, in sight however far the form is scrolled."""
         outer = self.layout()
@@ -129,7 +138,7 @@ class Dock(QWidget):
         rows = QFormLayout(box)
         rows.setContentsMargins(6, 6, 6, 6)
         rows.setVerticalSpacing(4)
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.form.addWidget(box)
         return rows
 

@@ -15,6 +15,7 @@ from friedel.errors import FriedelError
 from napari_friedel import recipes
 from napari_friedel.layers import edits, results
 from napari_friedel.layers.info import ImpuritiesInfo, known, update
+from napari_friedel.layers.saving import open_without_asking
 from napari_friedel.layers.style import BY_LOG_ODDS, BY_ORIGIN
 from napari_friedel.widgets import copying
 from napari_friedel.widgets.checks_box import ChecksBox
@@ -229,6 +230,7 @@ class ResultBox(QGroupBox):
         if self.layer is None:
             raise FriedelError("There is nothing to save yet: press “Detect” first.")
         write_points(results.table_of(self.layer), path)
+        open_without_asking(path)
 
 
 def _text() -> QLabel:

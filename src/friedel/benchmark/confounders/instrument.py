@@ -137,10 +137,10 @@ def _saturated(picture: Picture, share: float, _random: np.random.Generator) -> 
 
 
 def _zeros(picture: Picture, share: float, _random: np.random.Generator) -> Picture:
-    """The last lines were never scanned and are zeros."""
-    maps = picture.maps.copy()
-    maps[:, round((1 - share) * maps.shape[1]) :] = 0
-    return replace(picture, maps=maps)
+    """The last lines were never scanned and are zeros; the truth ends with the last line that was."""
+    maps, scanned = picture.maps.copy(), round((1 - share) * picture.maps.shape[1])
+    maps[:, scanned:] = 0
+    return replace(picture, maps=maps, scanned=scanned)
 
 
 def _onset(told: Told, shift_mev: float, random: np.random.Generator) -> Told:

@@ -97,7 +97,7 @@ def subsample(data: FitData, state: FitState, maps: np.ndarray, pixels: np.ndarr
     subset = Subset(np.asarray(maps), np.ones(len(data.pixels), bool) if pixels is None else pixels)
     if subset.same_as(state.subset):
         return
-    state.subset, state.curvature = subset, None
+    state.subset, state.curvature, state.binning_correction = subset, None, None
     select(data, state)
     state.used = np.flatnonzero(state.outside & subset.pixels)
     if state.scatterers.coefficients.any():
@@ -190,7 +190,7 @@ def add_scatterers(state: FitState, places: np.ndarray) -> None:
     """Add scatterers at `places`, (n, 2) [px], that were not among the given points."""
     if not len(places):
         return
-    state.curvature = None
+    state.curvature = state.binning_correction = None
     state.scatterers = state.scatterers.extended(places)
     state.prior = state.prior.extended(len(places))
 
@@ -199,7 +199,7 @@ def remove_scatterers(data: FitData, state: FitState, which: np.ndarray) -> None
     """Take scatterers out of the model, by index."""
     if not len(which):
         return
-    state.curvature = None
+    state.curvature = state.binning_correction = None
     state.scatterers = state.scatterers.without(which)
     state.prior = state.prior.without(which)
     evaluate(data, state)
