@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,10 @@ def source_of(stack: xr.Dataset | None) -> str:
     Raises
     ------
     FriedelError
-        If it was made in this session and lies in no file.
+        If it was made in this session, or its file is gone.
     """
     source = "" if stack is None else str(stack.attrs.get("source", ""))
-    if not source:
+    if not source or not Path(source).exists():
         raise FriedelError("This stack lies in no file: save it first, then a command can name it.")
     return source
 

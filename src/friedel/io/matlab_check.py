@@ -14,7 +14,7 @@ _HEADER = 128
 
 
 def check_parts(path: Path) -> None:
-    """Look at every variable; the compressed ones are unfolded in pieces and thrown away.
+    """Check every variable; the compressed ones are unfolded in pieces and thrown away.
 
     Raises
     ------

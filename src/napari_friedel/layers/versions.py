@@ -69,7 +69,7 @@ def scale_bar(viewer: Any) -> Any:
 
 
 def camera(viewer: Any) -> Any:
-    """Camera that looks at the layers."""
+    """Camera that shows the layers."""
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
 
 
