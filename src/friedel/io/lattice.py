@@ -194,14 +194,17 @@ def _complete(
     down: np.ndarray | None, right: np.ndarray | None, missing: tuple[float, float] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Steps of a row and of a column; the one that is not known stands at a right angle, rows upwards."""
-    if right is None:
-        assert down is not None
+    if down is not None and right is not None:
+        return down, right
+    if down is not None:
         length = float(np.hypot(*down))
-        right = np.array([down[1], -down[0]]) * ((missing[1] if missing else length) / max(length, 1e-300))
-    elif down is None:
+        across = np.array([down[1], -down[0]])
+        return down, across * ((missing[1] if missing else length) / max(length, 1e-300))
+    if right is not None:
         length = float(np.hypot(*right))
-        down = np.array([-right[1], right[0]]) * ((missing[0] if missing else length) / max(length, 1e-300))
-    return down, right
+        across = np.array([-right[1], right[0]])
+        return across * ((missing[0] if missing else length) / max(length, 1e-300)), right
+    raise ValueError("a lattice needs a step along a row or along a column")
 
 
 def scattered(points: np.ndarray, pixel_nm: tuple[float, float], where: str) -> Lattice:

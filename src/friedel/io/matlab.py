@@ -15,6 +15,7 @@ from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
 from friedel.io.axes import AxesMissing
 from friedel.io.limits import check_unpacked
+from friedel.io.matlab_check import check_parts
 
 #: deflate cannot pack more than about 1032 bytes into one.
 _MOST_PACKED = 1100
@@ -34,11 +35,12 @@ def read(
 
             return matlab_struct.stack_of_structs(structs, path, bias=bias, pixel_nm=pixel_nm)
     else:
-        found = _old(path, dataset)
-    if isinstance(found, list):
-        from friedel.io import matlab_struct
+        old = _old(path, dataset)
+        if isinstance(old, list):
+            from friedel.io import matlab_struct
 
-        return matlab_struct.read(path, found, bias=bias, pixel_nm=pixel_nm, dataset=dataset)
+            return matlab_struct.read(path, old, bias=bias, pixel_nm=pixel_nm, dataset=dataset)
+        found = old
     name, array = found
     if axes is None and array.ndim == 3:
         shape = "×".join(map(str, array.shape))
@@ -57,6 +59,7 @@ def read(
 def _old(path: Path, dataset: str | None) -> tuple[str, np.ndarray] | list[str]:
     from scipy import io
 
+    check_parts(path)
     size = path.stat().st_size
     shapes = {}
     structs = []

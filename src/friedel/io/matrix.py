@@ -113,7 +113,7 @@ def _of(data: MtrxData, key: str, default: float = 0.0) -> float:
     return float(value)
 
 
-def frame_of(data: MtrxData, path: Path) -> dict[str, Any]:
+def frame_of(data: MtrxData) -> dict[str, Any]:
     """Attributes of a stack: instrument, centre, angle, header."""
     return {
         "instrument": "Omicron Matrix",
@@ -166,7 +166,7 @@ def _image(files: dict[Path, Guarded], path: Path) -> xr.Dataset:
         images={name: values for name, values in heights.items() if name not in planes},
         acquired=int(known.sum()),
         expected=rows * columns,
-        **frame_of(first, path),
+        **frame_of(first),
     )
 
 
@@ -200,5 +200,5 @@ def _volume(files: dict[Path, Guarded], path: Path) -> xr.Dataset:
         sweep="bias" if is_bias else f"{first.z_data_name_and_unit[0]} ({unit})",
         acquired=int(known.sum()),
         expected=rows * columns,
-        **frame_of(first, path),
+        **frame_of(first),
     )

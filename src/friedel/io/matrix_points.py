@@ -85,7 +85,7 @@ def load(path: Path) -> Curve:
         place = [float(v) for v in getattr(curve, "referenced_by", {}).get("Location (m)", place)]
     if not values or len(axis) < 2:
         raise StackError(f"{path}: the curve holds no points.")
-    header = frame_of(data, path)["header"]
+    header = frame_of(data)["header"]
     unit = str(data.channel_name_and_unit[1])
     known = np.isfinite(place).all() and bool(np.any(place))  # (0, 0) is what stands where nothing was noted
     position = (place[0] * 1e9, place[1] * 1e9) if known else (np.nan, np.nan)

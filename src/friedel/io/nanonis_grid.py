@@ -27,7 +27,7 @@ from friedel.stack import make_stack
 _END = b":HEADER_END:"
 
 
-def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
+def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:  # noqa: ARG001 - as every adapter
     """Open a `.3ds` file; see `friedel.io.open_stack`."""
     raw, after = text.read_head(path, _END)
     header = text.parse_grid(text.decode(raw))
@@ -41,7 +41,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     names, units = _names(channels)
     parts = Parts(parameters, points, tuple(names))
     fixed = _parameter_names(header, parameters, path)
-    records = _records(path, raw, after, parts.length, (height, width))
+    records = _records(path, after, parts.length, (height, width))
     taken, table = _checked(records, fixed, path)
     _check_rest(records, width * height, [name.lower() for name in fixed[:2]] == ["sweep start", "sweep end"])
     limits = _limits(table[taken], fixed)
@@ -194,7 +194,7 @@ def _check_size(header: dict[str, str], points: int, channels: int, path: Path) 
         )
 
 
-def _records(path: Path, raw: bytes, after: int, length: int, shape: tuple[int, int]) -> Records:
+def _records(path: Path, after: int, length: int, shape: tuple[int, int]) -> Records:
     with path.open("rb") as file:
         file.seek(after)
         ending = file.read(2)
