@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from friedel.errors import StackError
-from friedel.io import AxesMissing, matrix, open_stack
+from friedel.io import AxesMissing, matrix_library, open_stack
 from friedel.stack import pixel_pitch, tip_position
 
 AXIS = np.linspace(-0.1, 0.1, 5)
@@ -57,7 +57,7 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore
                 files[path.name] = curve
         return tmp_path / "day--1_1.Aux2(V)_mtrx"
 
-    monkeypatch.setattr(matrix, "open_result", opened)
+    monkeypatch.setattr(matrix_library, "open_result", opened)
     return make
 
 

@@ -27,6 +27,7 @@ def read(
     """Open a `.mat` file; see `friedel.io.open_stack`."""
     with path.open("rb") as file:
         head = file.read(128)
+    found: tuple[str, np.ndarray] | list[str]
     if b"MATLAB 7.3" in head or b"HDF5" in head:
         found, structs = _new(path, dataset)
         if structs:

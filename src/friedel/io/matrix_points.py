@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
+from friedel.io import matrix_library
 from friedel.io.point_spectra import PointSpectra, stack_of_points
 
 _MOST = 1 << 14
@@ -67,9 +68,7 @@ def read(path: Path, base: str, channel: str, pixel_nm: Any, bias: Any) -> xr.Da
 
 def load(path: Path) -> Curve:
     """Read one curve."""
-    from friedel.io.matrix import frame_of, open_result
-
-    data = open_result(path)
+    data = matrix_library.open_result(path)
     values: dict[str, np.ndarray] = {}
     axis = np.asarray(data.scan[0], dtype=float)
     place, sweep = [np.nan, np.nan], ["", ""]
@@ -85,7 +84,7 @@ def load(path: Path) -> Curve:
         place = [float(v) for v in getattr(curve, "referenced_by", {}).get("Location (m)", place)]
     if not values or len(axis) < 2:
         raise StackError(f"{path}: the curve holds no points.")
-    header = frame_of(data)["header"]
+    header = matrix_library.frame_of(data)["header"]
     unit = str(data.channel_name_and_unit[1])
     known = np.isfinite(place).all() and bool(np.any(place))  # (0, 0) is what stands where nothing was noted
     position = (place[0] * 1e9, place[1] * 1e9) if known else (np.nan, np.nan)
@@ -93,9 +92,9 @@ def load(path: Path) -> Curve:
 
 
 def _siblings(path: Path, base: str, channel: str) -> list[Path]:
-    from friedel.io.matrix import escaped
-
-    found = sorted(path.parent.glob(f"{escaped(base)}--*.{escaped(channel)}_mtrx"))
+    found = sorted(
+        path.parent.glob(f"{matrix_library.escaped(base)}--*.{matrix_library.escaped(channel)}_mtrx")
+    )
     if len(found) > _MOST:
         raise StackError(
             f"{path}: the folder holds {len(found)} curves of this experiment, too many for points."
