@@ -11,7 +11,11 @@ from napari_friedel.layers import saving
 from napari_friedel.layers.info import KEY, ImpuritiesInfo, LayerInfo, MapInfo
 
 
-def write_points(path: str = "", data: Any = None, meta: dict[str, Any] | None = None) -> list[str]:
+def write_points(
+    path: str = "",
+    data: Any = None,  # noqa: ARG001 - napari passes it
+    meta: dict[str, Any] | None = None,
+) -> list[str]:
     """Write the impurities of a Points layer (those above the threshold, and those made by hand).
 
     Raises

@@ -11,7 +11,6 @@ from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFormLayout, QFrame, QGroupBox, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from friedel.errors import FriedelError
-from napari_friedel.jobs import sentence
 from napari_friedel.layers.viewing import attach, unwrapped
 from napari_friedel.widgets.calm import finish
 from napari_friedel.widgets.layer_box import LayerBox
@@ -19,6 +18,7 @@ from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.shared import shared
 from napari_friedel.widgets.small import what_is_this
 from napari_friedel.widgets.tabs import tab_together
+from napari_friedel.words import sentence
 
 
 class Dock(QWidget):
