@@ -144,6 +144,10 @@ class Tour:
         self.wait(500)
         kinds = [layer.name.split(" · ")[-1] for layer in self.viewer.layers]
         self.check(len(self.viewer.layers) == 4, f"one sample, not {kinds}")
+        from napari._qt.dialogs.qt_notification import NapariQtNotification
+
+        for toast in self.window.findChildren(NapariQtNotification):
+            self.click(toast.close_button)
         self.viewer.dims.set_point(0, -60.0)
         self.viewer.fit_to_view()
         self.picture("sample")
@@ -316,7 +320,7 @@ def film(frames: list[Path], path: Path, width: int = 960) -> None:
             pictures.append(picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
     for quality in (80, 65, 50, 35):
         pictures[0].save(
-            path, save_all=True, append_images=pictures[1:], duration=1600, loop=0, quality=quality, method=6
+            path, save_all=True, append_images=pictures[1:], duration=1600, loop=0, quality=quality, method=4
         )
         if path.stat().st_size <= 3_000_000:
             break
