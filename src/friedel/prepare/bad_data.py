@@ -1,6 +1,6 @@
 """Data that tell nothing of the sample: not recorded, constant, saturated, wild.
 
-A value is judged by three comparisons that a tilt, a line's offset and a gain do not change: with the other values of
+A value is tested by three comparisons that a tilt, a line's offset and a gain do not change: with the other values of
 its map (repeated exactly), with the lines above and below (wild pixels, glitches along the fast axis, noisy lines), and
 with the other voltages of its spectrum.
 """
@@ -132,7 +132,8 @@ def noisy_lines(level: np.ndarray) -> np.ndarray:
     # Waves and cores make some lines rougher than others.
     width = spread(rough, axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
-        return (rough > NOISY_LINE * usual) & (rough > usual + 8 * width)
+        noisy: np.ndarray = (rough > NOISY_LINE * usual) & (rough > usual + 8 * width)
+        return noisy
 
 
 def differences(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -156,13 +157,14 @@ def _alone(filled: np.ndarray, excess: np.ndarray) -> np.ndarray:
     others = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)[None]
     above = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
     below = ndimage.minimum_filter(filled, footprint=others, mode="nearest")
-    return np.where(excess > 0, filled - above, below - filled)
+    height: np.ndarray = np.where(excess > 0, filled - above, below - filled)
+    return height
 
 
 def wild_pixels(level: np.ndarray) -> np.ndarray:
     """Pixels and streaks along the fast axis that stand out from the lines above and below, map by map.
 
-    Only maps with values far from their median are looked at closely: no pixel of another can be wild.
+    Only maps with values far from their median are searched further: no pixel of another can be wild.
     """
     out = np.zeros(level.shape, dtype=bool)
     own = spread(level, axis=(1, 2), keepdims=True)
@@ -227,7 +229,10 @@ def wild_spectra(level: np.ndarray) -> np.ndarray:
     around = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
     middle = float(nanmedian(strange))
     with np.errstate(invalid="ignore"):
-        return (strange > WILD_SPECTRUM * middle) & (strange - around > ALONE * (strange - middle))
+        wild: np.ndarray = (strange > WILD_SPECTRUM * middle) & (
+            strange - around > ALONE * (strange - middle)
+        )
+        return wild
 
 
 def choose_maps(known: np.ndarray) -> np.ndarray:

@@ -152,7 +152,7 @@ def _summit(power: np.ndarray, i: int, j: int) -> np.ndarray:
     column = np.log(power[[(i - 1) % height, i, (i + 1) % height], j] + 1e-300)
     row = np.log(power[i, [(j - 1) % width, j, (j + 1) % width]] + 1e-300)
     offset = [(line[2] - line[0]) / 2 / max(2 * line[1] - line[0] - line[2], 1e-12) for line in (column, row)]
-    return np.clip(offset, -0.5, 0.5)
+    return np.asarray(np.clip(offset, -0.5, 0.5))
 
 
 def _refined(rest: np.ndarray, maps: np.ndarray, q: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -117,10 +117,10 @@ def flatten(
     Flattened
     """
     maps, steps = cleaned.maps, list(cleaned.steps)
-    known = None if k is None else k[np.isfinite(k) & (k > 0)]
+    known = np.zeros(0) if k is None else k[np.isfinite(k) & (k > 0)]
     high = np.zeros(len(maps), dtype=bool)
     ring = RingEvidence(float("nan"), float("nan"), 1.0)
-    if known is not None and len(known) and settings.background != "none":
+    if k is not None and len(known) and settings.background != "none":
         half = np.pi / float(np.median(known)) / float(np.sqrt(pitch[0] * pitch[1]))
         slow = settings.high_pass * half
         ground = slow_background(maps, slow)
@@ -133,7 +133,6 @@ def flatten(
         if settings.row_offsets:
             maps = maps - line_offsets(maps - ground)
             ground = slow_background(maps, slow, ground)
-        assert k is not None
         ring = ring_evidence(maps, k, pitch)
         high = _high_pass(maps, ground, ring, settings)
         if high.any():
