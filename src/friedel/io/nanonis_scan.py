@@ -96,6 +96,7 @@ def read(paths: list[Path], *, bias: Any = None, pixel_nm: Any = None) -> xr.Dat
         y_direction=1 if first.header.get("SCAN_DIR", "").strip() == "up" else -1,
         acquired=acquired,
         expected=rows * columns,
+        separate_scans=int(len(paths) > 1),
     )
 
 

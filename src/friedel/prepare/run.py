@@ -13,8 +13,10 @@ from friedel.prepare.extended import find_extended, report
 from friedel.prepare.flattened import Flattened
 from friedel.prepare.lockin_phase import upright
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
+from friedel.prepare.scan_registration import ScanShifts, find_shifts, shifted_back
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
+from friedel.prepare.terraces import find_terraces, level_terraces, report as report_terraces
 
 #: A map shows a ring if the power there is so many times (as a logarithm) that of its surroundings, and if it stands
 #: out by so many standard deviations. Pure noise reaches about 0.4 over the tolerated wavevectors.
@@ -40,6 +42,8 @@ class Cleaned:
     lost : float
         Share of the given values that were bad or not recorded.
     steps : tuple of Step
+    shifts : ScanShifts, optional
+        How separate scans lay to each other.
     """
 
     maps: np.ndarray
@@ -47,6 +51,7 @@ class Cleaned:
     filled: np.ndarray
     lost: float
     steps: tuple[Step, ...]
+    shifts: ScanShifts | None = None
 
     def chosen(self, which: np.ndarray) -> Cleaned:
         """Return the maps of these indices only."""
@@ -93,6 +98,21 @@ def clean(values: np.ndarray, settings: PrepareSettings, *, didv: bool = True) -
     return Cleaned(maps[keep], keep, filled[keep], lost, tuple(steps))
 
 
+def onto_each_other(cleaned: Cleaned) -> Cleaned:
+    """Return maps of separate scans on the pixels of the first."""
+    if len(cleaned.maps) < 2:
+        return cleaned
+    shifts = find_shifts(cleaned.maps)
+    filled = shifted_back(cleaned.filled.astype(float), shifts) > 0.01
+    return replace(
+        cleaned,
+        maps=shifted_back(cleaned.maps, shifts),
+        filled=filled,
+        steps=(*cleaned.steps, shifts.step()),
+        shifts=shifts,
+    )
+
+
 def flatten(
     cleaned: Cleaned, k: np.ndarray | None, pitch: tuple[float, float], settings: PrepareSettings
 ) -> Flattened:
@@ -111,7 +131,8 @@ def flatten(
     -------
     Flattened
     """
-    maps, steps = cleaned.maps, list(cleaned.steps)
+    maps, stepped = _terraces_levelled(cleaned.maps, settings)
+    steps = [*cleaned.steps, *stepped]
     known = None if k is None else k[np.isfinite(k) & (k > 0)]
     high = np.zeros(len(maps), dtype=bool)
     ring = RingEvidence(float("nan"), float("nan"), 1.0)
@@ -152,6 +173,14 @@ def flatten(
             )
     lost_here = cleaned.filled.mean(axis=0) > FILLED
     return Flattened(maps, cleaned.keep, lost_here, ring, high, cleaned.lost, tuple(steps))
+
+
+def _terraces_levelled(maps: np.ndarray, settings: PrepareSettings) -> tuple[np.ndarray, list[Step]]:
+    """Maps without the steps between terraces, and what was done."""
+    if not settings.terraces or settings.background == "none":
+        return maps, []
+    terraces = find_terraces(maps)
+    return level_terraces(maps, terraces), [report_terraces(terraces)] if terraces.count > 1 else []
 
 
 def _high_pass(
