@@ -1,6 +1,6 @@
 """Does fine-tuning on the sample help? F1 and the paper's share before, after α = 0 and after α = 0.03.
 
-Five multiple-scattering twins (`fine_tune_twins.py`), whose short-range physics or noise the bundled models never saw,
+Five multiple-scattering twins (`fine_tune_fields.py`), whose short-range physics or noise the bundled models never saw,
 with several seeds each: the seed makes the sample and steers the fine-tuning. Every finished run is a line of a CSV
 file, so that an interrupted study goes on where it stopped; lines of other weights (by SHA-256) or of another length
 of training are left aside. Two processes share a study as two parts, each with its own file, of which all are read:
@@ -26,7 +26,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
-from fine_tune_twins import TWINS
+from fine_tune_fields import TWINS
 from scipy import stats
 
 from friedel._util.atomic_write import write_beside

@@ -154,7 +154,7 @@ def test_the_command(tmp_path, capsys):
 
 
 def test_the_classical_methods_find_something_in_a_twin():
-    twin = scenes.SCENES["ag111"].twin(0)
+    twin = scenes.SCENES["ag111"].field(0)
     truth, optional = twin.truth()
     from friedel.scoring.metrics import precision_recall
 

@@ -476,9 +476,10 @@ def test_tiff_labels_and_cut_hyperstack(tmp_path: Path) -> None:
     np.testing.assert_allclose(pixel_pitch(stack), (0.5, 0.25))
     raw = (tmp_path / "a.tif").read_bytes()
     (tmp_path / "a.tif").write_bytes(raw[:-300])
-    with warnings.catch_warnings(), pytest.raises(StackError, match=r"a\.tif"):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        open_stack(tmp_path / "a.tif")
+        with pytest.raises(StackError, match=r"a\.tif"):
+            open_stack(tmp_path / "a.tif")
 
 
 def test_missing_extras_say_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

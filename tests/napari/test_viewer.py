@@ -9,6 +9,7 @@ import pytest
 
 from friedel.io.points import read_points
 from napari_friedel.layers import info_of, kind_of, showing
+from napari_friedel.layers.versions import camera, fit_to_view, text_overlay
 
 pytestmark = pytest.mark.gui
 
@@ -29,8 +30,8 @@ def test_drop_a_real_grid_click_and_read_the_points(viewer, qtbot, shared_data, 
     # What a drop does: napari asks the readers, ours alone claims the file, so that no dialog opens.
     viewer.window._qt_viewer._qt_open([str(path)], stack=False, plugin=None)
     assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "stack"]
-    assert "mV" in viewer.canvas.overlays.text.text
-    assert [str(axis) for axis in viewer.scene.camera.orientation2d] == ["up", "right"]
+    assert "mV" in text_overlay(viewer).text
+    assert [str(axis) for axis in camera(viewer).orientation2d] == ["up", "right"]
     dock = _dock(viewer, "Detect")
     dock.band.choose("au111")
     dock.options.set("method", "matched-field")
@@ -66,9 +67,9 @@ def test_hidden_candidates_are_not_drawn(make_napari_viewer, qtbot) -> None:
     points = showing.show(viewer, layer, build_detections(stack))
     points.border_color = "red"
     points.face_color = "red"
-    viewer.fit_to_view()
+    fit_to_view(viewer)
     layer.visible = False
-    viewer.canvas.overlays.text.visible = False
+    text_overlay(viewer).visible = False
 
     def red() -> int:
         picture = viewer.screenshot(canvas_only=True, flash=False).astype(int)
@@ -102,10 +103,10 @@ def test_the_slider_tells_the_exact_bias(viewer) -> None:
     seen = []
     for step in range(5):
         viewer.dims.set_current_step(0, step)
-        seen.append(viewer.canvas.overlays.text.text.splitlines()[0])
+        seen.append(text_overlay(viewer).text.splitlines()[0])
     assert seen == ["-50 mV", "-10 mV", "+20 mV", "+30 mV", "+60 mV"]
     viewer.layers.clear()
-    assert viewer.canvas.overlays.text.text == ""
+    assert text_overlay(viewer).text == ""
 
 
 def test_the_users_orientation_and_overlay_are_set_only_once(viewer) -> None:
@@ -116,9 +117,9 @@ def test_the_users_orientation_and_overlay_are_set_only_once(viewer) -> None:
 
     attach(viewer)
     add_layer(viewer, stack_layer(build_stack()))
-    viewer.scene.camera.orientation2d = ("down", "right")
+    camera(viewer).orientation2d = ("down", "right")
     add_layer(viewer, stack_layer(build_stack()))
-    assert [str(axis) for axis in viewer.scene.camera.orientation2d] == ["down", "right"]
+    assert [str(axis) for axis in camera(viewer).orientation2d] == ["down", "right"]
 
 
 def test_all_docks_open_close_and_open_again(viewer, qtbot) -> None:

@@ -8,7 +8,7 @@ import friedel
 from friedel.errors import PhysicsError
 from friedel.physics import instrument
 from friedel.physics.bound_state import bound_state_map, decay_constant
-from friedel.physics.scene import SceneConfig, clean_scene, measure, scatter_points, turn
+from friedel.physics.scene import SceneConfig, clean_scene, measure, random_symmetry, scatter_points
 
 SMALL = SceneConfig(size=24, voltages=4, margin=6.0)
 
@@ -48,7 +48,7 @@ def test_turning_keeps_positions_on_their_pixels():
         maps, scene.k, torch.tensor([[[float(row), float(column)]]]), torch.ones(1, 1, dtype=bool)
     )
     for seed in range(16):
-        turned = turn(scene, _rng(seed))
+        turned = random_symmetry(scene, _rng(seed))
         r, c = turned.points[0, 0].long().tolist()
         assert turned.maps[0, 0, r, c] == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -147,7 +148,7 @@ def _pitch(points: _Points) -> float | None:
     return float(nm / pixels) if pixels > 0 and nm > 0 else None
 
 
-def _text(result: dict) -> str:
+def _text(result: dict[str, Any]) -> str:
     def figure(name: str, digits: int = 3) -> str:
         value = result[name]
         return "–" if value is None else f"{value:.{digits}f}"

@@ -45,7 +45,7 @@ class Lattice:
     cells: list[tuple[int, int]]
 
 
-def fit(points: np.ndarray, where: str) -> Lattice:
+def fit(points: np.ndarray, where: str, angle_deg: float | None = None) -> Lattice:
     """Find the grid that points form, in whatever order they were recorded.
 
     Parameters
@@ -54,6 +54,8 @@ def fit(points: np.ndarray, where: str) -> Lattice:
         x, y [nm]; cell (0, 0) is the corner nearest to the first of them.
     where : str
         For messages.
+    angle_deg : float, optional
+        Turn of the fast axis (positive = clockwise), if something says it; tried first.
 
     Raises
     ------
@@ -67,7 +69,8 @@ def fit(points: np.ndarray, where: str) -> Lattice:
     spacing = float(np.median(distance[:, 1]))
     if not distance[:, 1].min() > 1e-3 * spacing:
         raise StackError(f"{where}: two spectra were taken at the same point.")
-    for fast in _directions(points, points[neighbour[:, 1]] - points):
+    told = [] if angle_deg is None else [np.array([np.cos(angle := -np.deg2rad(angle_deg)), np.sin(angle)])]
+    for fast in [*told, *_directions(points, points[neighbour[:, 1]] - points)]:
         found = _along(points, fast, spacing)
         if found is not None:
             return found
@@ -178,14 +181,17 @@ def _complete(
     down: np.ndarray | None, right: np.ndarray | None, missing: tuple[float, float] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Steps of a row and of a column; the one that is not known stands at a right angle, rows upwards."""
-    if right is None:
-        assert down is not None
+    if down is not None and right is not None:
+        return down, right
+    if down is not None:
         length = float(np.hypot(*down))
-        right = np.array([down[1], -down[0]]) * ((missing[1] if missing else length) / max(length, 1e-300))
-    elif down is None:
+        across = np.array([down[1], -down[0]])
+        return down, across * ((missing[1] if missing else length) / max(length, 1e-300))
+    if right is not None:
         length = float(np.hypot(*right))
-        down = np.array([-right[1], right[0]]) * ((missing[0] if missing else length) / max(length, 1e-300))
-    return down, right
+        across = np.array([-right[1], right[0]])
+        return across * ((missing[0] if missing else length) / max(length, 1e-300)), right
+    raise ValueError("a lattice needs a step along a row or along a column")
 
 
 def scattered(points: np.ndarray, pixel_nm: tuple[float, float], where: str) -> Lattice:

@@ -15,6 +15,7 @@ from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
 from friedel.io.axes import AxesMissing
 from friedel.io.limits import check_unpacked
+from friedel.io.matlab_check import check_parts
 
 #: deflate cannot pack more than about 1032 bytes into one.
 _MOST_PACKED = 1100
@@ -49,6 +50,7 @@ def read(
 def _old(path: Path, dataset: str | None) -> tuple[str, np.ndarray] | list[str]:
     from scipy import io
 
+    check_parts(path)
     size = path.stat().st_size
     shapes = {}
     structs = []

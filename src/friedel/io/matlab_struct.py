@@ -5,7 +5,6 @@ Other structs are refused with a list of their fields.
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +13,13 @@ import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import AxesMissing, bias_axis, need_axes
-from friedel.io.limits import check_unpacked
 from friedel.stack import make_stack
-
-_COMPRESSED = 15
-
-
-def unpacked_size(path: Path) -> int:
-    """Bytes that the compressed parts of a version-5 file unfold to; each is unfolded in pieces and thrown away."""
-    total = 0
-    with path.open("rb") as file:
-        order = "<" if file.read(128)[126:128] == b"IM" else ">"
-        endian: Any = "little" if order == "<" else "big"
-        while len(tag := file.read(8)) == 8:
-            kind, length = (int.from_bytes(tag[i : i + 4], endian) for i in (0, 4))
-            if kind != _COMPRESSED:
-                total += length
-                file.seek(length, 1)
-                continue
-            unpack = zlib.decompressobj()
-            while length > 0 and (part := file.read(min(length, 1 << 16))):
-                length -= len(part)
-                while part:
-                    total += len(unpack.decompress(part, 1 << 20))
-                    part = unpack.unconsumed_tail
-                check_unpacked(total, path)
-    return total
 
 
 def read(path: Path, names: list[str], *, bias: Any, pixel_nm: Any, dataset: str | None) -> xr.Dataset:
     """Read the struct `dataset`, or the only one that holds a map."""
     from scipy import io
 
-    check_unpacked(unpacked_size(path), path)
     wanted = [dataset.partition(".")[0]] if dataset else names
     loaded = io.loadmat(str(path), variable_names=wanted, squeeze_me=True, struct_as_record=False)
     structs = {name: item for name, item in loaded.items() if hasattr(item, "_fieldnames")}

@@ -59,7 +59,7 @@ class _Guarded(MtrxData):
 _SUBGRID = (("Points", "Subgrid_X"), ("Lines", "Subgrid_Y"))
 
 
-def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
+def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:  # noqa: ARG001 - as every adapter
     """Open a result file; see `friedel.io.open_stack`."""
     found = _NAME.match(path.name)
     if not found:
@@ -109,7 +109,7 @@ def _of(data: MtrxData, key: str, default: float = 0.0) -> float:
     return float(value)
 
 
-def _frame(data: MtrxData, path: Path) -> dict[str, Any]:
+def _frame(data: MtrxData) -> dict[str, Any]:
     return {
         "instrument": "Omicron Matrix",
         "scan_centre_x_nm": _of(data, "XYScanner.X_Offset") * 1e9,
@@ -161,7 +161,7 @@ def _image(files: dict[Path, _Guarded], path: Path) -> xr.Dataset:
         images={name: values for name, values in heights.items() if name not in planes},
         acquired=int(known.sum()),
         expected=rows * columns,
-        **_frame(first, path),
+        **_frame(first),
     )
 
 
@@ -195,5 +195,5 @@ def _volume(files: dict[Path, _Guarded], path: Path) -> xr.Dataset:
         sweep="bias" if is_bias else f"{first.z_data_name_and_unit[0]} ({unit})",
         acquired=int(known.sum()),
         expected=rows * columns,
-        **_frame(first, path),
+        **_frame(first),
     )

@@ -1,6 +1,6 @@
 """netCDF: the format in which a stack loses nothing, and stacks that others wrote with the same axes.
 
-Files with other axes go to the HDF5 adapter, which looks for a spectral and two spatial axes.
+Files with other axes go to the HDF5 adapter, which searches a spectral and two spatial axes.
 """
 
 from __future__ import annotations

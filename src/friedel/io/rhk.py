@@ -37,7 +37,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | N
                 FriedelWarning,
                 stacklevel=2,
             )
-        return override_axes(_images(images, path), bias, pixel_nm, str(path))
+        return override_axes(_images(images), bias, pixel_nm, str(path))
     if points:
         return _points(points, path, bias, pixel_nm)
     raise StackError(f"{path}: the file holds neither a grid of spectra nor an image.")
@@ -53,7 +53,8 @@ def _grid_shape(page: Page) -> tuple[int, int] | None:
 def _spectra(grids: list[Page], images: list[Page], path: Path) -> xr.Dataset:
     first = grids[0]
     shape = _grid_shape(first)
-    assert shape is not None
+    if shape is None:
+        raise StackError(f"{path}: the page {first.name!r} holds no grid of spectra.")
     points = first.raw.shape[0]
     axis = single(first.number("RHK_Xoffset")) + single(first.number("RHK_Xscale")) * np.arange(points)
     unit = str(first.header.get("RHK_Xunits", "V"))
@@ -202,7 +203,9 @@ def _topograph(images: list[Page], shape: tuple[int, int], frame: Frame) -> np.n
             values = _upright(page)
             if (1 if page.number("RHK_Yscale") > 0 else -1) != frame.y_direction:
                 values = values[::-1]
-            return values.reshape(shape[0], rows // shape[0], shape[1], columns // shape[1]).mean(axis=(1, 3))
+            blocks = values.reshape(shape[0], rows // shape[0], shape[1], columns // shape[1])
+            means: np.ndarray = blocks.mean(axis=(1, 3))
+            return means
     return None
 
 
@@ -212,7 +215,7 @@ def _upright(page: Page) -> np.ndarray:
     return values[:, ::-1] if page.number("RHK_Xscale") < 0 else values
 
 
-def _images(images: list[Page], path: Path) -> xr.Dataset:
+def _images(images: list[Page]) -> xr.Dataset:
     largest = max((page.raw.shape for page in images), key=lambda shape: shape[0] * shape[1])
     pages = [page for page in images if page.raw.shape == largest]
     first = pages[0]

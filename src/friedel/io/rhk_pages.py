@@ -85,7 +85,7 @@ def _bounded(path: Path) -> Any:
 
 
 def _check(path: Path) -> None:
-    """Look at the counts in the first headers: the parser would loop over whatever they claim."""
+    """Check the counts in the first headers: the parser would loop over whatever they claim."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(58)

@@ -8,28 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from friedel.errors import FriedelError
 from napari_friedel.layers import linking, results
 from napari_friedel.layers.adopt import adopt, belongs
 from napari_friedel.layers.edits import show_rejected
 from napari_friedel.layers.geometry import contrast
 from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, info_of, kind_of, known
+from napari_friedel.layers.saving import prefer_writers
+from napari_friedel.layers.versions import camera, check_napari, fit_to_view, scale_bar, text_overlay
 
 _attached: weakref.WeakKeyDictionary[Any, Keeper] = weakref.WeakKeyDictionary()
 #: Layers that lie over the maps, lowest first.
 OVERLAYS = ("Labels", "Shapes", "Vectors", "Tracks", "Points")
-
-
-class OldNapariError(FriedelError):
-    """The napari that runs is older than the plugin needs."""
-
-    def __init__(self) -> None:
-        import napari
-
-        super().__init__(
-            f"napari-friedel needs napari 0.9 or later, and this is napari {napari.__version__}. "
-            "Update it with: python -m pip install -U 'napari[all]>=0.9'"
-        )
 
 
 def unwrapped(viewer: Any) -> Any:
@@ -48,12 +37,11 @@ def attach(viewer: Any) -> Keeper:
     Raises
     ------
     OldNapariError
-        If napari is older than 0.9, which moved the overlays to `viewer.canvas` and the camera to `viewer.scene`.
+        If napari is older than the oldest that is tested.
     """
     viewer = unwrapped(viewer)
-    if not (hasattr(viewer, "canvas") and hasattr(viewer, "scene")):
-        raise OldNapariError()
     if viewer not in _attached:
+        check_napari()
         _attached[viewer] = Keeper(viewer)
     return _attached[viewer]
 
@@ -94,6 +82,7 @@ class Keeper:
     def __init__(self, viewer: Any) -> None:
         self._viewer = weakref.ref(viewer)
         self._prepared = self._placed = self._waiting = self._settling = False
+        self._points = False  # the cursor has no place before the mouse has been over the canvas
         self._limits: weakref.WeakKeyDictionary[Any, tuple[float, float]] = weakref.WeakKeyDictionary()
         self._news: list[Any] = []
         for emitter in (
@@ -105,7 +94,8 @@ class Keeper:
         ):
             emitter.connect(self.refresh)
         viewer.layers.events.inserted.connect(self._inserted)
-        viewer.cursor.events.position.connect(self._write)
+        viewer.layers.selection.events.active.connect(self._active)
+        viewer.cursor.events.position.connect(self._pointed)
         results.EVENTS.changed.connect(self._result_changed)
         self.refresh()
 
@@ -160,11 +150,10 @@ class Keeper:
             axis = viewer.dims.ndim - 3
             if not low <= viewer.dims.point[axis] <= high:
                 viewer.dims.set_point(axis, float(info.bias_mv[len(info.bias_mv) // 2]))
-        centre = np.asarray(viewer.scene.camera.center, dtype=float)[-2:]
+        centre = np.asarray(camera(viewer).center, dtype=float)[-2:]
         box = np.asarray(layer.extent.world, dtype=float)[:, -2:]
         if ((centre < box[0]) | (centre > box[1])).any():
-            fit = getattr(viewer, "fit_to_view", None) or viewer.reset_view
-            fit()
+            fit_to_view(viewer)
         active = viewer.layers.selection.active
         if active is None or not active.visible:
             viewer.layers.selection.active = layer
@@ -172,7 +161,7 @@ class Keeper:
     # --- what is shown --------------------------------------------------------------------------------------------
 
     def stack_layer(self) -> Any:
-        """The stack that is looked at: the active layer, else the one of the active result, else the topmost."""
+        """The current stack: the active layer, else the one of the active result, else the topmost."""
         viewer = self._viewer()
         if viewer is None:
             return None
@@ -187,6 +176,11 @@ class Keeper:
                 return found
         return next((layer for layer in reversed(stacks) if layer.visible), None)
 
+    def _active(self, _event: Any = None) -> None:
+        viewer = self._viewer()
+        if viewer is not None:
+            prefer_writers(viewer.layers.selection.active)
+
     def refresh(self, _event: Any = None) -> None:
         """Write the bias, or clear the text where no stack is shown; adapt the contrast."""
         viewer = self._viewer()
@@ -199,11 +193,15 @@ class Keeper:
                 self._adapt(viewer, layer)
         self._write()
 
+    def _pointed(self, _event: Any = None) -> None:
+        self._points = True
+        self._write()
+
     def _write(self, _event: Any = None) -> None:
         viewer, layer = self._viewer(), self.stack_layer()
         if viewer is None:
             return
-        overlay = viewer.canvas.overlays.text
+        overlay = text_overlay(viewer)
         if layer is None:
             if self._prepared and overlay.text:
                 overlay.text = ""
@@ -214,11 +212,8 @@ class Keeper:
         if viewer.dims.ndim - 3 not in viewer.dims.displayed:
             bias = known(layer, StackInfo).bias_mv
             lines.append(bias_text(bias, stack_index(viewer, layer)))
-        y, x = (
-            np.asarray(viewer.cursor.position, dtype=float)[-2:]
-            if viewer.dims.ndim >= 2
-            else (np.nan, np.nan)
-        )
+        known_place = self._points and viewer.dims.ndim >= 2
+        y, x = np.asarray(viewer.cursor.position, dtype=float)[-2:] if known_place else (np.nan, np.nan)
         low, high = np.asarray(layer.extent.world, dtype=float)[:, -2:]
         if low[0] <= y <= high[0] and low[1] <= x <= high[1] and getattr(viewer, "mouse_over_canvas", True):
             lines.append(f"x {x:.2f} nm, y {y:.2f} nm")
@@ -253,13 +248,13 @@ class Keeper:
     def _prepare(self, viewer: Any) -> None:
         # Once, when the first of our stacks arrives; later changes by the user stand.
         self._prepared = True
-        viewer.canvas.overlays.text.visible = True
-        viewer.canvas.overlays.text.position = "top_left"
-        viewer.canvas.overlays.text.font_size = 12
+        text_overlay(viewer).visible = True
+        text_overlay(viewer).position = "top_left"
+        text_overlay(viewer).font_size = 12
 
     def _place(self, viewer: Any) -> None:
         self._placed = True
-        viewer.canvas.overlays.scale_bar.visible = True
+        scale_bar(viewer).visible = True
         # The instrument's y axis points upwards, so that the picture is not a mirror image.
         with contextlib.suppress(AttributeError, ValueError):
-            viewer.scene.camera.orientation2d = ("up", "right")
+            camera(viewer).orientation2d = ("up", "right")

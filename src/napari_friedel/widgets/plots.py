@@ -167,6 +167,19 @@ class Plot(QWidget):
         self._curves[name] = (np.asarray(x, dtype=float), np.asarray(y, dtype=float))
         item.setData(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
 
+    def band(self, name: str, x: Any, low: Any, high: Any, colour: str) -> None:
+        """Shade what lies between two curves; empty arrays hide it."""
+        edges = (f"{name}: low", f"{name}: high")
+        for edge, values in zip(edges, (low, high), strict=True):
+            self.curve(edge, x, values, colour, width=0.5)
+            if self._legend is not None:
+                self._legend.removeItem(edge)
+        if name not in self._items:
+            brush = self._pg.mkBrush(*self._pg.mkColor(colour).getRgb()[:3], 60)
+            item = self._pg.FillBetweenItem(*(self._items[edge] for edge in edges), brush=brush)
+            self._items[name] = item
+            self.axes.addItem(item)
+
     def vertical(self, name: str, x: float | None, colour: str) -> None:
         """Draw or move a vertical line; None hides it."""
         item = self._items.get(name)
