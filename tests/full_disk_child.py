@@ -2,7 +2,7 @@
 
 ``python full_disk_child.py FOLDER limit`` limits the size of a file (RLIMIT_FSIZE: the write fails as on a full disk,
 with another errno); ``python full_disk_child.py FOLDER disk`` expects FOLDER to be a small file system and fills it.
-Prints one line of JSON per try: kind, free bytes, what came of it, whether the older file is whole, what was left lying.
+Prints one line of JSON per try: kind, free bytes, what came of it, the older file, what was left.
 """
 
 from __future__ import annotations
