@@ -44,10 +44,17 @@ GUI_FIXTURES = {"qtbot", "qapp", "qtmodeltester", "make_napari_viewer", "make_na
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that need a screen by their fixtures, and skip them where there is none."""
+    """Mark tests that need a screen by their fixtures, and skip them where there is none.
+
+    With several processes (``-n 2 --dist loadgroup``) a file stays in one of them, as its fixtures do, and all tests
+    with a window in another: two windows on one screen would take the focus from each other. Those come first, since
+    they are the largest group.
+    """
     for item in items:
         if GUI_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("gui")
+        item.add_marker(pytest.mark.xdist_group("window" if "gui" in item.keywords else item.path.as_posix()))
+    items.sort(key=lambda item: "gui" not in item.keywords)
     if not HAS_SCREEN:
         skip = pytest.mark.skip(reason="no screen: run pytest under `xvfb-run -a`")
         for item in items:
@@ -72,11 +79,11 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_models_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test a models folder of its own."""
-    monkeypatch.setenv(
-        "FRIEDEL_MODELS", str(tmp_path_factory.getbasetemp() / f"models-{os.urandom(4).hex()}")
-    )
+def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a models folder and a memory of channels of its own."""
+    mark = os.urandom(4).hex()
+    monkeypatch.setenv("FRIEDEL_MODELS", str(tmp_path_factory.getbasetemp() / f"models-{mark}"))
+    monkeypatch.setenv("FRIEDEL_CHANNELS", str(tmp_path_factory.getbasetemp() / f"channels-{mark}.json"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,7 +25,7 @@ from .models.registry import (
     save_model as save_model,
 )
 from .physics.dispersion import Dispersion as Dispersion
-from .physics.simulate import simulate as simulate
+from .physics.simulate import Simulation as Simulation, simulate as simulate
 from .pipeline import detect as detect, iter_detect as iter_detect
 from .progress import Progress as Progress, drain as drain
 from .report.html import write_report as write_report

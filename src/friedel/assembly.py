@@ -13,13 +13,14 @@ import friedel
 from friedel._util.remarks import Remarks
 from friedel.candidates.result import Candidates
 from friedel.detections import COLUMNS, Check, Detections
-from friedel.prepare.checks import LINE, Facts, check_all
+from friedel.prepare.checks import Facts, check_all
 from friedel.prepare.lines import lines
 from friedel.prepare.prepared import Prepared
 from friedel.refit.fitted_candidates import FittedCandidates
 from friedel.refit.flags import PointFlag
 from friedel.resample import Scaling
 from friedel.settings import DetectSettings
+from friedel.settings.checks import CHECK_LIMITS
 from friedel.stack import Area, scan_position, tip_position
 
 #: Checks whose failure the stages before have already told.
@@ -97,7 +98,7 @@ def _lines_demoted(found: Candidates, prepared: Prepared) -> pd.DataFrame:
     points = table[["row", "column"]].to_numpy(float)[sure]
     probability = table["probability"].to_numpy(float).copy()
     flags = table["flags"].to_numpy(copy=True) if "flags" in table else None
-    for line in lines(points, shape, prepared.half_wave_px, LINE):
+    for line in lines(points, shape, prepared.half_wave_px, CHECK_LIMITS.line):
         members = sure[line.members]
         probability[members] *= min(1.0, line.expected / len(members))
         if flags is not None:
@@ -146,6 +147,7 @@ def _facts(prepared: Prepared, fitted: FittedCandidates) -> Facts:
         band_given=prepared.band.dispersion is not None,
         ring=prepared.flattened.ring,
         dropped=fitted.dropped_share,
+        explained=fitted.explained_share,
         calibrated=found.calibrated,
     )
 

@@ -1,41 +1,37 @@
 """From a stack to impurities, in stages: prepare → find candidates → refit → assemble.
 
 Each stage is a function from one frozen dataclass to the next (`Prepared`, `Candidates`, `FittedCandidates`,
-`Detections`). `iter_detect` is the one way through all of them: docks, the command line and `detect` drain the same
+`Detections`). `iter_detect` runs all of them: docks, the command line and `detect` drain the same
 generator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 import xarray as xr
 
 from friedel._util.malloc import keep_freed_memory
 from friedel._util.remarks import Remarks
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.assembly import assemble
-from friedel.candidates.result import Candidates
-from friedel.classical import detect as classical
 from friedel.detections import Detections
-from friedel.physics.dispersion import MATERIALS, Dispersion, resolve
-from friedel.prepare.prepared import Prepared
-from friedel.prepare.stage import MIN_HALF_WAVELENGTHS, Sampling, prepare
+from friedel.physics.dispersion import Dispersion, as_settings, resolve
+from friedel.prepare.stage import prepare
 from friedel.progress import Progress, drain, share
-from friedel.refit.fitted_candidates import FittedCandidates
-from friedel.settings import BandSettings, DetectSettings, PrepareSettings
+from friedel.settings import DetectSettings, PrepareSettings
 from friedel.settings.detection import Method, Refit, Tiles
 from friedel.stack import Area, crop, validate
+from friedel.stages import Finder, default_refit, find_candidates, refit_candidates, without_probability
 
 if TYPE_CHECKING:
     from friedel.models.registry import Model
 
 __all__ = [
+    "Finder",
     "assemble",
     "detect",
     "find_candidates",
@@ -44,31 +40,6 @@ __all__ = [
     "prepare",
     "refit_candidates",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Finder:
-    """What looks for candidates.
-
-    Parameters
-    ----------
-    method : {"network", "matched-field", "omp"}
-    model : Model, optional
-        For the network.
-    tiles : {"blend", "paper"}
-        For the network.
-    """
-
-    method: Method
-    model: Model | None = None
-    tiles: Tiles = "blend"
-
-    @property
-    def sampling(self) -> Sampling:
-        """The wavevectors that it takes."""
-        if self.model is None:
-            return Sampling(classical.K_RANGE)
-        return Sampling(self.model.k_range, self.model.k_mean)
 
 
 def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
@@ -102,7 +73,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     method : {"network", "matched-field", "omp"}
         The network; the matched field over all voltages; the matched field with a joint refit.
     area : ((int, int), (int, int)), optional
-        Rows and columns ``((start, stop), (start, stop))`` to look at; everything if None.
+        Rows and columns ``((start, stop), (start, stop))`` to search; everything if None.
     tiles : {"blend", "paper"}
         Overlapping tiles without seams, or disjoint patches as in arXiv 2006.15898 (for the network).
     threshold : float, optional
@@ -111,12 +82,12 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
     refit : {"none", "quick", "full"}, optional
         Whether what was found is fitted once more, all together, by waves that scatter many times
-        (`friedel.refit.candidates`). With a network the fit also judges: candidates below the threshold that the
-        waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes up to twice
-        as long as the network; "full" takes ten to forty seconds for 80×80 px and places the points better still. By
-        default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
-        a known band, and none otherwise. With a single voltage it does not run by default: measured fields have
-        more false points with it.
+        (`friedel.refit.candidates`). With a network the fit also revises probabilities: candidates below the threshold
+        that the data support (Δχ²) rise above it, impurities that they do not support fall below. "quick" is for
+        that and takes up to twice as long as the network; "full" takes ten to forty seconds for 80×80 px and places
+        the points better still. By default quick with a network that predicts its position uncertainty σ, in a field
+        of enough waves of a known band, and none otherwise. With a single voltage it does not run by default:
+        measured fields have more false points with it.
     prepare : PrepareSettings or bool
         What is done to the maps before: bad data, background, lock-in phase (`friedel.prepare`). True for the
         defaults, False for the maps as recorded.
@@ -182,7 +153,7 @@ def iter_detect_with(
     validate(stack)
     area: Area = settings.area or ((0, stack.sizes["y"]), (0, stack.sizes["x"]))
     band = resolve(settings.band if dispersion is None else dispersion)
-    settings = replace(settings, band=_band_settings(band))
+    settings = replace(settings, band=as_settings(band))
     remarks = Remarks()
     keep_freed_memory()
     yield Progress(0.0, "reading")
@@ -198,7 +169,7 @@ def iter_detect_with(
     kind = settings.refit or default_refit(prepared, found)
     fitted = yield from share(refit_candidates(prepared, found, kind, remarks), last, 0.99)
     if found.calibrated and prepared.band.origin == "assumed":
-        fitted = replace(fitted, candidates=_without_probability(fitted.candidates))
+        fitted = replace(fitted, candidates=without_probability(fitted.candidates))
     result = assemble(stack, area, prepared, fitted, settings, remarks)
     yield Progress(1.0, f"{len(result)} impurities")
     return result
@@ -211,93 +182,6 @@ def _finder(settings: DetectSettings, model: str | PathLike[str] | Model | None)
 
     network = load_model(settings.model if model is None else model, settings.device)
     return Finder(settings.method, network, settings.tiles)
-
-
-def find_candidates(prepared: Prepared, finder: Finder) -> Generator[Progress, None, Candidates]:
-    """Find positions that may be impurities.
-
-    Parameters
-    ----------
-    prepared : Prepared
-    finder : Finder
-
-    Yields
-    ------
-    Progress
-    """
-    arguments = prepared.maps, prepared.scaling.k, prepared.mask
-    if finder.model is not None:
-        from friedel.candidates.network import iter_network
-
-        return (yield from iter_network(*arguments, finder.model, finder.tiles))
-    work = classical.iter_matched_field if finder.method == "matched-field" else classical.iter_omp
-    return (yield from work(*arguments))
-
-
-def _revises(prepared: Prepared, found: Candidates) -> bool:
-    """Whether the refit may revise probabilities: with fewer half wavelengths the fit is unconstrained."""
-    return found.calibrated and prepared.half_waves >= MIN_HALF_WAVELENGTHS
-
-
-def default_refit(prepared: Prepared, found: Candidates) -> Refit:
-    """The quick refit where the method knows its uncertainty and the field shows enough waves of a known band."""
-    knows = _revises(prepared, found) and prepared.band.dispersion is not None and found.knows_sigma
-    return "quick" if knows and len(prepared.bias_mv) > 1 else "none"
-
-
-def refit_candidates(
-    prepared: Prepared, found: Candidates, kind: Refit, remarks: Remarks
-) -> Generator[Progress, None, FittedCandidates]:
-    """Fit the candidates by multiple scattering.
-
-    Parameters
-    ----------
-    prepared : Prepared
-    found : Candidates
-    kind : {"none", "quick", "full"}
-    remarks : Remarks
-        Takes what the user should know.
-
-    Yields
-    ------
-    Progress
-    """
-    band = prepared.band.dispersion
-    if kind == "none":
-        return FittedCandidates(found)
-    if band is None:
-        remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
-        return FittedCandidates(found, refitted=True)
-    from friedel.refit.candidates import RefitMaps, RefitOptions, iter_refit_candidates
-    from friedel.refit.columns import energy_scale, fit_columns
-    from friedel.refit.fitted_waves import FittedMaps, FittedWaves
-
-    scaling = prepared.scaling
-    k = band.complex_k(prepared.energy_mev) * scaling.pixel_nm
-    result = yield from iter_refit_candidates(
-        found,
-        RefitMaps(prepared.maps, k, prepared.fit_mask, scaling.pixel_nm),
-        RefitOptions(kind, _revises(prepared, found)),
-    )
-    for text in result.remarks:
-        remarks.add(text)
-    dropped = result.confident_dropped / max(result.confident, 1)
-    about, waves, table = result.summary(), None, result.table
-    if result.used:
-        mask = prepared.fit_mask
-        maps = FittedMaps(prepared.recorded, prepared.bias_mv, band, prepared.maps, mask, k, scaling)
-        waves = FittedWaves(result.fitted, maps)
-        energy_ev, per_ev = energy_scale(result.fitted, band, scaling.pixel_nm)
-        extra = fit_columns(result.fitted, result.point, result.start, mask, per_ev)
-        about |= {"phase_shift_bias_mv": band.onset_mev + 1e3 * energy_ev}
-        table = pd.concat([table, extra], axis=1)
-    return FittedCandidates(replace(found, table=table), True, about, waves, dropped)
-
-
-def _without_probability(found: Candidates) -> Candidates:
-    """The candidates by S alone: without a band and a ring it stands for no probability."""
-    unknown = np.full_like(found.probability, np.nan)
-    return replace(found, table=found.table.assign(probability=np.nan), probability=unknown)
 
 
 def detect(  # noqa: PLR0913 - those of iter_detect
@@ -340,12 +224,3 @@ def _prepare_settings(prepare: PrepareSettings | bool) -> PrepareSettings:
 def _device_text(device: Any) -> str:
     """A `torch.device` as its name."""
     return device if isinstance(device, str) else str(device)
-
-
-def _band_settings(band: Dispersion | None) -> BandSettings:
-    """The band as it is recorded."""
-    if band is None:
-        return BandSettings()
-    if MATERIALS.get(band.name) == band:
-        return BandSettings(material=band.name)
-    return BandSettings(onset_mev=band.onset_mev, mass=band.mass)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from friedel._util.normalise import normalise
 from friedel.channels import (
     DIMS,
     channel_names,
@@ -38,6 +39,7 @@ from friedel.geometry import (
     tip_frame,
     tip_origin,
     tip_position,
+    true_positions,
     turned_over,
 )
 
@@ -64,6 +66,7 @@ __all__ = [
     "tip_position",
     "topograph_name",
     "topograph_stack",
+    "true_positions",
     "turned_over",
     "validate",
 ]
@@ -291,33 +294,3 @@ def crop(stack: xr.Dataset, area: Area | None) -> xr.Dataset:
             f"The area {r0}:{r1},{c0}:{c1} does not lie inside the map of {rows} rows and {columns} columns."
         )
     return stack.isel(y=slice(r0, r1), x=slice(c0, c1))
-
-
-def normalise(maps: np.ndarray) -> np.ndarray:
-    """Subtract each map's mean and divide by its root mean square, over acquired pixels (NaN-aware).
-
-    Parameters
-    ----------
-    maps : array, shape (bias, y, x)
-
-    Returns
-    -------
-    array, shape (bias, y, x), float32
-        NaN stays NaN; a constant map becomes zeros.
-    """
-    maps = np.asarray(maps, dtype=np.float32)
-    known = np.isfinite(maps)
-    everywhere = bool(known.all())
-    count = np.maximum(known.sum(axis=(-2, -1), keepdims=True), 1)
-    filled = maps if everywhere else np.where(known, maps, 0)
-    mean = filled.sum(axis=(-2, -1), keepdims=True, dtype=np.float64) / count
-    centred = filled - mean
-    if not everywhere:
-        centred[~known] = 0
-    scale = np.sqrt(np.einsum("...ij,...ij->...", centred, centred)[..., None, None] / count)
-    # A spread below float32's resolution of the mean is rounding, not signal.
-    flat = scale <= 1e-6 * np.abs(mean)
-    centred /= np.where(flat | (scale == 0), np.inf, scale)
-    if not everywhere:
-        centred[~known] = np.nan
-    return centred.astype(np.float32)

@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from psygnal import Signal
+
 from friedel._util.atomic_write import write_beside
+
+
+class _Events:
+    """`restored` is emitted with the name of a form whose values came from elsewhere, a session for one."""
+
+    restored = Signal(str)
+
+
+EVENTS = _Events()
 
 
 def path() -> Path:
@@ -33,6 +44,13 @@ def keep(group: str, changes: Mapping[str, Any]) -> None:
             beside.write_text(json.dumps(everything, indent=1, default=str), encoding="utf-8")
     except (OSError, TypeError, ValueError):
         return
+
+
+def restore(group: str, told: Mapping[str, Any]) -> None:
+    """Put these values in place of all that is remembered of a form, and let open docks show them."""
+    forget(group)
+    keep(group, told)
+    EVENTS.restored.emit(group)
 
 
 def forget(group: str) -> None:

@@ -227,7 +227,7 @@ def _frame(told: dict[str, list[Any]]) -> pd.DataFrame:
 
 def _restore_window(viewer: Any, state: dict[str, Any]) -> None:
     for name, values in state.get("forms", {}).items():
-        remembered.keep(name, values)
+        remembered.restore(name, values)
     if state.get("band"):
         choice, onset, mass, fitted, words = state["band"]
         band = None if fitted is None else Dispersion(float(fitted[0]), float(fitted[1]), name="fitted")

@@ -7,7 +7,7 @@ import torch
 from friedel.finetuning.noise_estimate import Noise, measure_noise
 from friedel.finetuning.sample import prepare_sample
 from friedel.finetuning.sample_recipes import sample_recipe
-from friedel.models.friedel_net import pool_voltages
+from friedel.models.matched_field import pool_voltages
 from friedel.physics.dispersion import MATERIALS
 from friedel.physics.instrument import correlated
 from friedel.physics.simulate import simulate
@@ -72,7 +72,7 @@ def test_gaps_and_little_data():
     assert measure_noise(np.zeros((3, 20, 20)), np.array([0.6, 0.7, 0.8])) == Noise(0.5)
 
 
-@pytest.mark.parametrize("rows, columns", [(0.0, 0.0), (0.0, 0.7), (0.5, 0.3)])
+@pytest.mark.parametrize(("rows", "columns"), [(0.0, 0.0), (0.0, 0.7), (0.5, 0.3)])
 def test_correlated_noise_keeps_its_width(rows, columns):
     noise = correlated(white((6, 8, 60, 50)), rows, columns)
     assert noise.std() == pytest.approx(1, abs=0.02)

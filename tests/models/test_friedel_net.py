@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from friedel.models.friedel_net import MatchedField, WaveConfig, WaveNet, build, config_of, pool_voltages
+from friedel.models.friedel_net import WaveConfig, WaveNet, build, config_of
+from friedel.models.matched_field import MatchedField, pool_voltages
 
 SMALL = WaveConfig(width=6, d_q=4, d_v=4, head=8, dilations=(1, 2))
 

@@ -66,11 +66,13 @@ def raw(path, table):
 @pytest.mark.parametrize("name", SCHEMA)
 def test_any_value_of_any_entry_is_refused_in_a_sentence_or_can_be_shown(name, tmp_path):
     for odd in ODD:
-        header = HEADER | {"parent": "f" * 64, name: odd}
+        header, message = HEADER | {"parent": "f" * 64, name: odd}, None
         try:
             checked = check_header(header, "m.safetensors")
         except ModelError as error:
-            assert "m.safetensors" in str(error) and "\x1b" not in str(error) and len(str(error)) < 300
+            message = str(error)
+        if message is not None:
+            assert "m.safetensors" in message and "\x1b" not in message and len(message) < 300
         else:
             shown = card(registry.ModelInfo("m", tmp_path / "m", False, "0" * 64, checked))
             assert "\x1b" not in shown and facts(checked)

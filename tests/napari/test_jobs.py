@@ -12,7 +12,8 @@ import pytest
 
 from friedel.errors import FriedelWarning, ModelError
 from friedel.progress import Progress
-from napari_friedel.jobs import Job, State, sentence
+from napari_friedel.jobs import Job, State
+from napari_friedel.words import sentence
 
 pytestmark = pytest.mark.gui
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from friedel.io.points import read_points
+from friedel.stack import true_positions
 from napari_friedel.layers import info_of, kind_of, showing
 from napari_friedel.layers.versions import camera, fit_to_view, text_overlay
 
@@ -139,6 +140,33 @@ def test_all_docks_open_close_and_open_again(viewer, qtbot) -> None:
         viewer.dims.set_current_step(0, 2)
 
 
+def test_the_save_dialog_offers_our_table_first_and_a_drop_asks_nothing(
+    viewer, tmp_path, monkeypatch
+) -> None:
+    from made_up import build_detections, build_stack
+    from napari._qt import qt_viewer
+    from napari.plugins._npe2 import file_extensions_string_for_layers
+
+    from napari_friedel.layers import add_layer, results, stack_layer
+    from napari_friedel.layers.viewing import attach
+
+    attach(viewer)
+    stack = build_stack()
+    layer = add_layer(viewer, stack_layer(stack))
+    points = showing.show(viewer, layer, build_detections(stack))
+    viewer.layers.selection.active = points
+    offered, writers = file_extensions_string_for_layers([points])
+    assert offered.startswith("napari-friedel Impurities in nm")
+    (path,) = viewer.layers.save(str(tmp_path / points.name), selected=True, _writer=writers[0])
+    monkeypatch.setattr(qt_viewer, "handle_gui_reading", lambda *_, **__: pytest.fail("napari asks"))
+    before = len(results.every(viewer, layer, "impurities"))
+    viewer.window._qt_viewer._qt_open([path], stack=False, plugin=None)
+    viewer_layers = [kind_of(one) for one in viewer.layers]
+    assert "table" in viewer_layers or len(results.every(viewer, layer, "impurities")) > before
+    viewer.layers.selection.active = layer
+    assert not file_extensions_string_for_layers([layer])[0].startswith("napari-friedel")
+
+
 def test_a_map_is_saved_in_nm(viewer, tmp_path) -> None:
     from made_up import build_detections, build_stack
 
@@ -163,7 +191,7 @@ def test_the_sample_has_truth_and_reference(viewer) -> None:
     assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "image", "stack", "truth"]
     stack = info_of(viewer.layers[2]).stack
     assert dict(stack.sizes) == {"bias": 126, "y": 80, "x": 80}
-    assert len(viewer.layers[3].data) == len(stack.attrs["truth_row"]) >= 20
+    assert len(viewer.layers[3].data) == len(true_positions(stack)) >= 20
 
 
 def test_the_launcher_refuses_a_bad_file_in_one_line(tmp_path, capsys) -> None:

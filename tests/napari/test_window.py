@@ -8,7 +8,7 @@ import pytest
 from made_up import build_detections, build_stack
 
 from friedel.errors import SettingsError, StackError
-from friedel.settings import DetectSettings, FineTuneSettings, settings_of
+from friedel.settings import DetectSettings, FineTuneSettings, PrepareSettings, settings_of
 from napari_friedel.layers import (
     add_layer,
     areas,
@@ -145,6 +145,64 @@ def test_a_session_brings_everything_back(shown, stack, points, tmp_path) -> Non
     assert info_of(back).removed == ((3.2, 4.1),) and info_of(back).threshold == 0.6
     gone = session.load_stacks(state, lambda path: (_ for _ in ()).throw(StackError("gone")))
     assert "gone" in session.restore(ViewerModel(), state, gone).warnings[0]
+
+
+def test_a_session_brings_settings_into_open_docks(shown, points, open_dock, tmp_path) -> None:
+    from napari_friedel import session
+    from napari_friedel.docks.detect import DetectDock
+
+    dock = open_dock(DetectDock, shown)
+    dock.prepare.set("high_pass", 0.7)
+    dock.options.set("method", "omp")
+    session.save(shown, tmp_path / "work.friedel.json")
+    dock.prepare.reset()
+    dock.prepare.set("clip", 9.0)
+    dock.options.set("method", "network")
+    state = session.read(tmp_path / "work.friedel.json")
+    shown.layers.clear()
+    session.restore(shown, state, session.load_stacks(state, lambda _path: build_stack()))
+    assert dock.prepare.settings() == PrepareSettings(high_pass=0.7), "and nothing of what was set since"
+    assert dock.options.value("method") == "omp" and not dock.model.isEnabled()
+    assert dock.result.number.text() == "3 impurities"
+
+
+def test_what_ctrl_s_offers_first_is_ours_for_a_result_only(shown, points, npe2pm) -> None:
+    from npe2 import PluginManager, PluginManifest
+
+    from napari_friedel.layers.saving import prefer_writers
+
+    manager = PluginManager.instance()
+    for name in ("napari_builtins", "napari_friedel"):
+        file = "builtins.yaml" if name == "napari_builtins" else "napari.yaml"
+        manager.register(PluginManifest.from_file(_manifest(name, file)))
+    prefer_writers(points)
+    assert next(manager.iter_compatible_writers(["points"])).plugin_name == "napari-friedel"
+    prefer_writers(shown.layers[-1] if kind_of(shown.layers[-1]) == "stack" else shown.layers[1])
+    assert next(manager.iter_compatible_writers(["image"])).plugin_name == "napari"
+
+
+def _manifest(package: str, file: str):
+    from importlib.resources import files
+
+    return str(files(package) / file)
+
+
+def test_a_table_without_a_suffix_is_a_csv_that_opens_without_a_question(points, tmp_path) -> None:
+    from napari.plugins.utils import get_preferred_reader
+    from napari.settings import get_settings
+
+    from napari_friedel.io.reader import get_reader
+    from napari_friedel.io.writer import write_points
+
+    before = dict(get_settings().plugins.extension2reader)
+    try:
+        data, meta, _ = points.as_layer_data_tuple()
+        (path,) = write_points(str(tmp_path / "Au(111) 0.5 nm · impurities"), data, meta)
+        assert path.endswith("impurities.csv") and get_reader(path) is not None
+        assert get_preferred_reader(path) == "napari-friedel"
+        assert get_preferred_reader(str(tmp_path / "other.csv")) != "napari-friedel"
+    finally:
+        get_settings().plugins.extension2reader = before
 
 
 # --- layers -------------------------------------------------------------------------------------------------------
@@ -358,3 +416,18 @@ def test_information_of_a_stack_is_typed(shown) -> None:
     assert isinstance(info, StackInfo)
     with pytest.raises(AttributeError):
         info.channel = "Current"  # type: ignore[misc]
+
+
+def test_a_folded_part_takes_one_line_and_shows_all_when_opened(shown, open_dock, qtbot) -> None:
+    from napari_friedel.docks.detect import DetectDock
+
+    dock = open_dock(DetectDock, shown)
+    dock.resize(380, 3000)
+    dock.show()
+    qtbot.wait(50)
+    fold = dock.preparation
+    line = fold.toggleButton().sizeHint().height()
+    assert fold.height() <= line + 12, "no blank band below the title"
+    fold.expand()
+    qtbot.waitUntil(lambda: dock.prepare.height() >= dock.prepare.minimumSizeHint().height())
+    assert fold.height() >= line + dock.prepare.minimumSizeHint().height()

@@ -41,14 +41,14 @@ def _line(r):
 
 
 @pytest.mark.parametrize("delta", [0.3, 1.0, -1.2])
-@pytest.mark.parametrize("absorption", [0.0, 0.5])
-def test_one_scatterer_is_the_closed_form(delta, absorption):
+@pytest.mark.parametrize("elasticity", [1.0, 0.5])
+def test_one_scatterer_is_the_closed_form(delta, elasticity):
     """ρ/ρ₀ = 1 + Re s H₀²(kr)."""
     r = np.linspace(0.5, 60, 400)
     k = 0.77
-    s = scattering_amplitude(torch.tensor([[[delta]]]), absorption)
+    s = scattering_amplitude(torch.tensor([[[delta]]]), elasticity)
     found = ldos(torch.zeros(1, 1, 2), _line(r), torch.tensor([[k]]), s)[0, 0].numpy()
-    amplitude = ((1 - absorption) * np.exp(2j * delta) - 1) / 2
+    amplitude = (elasticity * np.exp(2j * delta) - 1) / 2
     expected = 1 + (amplitude * hankel1(0, k * r) ** 2).real
     np.testing.assert_allclose(found, expected, atol=0.01 * np.abs(expected - 1).max())
 

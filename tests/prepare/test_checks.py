@@ -5,11 +5,12 @@ import pytest
 
 from friedel.benchmark.confounders import confounded
 from friedel.pipeline import detect
-from friedel.prepare.checks import LINE, Facts, check_all
+from friedel.prepare.checks import Facts, check_all
 from friedel.prepare.lines import lines, longest_line
 from friedel.prepare.ring_evidence import RingEvidence
 from friedel.refit.flags import PointFlag
 from friedel.scoring.metrics import evaluate
+from friedel.settings.checks import CHECK_LIMITS
 
 RANDOM = np.random.default_rng(0)
 POINTS = RANDOM.uniform(0, 80, (40, 2))
@@ -26,6 +27,7 @@ GOOD = Facts(
     band_given=True,
     ring=RingEvidence(1.5, 9.0, 1.0, 0.2, 1.4),
     dropped=0.0,
+    explained=0.9,
     calibrated=True,
 )
 
@@ -45,6 +47,7 @@ def test_a_good_result_passes_every_check():
         ({"ring": RingEvidence(0.5, 3.0, 1.0, 2.0, 1.4)}, "band"),
         ({"band_given": False}, "ring"),
         ({"dropped": 0.8}, "dropped"),
+        ({"explained": 0.05}, "explained"),
         ({"probability": np.full(40, 0.7)}, "sure"),
         ({"half_px": 8.0}, "density"),
         ({"half_px": 30.0}, "field size"),
@@ -85,7 +88,7 @@ def test_two_edges_are_two_lines_and_chance_keeps_its_share():
     field = random.uniform(0, 80, (25, 2))
     first = np.column_stack([np.arange(4, 76, 3.0), np.full(24, 20.0)])
     second = np.column_stack([np.full(24, 60.0), np.arange(4, 76, 3.0)])
-    found = lines(np.concatenate([field, first, second]), (80, 80), 4.0, LINE)
+    found = lines(np.concatenate([field, first, second]), (80, 80), 4.0, CHECK_LIMITS.line)
     assert len(found) == 2
     for line in found:
         assert len(line.members) >= 22

@@ -59,7 +59,7 @@ def _written_out(model, weights, layout):
 
 
 @pytest.mark.parametrize("n_coefficients", [1, 2])
-@pytest.mark.parametrize("block, part", [(4_000_000, 32_000), (4_000_000, 300), (10_000, 300), (1, 300)])
+@pytest.mark.parametrize(("block", "part"), [(4_000_000, 32_000), (4_000_000, 300), (10_000, 300), (1, 300)])
 def test_sums_are_those_of_the_columns(case, n_coefficients, block, part, monkeypatch):
     # In one block, and in several, of several parts or a single one.
     monkeypatch.setattr(module, "BLOCK", block)

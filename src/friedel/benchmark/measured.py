@@ -119,7 +119,7 @@ def detect_measured(field: MeasuredField) -> Detections:
 def _tolerance(found: Detections) -> float:
     low, high = found.provenance["k_rad_per_px"]
     half_nm = np.pi / np.sqrt(low * high) * float(found.provenance["pixel_nm"])
-    return max(TOLERANCE_NM, TOLERANCE_SHARE * half_nm)
+    return float(max(TOLERANCE_NM, TOLERANCE_SHARE * half_nm))
 
 
 def measured_table(fields: list[MeasuredField]) -> pd.DataFrame:

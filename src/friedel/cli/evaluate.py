@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from friedel.cli.options import FriedelCommand, from_settings
 from friedel.cli.output import say, say_json
-from friedel.errors import FriedelError
+from friedel.errors import FriedelError, StackError
 from friedel.settings import EvaluateSettings
 
 _STACKS = {".nc", ".nc4", ".h5", ".hdf5"}
@@ -112,18 +113,15 @@ def _read(name: str) -> _Points:
 
 def _read_stack(name: str) -> _Points:
     from friedel.io import open_stack
-    from friedel.stack import pixel_pitch
+    from friedel.stack import pixel_pitch, true_positions
 
     stack = open_stack(name)
-    if "truth_row" not in stack.attrs or "truth_column" not in stack.attrs:
-        raise FriedelError(f"{name} does not know its impurities (no attributes truth_row and truth_column).")
-    pixels = np.stack(
-        [np.atleast_1d(stack.attrs[key]) for key in ("truth_row", "truth_column")], axis=1
-    ).astype(float)
+    try:
+        pixels = true_positions(stack)
+    except StackError as error:
+        raise FriedelError(f"{name}: {error}") from error
     shape = (stack.sizes["y"], stack.sizes["x"])
-    # A scene is larger than its field: impurities outside send waves in, but are not asked for.
-    inside = ((pixels >= -0.5) & (pixels <= np.asarray(shape) - 0.5)).all(axis=1)
-    return _Points(pixels[inside], (pixels * pixel_pitch(stack))[inside], None, shape)
+    return _Points(pixels, pixels * pixel_pitch(stack), None, shape)
 
 
 def _pair(table: pd.DataFrame, first: str, second: str, name: str) -> np.ndarray:
@@ -147,7 +145,7 @@ def _pitch(points: _Points) -> float | None:
     return float(nm / pixels) if pixels > 0 and nm > 0 else None
 
 
-def _text(result: dict) -> str:
+def _text(result: dict[str, Any]) -> str:
     def figure(name: str, digits: int = 3) -> str:
         value = result[name]
         return "–" if value is None else f"{value:.{digits}f}"

@@ -88,7 +88,7 @@ def command(
         load_model(sample.model, settings.device),
         stack,
         settings,
-        dispersion=_band(sample.band, stack),
+        dispersion=_given_or_fitted(sample.band, stack),
         reference=_reference(given.reference, stack),
         channel=sample.channel,
         area=sample.area,
@@ -124,7 +124,7 @@ def _files(given: _Given) -> _Files:
     return _Files(target, kept)
 
 
-def _band(settings: BandSettings, stack: xr.Dataset) -> Dispersion:
+def _given_or_fitted(settings: BandSettings, stack: xr.Dataset) -> Dispersion:
     """The band that was given, or that of the map's ring."""
     from friedel.physics.dispersion import resolve
 

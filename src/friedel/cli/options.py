@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -24,7 +24,13 @@ class Failed(Exception):
     """A command ended with an error of the library; the message names the flags."""
 
 
-class SettingType(click.ParamType):
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # a generic class since click 8.3 only
+
+
+class SettingType(_ParamType):
     """Reads a text as `friedel.settings.Setting` does."""
 
     def __init__(self, setting: Setting) -> None:
@@ -54,7 +60,7 @@ class SettingOption(click.Option):
 def plain_help(option: click.Option | None) -> click.Option | None:
     """The help option, printed as any result is: click writes UTF-8 where the locale is ASCII."""
 
-    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    def show(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
             say(ctx.get_help())
             ctx.exit()

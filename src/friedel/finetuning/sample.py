@@ -11,10 +11,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from friedel.errors import FriedelWarning, PhysicsError, StackError
+from friedel.errors import FriedelWarning, StackError
 from friedel.finetuning.noise_estimate import Noise, measure_noise
 from friedel.models.registry import Model
-from friedel.physics.dispersion import Dispersion, resolve
+from friedel.physics.dispersion import Dispersion, required
 from friedel.prepare.channel import choose
 from friedel.prepare.run import clean, flatten
 from friedel.prepare.settings import PrepareSettings
@@ -151,7 +151,7 @@ def prepare_sample(
     FriedelWarning
         Of voltages that are left out.
     """
-    band = _band(dispersion)
+    band = required(dispersion, "Fine-tuning simulates your sample and needs its surface band.")
     part = crop(stack, area)
     # The detector's own rules, so that the network learns from the pixels that it will process.
     settings = (prepare or PrepareSettings()).in_force()
@@ -186,16 +186,6 @@ def prepare_sample(
     provenance = measured | _provenance(bias, k, noise, band)
     origin = (int(area[0][0]), int(area[1][0])) if area else (0, 0)
     return Sample(tensor, mask, torch.from_numpy(k).float(), noise, scaling, origin, provenance)
-
-
-def _band(dispersion: Dispersion | str | None) -> Dispersion:
-    band = resolve(dispersion)
-    if band is None:
-        raise PhysicsError(
-            "Fine-tuning simulates your sample and needs its surface band: give a material, or band onset and "
-            "effective mass (friedel.fit_dispersion(stack) fits them)."
-        )
-    return band
 
 
 def _provenance(bias: np.ndarray, k: np.ndarray, noise: Noise, band: Dispersion) -> dict[str, Any]:

@@ -130,14 +130,14 @@ def _eq3_noise(scene: FriedelConfig, sample: Sample) -> float:
 
 def _wave(model: Model, sample: Sample, batch: int, voltages: int, noise: float | None) -> SampleRecipe:
     """Multiple-scattering scenes and the localiser's loss."""
-    from friedel.models.friedel_net import WaveNet, pool_voltages
+    from friedel.models.friedel_net import WaveNet
+    from friedel.models.matched_field import pool_voltages
     from friedel.training.confounders import ConfounderConfig
     from friedel.training.recipe_friedel import WaveRecipe
 
-    config = cast(WaveNet, model.network).config
-    voltages = min(
-        voltages, config.groups
-    )  # more would be pooled by the network; pooled once is what detection sees
+    config = cast("WaveNet", model.network).config
+    # More would be pooled by the network; pooled once is what detection sees.
+    voltages = min(voltages, config.groups)
     maps, k = pool_voltages(sample.maps[None], sample.k[None], voltages)
     maps = normalise_maps(maps, sample.mask[None])
     measured = measure_noise(np.where(sample.mask.numpy() > 0, maps[0].numpy(), np.nan), k[0].numpy())

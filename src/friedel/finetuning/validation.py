@@ -115,7 +115,8 @@ class Validator:
         pixels = np.stack([rows, columns], axis=-1).reshape(-1, 2) + self.sample.origin
         at = self.sample.to_network(pixels) - self.first
         values = map_coordinates(s.numpy(), at.T, order=1, mode="constant", cval=np.nan)
-        return values.reshape(self.sample.shape).astype(np.float32)
+        field: np.ndarray = values.reshape(self.sample.shape).astype(np.float32)
+        return field
 
 
 @dataclass

@@ -103,7 +103,8 @@ def objects(h5py: Any, file: Any) -> Iterator[Any]:
 
 def address(h5py: Any, item: Any) -> int:
     """Where the object lies in the file."""
-    return h5py.h5o.get_info(item.id).addr
+    offset: int = h5py.h5o.get_info(item.id).addr
+    return offset
 
 
 def touch_attributes(h5py: Any, file: Any, item: Any) -> None:
@@ -167,7 +168,7 @@ def touch_chunks(item: Any) -> None:
     """Go through the whole index of chunks (a damaged tree may hold a circle)."""
     count = item.id.get_num_chunks()
     if hasattr(item.id, "chunk_iter"):
-        item.id.chunk_iter(lambda chunk: None)
+        item.id.chunk_iter(lambda _chunk: None)
     for index in {0, count // 2, count - 1} if count else ():
         item.id.get_chunk_info(index)
 

@@ -60,7 +60,12 @@ class Image:
     rows_scanned: int
 
 
-def read(paths: list[Path], *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
+def read(
+    paths: list[Path],
+    *,
+    bias: Any = None,
+    pixel_nm: Any = None,  # noqa: ARG001 - as every adapter
+) -> xr.Dataset:
     """Open a Createc `.dat` image, or a series of one area at different bias; see `friedel.io.open_stack`."""
     images = sorted((load(path) for path in paths), key=lambda image: image.bias_mv)
     first = images[0]

@@ -46,23 +46,23 @@ class Format:
 
 
 def _starts(*magics: bytes) -> Callable[[bytes, Path], bool]:
-    return lambda head, path: head.startswith(magics)
+    return lambda head, _path: head.startswith(magics)
 
 
 def _suffix(*suffixes: str) -> Callable[[bytes, Path], bool]:
-    return lambda head, path: path.suffix.lower() in suffixes
+    return lambda _head, path: path.suffix.lower() in suffixes
 
 
-def _nanonis_grid(head: bytes, path: Path) -> bool:
+def _nanonis_grid(head: bytes, _path: Path) -> bool:
     return head.startswith(b"Grid dim=") or (b"\nGrid dim=" in head and b"Channels=" in head)
 
 
-def _nanonis_spectrum(head: bytes, path: Path) -> bool:
+def _nanonis_spectrum(head: bytes, _path: Path) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").startswith(b"Experiment\t")
 
 
-def _rhk(head: bytes, path: Path) -> bool:
-    return head[2:16] == "STiMage".encode("utf-16-le")
+def _rhk(head: bytes, _path: Path) -> bool:
+    return head[2:16] == "STiMage".encode("utf-16-le") or head.startswith(b"STiMage 3.1")
 
 
 def _igor(head: bytes, path: Path) -> bool:
@@ -79,14 +79,15 @@ def _igor_checksum(head: bytes) -> bool:
     order = "<" if head[0] else ">"
     import struct
 
-    return sum(struct.unpack(f"{order}192h", head[:384])) & 0xFFFF == 0
+    words: tuple[int, ...] = struct.unpack(f"{order}192h", head[:384])
+    return sum(words) & 0xFFFF == 0
 
 
-def _createc_grid(head: bytes, path: Path) -> bool:
+def _createc_grid(_head: bytes, path: Path) -> bool:
     return path.suffix.lower() == ".specgrid"
 
 
-def _labview_map(head: bytes, path: Path) -> bool:
+def _labview_map(_head: bytes, path: Path) -> bool:
     if path.suffix.lower() not in (".1fl", ".tfr"):
         return False
     from friedel.io.labview_map import fits
@@ -94,7 +95,7 @@ def _labview_map(head: bytes, path: Path) -> bool:
     return fits(path)
 
 
-def _nanosurf(head: bytes, path: Path) -> bool:
+def _nanosurf(head: bytes, _path: Path) -> bool:
     return head.lstrip().startswith(b"[DataSet]") and b"Gr0-Ch0" in head
 
 
@@ -109,7 +110,7 @@ def _igor_package(head: bytes, path: Path) -> bool:
     )
 
 
-def _matlab(head: bytes, path: Path) -> bool:
+def _matlab(head: bytes, _path: Path) -> bool:
     return head.startswith(b"MATLAB ")
 
 
@@ -119,7 +120,7 @@ def _netcdf(head: bytes, path: Path) -> bool:
     return head.startswith(b"\x89HDF\r\n\x1a\n") and path.suffix.lower() in (".nc", ".nc4", ".cdf")
 
 
-def _qpi_text(head: bytes, path: Path) -> bool:
+def _qpi_text(head: bytes, _path: Path) -> bool:
     """Row 1 is ``resolution scatterers``, row 2 that many coordinates (possibly cut by `HEAD`)."""
     lines = head.decode("ascii", errors="replace").splitlines()
     if len(lines) < 2:
@@ -171,8 +172,15 @@ _ALL = (
         "friedel.io.nanonis_scan",
         many=True,
     ),
-    Format("rhk", "RHK (.sm4)", (".sm4",), _rhk, "friedel.io.rhk", asks=True),
-    Format("matrix", "Omicron Matrix (_mtrx)", (".mtrx",), _starts(b"ONTMATRX0101"), "friedel.io.matrix"),
+    Format("rhk", "RHK (.sm4, .sm2)", (".sm4", ".sm2"), _rhk, "friedel.io.rhk", asks=True),
+    Format(
+        "matrix",
+        "Omicron Matrix (_mtrx)",
+        (".mtrx",),
+        _starts(b"ONTMATRX0101"),
+        "friedel.io.matrix",
+        asks=True,
+    ),
     Format("igor", "Igor binary wave (.ibw)", (".ibw",), _igor, "friedel.io.igor", asks=True),
     Format(
         "gwyddion", "Gwyddion (.gwy)", (".gwy",), _starts(b"GWYP", b"GWYO"), "friedel.io.gwyddion", asks=True

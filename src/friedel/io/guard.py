@@ -110,7 +110,8 @@ def check_length(path: Path) -> None:
 
 def _watch(child: subprocess.Popen[bytes], order: bytes, limit: float) -> tuple[bool, bytes | None]:
     """Whether the walk began, and the last line of the child; None if it did not come in time."""
-    assert child.stdin is not None and child.stdout is not None
+    if child.stdin is None or child.stdout is None:
+        raise RuntimeError("the process that walks a file was started without pipes")
     lines: list[bytes] = []
     begun, over = threading.Event(), threading.Event()
 

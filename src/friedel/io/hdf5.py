@@ -120,7 +120,7 @@ def read_open(
 ) -> xr.Dataset:
     """Read a stack from a file that `open_file` gave."""
     arrays = {item.name: item for item in _datasets(file)}
-    found = {} if axes else {name: main for name, item in arrays.items() if (main := _main(file, item))}
+    found = {} if axes else {name: main for name, item in arrays.items() if (main := _main(item))}
     if dataset is not None:
         dataset = "/" + dataset.strip("/")
         found = {name: main for name, main in found.items() if name == dataset}
@@ -162,7 +162,7 @@ def read_open(
         images=images,
         tip_origin_x_nm=first.origin_nm[0],
         tip_origin_y_nm=first.origin_nm[1],
-        # Columns that run against x are those of a frame turned by half.
+        # Columns that run against x are those of a frame rotated by 180°.
         scan_angle_deg=0.0 if first.rises[1] > 0 else 180.0,
         y_direction=first.rises[0] * first.rises[1],
         header={key: str(value)[:200] for key, value in file.attrs.items()},
@@ -176,7 +176,7 @@ def load(item: h5py.Dataset, path: Path) -> np.ndarray:
         raise StackError(f"{path}: {item.name!r} holds no real numbers (type {item.dtype}).")
     if item.id.get_storage_size() == 0:
         raise StackError(f"{path}: nothing was ever written to {item.name!r}.")
-    values = item[()].astype(np.float32)
+    values: np.ndarray = item[()].astype(np.float32)
     if item.chunks is not None:
         grid = [-(-length // chunk) for length, chunk in zip(item.shape, item.chunks, strict=True)]
         if item.id.get_num_chunks() < int(np.prod(grid)):
@@ -194,7 +194,7 @@ def load(item: h5py.Dataset, path: Path) -> np.ndarray:
 def _datasets(file: h5py.File) -> list[h5py.Dataset]:
     found: list[h5py.Dataset] = []
 
-    def visit(name: str, item: Any) -> None:
+    def visit(_name: str, item: Any) -> None:
         if (
             isinstance(item, h5py.Dataset)
             and item.dtype.kind in "fiu"
@@ -207,7 +207,7 @@ def _datasets(file: h5py.File) -> list[h5py.Dataset]:
     return found
 
 
-def _main(file: h5py.File, item: h5py.Dataset) -> Main | None:
+def _main(item: h5py.Dataset) -> Main | None:
     """Find one spectral and two spatial axes, or the two of an image; else None."""
     scales = _scales(item) or _nexus_axes(item)
     if scales is None:

@@ -160,5 +160,5 @@ def _planned(note: str) -> int:
 
 
 def _text(raw: Any) -> str:
-    raw = raw if isinstance(raw, bytes) else bytes(raw)
-    return raw.decode("utf-8", errors="replace").replace("\r", "\n").strip("\x00 \n")
+    content = raw if isinstance(raw, bytes) else bytes(raw)
+    return content.decode("utf-8", errors="replace").replace("\r", "\n").strip("\x00 \n")

@@ -11,6 +11,8 @@ from friedel.errors import StackError
 
 #: A point may lie this far off its lattice place, in pitches.
 TOLERANCE = 0.2
+#: Fewer points than this fit some lattice by chance, so that they must lie closer to it.
+_MANY, _FEW_TOLERANCE = 12, 0.05
 #: Cosine between rows and columns from which a grid is no rectangle.
 _SKEW = 0.05
 _LONGEST = 4096
@@ -45,7 +47,7 @@ class Lattice:
     cells: list[tuple[int, int]]
 
 
-def fit(points: np.ndarray, where: str) -> Lattice:
+def fit(points: np.ndarray, where: str, angle_deg: float | None = None) -> Lattice:
     """Find the grid that points form, in whatever order they were recorded.
 
     Parameters
@@ -54,6 +56,8 @@ def fit(points: np.ndarray, where: str) -> Lattice:
         x, y [nm]; cell (0, 0) is the corner nearest to the first of them.
     where : str
         For messages.
+    angle_deg : float, optional
+        Turn of the fast axis (positive = clockwise), if something says it; tried first.
 
     Raises
     ------
@@ -67,9 +71,10 @@ def fit(points: np.ndarray, where: str) -> Lattice:
     spacing = float(np.median(distance[:, 1]))
     if not distance[:, 1].min() > 1e-3 * spacing:
         raise StackError(f"{where}: two spectra were taken at the same point.")
-    for fast in _directions(points, points[neighbour[:, 1]] - points):
+    told = [] if angle_deg is None else [np.array([np.cos(angle := -np.deg2rad(angle_deg)), np.sin(angle)])]
+    for fast in [*told, *_directions(points, points[neighbour[:, 1]] - points)]:
         found = _along(points, fast, spacing)
-        if found is not None:
+        if found is not None and (len(points) >= _MANY or _off(points, found) <= _FEW_TOLERANCE):
             return found
     raise StackError(f"{where}: the spectra do not lie on a rectangular grid.")
 
@@ -86,6 +91,17 @@ def _directions(points: np.ndarray, steps: np.ndarray) -> list[np.ndarray]:
     angle = float(np.angle(np.exp(4j * np.arctan2(usual[:, 1], usual[:, 0])).mean())) / 4
     turned = [np.array([np.cos(angle + q), np.sin(angle + q)]) for q in np.arange(4) * np.pi / 2]
     return [*found, max(turned, key=lambda axis: float(axis @ first))]
+
+
+def _off(points: np.ndarray, lattice: Lattice) -> float:
+    """Largest distance of a point from its place along an axis, in pitches."""
+    angle = -np.deg2rad(lattice.angle_deg)
+    right = np.array([np.cos(angle), np.sin(angle)])
+    down = np.array([-right[1], right[0]]) * lattice.y_direction
+    cells = np.array(lattice.cells)
+    relative = points - np.array(lattice.origin_nm)
+    found = np.column_stack([relative @ down, relative @ right]) / np.array(lattice.pixel_nm)
+    return float(np.abs(found - cells).max())
 
 
 def _along(points: np.ndarray, fast: np.ndarray, spacing: float) -> Lattice | None:
@@ -178,14 +194,17 @@ def _complete(
     down: np.ndarray | None, right: np.ndarray | None, missing: tuple[float, float] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Steps of a row and of a column; the one that is not known stands at a right angle, rows upwards."""
-    if right is None:
-        assert down is not None
+    if down is not None and right is not None:
+        return down, right
+    if down is not None:
         length = float(np.hypot(*down))
-        right = np.array([down[1], -down[0]]) * ((missing[1] if missing else length) / max(length, 1e-300))
-    elif down is None:
+        across = np.array([down[1], -down[0]])
+        return down, across * ((missing[1] if missing else length) / max(length, 1e-300))
+    if right is not None:
         length = float(np.hypot(*right))
-        down = np.array([-right[1], right[0]]) * ((missing[0] if missing else length) / max(length, 1e-300))
-    return down, right
+        across = np.array([-right[1], right[0]])
+        return across * ((missing[0] if missing else length) / max(length, 1e-300)), right
+    raise ValueError("a lattice needs a step along a row or along a column")
 
 
 def scattered(points: np.ndarray, pixel_nm: tuple[float, float], where: str) -> Lattice:

@@ -126,7 +126,8 @@ class _Parameter(BackendArray):
         else:
             known = self.records.index >= 0
             image.reshape(-1)[known] = values[self.records.index[known]]
-        return image[key]
+        part: np.ndarray = image[key]
+        return part
 
 
 def sweep_variable(records: Records, numbers: Any) -> xr.Variable:

@@ -1,4 +1,4 @@
-"""Omicron Matrix result files (`…_mtrx`): images and CITS volumes, read with access2thematrix.
+"""Omicron Matrix result files (`…_mtrx`): images, CITS volumes and curves, read with access2thematrix.
 
 What a file means is in the parameter file of the experiment (`…_0001.mtrx`), which must lie beside it. The other
 channels of the same scan are taken along.
@@ -21,7 +21,7 @@ _NAME = re.compile(r"(?P<base>.+)--(?P<run>\d+_\d+)\.(?P<channel>.+)_mtrx$")
 _LARGEST = 1 << 26
 
 
-class _Guarded(MtrxData):
+class Guarded(MtrxData):
     """The library trusts the sizes in the parameter file; here they are held against the data first."""
 
     refused = ""
@@ -67,28 +67,32 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
             f"{path}: this is a Matrix parameter file, or a result file that was renamed. Open a result file, "
             "whose name ends like --4_1.Z_mtrx."
         )
-    first = _open(path)
-    siblings = sorted(path.parent.glob(f"{_escaped(found['base'])}--{found['run']}.*_mtrx"))
+    first = open_result(path)
+    siblings = sorted(path.parent.glob(f"{escaped(found['base'])}--{found['run']}.*_mtrx"))
     files = {path: first}
     for sibling in siblings:
         if sibling != path and ("(" in sibling.name) == ("(" in path.name):
             try:
-                files[sibling] = _open(sibling)
+                files[sibling] = open_result(sibling)
             except StackError:
                 continue  # a neighbour that is damaged must not keep the file that was asked for from opening
     if first.object_type == "volume CITS":
         return _volume(files, path)
     if first.object_type == "image":
         return _image(files, path)
-    raise StackError(f"{path}: this is one curve ({first.channel_name}), not a map of spectra.")
+    from friedel.io import matrix_points
+
+    return matrix_points.read(path, found["base"], first.channel_name, pixel_nm, bias)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Let `glob` take a text as it is."""
     return re.sub(r"([*?\[])", r"[\1]", text)
 
 
-def _open(path: Path) -> _Guarded:
-    data = _Guarded()
+def open_result(path: Path) -> Guarded:
+    """Open one result file; `StackError` if it or its parameter file is damaged."""
+    data = Guarded()
     traces, message = data.open(str(path))
     if not (path.parent / f"{path.name.partition('--')[0]}_0001.mtrx").exists():
         beside = f"{path.name.partition('--')[0]}_0001.mtrx"
@@ -109,7 +113,8 @@ def _of(data: MtrxData, key: str, default: float = 0.0) -> float:
     return float(value)
 
 
-def _frame(data: MtrxData, path: Path) -> dict[str, Any]:
+def frame_of(data: MtrxData) -> dict[str, Any]:
+    """Attributes of a stack: instrument, centre, angle, header."""
     return {
         "instrument": "Omicron Matrix",
         "scan_centre_x_nm": _of(data, "XYScanner.X_Offset") * 1e9,
@@ -133,7 +138,7 @@ def _label(data: MtrxData, trace: str) -> str:
     return f"{data.channel_name}{marks}"
 
 
-def _image(files: dict[Path, _Guarded], path: Path) -> xr.Dataset:
+def _image(files: dict[Path, Guarded], path: Path) -> xr.Dataset:
     first = files[path]
     rows, columns = int(_of(first, "XYScanner.Lines")), int(_of(first, "XYScanner.Points"))
     channels, units = {}, {}
@@ -161,11 +166,11 @@ def _image(files: dict[Path, _Guarded], path: Path) -> xr.Dataset:
         images={name: values for name, values in heights.items() if name not in planes},
         acquired=int(known.sum()),
         expected=rows * columns,
-        **_frame(first, path),
+        **frame_of(first),
     )
 
 
-def _volume(files: dict[Path, _Guarded], path: Path) -> xr.Dataset:
+def _volume(files: dict[Path, Guarded], path: Path) -> xr.Dataset:
     first = files[path]
     if not first.volume_scan:
         raise StackError(f"{path}: the volume holds no spectra.")
@@ -195,5 +200,5 @@ def _volume(files: dict[Path, _Guarded], path: Path) -> xr.Dataset:
         sweep="bias" if is_bias else f"{first.z_data_name_and_unit[0]} ({unit})",
         acquired=int(known.sum()),
         expected=rows * columns,
-        **_frame(first, path),
+        **frame_of(first),
     )

@@ -8,6 +8,7 @@ broken off ends early; the rest is NaN. The channels are read when they are touc
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from friedel.errors import StackError
+from friedel.errors import FriedelWarning, StackError
 from friedel.io import nanonis_header as text
 from friedel.io.axes import pixel_pair
 from friedel.io.lazy import Records, image_variable, sweep_variable
@@ -26,7 +27,7 @@ from friedel.stack import make_stack
 _END = b":HEADER_END:"
 
 
-def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
+def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:  # noqa: ARG001 - as every adapter
     """Open a `.3ds` file; see `friedel.io.open_stack`."""
     raw, after = text.read_head(path, _END)
     header = text.parse_grid(text.decode(raw))
@@ -39,9 +40,10 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     _check_size(header, points, len(channels), path)
     names, units = _names(channels)
     parts = Parts(parameters, points, tuple(names))
-    records = _records(path, raw, after, parts.length, (height, width))
-    fixed = _parameter_names(header, parameters)
+    fixed = _parameter_names(header, parameters, path)
+    records = _records(path, after, parts.length, (height, width))
     taken, table = _checked(records, fixed, path)
+    _check_rest(records, width * height, [name.lower() for name in fixed[:2]] == ["sweep start", "sweep end"])
     limits = _limits(table[taken], fixed)
     sweep, sweep_unit = text.split_unit(header.get("Sweep Signal", "Bias (V)"))
     is_bias = bool(re.match(r"bias\b", sweep, re.IGNORECASE)) and sweep_unit in ("V", "mV")
@@ -55,7 +57,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     places = _places(header, (height, width), fixed, table, taken, pixel_nm, path)
     records = replace(records, shape=places.shape, index=places.record)
     data = {name: sweep_variable(records, parts.start(name) + found.keep) for name in names}
-    images, image_units = _images(header, records, parameters, set(names))
+    images, image_units = _images(fixed, records, set(names))
     stack = make_stack(
         data,
         bias_mv=axis,
@@ -65,7 +67,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
         header=header,
         instrument="Nanonis",
         sweep="bias" if is_bias else header["Sweep Signal"],
-        acquired=int(taken.sum()),
+        acquired=int(taken.sum() if places.record is None else (places.record >= 0).sum()),
         expected=max(width * height, places.shape[0] * places.shape[1]),
         **places.frame,
     )
@@ -92,12 +94,24 @@ class Parts:
         return self.parameters + self.names.index(name) * self.points
 
 
-def _parameter_names(header: dict[str, str], count: int) -> list[str]:
-    listed = [
-        header.get("Fixed parameters", "Sweep Start;Sweep End"),
-        header.get("Experiment parameters", ""),
-    ]
-    return [name.strip() for part in listed for name in part.split(";") if name.strip()][:count]
+def _parameter_names(header: dict[str, str], count: int, path: Path) -> list[str]:
+    """Names of the numbers that begin a record; of the fixed ones alone where the header contradicts itself."""
+    fixed, own = (
+        [name.strip() for name in header.get(key, default).split(";") if name.strip()]
+        for key, default in (
+            ("Fixed parameters", "Sweep Start;Sweep End"),
+            ("Experiment parameters", ""),
+        )
+    )
+    if len(fixed) + len(own) == count or not own:
+        return [*fixed, *own][:count]
+    warnings.warn(
+        f"{path}: the header names {len(fixed) + len(own)} parameters of a record, which has {count}: the tip "
+        "positions and Z in the records are not used.",
+        FriedelWarning,
+        stacklevel=2,
+    )
+    return fixed[:count]
 
 
 def _checked(records: Records, names: list[str], path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -180,7 +194,7 @@ def _check_size(header: dict[str, str], points: int, channels: int, path: Path) 
         )
 
 
-def _records(path: Path, raw: bytes, after: int, length: int, shape: tuple[int, int]) -> Records:
+def _records(path: Path, after: int, length: int, shape: tuple[int, int]) -> Records:
     with path.open("rb") as file:
         file.seek(after)
         ending = file.read(2)
@@ -210,6 +224,32 @@ def _records(path: Path, raw: bytes, after: int, length: int, shape: tuple[int, 
     return records
 
 
+def _check_rest(records: Records, pixels: int, same_beginning: bool) -> None:
+    """What follows the complete records must be the beginning of one more, or bytes were lost within the last."""
+    after = records.path.stat().st_size - records.offset
+    complete = min(after // (4 * records.length), pixels)
+    rest = after - 4 * records.length * complete
+    if complete == pixels:
+        if rest >= 4 * records.length:
+            raise StackError(
+                f"{records.path}: the file holds {pixels + rest // (4 * records.length)} records, its header names "
+                f"{pixels} pixels: the header is damaged."
+            )
+        return
+    if not same_beginning:
+        return
+    with records.path.open("rb") as file:
+        file.seek(records.offset)
+        first = file.read(min(rest, 8))
+        file.seek(records.offset + 4 * records.length * complete)
+        last = file.read(min(rest, 8))
+    if last != first and last.strip(b"\0"):
+        raise StackError(
+            f"{records.path}: the file ends with {rest} bytes that do not begin like its records: bytes were lost or "
+            "added before them (copy the original again, as binary)."
+        )
+
+
 def _names(channels: list[str]) -> tuple[list[str], dict[str, str]]:
     split = [text.split_unit(name) for name in channels]
     names = text.unique([name for name, _ in split])
@@ -217,14 +257,11 @@ def _names(channels: list[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def _images(
-    header: dict[str, str], records: Records, parameters: int, taken: set[str]
+    parameters: list[str], records: Records, taken: set[str]
 ) -> tuple[dict[str, xr.Variable], dict[str, str]]:
     """Parameters measured at every pixel that are worth seeing as images: Z first of all."""
-    listed = header.get("Fixed parameters", "").split(";") + header.get("Experiment parameters", "").split(
-        ";"
-    )
     images, units = {}, {}
-    for index, entry in enumerate(listed[:parameters]):
+    for index, entry in enumerate(parameters):
         name, unit = text.split_unit(entry)
         if name == "Z" or name.startswith("Scan:"):
             key = name.removeprefix("Scan:")

@@ -108,7 +108,7 @@ def _any_order(
         "Give pixel_nm to lay the spectra on a grid of that pitch."
     )
     try:
-        found = fit(positions, str(path))
+        found = fit(positions, str(path), grid.angle_deg)
     except StackError:
         if pixel_nm is None:
             raise StackError(problem) from None
@@ -133,6 +133,23 @@ def _rounded(lattice: Lattice, grid: GridFrame) -> Lattice:
     )
 
 
+def _across_a_gap(pixels: np.ndarray, numbers: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Records that may be made of the beginning of one and the end of another.
+
+    Bytes that were lost in the number of whole records leave all others in their place, and one run of pixels empty.
+    Pixels that were left out on purpose are many runs, or come in another order.
+    """
+    row, column = np.divmod(pixels, columns)
+    for order in (pixels, row * columns + np.where(row % 2, columns - 1 - column, column)):
+        steps = np.diff(order)
+        gaps = np.flatnonzero(steps > np.diff(numbers))  # an empty record is in the file, and no gap
+        if order[-1] != rows * columns - 1 or (steps < 1).any() or not 0 < len(gaps) < 3:
+            continue
+        # Where the cut went through the position itself, the record lies alone between two gaps.
+        return gaps[-1:] if len(gaps) == 1 or gaps[1] == gaps[0] + 1 else gaps[:0]
+    return np.array([], dtype=int)
+
+
 def _places(lattice: Lattice, numbers: np.ndarray, grid: GridFrame, path: Path) -> Places:
     rows, columns = lattice.shape
     pixels = np.array([row * columns + column for row, column in lattice.cells])
@@ -140,6 +157,15 @@ def _places(lattice: Lattice, numbers: np.ndarray, grid: GridFrame, path: Path) 
     if not np.array_equal(pixels, numbers) or len(numbers) <= numbers[-1]:
         record = np.full(rows * columns, -1, dtype=np.int64)
         record[pixels] = numbers
+        suspect = _across_a_gap(pixels, numbers, rows, columns)
+        if len(suspect):
+            record[pixels[suspect]] = -1
+            warnings.warn(
+                f"{path}: {rows * columns - len(numbers)} records are missing in the middle of the file, so bytes were "
+                "lost there; the record before them may be made of two and is left out.",
+                FriedelWarning,
+                stacklevel=2,
+            )
     middle = (
         (rows - 1) / 2 * lattice.pixel_nm[0] * lattice.y_direction,
         (columns - 1) / 2 * lattice.pixel_nm[1],

@@ -51,7 +51,12 @@ class Scan:
         return np.ascontiguousarray(image[:, ::-1]) if backward else image
 
 
-def read(paths: list[Path], *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
+def read(
+    paths: list[Path],
+    *,
+    bias: Any = None,
+    pixel_nm: Any = None,  # noqa: ARG001 - as every adapter
+) -> xr.Dataset:
     """Open one `.sxm` file or a series of one area; see `friedel.io.open_stack`."""
     scans = sorted((part for path in paths for part in _by_pass(load(path))), key=lambda scan: scan.bias_v)
     first = scans[0]

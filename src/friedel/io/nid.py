@@ -45,9 +45,9 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | N
         images, curves = ([c for c in kind if c.name.startswith(dataset)] for kind in (images, curves))
     if images:
         shape = images[0].values.shape
-        return _images([c for c in images if c.values.shape == shape], sections, bias, pixel_nm)
+        return _images([c for c in images if c.values.shape == shape], sections, bias)
     if curves:
-        return _curves(curves, sections, path, bias, pixel_nm)
+        return _curves(curves, path, bias, pixel_nm)
     raise StackError(f"{path}: the file holds neither an image nor a spectrum over the bias.")
 
 
@@ -112,9 +112,7 @@ def _channel(
     return Channel(label, group, values, section.get("Dim2Unit", ""), (axes[0], axes[1])), stop
 
 
-def _images(
-    images: list[Channel], sections: dict[str, dict[str, str]], bias: Any, pixel_nm: Any
-) -> xr.Dataset:
+def _images(images: list[Channel], sections: dict[str, dict[str, str]], bias: Any) -> xr.Dataset:
     rows, columns = images[0].values.shape
     (x0, width, x_unit), (y0, height, y_unit) = images[0].axes
     fx, fy = TO_NM[x_unit], factor_of(y_unit, TO_NM) or TO_NM[x_unit]
@@ -144,9 +142,7 @@ def _tip_voltage(sections: dict[str, dict[str, str]]) -> float | None:
     return None
 
 
-def _curves(
-    curves: list[Channel], sections: dict[str, dict[str, str]], path: Path, bias: Any, pixel_nm: Any
-) -> xr.Dataset:
+def _curves(curves: list[Channel], path: Path, bias: Any, pixel_nm: Any) -> xr.Dataset:
     first = curves[0]
     same = [c for c in curves if c.values.shape == first.values.shape and c.axes[0] == first.axes[0]]
     start, length, unit = first.axes[0]

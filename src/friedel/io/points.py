@@ -192,7 +192,7 @@ def _pitch(length: pd.Series, index: pd.Series) -> float:
     return float((length[known] / index[known]).median()) if known.any() else float("nan")
 
 
-def _napari(table: pd.DataFrame, provenance: dict[str, Any]) -> str:
+def _napari(table: pd.DataFrame, _provenance: dict[str, Any]) -> str:
     points = pd.DataFrame({"index": np.arange(len(table)), "axis-0": table["row"], "axis-1": table["column"]})
     rest = table.drop(columns=["row", "column"]).reset_index(drop=True)
     joined = pd.concat([points.reset_index(drop=True), rest], axis=1)

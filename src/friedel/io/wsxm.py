@@ -43,14 +43,14 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
         raise StackError(f"{path}: the file holds fewer than its {count} values: it is cut off.")
     values = np.fromfile(path, _TYPES[kind], count, offset=end.end()).reshape(1 + len(ramp), rows, columns)
     values = values[:, ::-1, ::-1].astype(np.float64)  # now the first is the upper left one
-    image, unit = _scaled(header, values[0], kind, "Z Amplitude", path)
+    image, unit = _scaled(header, values[0], kind, "Z Amplitude")
     pixel = pixel_nm if pixel_nm is not None else _pixel(header, rows, columns)
     name = header.get("Acquisition channel", "Z").strip() or "Z"
     common: dict[str, Any] = {"header": header, "instrument": "WSxM", "y_direction": -1}
     if len(ramp):
         axis = ramp if bias is None else bias_axis(bias, len(ramp))
         _, pixel = need_axes(f"{path}: this file", 0.0, pixel, 1)
-        planes, spectral = _scaled(header, values[1:], kind, "Spectroscopy Amplitude", path)
+        planes, spectral = _scaled(header, values[1:], kind, "Spectroscopy Amplitude")
         channel = header.get("Spectroscopy channel", "spectroscopy").strip() or "spectroscopy"
         return make_stack(
             {channel: planes}, images={"Z": image}, units={channel: spectral, "Z": unit}, bias_mv=axis,
@@ -93,9 +93,7 @@ def _pixel(header: dict[str, str], rows: int, columns: int) -> tuple[float, floa
     return height / rows, width / columns
 
 
-def _scaled(
-    header: dict[str, str], values: np.ndarray, kind: str, key: str, path: Path
-) -> tuple[np.ndarray, str]:
+def _scaled(header: dict[str, str], values: np.ndarray, kind: str, key: str) -> tuple[np.ndarray, str]:
     """Whole numbers span the amplitude in the header; others are in its unit already."""
     found = _QUANTITY.match(header.get(key, header.get("Z Amplitude", "")))
     unit = found[2] if found else ""

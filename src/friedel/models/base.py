@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
+from friedel.errors import ModelError
+
 
 def check_whole(name: str, value: Any, low: int, high: int) -> None:
     """Raise `ValueError` unless a network's setting is a whole number from `low` to `high`."""
@@ -32,6 +34,18 @@ class Output(NamedTuple):
     s: torch.Tensor
     offset: torch.Tensor | None = None
     log_sigma: torch.Tensor | None = None
+
+    def localisation(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """`offset` and `log_sigma` of a network that gives both.
+
+        Raises
+        ------
+        ModelError
+            If it gives S alone.
+        """
+        if self.offset is None or self.log_sigma is None:
+            raise ModelError("This network gives no positions within a pixel; its recipe needs them.")
+        return self.offset, self.log_sigma
 
 
 class Network(Protocol):

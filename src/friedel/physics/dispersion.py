@@ -141,3 +141,30 @@ def resolve(dispersion: Dispersion | BandSettings | str | None) -> Dispersion | 
             settings="dispersion",
         )
     return MATERIALS[key]
+
+
+def required(dispersion: Dispersion | BandSettings | str | None, purpose: str = "") -> Dispersion:
+    """As `resolve`, where there must be a band; `purpose` is a sentence that says what it is needed for.
+
+    Raises
+    ------
+    PhysicsError
+        If the name is not in `MATERIALS`, or no band is given.
+    """
+    band = resolve(dispersion)
+    if band is None:
+        raise PhysicsError(
+            f"{purpose or 'A surface band is needed.'} Name a material, or give the band's onset and effective mass "
+            "(friedel.fit_dispersion(stack) fits them).",
+            settings="dispersion",
+        )
+    return band
+
+
+def as_settings(band: Dispersion | None) -> BandSettings:
+    """The band as settings: what is recorded, and what a repeated run is given."""
+    if band is None:
+        return BandSettings()
+    if MATERIALS.get(band.name) == band:
+        return BandSettings(material=band.name)
+    return BandSettings(onset_mev=band.onset_mev, mass=band.mass)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from friedel._util.moved import renamed
 from friedel.physics import instrument
 from friedel.physics.draws import Range, chance, log_uniform, now, uniform
 from friedel.physics.scene_texture import fill, texture
@@ -35,7 +36,7 @@ class SceneConfig:
     phase: float = math.pi / 2  # unlike scatterers: δ within ± this
     weakest: float = 0.3  # smallest |sin δ|
     phase_slope: float = 0.7  # change of δ from the lowest to the highest voltage [rad], Gaussian width
-    absorption: Range = (0.0, 0.9)
+    elasticity: Range = (0.1, 1.0)  # η = |e^{2iδ}|
     like: float = 0.35  # share of scenes whose scatterers are all alike
     core: Range = (0.5, 3.4)  # radius within which the map is made up
     core_edge: Range = (0.08, 0.5)  # width of the core's rim [px]
@@ -125,12 +126,13 @@ def _amplitudes(batch: int, n: int, config: SceneConfig, rng: torch.Generator) -
     sign_own, sign_common = torch.randn(2, batch, n, generator=rng).sign()
     own, common = own * sign_own, (common * sign_common)[:, :1] + 0.05 * torch.randn(batch, n, generator=rng)
     slope_own, slope_common = config.phase_slope * torch.randn(2, batch, n, generator=rng)
-    absorb_own, absorb_common = uniform(config.absorption, (2, batch, n), rng)
+    # From high to low, which is how the scenes were always drawn.
+    eta_own, eta_common = uniform(config.elasticity[::-1], (2, batch, n), rng)
     phase = torch.where(like > 0, common, own)
     slope = torch.where(like > 0, slope_common[:, :1].expand(-1, n), slope_own)
-    absorption = torch.where(like > 0, absorb_common[:, :1].expand(-1, n), absorb_own)
+    elasticity = torch.where(like > 0, eta_common[:, :1].expand(-1, n), eta_own)
     energy = torch.linspace(-0.5, 0.5, config.voltages).view(1, -1, 1)
-    return scattering_amplitude(phase[:, None] + slope[:, None] * energy, absorption[:, None])
+    return scattering_amplitude(phase[:, None] + slope[:, None] * energy, elasticity[:, None])
 
 
 def _scramble_cores(
@@ -152,9 +154,9 @@ def _scramble_cores(
     distance = torch.gather(r / radius, 2, nearest[..., None])[..., 0].clamp(max=3.0)
     # Four of five scenes: a local signal of random height and voltage dependence; else the level of the field.
     local = chance(0.8, b, rng).view(b, 1, 1) * present[:, None]
-    course = torch.randn(b, n, v // 4 + 2, generator=rng)
-    course = torch.nn.functional.interpolate(course, size=v, mode="linear").transpose(1, 2)
-    height = course * log_uniform(config.core_height, (b, 1, n), rng) * local
+    spectrum = torch.randn(b, n, v // 4 + 2, generator=rng)
+    spectrum = torch.nn.functional.interpolate(spectrum, size=v, mode="linear").transpose(1, 2)
+    height = spectrum * log_uniform(config.core_height, (b, 1, n), rng) * local
     own = torch.gather(height, 2, nearest[:, None].expand(-1, v, -1))
     profiles = torch.stack([torch.ones_like(distance), torch.exp(-(distance**2)), torch.cos(3 * distance)])
     profile = profiles[torch.randint(0, 3, (b,), generator=rng), torch.arange(b)]
@@ -261,7 +263,7 @@ def measure(
     return Scene(maps, scene.k, scene.points, scene.present)
 
 
-def turn(scene: Scene, rng: torch.Generator) -> Scene:
+def random_symmetry(scene: Scene, rng: torch.Generator) -> Scene:
     """Apply one of the eight symmetries of the square, the same to the whole batch."""
     quarter, mirror = (
         torch.randint(0, 4, (1,), generator=rng).item(),
@@ -275,3 +277,7 @@ def turn(scene: Scene, rng: torch.Generator) -> Scene:
         maps = torch.rot90(maps, 1, (-2, -1))
         points = torch.stack([size - 1 - points[..., 1], points[..., 0]], -1)
     return Scene(maps.contiguous(), scene.k, points, scene.present)
+
+
+#: Names of version 0.1.
+__getattr__ = renamed(__name__, {"turn": "random_symmetry"})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -10,38 +11,39 @@ import xarray as xr
 
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.errors import PhysicsError
+from friedel.geometry import know_truth
 from friedel.physics import instrument
 from friedel.physics.bound_state import bound_state_map, decay_constant
-from friedel.physics.dispersion import Dispersion, resolve
+from friedel.physics.dispersion import Dispersion, required
 from friedel.physics.t_matrix_torch import distances, ldos, scattering_amplitude
 from friedel.stack import make_stack
 
 _CHUNK = 16  # voltages at a time: bounds the memory of the propagators
 
 
-@with_torch_defaults
-def simulate(  # noqa: PLR0913 - the promised keywords, each a setting
-    material: str | Dispersion = "au111",
-    *,
-    shape: tuple[int, int] = (80, 80),
-    pixel_nm: float = 0.469,
-    bias_mv: Any = None,
-    impurities: int = 40,
-    unlike: bool = True,
-    noise: float = 0.8,
-    jitter: float = 0.2,
-    rows: float = 0.2,
-    drift_px: float = 0.0,
-    herringbone: float | None = None,
-    closest_nm: float = 1.0,
-    seed: int = 0,
-) -> xr.Dataset:
-    """Simulate a grid of dI/dV spectra by multiple scattering.
+class SimulationKeywords(TypedDict, total=False):
+    """The fields of `Simulation` as keywords of `simulate`."""
+
+    shape: tuple[int, int]
+    pixel_nm: float
+    bias_mv: Any
+    impurities: int
+    unlike: bool
+    noise: float
+    jitter: float
+    rows: float
+    drift_px: float
+    herringbone: float | None
+    closest_nm: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What is simulated.
 
     Parameters
     ----------
-    material : str or Dispersion
-        Surface band; its broadening damps the waves.
     shape : (int, int)
         Rows and columns.
     pixel_nm : float
@@ -61,81 +63,118 @@ def simulate(  # noqa: PLR0913 - the promised keywords, each a setting
     drift_px : float
         Total drift over the scan [px].
     herringbone : float, optional
-        Strength of the reconstruction's stripes [rms]; 0.3 on Au(111) and 0 elsewhere if None.
+        Amplitude of the reconstruction's stripes [rms]; 0.3 on Au(111) and 0 elsewhere if None.
     closest_nm : float
         Smallest distance between two scatterers [nm].
     seed : int
         The same seed gives the same stack.
+    """
+
+    shape: tuple[int, int] = (80, 80)
+    pixel_nm: float = 0.469
+    bias_mv: Any = None
+    impurities: int = 40
+    unlike: bool = True
+    noise: float = 0.8
+    jitter: float = 0.2
+    rows: float = 0.2
+    drift_px: float = 0.0
+    herringbone: float | None = None
+    closest_nm: float = 1.0
+    seed: int = 0
+
+    def bias(self) -> np.ndarray:
+        """Bias voltages [mV], shape (bias,)."""
+        if self.bias_mv is None:
+            return np.arange(-230.0, 20.5, 2.0)
+        return np.atleast_1d(np.asarray(self.bias_mv, dtype=float))
+
+
+@with_torch_defaults
+def simulate(
+    material: str | Dispersion = "au111",
+    simulation: Simulation | None = None,
+    **keywords: Unpack[SimulationKeywords],
+) -> xr.Dataset:
+    """Simulate a grid of dI/dV spectra by multiple scattering.
+
+    Parameters
+    ----------
+    material : str or Dispersion
+        Surface band; its broadening damps the waves.
+    simulation : Simulation, optional
+        Size, voltages, impurities and noise; the defaults if None.
+    **keywords
+        Fields of `Simulation` that differ from it: ``simulate("au111", noise=0.3, seed=1)``.
 
     Returns
     -------
     xarray.Dataset
-        Channel ``LockinX``, images ``Z`` (topograph) and ``bound_state`` (reference map); the recorded positions of
-        the impurities in the field are the attributes ``truth_row`` and ``truth_column`` [px].
+        Channel ``LockinX``, images ``Z`` (topograph) and ``bound_state`` (reference map).
+        `friedel.stack.true_positions` gives the recorded positions of the impurities in the field [px].
 
     Raises
     ------
     PhysicsError
         If a bias lies outside the band, or the scatterers do not fit at that distance.
     """
-    band = resolve(material)
-    assert band is not None
-    bias = (
-        np.arange(-230.0, 20.5, 2.0) if bias_mv is None else np.atleast_1d(np.asarray(bias_mv, dtype=float))
-    )
-    k = band.k(bias) * pixel_nm
-    if not np.isfinite(k).all():
+    given = replace(simulation or Simulation(), **keywords)
+    band, bias, shape = required(material), given.bias(), given.shape
+    if not np.isfinite(band.k(bias)).all():
         raise PhysicsError(
             f"Some bias voltages lie outside the band, which starts at {band.onset_mev:g} meV."
         )
-    random = np.random.default_rng(seed)
-    rng = torch.Generator().manual_seed(seed)
-    true, n_inside = _place(impurities, shape, closest_nm / pixel_nm, random)
-    s = _amplitudes(len(true), bias, unlike, random)
-    drift = torch.as_tensor(_direction(random) * drift_px, dtype=torch.float32)[None]
+    random = np.random.default_rng(given.seed)
+    rng = torch.Generator().manual_seed(given.seed)
+    true, n_inside = _place(given.impurities, shape, given.closest_nm / given.pixel_nm, random)
+    s = _amplitudes(len(true), bias, given.unlike, random)
+    drift = torch.as_tensor(_direction(random) * given.drift_px, dtype=torch.float32)[None]
     points = torch.as_tensor(true, dtype=torch.float32)[None]
     recorded = instrument.recorded_position(points, drift, shape[0])[0].numpy().astype(float)
-
-    grid = (
-        torch.stack(torch.meshgrid(*(torch.arange(n) for n in shape), indexing="ij"), -1)
-        .float()
-        .view(1, -1, 2)
-    )
-    pixels = grid + instrument.drift_displacement(grid[..., 0], drift, shape[0])
-    complex_k = torch.as_tensor(band.complex_k(bias) * pixel_nm, dtype=torch.complex64)[None]
-    between, away = distances(points, points), distances(points, pixels)
-    pieces = [
-        ldos(between, away, complex_k[:, i : i + _CHUNK], s[:, i : i + _CHUNK])
-        for i in range(0, len(bias), _CHUNK)
-    ]
-    maps = torch.cat(pieces, dim=1).view(1, len(bias), *shape)
-
-    waves = instrument.spread(maps).clamp_min(0.01)
-    stripes = (0.3 if band.name == "au111" else 0.0) if herringbone is None else herringbone
-    if stripes:
-        maps = instrument.herringbone(maps, stripes, 6.3 / pixel_nm, rng)
-    maps = instrument.z_jitter(maps, jitter * float(waves.mean()), rng)
-    maps = instrument.row_offsets(maps, rows, rng) if rows else maps
-    maps = maps + noise * waves * torch.randn(maps.shape, generator=rng)
-
-    inside = recorded[:n_inside]
+    maps = _recorded(_waves(points, s, drift, band, given), band, given, rng)
     stack = make_stack(
         {"LockinX": 0.01 * maps[0].numpy()},
         bias_mv=bias,
-        pixel_nm=pixel_nm,
+        pixel_nm=given.pixel_nm,
         units={"LockinX": "V", "Z": "m", "bound_state": "V"},
         images={
             "Z": _topograph(recorded, shape, random),
-            "bound_state": _reference(recorded, shape, pixel_nm, band, random),
+            "bound_state": _reference(recorded, shape, given.pixel_nm, band, random),
         },
-        header={"simulated": True, "seed": seed, "material": band.name, "onset_mev": band.onset_mev,
-                "mass": band.mass, "impurities": impurities, "unlike": unlike, "noise": noise},
+        header={"simulated": True, "seed": given.seed, "material": band.name, "onset_mev": band.onset_mev,
+                "mass": band.mass, "impurities": given.impurities, "unlike": given.unlike, "noise": given.noise},
         instrument="simulation",
-        source=f"simulated {band.name}, seed {seed}",
+        source=f"simulated {band.name}, seed {given.seed}",
     )  # fmt: skip
-    stack.attrs["truth_row"] = inside[:, 0]
-    stack.attrs["truth_column"] = inside[:, 1]
-    return stack
+    return know_truth(stack, recorded[:n_inside])
+
+
+def _waves(
+    points: torch.Tensor, s: torch.Tensor, drift: torch.Tensor, band: Dispersion, given: Simulation
+) -> torch.Tensor:
+    """LDOS (1, V, rows, columns) where the drifting tip was; `points` (1, N, 2) and `drift` (1, 2) in pixels."""
+    rows, bias = given.shape[0], given.bias()
+    axes = torch.meshgrid(*(torch.arange(n) for n in given.shape), indexing="ij")
+    grid = torch.stack(axes, -1).float().view(1, -1, 2)
+    pixels = grid + instrument.drift_displacement(grid[..., 0], drift, rows)
+    k = torch.as_tensor(band.complex_k(bias) * given.pixel_nm, dtype=torch.complex64)[None]
+    between, to_pixels = distances(points, points), distances(points, pixels)
+    pieces = [
+        ldos(between, to_pixels, k[:, i : i + _CHUNK], s[:, i : i + _CHUNK])
+        for i in range(0, len(bias), _CHUNK)
+    ]
+    return torch.cat(pieces, dim=1).view(1, len(bias), *given.shape)
+
+
+def _recorded(maps: torch.Tensor, band: Dispersion, given: Simulation, rng: torch.Generator) -> torch.Tensor:
+    """The waves with stripes, z-jitter, offsets of lines, and white noise."""
+    waves = instrument.spread(maps).clamp_min(0.01)
+    stripes = (0.3 if band.name == "au111" else 0.0) if given.herringbone is None else given.herringbone
+    if stripes:
+        maps = instrument.herringbone(maps, stripes, 6.3 / given.pixel_nm, rng)
+    maps = instrument.z_jitter(maps, given.jitter * float(waves.mean()), rng)
+    maps = instrument.row_offsets(maps, given.rows, rng) if given.rows else maps
+    return maps + given.noise * waves * torch.randn(maps.shape, generator=rng)
 
 
 def _direction(random: np.random.Generator) -> np.ndarray:
@@ -172,13 +211,13 @@ def _amplitudes(n: int, bias: np.ndarray, unlike: bool, random: np.random.Genera
     """Scattering amplitudes (1, V, n), their phases moving slowly with energy."""
     count = n if unlike else 1
     phase = random.uniform(0.5, np.pi / 2, count) * random.choice([-1, 1], count)
-    slope, absorption = random.normal(0, 0.4, count), random.uniform(0, 0.8, count)
+    slope, elasticity = random.normal(0, 0.4, count), 1 - random.uniform(0, 0.8, count)
     middle, width = (bias.max() + bias.min()) / 2, max(np.ptp(bias), 1.0)
     delta = phase + slope * ((bias - middle) / width)[:, None]
-    delta, absorption = np.broadcast_to(delta, (len(bias), n)), np.broadcast_to(absorption, (len(bias), n))
+    delta, elasticity = np.broadcast_to(delta, (len(bias), n)), np.broadcast_to(elasticity, (len(bias), n))
     return scattering_amplitude(
         torch.as_tensor(delta.copy(), dtype=torch.float32),
-        torch.as_tensor(absorption.copy(), dtype=torch.float32),
+        torch.as_tensor(elasticity.copy(), dtype=torch.float32),
     )[None]
 
 

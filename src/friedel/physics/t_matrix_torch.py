@@ -63,17 +63,17 @@ def hankel0(r: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
     return f * torch.polar(damping * torch.sqrt(2 / (math.pi * x)), x - math.pi / 4)
 
 
-def scattering_amplitude(phase: torch.Tensor, absorption: torch.Tensor | float = 0.0) -> torch.Tensor:
-    """Amplitude s = (e^{2iδ} − 1)/2 with |e^{2iδ}| = 1 − absorption.
+def scattering_amplitude(phase: torch.Tensor, elasticity: torch.Tensor | float = 1.0) -> torch.Tensor:
+    """Amplitude s = (e^{2iδ} − 1)/2 with |e^{2iδ}| = η; the absorbed share is 1 − η² (Fiete and Heller, 2003).
 
     Parameters
     ----------
     phase : Tensor
         Phase shift δ [rad].
-    absorption : Tensor or float
-        0 scatters elastically (unitary), 1 is the black dot.
+    elasticity : Tensor or float
+        η: 1 scatters elastically (unitary), 0 is the black dot.
     """
-    modulus = torch.as_tensor(1.0 - absorption, dtype=phase.dtype)
+    modulus = torch.as_tensor(elasticity, dtype=phase.dtype)
     return (torch.polar(modulus.expand_as(phase).contiguous(), 2 * phase) - 1) / 2
 
 

@@ -43,7 +43,8 @@ def level(maps: np.ndarray, *, plane: bool = True, rows: bool = True) -> np.ndar
         out = out - (0.0 if rows else _slope(out, 1)) * np.arange(out.shape[1])[:, None]
     if rows:
         out = out - coarse_offsets(out)[:, :, None]
-    return out - np.nan_to_num(nanmedian(out, axis=(1, 2), keepdims=True))
+    centred: np.ndarray = out - np.nan_to_num(nanmedian(out, axis=(1, 2), keepdims=True))
+    return centred
 
 
 def _slope(maps: np.ndarray, axis: int) -> np.ndarray:
@@ -54,7 +55,8 @@ def _slope(maps: np.ndarray, axis: int) -> np.ndarray:
         return np.zeros((len(maps), 1, 1))
     ahead = np.take(maps, np.arange(lag, count), axis=axis)
     behind = np.take(maps, np.arange(count - lag), axis=axis)
-    return np.nan_to_num(nanmedian(ahead - behind, axis=(1, 2), keepdims=True) / lag)
+    slope: np.ndarray = np.nan_to_num(nanmedian(ahead - behind, axis=(1, 2), keepdims=True) / lag)
+    return slope
 
 
 def coarse_offsets(maps: np.ndarray) -> np.ndarray:
@@ -106,7 +108,8 @@ def slow_background(maps: np.ndarray, sigma: float, start: np.ndarray | None = N
 
 def line_offsets(rest: np.ndarray) -> np.ndarray:
     """Median of each line of what the slow background leaves over, shape (bias, rows, 1)."""
-    return np.nan_to_num(nanmedian(rest, axis=2, keepdims=True))
+    offsets: np.ndarray = np.nan_to_num(nanmedian(rest, axis=2, keepdims=True))
+    return offsets
 
 
 def clipped(maps: np.ndarray, limit: float) -> tuple[np.ndarray, float]:

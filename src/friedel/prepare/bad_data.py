@@ -1,6 +1,6 @@
 """Data that tell nothing of the sample: not recorded, constant, saturated, wild.
 
-A value is judged by three comparisons that a tilt, a line's offset and a gain do not change: with the other values of
+A value is tested by three comparisons that a tilt, a line's offset and a gain do not change: with the other values of
 its map (repeated exactly), with the lines above and below (wild pixels, glitches along the fast axis, noisy lines), and
 with the other voltages of its spectrum.
 """
@@ -44,7 +44,7 @@ class BadData:
     steps: tuple[Step, ...]
 
 
-def find_bad(values: np.ndarray, level: np.ndarray) -> BadData:
+def find_bad(values: np.ndarray, level: np.ndarray, same: np.ndarray | None = None) -> BadData:
     """Find bad values.
 
     Parameters
@@ -53,6 +53,8 @@ def find_bad(values: np.ndarray, level: np.ndarray) -> BadData:
         As recorded, NaN where not acquired.
     level : array, shape (bias, rows, columns)
         The same without plane and line offsets, NaN where `repeated` values are.
+    same : array of bool, shape (bias, rows, columns), optional
+        Those `repeated` values of the maps as recorded; of `values` if None.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def find_bad(values: np.ndarray, level: np.ndarray) -> BadData:
         `repeated` values included.
     """
     steps = []
-    same = repeated(values)
+    same = repeated(values) if same is None else same
     if same.any():
         steps.append(_share("constant", same, "hold one and the same number, as if filled or saturated"))
     level = np.where(same, np.nan, level)
@@ -130,7 +132,8 @@ def noisy_lines(level: np.ndarray) -> np.ndarray:
     # Waves and cores make some lines rougher than others.
     width = spread(rough, axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
-        return (rough > NOISY_LINE * usual) & (rough > usual + 8 * width)
+        noisy: np.ndarray = (rough > NOISY_LINE * usual) & (rough > usual + 8 * width)
+        return noisy
 
 
 def differences(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -154,13 +157,14 @@ def _alone(filled: np.ndarray, excess: np.ndarray) -> np.ndarray:
     others = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)[None]
     above = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
     below = ndimage.minimum_filter(filled, footprint=others, mode="nearest")
-    return np.where(excess > 0, filled - above, below - filled)
+    height: np.ndarray = np.where(excess > 0, filled - above, below - filled)
+    return height
 
 
 def wild_pixels(level: np.ndarray) -> np.ndarray:
     """Pixels and streaks along the fast axis that stand out from the lines above and below, map by map.
 
-    Only maps with values far from their median are looked at closely: no pixel of another can be wild.
+    Only maps with values far from their median are searched further: no pixel of another can be wild.
     """
     out = np.zeros(level.shape, dtype=bool)
     own = spread(level, axis=(1, 2), keepdims=True)
@@ -225,7 +229,10 @@ def wild_spectra(level: np.ndarray) -> np.ndarray:
     around = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
     middle = float(nanmedian(strange))
     with np.errstate(invalid="ignore"):
-        return (strange > WILD_SPECTRUM * middle) & (strange - around > ALONE * (strange - middle))
+        wild: np.ndarray = (strange > WILD_SPECTRUM * middle) & (
+            strange - around > ALONE * (strange - middle)
+        )
+        return wild
 
 
 def choose_maps(known: np.ndarray) -> np.ndarray:

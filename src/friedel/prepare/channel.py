@@ -1,4 +1,4 @@
-"""Which channel is looked at: dI/dV, or a topograph as a stack of one voltage."""
+"""Which channel is analysed: dI/dV, or a topograph as a stack of one voltage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BIAS_KEYS = {"Bias>Bias (V)": 1e3, "BIAS": 1e3, "Bias (V)": 1e3, "Bias": 1e3, "
 
 @dataclass(frozen=True)
 class Chosen:
-    """The channel that is looked at.
+    """The channel that is analysed.
 
     Parameters
     ----------

@@ -13,23 +13,7 @@ import numpy as np
 from friedel.detections import Check
 from friedel.prepare.lines import longest_line
 from friedel.prepare.ring_evidence import RingEvidence
-
-#: Least height of the ring at 2k, as the logarithm of a power ratio, and in standard deviations.
-RING = 0.25
-#: A ring at another wavevector may be higher than that of the band by so much.
-OTHER_RING = 0.4
-#: Largest share of the network's impurities that the refit drops.
-DROPPED = 0.25
-#: Least share of impurities with a probability above .99, where the network has several voltages.
-SURE = 0.6
-#: Most impurities per square of half a wavelength.
-DENSITY = 0.3
-#: Most points on a line beyond those that chance puts there, in standard deviations.
-LINE = 5.0
-#: Least half wavelengths along the shorter side; least pixels per half wavelength; most lost data.
-FIELD, SAMPLING, LOST = 4.0, 2.0, 0.25
-#: Fewer points than this say nothing about shares and lines.
-FEW = 5
+from friedel.settings.checks import CHECK_LIMITS as LIMITS
 
 
 @dataclass(frozen=True)
@@ -60,6 +44,8 @@ class Facts:
     ring : RingEvidence
     dropped : float
         Share of the network's impurities that the refit dropped; NaN without a refit.
+    explained : float
+        Share of the structure outside the cores that the fitted waves explain; NaN without a refit.
     calibrated : bool
         Whether probabilities are a network's.
     """
@@ -76,6 +62,7 @@ class Facts:
     band_given: bool
     ring: RingEvidence
     dropped: float
+    explained: float
     calibrated: bool
 
 
@@ -94,29 +81,29 @@ def _ring(facts: Facts) -> list[Check]:
         text = (
             "No surface band is known and the Fourier transform shows no ring: no probability is calibrated."
         )
-        return [Check("ring", float("nan"), RING, False, text)]
+        return [Check("ring", float("nan"), LIMITS.ring, False, text)]
     ring = facts.ring
     if not np.isfinite(ring.height):
         text = "The field is too small for a Fourier ring."
-        return [Check("ring", float("nan"), RING, True, text)]
-    seen = ring.height >= RING
+        return [Check("ring", float("nan"), LIMITS.ring, True, text)]
+    seen = ring.height >= LIMITS.ring
     text = (
         f"The Friedel ring at 2k stands out by {ring.height:.2f} (logarithm of power)."
         if seen
-        else f"The Fourier transform shows no Friedel ring of this band (height {ring.height:.2f}, at least {RING:g}): "
-        "there may be no waves here, or the band is another."
+        else f"The Fourier transform shows no Friedel ring of this band (height {ring.height:.2f}, "
+        f"at least {LIMITS.ring:g}): there may be no waves here, or the band is another."
     )
-    checks = [Check("ring", ring.height, RING, bool(seen), text)]
+    checks = [Check("ring", ring.height, LIMITS.ring, bool(seen), text)]
     excess = ring.elsewhere - ring.height
     if np.isfinite(excess):
-        agrees = excess <= OTHER_RING
+        agrees = excess <= LIMITS.other_ring
         text = (
             "No other wavevector has a higher ring."
             if agrees
             else f"The highest ring in the Fourier transform lies at {ring.elsewhere_factor:.2f} times the wavevector "
             "of the band. Check the material, the voltages and the pixel size."
         )
-        checks.append(Check("band", excess, OTHER_RING, bool(agrees), text))
+        checks.append(Check("band", excess, LIMITS.other_ring, bool(agrees), text))
     return checks
 
 
@@ -124,31 +111,38 @@ def _points(facts: Facts) -> list[Check]:
     count = len(facts.positions)
     density = count / max(facts.area_px, 1.0) * facts.half_px**2
     text = f"There are {density:.2f} impurities per square of half a wavelength"
-    text += "." if density <= DENSITY else f", more than the waves can tell apart ({DENSITY:g})."
-    checks = [Check("density", float(density), DENSITY, bool(density <= DENSITY), text)]
+    text += (
+        "." if density <= LIMITS.density else f", more than the waves can tell apart ({LIMITS.density:g})."
+    )
+    checks = [Check("density", float(density), LIMITS.density, bool(density <= LIMITS.density), text)]
     if np.isfinite(facts.dropped):
-        good = facts.dropped <= DROPPED
+        good = facts.dropped <= LIMITS.dropped
         text = f"The refit dropped {100 * facts.dropped:.0f} % of the network's impurities"
         text += "." if good else ": their waves are not in the maps."
-        checks.append(Check("dropped", facts.dropped, DROPPED, bool(good), text))
-    if facts.calibrated and facts.voltages >= 3 and count >= FEW:
+        checks.append(Check("dropped", facts.dropped, LIMITS.dropped, bool(good), text))
+    if np.isfinite(facts.explained) and count:
+        good = facts.explained >= LIMITS.explained
+        text = f"The fitted waves explain {100 * facts.explained:.0f} % of the structure outside the cores"
+        text += "." if good else ": most of it is no wave of this band."
+        checks.append(Check("explained", facts.explained, LIMITS.explained, bool(good), text))
+    if facts.calibrated and facts.voltages >= 3 and count >= LIMITS.few:
         sure = float((facts.probability > 0.99).mean())
         text = f"{100 * sure:.0f} % of the impurities have a probability above .99"
-        text += "." if sure >= SURE else ": so few are typical of a field unlike the training data."
-        checks.append(Check("sure", sure, SURE, bool(sure >= SURE), text))
+        text += "." if sure >= LIMITS.sure else ": so few are typical of a field unlike the training data."
+        checks.append(Check("sure", sure, LIMITS.sure, bool(sure >= LIMITS.sure), text))
     return checks
 
 
 def _line(facts: Facts) -> Check:
     line = longest_line(facts.positions, facts.shape, facts.half_px)
-    good = line.excess <= LINE
+    good = line.excess <= LIMITS.line
     text = (
         "No line of points."
         if good
         else f"{len(line.members)} points lie on a line: a step edge or a scan line, rather than impurities. Points on "
         "such lines are listed with the probability that chance leaves to them."
     )
-    return Check("line", line.excess, LINE, bool(good), text)
+    return Check("line", line.excess, LIMITS.line, bool(good), text)
 
 
 def _record(facts: Facts) -> list[Check]:
@@ -157,24 +151,26 @@ def _record(facts: Facts) -> list[Check]:
         _least(
             "field size",
             waves,
-            FIELD,
+            LIMITS.field_size,
             f"The field is {waves:.1f} half wavelengths wide",
             "a larger field is needed",
         ),
         _least(
             "sampling",
             facts.recorded_half_px,
-            SAMPLING,
+            LIMITS.sampling,
             f"Half a wavelength takes {facts.recorded_half_px:.1f} recorded pixels",
             "a finer grid is needed",
         ),
         _most(
             "voltages",
             facts.voltages_out,
-            0.5,
+            LIMITS.voltages_out,
             f"{100 * facts.voltages_out:.0f} % of the maps lie off the band",
         ),
-        _most("bad data", facts.lost, LOST, f"{100 * facts.lost:.1f} % of the values are bad or missing"),
+        _most(
+            "bad data", facts.lost, LIMITS.lost, f"{100 * facts.lost:.1f} % of the values are bad or missing"
+        ),
     ]
 
 

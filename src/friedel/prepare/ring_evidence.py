@@ -19,7 +19,7 @@ CLIP = 2.5
 #: The ring may lie off by this share of k, for a band that is not quite right.
 TOLERANCE = 0.1
 #: Other wavevectors are tried in this range, in units of k.
-SCAN = (0.6, 1.7)
+SCAN = (0.4, 2.6)
 #: Surroundings of the ring, in units of 2k: where a straight line through ln(power) over ln(q) is fitted.
 BELOW, ABOVE = (0.45, 0.78), (1.28, 1.9)
 
@@ -76,14 +76,18 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
     nothing = RingEvidence(float("nan"), float("nan"), 1.0)
     if len(q) < 8:
         return nothing
-    factors = np.geomspace(*SCAN, 61)
+    factors = np.geomspace(*SCAN, 95)
     heights = np.array(
         [[_height(q, profile, 2 * kv, f) for f in factors] for kv, profile in zip(k, profiles, strict=True)]
     )
     known = np.isfinite(heights[:, np.abs(factors - 1) <= TOLERANCE]).all(axis=1)
     if not known.any():
         return nothing
-    mean = heights[known].mean(axis=0)
+    # A wavevector is tested where half of the maps can show its ring.
+    seen = np.isfinite(heights[known])
+    mean = np.where(
+        seen.mean(axis=0) >= 0.5, np.nansum(heights[known], axis=0) / np.maximum(seen.sum(axis=0), 1), np.nan
+    )
     near = np.abs(factors - 1) <= TOLERANCE
     best = int(np.where(near, np.nan_to_num(mean, nan=-np.inf), -np.inf).argmax())
     other = int(np.where(near, -np.inf, np.nan_to_num(mean, nan=-np.inf)).argmax())

@@ -12,6 +12,7 @@ from friedel.prepare.bad_data import choose_maps, find_bad, mend, repeated
 from friedel.prepare.extended import find_extended, report
 from friedel.prepare.flattened import Flattened
 from friedel.prepare.lockin_phase import upright
+from friedel.prepare.periodic import find_periodic
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
@@ -76,9 +77,13 @@ def clean(values: np.ndarray, settings: PrepareSettings, *, didv: bool = True) -
         values, turned = upright(values)
         steps += turned
     plane, rows = settings.background != "none", settings.row_offsets
+    same = repeated(values) if settings.bad_data else np.zeros(values.shape, dtype=bool)
+    if settings.periodic:
+        pattern = find_periodic(np.where(same, np.nan, values))
+        values = np.where(same, values, values - pattern.waves)
+        steps += pattern.steps
     if settings.bad_data:
-        same = repeated(values)
-        found = find_bad(values, level(np.where(same, np.nan, values)))
+        found = find_bad(values, level(np.where(same, np.nan, values)), same)
         bad |= found.bad
         steps += found.steps
     lost = float(bad.mean())
@@ -112,10 +117,10 @@ def flatten(
     Flattened
     """
     maps, steps = cleaned.maps, list(cleaned.steps)
-    known = None if k is None else k[np.isfinite(k) & (k > 0)]
+    known = np.zeros(0) if k is None else k[np.isfinite(k) & (k > 0)]
     high = np.zeros(len(maps), dtype=bool)
     ring = RingEvidence(float("nan"), float("nan"), 1.0)
-    if known is not None and len(known) and settings.background != "none":
+    if k is not None and len(known) and settings.background != "none":
         half = np.pi / float(np.median(known)) / float(np.sqrt(pitch[0] * pitch[1]))
         slow = settings.high_pass * half
         ground = slow_background(maps, slow)
@@ -128,7 +133,6 @@ def flatten(
         if settings.row_offsets:
             maps = maps - line_offsets(maps - ground)
             ground = slow_background(maps, slow, ground)
-        assert k is not None
         ring = ring_evidence(maps, k, pitch)
         high = _high_pass(maps, ground, ring, settings)
         if high.any():

@@ -199,7 +199,8 @@ def position_inflation(residual: np.ndarray, width: np.ndarray) -> np.ndarray:
     rho = _autocorrelation(residual)
     lag = [np.arange(size) - size // 2 for size in rho.shape]
     square = (lag[0][:, None] ** 2 + lag[1] ** 2) / (4 * np.asarray(width, float)[:, None, None] ** 2)
-    return np.maximum(1.0, ((1 - square) * np.exp(-square) * rho).sum(axis=(1, 2)))
+    inflation: np.ndarray = np.maximum(1.0, ((1 - square) * np.exp(-square) * rho).sum(axis=(1, 2)))
+    return inflation
 
 
 def _correlation_area(residual: np.ndarray) -> float:

@@ -73,7 +73,8 @@ class RefitInput:
         """Prior standard deviation of positions of this σ [px]."""
         if self.hold:
             return np.full(len(sigma), DECISIONS.held_sigma_px)
-        return np.maximum(DECISIONS.min_prior_sigma_px, 2 * np.nan_to_num(sigma, nan=0.0))
+        width: np.ndarray = np.maximum(DECISIONS.min_prior_sigma_px, 2 * np.nan_to_num(sigma, nan=0.0))
+        return width
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,8 @@ class FittedCandidates:
         Model and residual of every map, where the refit was used.
     dropped_share : float
         Share of the confident candidates that the refit dropped; NaN without a refit.
+    explained_share : float
+        Share of the structure outside the cores that the fitted waves explain; NaN without a refit.
     """
 
     candidates: Candidates
@@ -35,3 +37,4 @@ class FittedCandidates:
     about: Mapping[str, Any] = field(default_factory=dict)
     waves: FittedWaves | None = None
     dropped_share: float = float("nan")
+    explained_share: float = float("nan")

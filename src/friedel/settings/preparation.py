@@ -1,4 +1,4 @@
-"""Settings of the preparation: what is done to recorded maps before impurities are looked for."""
+"""Settings of the preparation: what is done to recorded maps before impurities are detected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_phase(text: str) -> float | str:
 
 @dataclass(frozen=True)
 class PrepareSettings(Settings):
-    """What is done to recorded maps before impurities are looked for.
+    """What is done to recorded maps before impurities are detected.
 
     Parameters
     ----------
@@ -35,6 +35,8 @@ class PrepareSettings(Settings):
         Whether the offset of each scan line is subtracted.
     extended : bool
         Whether structures larger than an atom (pits, islands, edges of terraces) are left out with their rim.
+    periodic : bool
+        Whether periodic structures (lattices, density waves, hum) are subtracted.
     high_pass : float
         Standard deviation of the Gaussian that defines the slow background.
     clip : float
@@ -51,6 +53,7 @@ class PrepareSettings(Settings):
     background: Annotated[Background, Option()] = "auto"
     row_offsets: Annotated[bool, Option(advanced=True)] = True
     extended: Annotated[bool, Option(advanced=True)] = True
+    periodic: Annotated[bool, Option(advanced=True)] = True
     high_pass: Annotated[float, Option(unit="half Friedel wavelengths", least=0.5, most=5, advanced=True)] = (
         1.0
     )
@@ -77,4 +80,5 @@ class PrepareSettings(Settings):
             background="none",
             row_offsets=False,
             extended=False,
+            periodic=False,
         )

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from friedel.candidates.peaks import local_maxima
 from friedel.models.calibration import scales
 from friedel.physics.eq3 import FriedelConfig, scenes
+from friedel.scoring.matching import growing_matches
 from friedel.training.patches import VoltageChoice, normalise_maps
 
 
 def peaks(s: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Local maxima (3×3) of S over one field.
+    """Local maxima of S over one field.
 
     Parameters
     ----------
@@ -29,24 +30,15 @@ def peaks(s: Tensor) -> tuple[np.ndarray, np.ndarray]:
         Row and column [px], the highest first.
     values : array, shape (n,)
     """
-    s = s.detach().float().cpu()
-    highest = F.max_pool2d(s[None, None], 3, stride=1, padding=1)[0, 0]
-    where = (s == highest).nonzero()
-    values = s[where[:, 0], where[:, 1]]
-    order = values.argsort(descending=True)
-    return where[order].numpy(), values[order].numpy()
+    field = s.detach().float().cpu().numpy()
+    positions = local_maxima(field)
+    return positions, field[tuple(positions.T)]
 
 
 def hits(positions: np.ndarray, truth: np.ndarray, tolerance: float = 1.0) -> np.ndarray:
-    """Whether each position finds an impurity: best first, each impurity is found once, within `tolerance` [px]."""
-    free = np.ones(len(truth), dtype=bool)
-    found = np.zeros(len(positions), dtype=bool)
-    for i, position in enumerate(positions):
-        distance = np.where(free, np.hypot(*(truth - position).T), np.inf)
-        if len(distance) and distance.min() <= tolerance + 1e-6:
-            free[distance.argmin()] = False
-            found[i] = True
-    return found
+    """Whether each position finds an impurity: best first, each impurity once, within `tolerance` [px]."""
+    right, _ = growing_matches(positions, truth, tolerance)
+    return np.diff(right, prepend=0) > 0
 
 
 def platt(features: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, float]:
@@ -168,7 +160,7 @@ def calibrate_on_scenes(
     network.eval()
 
     def draw(low: float, high: float) -> float:
-        return low * (high / low) ** float(torch.rand(1, generator=generator))
+        return float(low * (high / low) ** float(torch.rand(1, generator=generator)))
 
     def fields() -> Iterable[tuple[Tensor, np.ndarray, bool]]:
         for _ in range(rounds):

@@ -49,7 +49,7 @@ def smooth(images: torch.Tensor, width: float) -> torch.Tensor:
     return flat.reshape(images.shape)
 
 
-def course(voltages: int, rng: torch.Generator) -> torch.Tensor:
+def bias_dependence(voltages: int, rng: torch.Generator) -> torch.Tensor:
     """Contrast over the voltages, (V, 1, 1), of rms about 1: nearly constant, sloping, or changing its sign."""
     t = torch.linspace(-1, 1, voltages)
     level, slope, bend = torch.randn(3, generator=rng).tolist()
@@ -61,7 +61,8 @@ def course(voltages: int, rng: torch.Generator) -> torch.Tensor:
     else:
         values = torch.sin((1 + abs(slope)) * 1.5 * t + 3 * bend) + 0.3 * level
     values = values / values.square().mean().sqrt().clamp_min(0.3)
-    return values.view(-1, 1, 1) * (1 if coin(0.5, rng) else -1)
+    shape: torch.Tensor = values.view(-1, 1, 1) * (1 if coin(0.5, rng) else -1)
+    return shape
 
 
 def rough_field(size: tuple[int, int], width: float, rng: torch.Generator) -> torch.Tensor:

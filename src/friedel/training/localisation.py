@@ -80,9 +80,9 @@ def localisation_loss(
     hit = target.present * (1 - p) ** focus * F.softplus(-s)
     alarm = (1 - target.present) * target.leniency * p**focus * F.softplus(s)
     detection = (hit + alarm).sum() / count
-    assert output.offset is not None and output.log_sigma is not None
-    square = ((output.offset - target.offset) ** 2).sum(dim=1)
-    likelihood = 0.5 * square * torch.exp(-2 * output.log_sigma) + 2 * output.log_sigma
+    offset, log_sigma = output.localisation()
+    square = ((offset - target.offset) ** 2).sum(dim=1)
+    likelihood = 0.5 * square * torch.exp(-2 * log_sigma) + 2 * log_sigma
     position = (target.near * likelihood).sum() / target.near.sum().clamp_min(1)
     return detection + position_weight * position, {
         "detection": detection.item(),
@@ -107,9 +107,9 @@ def distillation_loss(output: Output, teacher: Output, mask: torch.Tensor) -> to
     s, known = output.s.float(), teacher.s.float()
     # KL(p ‖ q) of two coins, from their logits
     detection = p * (known - s) + F.softplus(s) - F.softplus(known)
-    assert output.offset is not None and teacher.offset is not None
-    assert output.log_sigma is not None and teacher.log_sigma is not None
-    gap = ((output.offset - teacher.offset) ** 2).sum(dim=1) * torch.exp(-2 * teacher.log_sigma)
-    position = 0.5 * gap + (output.log_sigma - teacher.log_sigma) ** 2
+    offset, log_sigma = output.localisation()
+    expected, known_log_sigma = teacher.localisation()
+    gap = ((offset - expected) ** 2).sum(dim=1) * torch.exp(-2 * known_log_sigma)
+    position = 0.5 * gap + (log_sigma - known_log_sigma) ** 2
     position = position.clamp_max(10)  # a guess far from the teacher's must not outweigh all others
     return ((detection + POSITION_WEIGHT * p * position) * mask).sum() / count

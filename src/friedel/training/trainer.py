@@ -71,6 +71,7 @@ class Trainer:
             lr=getattr(recipe, "learning_rate", 2e-3),
             weight_decay=getattr(recipe, "weight_decay", 1e-4),
         )
+        self.optimizer = optimizer
         self.peak_rate = optimizer.param_groups[0]["lr"]
         decay = getattr(recipe, "average", 0.0)
         average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
@@ -180,8 +181,7 @@ class Trainer:
 
     def _step(self, stream: Iterator[Any], rate: float) -> dict[str, float]:
         """One step of the optimiser; the recipe's figures."""
-        network, optimizer = self.parts.network, self.parts.optimizer
-        assert isinstance(optimizer, torch.optim.Optimizer)
+        network, optimizer = self.parts.network, self.optimizer
         for entry in optimizer.param_groups:
             entry["lr"] = rate
         if self.group.size > 1 and not self.config.workers:

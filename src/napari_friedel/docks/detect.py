@@ -14,7 +14,7 @@ from friedel.stack import Area
 from napari_friedel import functions, remembered, tuning
 from napari_friedel.docks.detect_form import DetectForm
 from napari_friedel.docks.detect_run import detection, searched
-from napari_friedel.jobs import Job, sentence
+from napari_friedel.jobs import Job
 from napari_friedel.layers import navigate, results, showing
 from napari_friedel.layers.adopt import adopt
 from napari_friedel.layers.areas import (
@@ -29,7 +29,9 @@ from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import JobBar, setting
 from napari_friedel.widgets.band_box import FIT, BandBox
+from napari_friedel.widgets.fit_box import FitBox
 from napari_friedel.widgets.result_box import ResultBox
+from napari_friedel.words import sentence
 
 
 class DetectDock(DetectForm):
@@ -51,6 +53,8 @@ class DetectDock(DetectForm):
         self.pin(self.bar)
         self.result = ResultBox(self.viewer)
         self.form.addWidget(self.result)
+        self.fit = FitBox(self.viewer, self.stack.layer, self.band.dispersion)
+        self.form.addWidget(self.fit)
         self.form.addStretch(1)
         self._connect()
         self.share_stack(self.stack)
@@ -73,6 +77,7 @@ class DetectDock(DetectForm):
         self.python.clicked.connect(self.safely(lambda: functions.copy_python(self)))
         self.command.clicked.connect(self.safely(lambda: functions.copy_command(self)))
         self.band.problem.connect(self.message.error)
+        self.fit.tells(self.message, self._follow)
         self.band.changed.connect(self._draw_grid)
         self.bar.start.clicked.connect(self.safely(self.detect))
         self.result.save.clicked.connect(
@@ -81,6 +86,7 @@ class DetectDock(DetectForm):
         self.result.table.clicked.connect(
             self.safely(lambda: functions.open_table(self.viewer, self.result.layer))
         )
+        self.listener.on(remembered.EVENTS.restored, self._recalled)
         self.listener.on(tuning.EVENTS.models_changed, self._models_changed)
         self.listener.on(results.EVENTS.changed, self._result_changed)
         self.job.returned.connect(self._finished)
@@ -215,6 +221,10 @@ class DetectDock(DetectForm):
             self.fill_models(path or "friedel")
         remembered.keep("DetectDock", {"model": self.model.currentData()})
 
+    def _recalled(self, _group: str) -> None:
+        self.fill_models(remembered.values("DetectDock").get("model"))
+        self._option_changed("method")
+
     def _draw_grid(self, *_args: Any) -> None:
         layer = self.stack.layer()
         if kind_of(layer) != "stack":
@@ -267,14 +277,15 @@ class DetectDock(DetectForm):
         stack = searched(stack, self.excluded.layer())
         self.message.clear()
         self._running_on = layer
-        self.job.start(lambda: detection(stack, options))
+        by_hand = results.made_by_hand(results.find(self.viewer, layer, "impurities"))
+        self.job.start(lambda: detection(stack, options, by_hand))
 
     def _finished(self, detections: Any) -> None:
         self.options.refill("device")  # torch is loaded now
         layer = self._running_on
         if layer not in self.viewer.layers:
             self.message.warn(
-                "The stack was removed while it was searched; there is nothing to show the result on."
+                "The stack was removed while it was searched: there is no place for the result."
             )
             return
         try:
@@ -285,6 +296,7 @@ class DetectDock(DetectForm):
         self.viewer.layers.selection.active = points
         if self.stack.layer() is layer:
             self._follow(points)
+            self.scroll_to(self.result)
         self.band.adopt(detections.provenance.get("dispersion"))
         shown = {check.sentence for check in detections.failed}  # in sight beside the number already
         warnings = [text for text in detections.provenance.get("warnings") or [] if text not in shown]

@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel
-from superqt import QCollapsible
 
 from friedel.settings import DetectSettings, PrepareSettings
 from napari_friedel import remembered
@@ -14,6 +13,7 @@ from napari_friedel.layers.adopt import adoptable
 from napari_friedel.layers.areas import PAPER_FIELD
 from napari_friedel.layers.info import kind_of
 from napari_friedel.widgets import Dock, LayerBox, button, form_for, setting, side_by_side
+from napari_friedel.widgets.small import fold
 
 
 class DetectForm(Dock):
@@ -72,10 +72,9 @@ class DetectForm(Dock):
             },
         )
         self.prepare = form_for(PrepareSettings)
-        self.preparation = QCollapsible("Preparation of the maps")
-        self.preparation.addWidget(self.prepare)
-        self.preparation.setDuration(0)
-        self.preparation.toggleButton().setToolTip("What is done to the recorded maps before the search")
+        self.preparation = fold(
+            "Preparation of the maps", "What is done to the recorded maps before the search", self.prepare
+        )
         self.grid = QCheckBox("Show the tile grid")
         self.grid.setToolTip("Draw where the tiles of the network lie")
         self.options.add_row("", self.grid)

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import (
     QInputDialog,
 )
 
-from friedel.errors import ModelError, PhysicsError
+from friedel.errors import FriedelError, ModelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
 from napari_friedel import tuning
 from napari_friedel.docks.fine_tune_form import CURVES, FineTuneForm
@@ -195,9 +195,13 @@ class FineTuneDock(FineTuneForm):
 
     # --- afterwards -----------------------------------------------------------------------------------------------
 
+    def _running(self) -> Session:
+        if self.session is None:
+            raise FriedelError("There is no fine-tuning to go on with; start one.")
+        return self.session
+
     def _trained(self, model: Any) -> None:
-        session = self.session
-        assert session is not None
+        session = self._running()
         session.result = model
         self._drop("preview")
         if not self.message.text():
@@ -207,7 +211,7 @@ class FineTuneDock(FineTuneForm):
 
     def _stopped(self) -> None:
         session = self.session
-        if session is None or session.tuner is None or not session.tuner.looks:
+        if session is None or session.tuner is None or not session.tuner.validations:
             self._drop("preview")
             self.message.info("Cancelled before the first step; nothing was changed.")
             return
@@ -220,13 +224,12 @@ class FineTuneDock(FineTuneForm):
 
     def _failed(self, text: str, details: str) -> None:
         self.message.error(text, details)
-        if self.session is not None and self.session.tuner is not None and self.session.tuner.looks:
+        if self.session is not None and self.session.tuner is not None and self.session.tuner.validations:
             self.outcome.show_model(None)
 
     def _compared(self, both: Any) -> None:
         before, after = both
-        session = self.session
-        assert session is not None
+        session = self._running()
         session.before = before
         if self._layer not in self.viewer.layers:
             return

@@ -57,7 +57,8 @@ def read_for_window(path: PathOrPaths) -> list[Any]:
     napari would say "refused the file" and hide the reason behind a traceback.
     """
     from friedel.errors import FriedelError
-    from napari_friedel.jobs import in_event_loop, sentence
+    from napari_friedel.jobs import in_event_loop
+    from napari_friedel.words import sentence
 
     try:
         return read(path)

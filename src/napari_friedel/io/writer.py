@@ -7,10 +7,15 @@ from typing import Any
 import numpy as np
 
 from friedel.errors import StackError
+from napari_friedel.layers import saving
 from napari_friedel.layers.info import KEY, ImpuritiesInfo, LayerInfo, MapInfo
 
 
-def write_points(path: str = "", data: Any = None, meta: dict[str, Any] | None = None) -> list[str]:
+def write_points(
+    path: str = "",
+    data: Any = None,  # noqa: ARG001 - napari passes it
+    meta: dict[str, Any] | None = None,
+) -> list[str]:
     """Write the impurities of a Points layer (those above the threshold, and those made by hand).
 
     Raises
@@ -29,7 +34,9 @@ def write_points(path: str = "", data: Any = None, meta: dict[str, Any] | None =
             f"{meta.get('name', 'This layer')!r} is not a result yet: adopt it in the Detect dock, or save it as "
             "napari's own CSV."
         )
+    path = saving.with_suffix(path, (".csv", ".json", ".xyz"))
     write(export(info, meta["features"]), path)
+    saving.open_without_asking(path)
     return [path]
 
 
@@ -50,6 +57,7 @@ def write_map(path: str = "", data: Any = None, meta: dict[str, Any] | None = No
     array = np.asarray(data)
     if not isinstance(info, LayerInfo) or info.stack is None or array.ndim != 2:
         raise StackError(f"{meta.get('name', 'This layer')!r} is not a single map with a pixel size in nm.")
+    path = saving.with_suffix(path, (".nc", ".gsf"))
     stack = info.stack
     for axis, dim in enumerate(("y", "x")):  # files know rising axes only
         array = array if axis_step(stack, dim) > 0 else np.flip(array, axis)

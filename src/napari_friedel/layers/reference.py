@@ -50,12 +50,18 @@ def resampled(layer: Any, stack: xr.Dataset, margin: tuple[int, int]) -> np.ndar
     matrix = np.stack([row, column], axis=1)
     # Rounding of the transform would make a pixel at the edge look as if it lay outside.
     matrix, corner = np.round(matrix, 9), np.round(corner, 6)
-    return ndimage.affine_transform(image.astype(float), matrix, corner, shape, order=1, cval=np.nan)
+    onto: np.ndarray = ndimage.affine_transform(
+        image.astype(float), matrix, corner, shape, order=1, cval=np.nan
+    )
+    return onto
 
 
 def _pixel_to_world(stack: xr.Dataset, pixel: Any) -> np.ndarray:
     place = placement(stack)
-    return place["rotate"] @ (np.asarray(pixel, dtype=float) * place["scale"]) + place["translate"]
+    world: np.ndarray = (
+        place["rotate"] @ (np.asarray(pixel, dtype=float) * place["scale"]) + place["translate"]
+    )
+    return world
 
 
 def move(layer: Any, stack: xr.Dataset, rows: float, columns: float) -> None:
@@ -87,7 +93,8 @@ def show_positions(viewer: Any, stack_layer: Any, stack: xr.Dataset, positions: 
     if layer is not None:
         layer.data = positions
         return layer
-    return viewer.add_points(
+    active = viewer.layers.selection.active
+    layer = viewer.add_points(
         positions,
         name=f"{title_of_layer(stack_layer)} · reference",
         symbol="cross",
@@ -97,6 +104,9 @@ def show_positions(viewer: Any, stack_layer: Any, stack: xr.Dataset, positions: 
         metadata={KEY: LayerInfo("reference", stack, results.owner_of(stack_layer))},
         **placement(stack),
     )
+    if active is not None:  # the keys that work on the impurities go on working
+        viewer.layers.selection.active = active
+    return layer
 
 
 def show_agreement(viewer: Any, stack_layer: Any, stack: xr.Dataset, agreement: Any) -> Any:

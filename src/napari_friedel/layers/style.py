@@ -41,7 +41,8 @@ def point_size(stack: xr.Dataset) -> float:
 def log_odds(probability: Any) -> np.ndarray:
     """Log-odds of probabilities, finite at 0 and 1."""
     p = np.clip(np.asarray(probability, dtype=float), 1e-12, 1 - 1e-12)
-    return np.log(p) - np.log1p(-p)
+    odds: np.ndarray = np.log(p) - np.log1p(-p)
+    return odds
 
 
 def scale_of(features: Any, by: str) -> tuple[np.ndarray, float, float]:

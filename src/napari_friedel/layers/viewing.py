@@ -13,6 +13,7 @@ from napari_friedel.layers.adopt import adopt, belongs
 from napari_friedel.layers.edits import show_rejected
 from napari_friedel.layers.geometry import contrast
 from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, info_of, kind_of, known
+from napari_friedel.layers.saving import prefer_writers
 from napari_friedel.layers.versions import camera, check_napari, fit_to_view, scale_bar, text_overlay
 
 _attached: weakref.WeakKeyDictionary[Any, Keeper] = weakref.WeakKeyDictionary()
@@ -81,6 +82,7 @@ class Keeper:
     def __init__(self, viewer: Any) -> None:
         self._viewer = weakref.ref(viewer)
         self._prepared = self._placed = self._waiting = self._settling = False
+        self._points = False  # the cursor has no place before the mouse has been over the canvas
         self._limits: weakref.WeakKeyDictionary[Any, tuple[float, float]] = weakref.WeakKeyDictionary()
         self._news: list[Any] = []
         for emitter in (
@@ -92,7 +94,8 @@ class Keeper:
         ):
             emitter.connect(self.refresh)
         viewer.layers.events.inserted.connect(self._inserted)
-        viewer.cursor.events.position.connect(self._write)
+        viewer.layers.selection.events.active.connect(self._active)
+        viewer.cursor.events.position.connect(self._pointed)
         results.EVENTS.changed.connect(self._result_changed)
         self.refresh()
 
@@ -158,7 +161,7 @@ class Keeper:
     # --- what is shown --------------------------------------------------------------------------------------------
 
     def stack_layer(self) -> Any:
-        """The stack that is looked at: the active layer, else the one of the active result, else the topmost."""
+        """The current stack: the active layer, else the one of the active result, else the topmost."""
         viewer = self._viewer()
         if viewer is None:
             return None
@@ -173,6 +176,11 @@ class Keeper:
                 return found
         return next((layer for layer in reversed(stacks) if layer.visible), None)
 
+    def _active(self, _event: Any = None) -> None:
+        viewer = self._viewer()
+        if viewer is not None:
+            prefer_writers(viewer.layers.selection.active)
+
     def refresh(self, _event: Any = None) -> None:
         """Write the bias, or clear the text where no stack is shown; adapt the contrast."""
         viewer = self._viewer()
@@ -183,6 +191,10 @@ class Keeper:
         for layer in viewer.layers:
             if kind_of(layer) == "stack" and layer.visible:
                 self._adapt(viewer, layer)
+        self._write()
+
+    def _pointed(self, _event: Any = None) -> None:
+        self._points = True
         self._write()
 
     def _write(self, _event: Any = None) -> None:
@@ -200,11 +212,8 @@ class Keeper:
         if viewer.dims.ndim - 3 not in viewer.dims.displayed:
             bias = known(layer, StackInfo).bias_mv
             lines.append(bias_text(bias, stack_index(viewer, layer)))
-        y, x = (
-            np.asarray(viewer.cursor.position, dtype=float)[-2:]
-            if viewer.dims.ndim >= 2
-            else (np.nan, np.nan)
-        )
+        known_place = self._points and viewer.dims.ndim >= 2
+        y, x = np.asarray(viewer.cursor.position, dtype=float)[-2:] if known_place else (np.nan, np.nan)
         low, high = np.asarray(layer.extent.world, dtype=float)[:, -2:]
         if low[0] <= y <= high[0] and low[1] <= x <= high[1] and getattr(viewer, "mouse_over_canvas", True):
             lines.append(f"x {x:.2f} nm, y {y:.2f} nm")

@@ -23,13 +23,14 @@ from friedel.physics.dispersion import MATERIALS, Dispersion
 from friedel.progress import Progress
 from friedel.settings import BandSettings, setting
 from friedel.stack import didv, pixel_pitch
-from napari_friedel.jobs import Job, State, sentence
+from napari_friedel.jobs import Job, State
 from napari_friedel.layers.describe import describe_band
 from napari_friedel.layers.viewing import unwrapped
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.plots import Plot, edges
 from napari_friedel.widgets.shared import BandState, shared
 from napari_friedel.widgets.small import side_by_side
+from napari_friedel.words import sentence
 
 LABELS = {"au111": "Au(111)", "ag111": "Ag(111)", "cu111": "Cu(111)"}
 CUSTOM, FIT = "custom", "fit"
@@ -288,5 +289,7 @@ def _number(name: str, value: float, decimals: int, step: float) -> QDoubleSpinB
     spin.setValue(value)
     spin.setToolTip(known.help)
     spin.setKeyboardTracking(False)
-    spin.setMinimumWidth(90)  # the widest number it could hold would widen the dock
+    # The widest number it could hold would widen the dock, and buttons beside it would cut the one it holds.
+    spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    spin.setMinimumWidth(90)
     return spin

@@ -6,9 +6,9 @@ from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from friedel.detections import Detections
+from napari_friedel.widgets.small import fold
 
 
 class ChecksBox(QWidget):
@@ -18,11 +18,8 @@ class ChecksBox(QWidget):
         super().__init__()
         self.failed, self.passed = _words(), _words()
         self.failed.setStyleSheet("QLabel { border-left: 4px solid #e0a100; padding-left: 6px; }")
-        self.fold = QCollapsible("Checks")
-        self.fold.setDuration(0)
-        self.fold.addWidget(self.passed)
-        self.fold.toggleButton().setToolTip(
-            "What was tested about this result, and how the maps were prepared"
+        self.fold = fold(
+            "Checks", "What was tested about this result, and how the maps were prepared", self.passed
         )
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)

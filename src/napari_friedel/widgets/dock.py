@@ -11,7 +11,6 @@ from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFormLayout, QFrame, QGroupBox, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from friedel.errors import FriedelError
-from napari_friedel.jobs import sentence
 from napari_friedel.layers.viewing import attach, unwrapped
 from napari_friedel.widgets.calm import finish
 from napari_friedel.widgets.layer_box import LayerBox
@@ -19,6 +18,7 @@ from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.shared import shared
 from napari_friedel.widgets.small import what_is_this
 from napari_friedel.widgets.tabs import tab_together
+from napari_friedel.words import sentence
 
 
 class Dock(QWidget):
@@ -117,6 +117,15 @@ class Dock(QWidget):
         """Shrink below the form's height: it scrolls."""
         return QSize(320, 120)
 
+    def scroll_to(self, widget: QWidget) -> None:
+        """Scroll the form until `widget` stands at its top, or as near as the form's end allows."""
+        bar = self._scroll.verticalScrollBar()
+        if bar is not None:
+            # What appeared just now has its place after the layout has run.
+            QTimer.singleShot(
+                0, lambda: bar.setValue(widget.mapTo(self.content, widget.rect().topLeft()).y())
+            )
+
     def pin(self, widget: QWidget) -> None:
         """Keep a widget below the form, in sight however far the form is scrolled."""
         outer = self.layout()
@@ -129,7 +138,7 @@ class Dock(QWidget):
         rows = QFormLayout(box)
         rows.setContentsMargins(6, 6, 6, 6)
         rows.setVerticalSpacing(4)
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.form.addWidget(box)
         return rows
 

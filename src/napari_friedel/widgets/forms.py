@@ -13,11 +13,12 @@ from typing import Any
 from magicgui import widgets as mw
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from friedel.errors import SettingsError
 from friedel.settings import Setting, Settings, settings_of
 from napari_friedel import remembered
+from napari_friedel.widgets.listener import Listener
+from napari_friedel.widgets.small import fold
 
 #: Names that the field writes otherwise.
 LABELS = {
@@ -106,22 +107,16 @@ class SettingsForm(QWidget):
             label.setToolTip(tip(setting))
             (more if setting.option.advanced and folded else rows).addRow(label, native)
         outer.addLayout(rows)
-        self.fold: QCollapsible | None = None
+        self.fold: QWidget | None = None
         if more.rowCount():
-            self.fold = QCollapsible(folded)
             inner = QWidget()
             inner.setLayout(more)
-            self.fold.addWidget(inner)
-            self.fold.setDuration(0)
-            self.fold.toggleButton().setToolTip("Shows and hides what is rarely changed")
+            self.fold = fold(folded, "Shows and hides what is rarely changed", inner)
             outer.addWidget(self.fold)
         self._more = more
-        self._quiet = True
-        self.reset()
-        for name, value in remembered.values(settings_class.__name__).items():
-            if name in self.shown:
-                self._try(name, value)
         self._quiet = False
+        self._recall(settings_class.__name__)
+        Listener(self).on(remembered.EVENTS.restored, self._recall)
 
     def add_row(self, label: str, widget: QWidget) -> None:
         """Add a control of another kind below the advanced settings."""
@@ -173,6 +168,19 @@ class SettingsForm(QWidget):
         for name, setting in self.shown.items():
             self._try(name, self._initial.get(name, setting.default))
 
+    def _recall(self, group: str) -> None:
+        """Show what is remembered of this form, and the defaults of all else."""
+        if group != self.settings_class.__name__:
+            return
+        self._quiet = True
+        try:
+            self.reset()
+            for name, value in remembered.values(group).items():
+                if name in self.shown:
+                    self._try(name, value)
+        finally:
+            self._quiet = False
+
     def refill(self, name: str) -> None:
         """Ask once more what can be chosen."""
         self.controls[name].reset_choices()
@@ -220,7 +228,7 @@ def _rows() -> QFormLayout:
     rows = QFormLayout()
     rows.setContentsMargins(0, 0, 0, 0)
     rows.setVerticalSpacing(4)
-    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return rows
 
 
@@ -230,7 +238,9 @@ def _control(setting: Setting, choices: Callable[[], Sequence[Any]] | None) -> A
         listed = choices or (lambda: setting.choices)
 
         def offered(_widget: Any = None) -> list[tuple[str, Any]]:
-            none = [(f"Automatic: {option.none}" if option.none else "–", None)] if setting.optional else []
+            none = (
+                [("Automatic" if option.none else "–", None)] if setting.optional else []
+            )  # the tip says how
             return none + [(WORDS.get(str(value), str(value)), value) for value in listed()]
 
         box = mw.ComboBox(choices=offered, name=setting.name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from superqt import QCollapsible
 
 #: Where the documentation lies.
 DOCS = "https://napari-friedel.readthedocs.io/en/latest/"
@@ -33,6 +34,21 @@ def button(text: str, tip: str) -> QPushButton:
     """A button with a tool tip."""
     made = QPushButton(text)
     made.setToolTip(tip)
+    return made
+
+
+def fold(title: str, tip: str, *widgets: QWidget) -> QCollapsible:
+    """Widgets that are folded away below a title, without blank bands above and below it."""
+    made = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    made.setDuration(0)
+    for widget in widgets:
+        made.addWidget(widget)
+    for part in (made, made.content()):
+        if (rows := part.layout()) is not None:
+            rows.setContentsMargins(0, 0, 0, 0)
+            rows.setSpacing(2)
+    made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+    made.toggleButton().setToolTip(tip)
     return made
 
 

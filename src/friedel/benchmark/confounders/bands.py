@@ -77,14 +77,15 @@ def _two_bands(layout: Layout, share: float, random: np.random.Generator) -> np.
     return (1 - share) * plain_waves(layout) + share * other
 
 
-def _spin_split(layout: Layout, split: float, random: np.random.Generator) -> np.ndarray:
+def _spin_split(layout: Layout, split: float, _random: np.random.Generator) -> np.ndarray:
     """Two spins with k(1 ± split), which do not mix."""
     s = layout.amplitude(layout.bias_mv)
     up, down = (waves_at(layout, layout.k * (1 + sign * split), s) for sign in (1, -1))
-    return (up + down) / 2
+    mean: np.ndarray = (up + down) / 2
+    return mean
 
 
-def _helical(layout: Layout, share: float, random: np.random.Generator) -> np.ndarray:
+def _helical(layout: Layout, share: float, _random: np.random.Generator) -> np.ndarray:
     """Spin locked to the momentum in `share` of the density, a usual band of the same k in the rest."""
     points, s = layout.scatterers.position, layout.amplitude(layout.bias_mv)
     maps = helical(pixels(layout.shape), points, layout.k, s).reshape(-1, *layout.shape)
@@ -105,7 +106,8 @@ def _warped(layout: Layout, warp: float, random: np.random.Generator) -> np.ndar
     def lengths(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         vector = a[:, None] - b
         theta = np.arctan2(vector[..., 0], vector[..., 1]) - angle
-        return distances(a, b) * (1 + warp * np.cos(6 * theta))
+        length: np.ndarray = distances(a, b) * (1 + warp * np.cos(6 * theta))
+        return length
 
     away, between = Places(lengths(grid, points)), lengths(points, points)
     s = layout.amplitude(layout.bias_mv)
@@ -113,7 +115,7 @@ def _warped(layout: Layout, warp: float, random: np.random.Generator) -> np.ndar
     return np.reshape(maps, (len(s), *layout.shape))
 
 
-def _warm(layout: Layout, kelvin: float, random: np.random.Generator) -> np.ndarray:
+def _warm(layout: Layout, kelvin: float, _random: np.random.Generator) -> np.ndarray:
     """Maps averaged over the thermal width, −∂f/∂E."""
     step = 6.0
     reach = (
@@ -127,14 +129,14 @@ def _warm(layout: Layout, kelvin: float, random: np.random.Generator) -> np.ndar
     return np.stack([np.tensordot(weight, sharp[one], 1) for one in index])
 
 
-def _linear(layout: Layout, slope: float, random: np.random.Generator) -> np.ndarray:
+def _linear(layout: Layout, slope: float, _random: np.random.Generator) -> np.ndarray:
     """A linear band: k grows with the energy by `slope` between the first and the last bias, about the same mean."""
     mean = layout.k.mean()
     t = (layout.bias_mv - layout.bias_mv.mean()) / max(np.ptp(layout.bias_mv), 1.0)
     return waves_at(layout, mean * (1 + slope * t), layout.amplitude(layout.bias_mv))
 
 
-def _steep(layout: Layout, value: float, random: np.random.Generator) -> Layout:
+def _steep(layout: Layout, value: float, _random: np.random.Generator) -> Layout:
     """Phase shifts that move `value` times faster with the energy."""
     faster = replace(layout.scatterers, slope=layout.scatterers.slope * value)
     return replace(layout, scatterers=faster)

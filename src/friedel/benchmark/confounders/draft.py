@@ -79,6 +79,8 @@ class Picture:
         Standard deviation of the Gaussian that the noise was smoothed with; its rms stays.
     wall : Wall, optional
         A step edge.
+    scanned : int, optional
+        So many of the rows were scanned; all if None.
     """
 
     maps: np.ndarray
@@ -89,6 +91,7 @@ class Picture:
     pixel_nm: float
     noise_smoothing_px: float = 0.0
     wall: Wall | None = None
+    scanned: int | None = None
 
     @property
     def unit(self) -> np.ndarray:

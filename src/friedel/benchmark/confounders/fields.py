@@ -117,7 +117,8 @@ def confounded(name: str, level: str = "moderate", seed: int = 0, *, impurities:
         instrument="synthetic",
         source=f"{name}, {level}, seed {seed}",
     )
-    positions, optional = _truth(picture.points, layout.shape)
+    scanned = layout.shape if picture.scanned is None else (picture.scanned, layout.shape[1])
+    positions, optional = _truth(picture.points, scanned)
     return Confounded(stack, positions, optional, told.band, layout.band, name, level, what.family, seed)
 
 

@@ -38,7 +38,8 @@ class Table:
         """H_order(kr), complex64; order ≥ 0."""
         values = hankel1(order, k * self._grid).astype(np.complex64)
         low = values[self._index]
-        return low + self._weight * (values[self._index + 1] - low)
+        between: np.ndarray = low + self._weight * (values[self._index + 1] - low)
+        return between
 
 
 def _solve(amplitude: np.ndarray, hankel: np.ndarray) -> np.ndarray:
@@ -82,7 +83,7 @@ def multipole(
     vector = pixels[:, None] - points
     rim = CORE / float(np.mean(np.real(k)))
     table = Table(np.maximum(np.hypot(vector[..., 0], vector[..., 1]), rim))
-    turn = np.exp(1j * np.arctan2(vector[..., 0], vector[..., 1])).astype(np.complex64)
+    phase = np.exp(1j * np.arctan2(vector[..., 0], vector[..., 1])).astype(np.complex64)
     between = points[:, None] - points  # from j to i
     length = np.hypot(between[..., 0], between[..., 1]) + np.eye(n)
     angle = np.arctan2(between[..., 0], between[..., 1])
@@ -93,8 +94,8 @@ def multipole(
         blocks = [[free[b - a] for b in orders] for a in orders]
         matrix = _solve(amplitude[v].reshape(-1), np.block(blocks)).astype(np.complex64)
         radial = {m: table.hankel(m, k[v]) for m in {abs(m) for m in orders}}
-        out = np.concatenate([_signed(m, radial[abs(m)]) * turn**m for m in orders], axis=1)
-        back = np.concatenate([_signed(m, radial[abs(m)]) * turn ** (-m) for m in orders], axis=1)
+        out = np.concatenate([_signed(m, radial[abs(m)]) * phase**m for m in orders], axis=1)
+        back = np.concatenate([_signed(m, radial[abs(m)]) * phase ** (-m) for m in orders], axis=1)
         maps[v] = np.einsum("pn,pn->p", out @ matrix, back).real
     return maps
 
@@ -204,4 +205,5 @@ def helical(pixels: np.ndarray, points: np.ndarray, k: np.ndarray, amplitude: np
 
 
 def _length(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return np.hypot(points[:, :1] - others[:, 0], points[:, 1:] - others[:, 1])
+    length: np.ndarray = np.hypot(points[:, :1] - others[:, 0], points[:, 1:] - others[:, 1])
+    return length

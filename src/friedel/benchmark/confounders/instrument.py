@@ -17,7 +17,7 @@ def _double_tip(picture: Picture, share: float, random: np.random.Generator) -> 
     return replace(picture, maps=(picture.maps + share * ghost) / (1 + share))
 
 
-def _blur(picture: Picture, width_px: float, random: np.random.Generator) -> Picture:
+def _blur(picture: Picture, width_px: float, _random: np.random.Generator) -> Picture:
     return replace(picture, maps=gaussian_filter(picture.maps, (0, width_px, width_px), mode="nearest"))
 
 
@@ -51,7 +51,7 @@ def _skew(picture: Picture, shear: float, random: np.random.Generator) -> Pictur
     return _warp(picture, shear * np.stack([rows * np.sin(angle), rows * np.cos(angle)]))
 
 
-def _set_point(picture: Picture, share: float, random: np.random.Generator) -> Picture:
+def _set_point(picture: Picture, share: float, _random: np.random.Generator) -> Picture:
     """g/∫g: the feedback holds the current at the end of the range, which is the sum of all maps from 0 V on."""
     total = np.clip(picture.maps.mean(axis=0), 0.2, None)
     return replace(picture, maps=picture.maps * (total.mean() / total) ** share)
@@ -62,9 +62,9 @@ def _capacitive(picture: Picture, height: float, random: np.random.Generator) ->
     v, h, _ = picture.maps.shape
     line: np.ndarray = np.cumsum(random.normal(size=h))
     line = (line - line.mean()) / line.std()
-    course = np.linspace(0.5, 1.5, v)[:, None, None]
+    slope = np.linspace(0.5, 1.5, v)[:, None, None]
     return replace(
-        picture, maps=picture.maps + height * picture.unit * course * (3 + 0.3 * line.reshape(-1, 1))
+        picture, maps=picture.maps + height * picture.unit * slope * (3 + 0.3 * line.reshape(-1, 1))
     )
 
 
@@ -87,7 +87,7 @@ def _changing_tip(picture: Picture, count: float, random: np.random.Generator) -
     return replace(picture, maps=maps)
 
 
-def _smooth_noise(picture: Picture, width_px: float, random: np.random.Generator) -> Picture:
+def _smooth_noise(picture: Picture, width_px: float, _random: np.random.Generator) -> Picture:
     return replace(picture, noise_smoothing_px=width_px)
 
 
@@ -130,17 +130,17 @@ def _wild(picture: Picture, count: float, random: np.random.Generator) -> Pictur
     return replace(picture, maps=maps)
 
 
-def _saturated(picture: Picture, share: float, random: np.random.Generator) -> Picture:
+def _saturated(picture: Picture, share: float, _random: np.random.Generator) -> Picture:
     """The amplifier clips the highest and lowest `share` of the pixels."""
     low, high = np.quantile(picture.maps, [share, 1 - share], axis=(1, 2), keepdims=True)
     return replace(picture, maps=np.clip(picture.maps, low, high))
 
 
-def _zeros(picture: Picture, share: float, random: np.random.Generator) -> Picture:
-    """The last lines were never scanned and are zeros."""
-    maps = picture.maps.copy()
-    maps[:, round((1 - share) * maps.shape[1]) :] = 0
-    return replace(picture, maps=maps)
+def _zeros(picture: Picture, share: float, _random: np.random.Generator) -> Picture:
+    """The last lines were never scanned and are zeros; the truth ends with the last line that was."""
+    maps, scanned = picture.maps.copy(), round((1 - share) * picture.maps.shape[1])
+    maps[:, scanned:] = 0
+    return replace(picture, maps=maps, scanned=scanned)
 
 
 def _onset(told: Told, shift_mev: float, random: np.random.Generator) -> Told:
@@ -159,7 +159,7 @@ def _pitch(told: Told, change: float, random: np.random.Generator) -> Told:
     return replace(told, pixel_nm=(told.pixel_nm[0] * factor, told.pixel_nm[1] * factor))
 
 
-def _aspect(told: Told, change: float, random: np.random.Generator) -> Told:
+def _aspect(told: Told, change: float, _random: np.random.Generator) -> Told:
     return replace(told, pixel_nm=(told.pixel_nm[0] * (1 + change), told.pixel_nm[1]))
 
 

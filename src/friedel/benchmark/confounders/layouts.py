@@ -51,11 +51,11 @@ def make_layout(impurities: int, random: np.random.Generator, bias_mv: np.ndarra
 def draw_scatterers(position: np.ndarray, random: np.random.Generator) -> Scatterers:
     """Heterogeneous scatterers, none weaker than a third of the strongest possible."""
     n = len(position)
-    delta, absorption = random.uniform(0, np.pi, n), random.uniform(0.3, 1.0, n)
-    while (weak := np.abs(absorption * np.exp(2j * delta) - 1) / 2 < 1 / 3).any():
+    delta, elasticity = random.uniform(0, np.pi, n), random.uniform(0.3, 1.0, n)
+    while (weak := np.abs(elasticity * np.exp(2j * delta) - 1) / 2 < 1 / 3).any():
         delta[weak] = random.uniform(0, np.pi, int(weak.sum()))
-        absorption[weak] = random.uniform(0.3, 1.0, int(weak.sum()))
-    return Scatterers(position, delta, random.uniform(-1, 1, n), absorption)
+        elasticity[weak] = random.uniform(0.3, 1.0, int(weak.sum()))
+    return Scatterers(position, delta, random.uniform(-1, 1, n), elasticity)
 
 
 def plain_waves(layout: Layout) -> np.ndarray:
@@ -104,7 +104,7 @@ def _clusters(layout: Layout, size: float, random: np.random.Generator) -> Layou
     return replace(layout, scatterers=draw_scatterers(np.array(places), random))
 
 
-def _crowded(layout: Layout, count: float, random: np.random.Generator) -> Layout:
+def _crowded(_layout: Layout, count: float, random: np.random.Generator) -> Layout:
     """Many more impurities."""
     return make_layout(int(count), random)
 

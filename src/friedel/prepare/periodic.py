@@ -1,0 +1,183 @@
+"""Periodic structures: atomic lattices, density waves, moiré patterns, hum.
+
+A lattice is a few plane waves cos(q·r + φ), whose q is the same in all maps. In the Fourier transform each is one sharp
+spot. The waves of impurities fill a ring, and their power there is a speckle: P(q) is exponentially distributed about
+the ring's mean, so a spot of `SPOT` times the ring's median occurs by chance once in 2^`SPOT` cells. A step edge is a
+line through q = 0, a ridge is no spot either: a spot stands alone. The plane waves of all spots are fitted together to
+each map by least squares and subtracted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from friedel._util.robust import nanmedian
+from friedel.prepare.background import clipped, level
+from friedel.prepare.step import Step
+
+#: Power of a spot over the median of all directions at its |q|.
+SPOT = 30.0
+#: The same over the highest power on a circle of `CIRCLE` resolutions around it.
+ALONE, CIRCLE = 5.0, 3.0
+#: Shorter wavevectors are background: so many periods fit into the field's shorter side.
+PERIODS = 3.0
+#: The Fourier transform is sampled so many times finer than the field's resolution.
+FINE = 2
+#: Most spots, and most rounds in which weaker ones appear once the stronger are subtracted.
+MOST, ROUNDS = 60, 8
+#: A refinement moves a wavevector by at most this over the number of rows.
+MOST_STEP = 1.0
+#: Maps that tell, and robust standard deviations at which they are clipped.
+TELLING, CLIP = 24, 5.0
+#: Shortest side [px] of a field in which a spot can be told from a ring.
+SIDE = 24
+#: Least share of pixels that all maps know.
+LEAST_KNOWN = 0.2
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """A periodic structure.
+
+    Parameters
+    ----------
+    waves : array, shape (bias, rows, columns)
+        Its plane waves, to be subtracted.
+    q : array, shape (n, 2)
+        Their wavevectors (row, column) [rad/px].
+    steps : tuple of Step
+        What to report.
+    """
+
+    waves: np.ndarray
+    q: np.ndarray
+    steps: tuple[Step, ...] = ()
+
+
+def find_periodic(values: np.ndarray) -> Periodic:
+    """Find the plane waves that stand out as spots of the Fourier transform.
+
+    They are found before the lines are levelled: the median step from line to line, summed up, walks at random where a
+    lattice is stronger than the rest.
+
+    Parameters
+    ----------
+    values : array, shape (bias, rows, columns)
+        NaN where not known.
+
+    Returns
+    -------
+    Periodic
+    """
+    nothing = Periodic(np.zeros_like(values), np.zeros((0, 2)))
+    if min(values.shape[1:]) < SIDE:
+        return nothing
+    known = np.isfinite(values).all(axis=0)
+    if known.mean() < LEAST_KNOWN:
+        return nothing
+    chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), TELLING)).round().astype(int))
+    tame, scale = _tamed(values, known)
+    q, rest = np.zeros((0, 2)), tame
+    for _ in range(ROUNDS):
+        found = spots(rest[chosen])[: MOST - len(q)]
+        if not len(found):
+            break
+        q = np.concatenate([q, found])
+        rest = tame - _fitted(tame, q, known)
+        q = _refined(rest[chosen], tame[chosen], q, known)
+        rest = tame - _fitted(tame, q, known)
+    if not len(q):
+        return nothing
+    share = 1 - float((rest[:, known] ** 2).mean() / (tame[:, known] ** 2).mean())
+    period = 2 * np.pi / float(np.median(np.hypot(*q.T)))
+    count = "one plane wave" if len(q) == 1 else f"{len(q)} plane waves"
+    text = (
+        f"A periodic structure of {count} (period {period:.1f} px as sampled), {100 * share:.2g} % of the variance, is "
+        "subtracted."
+    )
+    return Periodic(_fitted(tame, q, known) * scale, q, (Step("periodic", share, text, notable=True),))
+
+
+def _tamed(values: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maps of mean 0 and rms 1 without plane and the median of each line, clipped, 0 where not known; and their rms."""
+    flat = level(np.where(known, values, np.nan), rows=False)
+    flat = flat - np.nan_to_num(nanmedian(flat, axis=2, keepdims=True))
+    tame = np.where(known, clipped(flat, CLIP)[0], 0.0)
+    tame = np.where(known, tame - tame[:, known].mean(axis=1)[:, None, None], 0.0)
+    scale = np.sqrt((tame[:, known] ** 2).mean(axis=1))[:, None, None]
+    return tame / np.where(scale > 0, scale, 1.0), scale
+
+
+def spots(maps: np.ndarray) -> np.ndarray:
+    """Wavevectors of the spots in the mean power of some maps, the strongest first, shape (n, 2) [rad/px].
+
+    Parameters
+    ----------
+    maps : array, shape (bias, rows, columns)
+        Of mean 0 and rms 1, 0 where not known.
+    """
+    rows, columns = maps.shape[1:]
+    window = np.hanning(rows + 2)[1:-1, None] * np.hanning(columns + 2)[None, 1:-1]
+    shape = (FINE * rows, FINE * columns)
+    power = (np.abs(np.fft.fft2(maps * window, shape)) ** 2).mean(axis=0)
+    power = np.fft.fftshift(power)
+    index = [np.arange(count) - count // 2 for count in shape]
+    qy, qx = (2 * np.pi * i / count for i, count in zip(index, shape, strict=True))
+    q = np.hypot(qy[:, None], qx)
+    resolution = 2 * np.pi / min(rows, columns)
+    number = (q / resolution + 0.5).astype(int)
+    middle = np.asarray(ndimage.median(power, number, np.arange(number.max() + 1)))[number]
+    radius = CIRCLE * FINE
+    reach = int(np.ceil(radius + 1))
+    at = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    around = ndimage.maximum_filter(power, footprint=np.abs(at - radius) <= 0.75, mode="wrap")
+    peak = power == ndimage.maximum_filter(power, footprint=at <= 2 * FINE, mode="wrap")
+    high = peak & (power > SPOT * middle) & (power > ALONE * around) & (q > PERIODS * resolution)
+    # q and −q are the same plane wave.
+    high &= (qy[:, None] > 0) | ((qy[:, None] == 0) & (qx > 0)) | (qy[:, None] == qy[0])
+    places = np.argwhere(high)
+    places = places[np.argsort(-power[tuple(places.T)], kind="stable")]
+    steps = np.array([2 * np.pi / count for count in shape])
+    return np.array([(np.array([qy[i], qx[j]]) + _summit(power, i, j) * steps) for i, j in places]).reshape(
+        -1, 2
+    )
+
+
+def _summit(power: np.ndarray, i: int, j: int) -> np.ndarray:
+    """Offset of the maximum from a pixel, by a parabola through ln(power) along each axis [px]."""
+    height, width = power.shape
+    column = np.log(power[[(i - 1) % height, i, (i + 1) % height], j] + 1e-300)
+    row = np.log(power[i, [(j - 1) % width, j, (j + 1) % width]] + 1e-300)
+    offset = [(line[2] - line[0]) / 2 / max(2 * line[1] - line[0] - line[2], 1e-12) for line in (column, row)]
+    return np.asarray(np.clip(offset, -0.5, 0.5))
+
+
+def _refined(rest: np.ndarray, maps: np.ndarray, q: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """One Gauss–Newton step of each wavevector, from what the plane waves leave of the maps, shape (n, 2)."""
+    place = np.argwhere(known) - np.argwhere(known).mean(axis=0)
+    out = q.copy()
+    for i, one in enumerate(q):
+        wave = np.exp(1j * (np.argwhere(known) @ one))
+        amplitude = (rest + _fitted(maps, q[i : i + 1], known))[:, known] @ wave.conj() * 2 / len(wave)
+        # ∂ Re(A exp(iq·r)) / ∂q = Re(i A exp(iq·r)) r, about the middle of the field.
+        slope = -(amplitude[:, None] * wave).imag
+        right = (slope * rest[:, known]).sum(axis=0) @ place
+        weight = (slope**2).sum(axis=0)
+        step = np.linalg.solve((place * weight[:, None]).T @ place, right)
+        out[i] = one + np.clip(step, -MOST_STEP / known.shape[0], MOST_STEP / known.shape[0])
+    return out
+
+
+def _fitted(maps: np.ndarray, q: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Plane waves of these wavevectors that fit each map best, shape (bias, rows, columns)."""
+    rows, columns = np.mgrid[: maps.shape[1], : maps.shape[2]]
+    phase = q[:, 0, None, None] * rows + q[:, 1, None, None] * columns
+    basis = np.concatenate([np.cos(phase), np.sin(phase)])
+    seen = basis[:, known]
+    normal = seen @ seen.T
+    normal[np.diag_indices_from(normal)] *= 1 + 1e-6
+    amplitude = np.linalg.solve(normal, seen @ maps[:, known].T)
+    return np.asarray(np.tensordot(amplitude.T, basis, 1))

@@ -1,0 +1,54 @@
+"""Limits of the checks of a result (`friedel.prepare.checks`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CheckLimits:
+    """What the value of each check is compared with.
+
+    Parameters
+    ----------
+    ring : float
+        Least height of the ring at 2k, as the logarithm of a power ratio.
+    other_ring : float
+        A ring at another wavevector may be higher than that of the band by so much.
+    dropped : float
+        Largest share of the network's impurities that the refit drops.
+    sure : float
+        Least share of impurities with a probability above .99, where there are three voltages or more.
+    explained : float
+        Least share of the structure outside the cores that the fitted waves explain.
+    density : float
+        Most impurities per square of half a wavelength.
+    line : float
+        Most points on a line beyond those that chance puts there, in standard deviations.
+    field_size : float
+        Least half wavelengths along the shorter side.
+    sampling : float
+        Least recorded pixels per half wavelength.
+    voltages_out : float
+        Largest share of the maps outside the band.
+    lost : float
+        Largest share of bad or missing values.
+    few : int
+        Fewer points say nothing about shares and lines.
+    """
+
+    ring: float = 0.25
+    other_ring: float = 0.4
+    dropped: float = 0.25
+    sure: float = 0.6
+    explained: float = 0.3
+    density: float = 0.3
+    line: float = 5.0
+    field_size: float = 4.0
+    sampling: float = 2.0
+    voltages_out: float = 0.5
+    lost: float = 0.25
+    few: int = 5
+
+
+CHECK_LIMITS = CheckLimits()

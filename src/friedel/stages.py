@@ -1,0 +1,139 @@
+"""The stages between what is prepared and what is assembled: candidates, and their refit.
+
+`find_candidates` takes `Prepared` and gives `Candidates`; `refit_candidates` gives `FittedCandidates`.
+`friedel.pipeline` runs them in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from friedel._util.remarks import Remarks
+from friedel.candidates.result import Candidates
+from friedel.classical import detect as classical
+from friedel.prepare.prepared import Prepared
+from friedel.prepare.stage import MIN_HALF_WAVELENGTHS, Sampling
+from friedel.progress import Progress
+from friedel.refit.fitted_candidates import FittedCandidates
+from friedel.settings.detection import Method, Refit, Tiles
+
+if TYPE_CHECKING:
+    from friedel.models.registry import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Finder:
+    """What finds candidates.
+
+    Parameters
+    ----------
+    method : {"network", "matched-field", "omp"}
+    model : Model, optional
+        For the network.
+    tiles : {"blend", "paper"}
+        For the network.
+    """
+
+    method: Method
+    model: Model | None = None
+    tiles: Tiles = "blend"
+
+    @property
+    def sampling(self) -> Sampling:
+        """The wavevectors that it takes."""
+        if self.model is None:
+            return Sampling(classical.K_RANGE)
+        return Sampling(self.model.k_range, self.model.k_mean)
+
+
+def find_candidates(prepared: Prepared, finder: Finder) -> Generator[Progress, None, Candidates]:
+    """Find positions that may be impurities.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    finder : Finder
+
+    Yields
+    ------
+    Progress
+    """
+    arguments = prepared.maps, prepared.scaling.k, prepared.mask
+    if finder.model is not None:
+        from friedel.candidates.network import iter_network
+
+        return (yield from iter_network(*arguments, finder.model, finder.tiles))
+    work = classical.iter_matched_field if finder.method == "matched-field" else classical.iter_omp
+    return (yield from work(*arguments))
+
+
+def _revises(prepared: Prepared, found: Candidates) -> bool:
+    """Whether the refit may revise probabilities: with fewer half wavelengths the fit is unconstrained."""
+    return found.calibrated and prepared.half_waves >= MIN_HALF_WAVELENGTHS
+
+
+def default_refit(prepared: Prepared, found: Candidates) -> Refit:
+    """The quick refit where the method knows its uncertainty and the field shows enough waves of a known band."""
+    knows = _revises(prepared, found) and prepared.band.dispersion is not None and found.knows_sigma
+    return "quick" if knows and len(prepared.bias_mv) > 1 else "none"
+
+
+def refit_candidates(
+    prepared: Prepared, found: Candidates, kind: Refit, remarks: Remarks
+) -> Generator[Progress, None, FittedCandidates]:
+    """Fit the candidates by multiple scattering.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    found : Candidates
+    kind : {"none", "quick", "full"}
+    remarks : Remarks
+        Takes what the user should know.
+
+    Yields
+    ------
+    Progress
+    """
+    band = prepared.band.dispersion
+    if kind == "none":
+        return FittedCandidates(found)
+    if band is None:
+        remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
+        return FittedCandidates(found, refitted=True)
+    from friedel.refit.candidates import RefitMaps, RefitOptions, iter_refit_candidates
+    from friedel.refit.columns import energy_scale, fit_columns
+    from friedel.refit.fitted_waves import FittedMaps, FittedWaves
+
+    scaling = prepared.scaling
+    k = band.complex_k(prepared.energy_mev) * scaling.pixel_nm
+    result = yield from iter_refit_candidates(
+        found,
+        RefitMaps(prepared.maps, k, prepared.fit_mask, scaling.pixel_nm),
+        RefitOptions(kind, _revises(prepared, found)),
+    )
+    for text in result.remarks:
+        remarks.add(text)
+    dropped = result.confident_dropped / max(result.confident, 1)
+    about, waves, table = result.summary(), None, result.table
+    if result.used:
+        mask = prepared.fit_mask
+        maps = FittedMaps(prepared.recorded, prepared.bias_mv, band, prepared.maps, mask, k, scaling)
+        waves = FittedWaves(result.fitted, maps)
+        energy_ev, per_ev = energy_scale(result.fitted, band, scaling.pixel_nm)
+        extra = fit_columns(result.fitted, result.point, result.start, mask, per_ev)
+        about |= {"phase_shift_bias_mv": band.onset_mev + 1e3 * energy_ev}
+        table = pd.concat([table, extra], axis=1)
+    explained = result.fitted.explained_share
+    return FittedCandidates(replace(found, table=table), True, about, waves, dropped, explained)
+
+
+def without_probability(found: Candidates) -> Candidates:
+    """The candidates by S alone: without a band and a ring it stands for no probability."""
+    unknown = np.full_like(found.probability, np.nan)
+    return replace(found, table=found.table.assign(probability=np.nan), probability=unknown)
