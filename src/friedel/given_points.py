@@ -31,6 +31,8 @@ from friedel.stack import validate
 PRIOR_PROBABILITY = 0.5
 #: Probability from which on a point is an impurity.
 THRESHOLD = 0.5
+#: A point made by hand that is nearer than this to an impurity stands for it [px].
+SAME_PX = 1.0
 #: What the provenance says of a search, and not of the maps.
 OF_THE_SEARCH = ("model", "model_sha256", "architecture", "tiles", "checks", "settings", "template")
 
@@ -166,6 +168,39 @@ def _fit(before: Detections, frame: xr.Dataset, maps: FittedMaps, place: np.ndar
     )
 
 
+def refit_with(found: Detections, points: np.ndarray, *, refit: str = "quick") -> Detections:
+    """Fit points made by hand together with the impurities that a detection found.
+
+    Parameters
+    ----------
+    found : Detections
+        With fitted waves.
+    points : array, shape (n, 2)
+        Row and column [px of the recorded array]; those nearer than `SAME_PX` to an impurity stand for it.
+    refit : {"quick", "full"}
+
+    Returns
+    -------
+    Detections
+        `found` with one more row per point, whose ``origin`` is ``added``, and that of all others ``found``. Model and
+        residual are those of the joint fit.
+
+    Raises
+    ------
+    FriedelError, StackError, ModelError
+        As `refit_again`.
+    """
+    points = _positions(points)
+    rest = found.positions
+    if len(rest):
+        rest = rest[np.hypot(*(rest[:, None] - points[None]).transpose(2, 0, 1)).min(axis=1) >= SAME_PX]
+    again = refit_again(found, np.concatenate([points, rest]), refit=refit)
+    order = again.table["number"].to_numpy()
+    made = again.table[order < len(points)].assign(origin="added")
+    table = pd.concat([found.table.assign(origin="found"), made], ignore_index=True).drop(columns="number")
+    return replace(found, table=table, waves=again.waves)
+
+
 def _known_refit(refit: str) -> None:
     if refit not in SCHEDULES:
         raise ModelError(f"Unknown refit {refit!r}; known are {', '.join(SCHEDULES)}.")
@@ -198,6 +233,7 @@ def _table(fitted: Fitted, start: np.ndarray, mask: np.ndarray, per_ev: float, k
             "s": np.nan,
             "probability": probability,
             "sigma_px": estimates.sigma,
+            "number": np.arange(count),
         }
     )
     extra = fit_columns(fitted, np.arange(count), start, mask, per_ev)

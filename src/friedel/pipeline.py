@@ -1,7 +1,7 @@
 """From a stack to impurities, in stages: prepare → find candidates → refit → assemble.
 
 Each stage is a function from one frozen dataclass to the next (`Prepared`, `Candidates`, `FittedCandidates`,
-`Detections`). `iter_detect` is the one way through all of them: docks, the command line and `detect` drain the same
+`Detections`). `iter_detect` runs all of them: docks, the command line and `detect` drain the same
 generator.
 """
 
@@ -20,13 +20,20 @@ from friedel._util.torch_defaults import with_torch_defaults
 from friedel._util.work import Work
 from friedel.assembly import assemble
 from friedel.detections import Detections
-from friedel.physics.dispersion import MATERIALS, Dispersion, resolve
+from friedel.physics.dispersion import Dispersion, as_settings, resolve
 from friedel.prepare.stage import prepare
 from friedel.progress import Progress, drain, share
-from friedel.settings import BandSettings, DetectSettings, PrepareSettings
+from friedel.settings import DetectSettings, PrepareSettings
 from friedel.settings.detection import Method, Refit, Tiles, devices_of
 from friedel.stack import Area, crop, validate
-from friedel.stages import Finder, default_refit, find_candidates, refit_candidates, without_probability
+from friedel.stages import (
+    Finder,
+    default_refit,
+    find_candidates,
+    refit_candidates,
+    shows_no_waves,
+    without_probability,
+)
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -77,7 +84,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     method : {"network", "matched-field", "omp"}
         The network; the matched field over all voltages; the matched field with a joint refit.
     area : ((int, int), (int, int)), optional
-        Rows and columns ``((start, stop), (start, stop))`` to look at; everything if None.
+        Rows and columns ``((start, stop), (start, stop))`` to search; everything if None.
     tiles : {"blend", "paper"}
         Overlapping tiles without seams, or disjoint patches as in arXiv 2006.15898 (for the network).
     threshold : float, optional
@@ -86,12 +93,12 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``; of several, as for `friedel.detect_many`, the first.
     refit : {"none", "quick", "full"}, optional
         Whether what was found is fitted once more, all together, by waves that scatter many times
-        (`friedel.refit.candidates`). With a network the fit also judges: candidates below the threshold that the
-        waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes up to twice
-        as long as the network; "full" takes ten to forty seconds for 80×80 px and places the points better still. By
-        default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
-        a known band, and none otherwise. With a single voltage it does not run by default: measured fields have
-        more false points with it.
+        (`friedel.refit.candidates`). With a network the fit also revises probabilities: candidates below the threshold
+        that the data support (Δχ²) rise above it, impurities that they do not support fall below. "quick" is for
+        that and takes up to twice as long as the network; "full" takes ten to forty seconds for 80×80 px and places
+        the points better still. By default quick with a network that predicts its position uncertainty σ, in a field
+        of enough waves of a known band, and none otherwise. With a single voltage it does not run by default:
+        measured fields have more false points with it.
     prepare : PrepareSettings or bool
         What is done to the maps before: bad data, background, lock-in phase (`friedel.prepare`). True for the
         defaults, False for the maps as recorded.
@@ -163,7 +170,7 @@ def iter_detect_with(
     validate(stack)
     area: Area = settings.area or ((0, stack.sizes["y"]), (0, stack.sizes["x"]))
     band = resolve(settings.band if dispersion is None else dispersion)
-    settings = replace(settings, band=_band_settings(band))
+    settings = replace(settings, band=as_settings(band))
     remarks = Remarks()
     keep_freed_memory()
     yield Progress(0.0, "reading")
@@ -182,6 +189,12 @@ def iter_detect_with(
     fitted = yield from share(refit_candidates(prepared, found, kind, remarks, work), last, 0.99)
     if found.calibrated and prepared.band.origin == "assumed":
         fitted = replace(fitted, candidates=without_probability(fitted.candidates))
+    elif found.calibrated and shows_no_waves(prepared, fitted):
+        fitted = replace(fitted, candidates=without_probability(fitted.candidates))
+        remarks.add(
+            "The Fourier transform shows no Friedel ring of this band, and the fitted waves explain only "
+            f"{100 * fitted.explained_share:.0f} % of the structure: no probability is listed."
+        )
     result = assemble(stack, area, prepared, fitted, settings, remarks)
     yield Progress(1.0, f"{len(result)} impurities")
     return result
@@ -237,12 +250,3 @@ def _prepare_settings(prepare: PrepareSettings | bool) -> PrepareSettings:
 def _device_text(device: Any) -> str:
     """A `torch.device` as its name."""
     return device if isinstance(device, str) else str(device)
-
-
-def _band_settings(band: Dispersion | None) -> BandSettings:
-    """The band as it is recorded."""
-    if band is None:
-        return BandSettings()
-    if MATERIALS.get(band.name) == band:
-        return BandSettings(material=band.name)
-    return BandSettings(onset_mev=band.onset_mev, mass=band.mass)

@@ -21,6 +21,7 @@ from friedel.prepare.prepared import Prepared
 from friedel.prepare.stage import MIN_HALF_WAVELENGTHS, Sampling
 from friedel.progress import Progress
 from friedel.refit.fitted_candidates import FittedCandidates
+from friedel.settings.checks import CHECK_LIMITS
 from friedel.settings.detection import Method, Refit, Tiles
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Finder:
-    """What looks for candidates.
+    """What finds candidates.
 
     Parameters
     ----------
@@ -139,6 +140,12 @@ def refit_candidates(
         table = pd.concat([table, extra], axis=1)
     explained = result.fitted.explained_share
     return FittedCandidates(replace(found, table=table), True, about, waves, dropped, explained)
+
+
+def shows_no_waves(prepared: Prepared, fitted: FittedCandidates) -> bool:
+    """Whether neither the ring of the band is seen nor waves around the candidates: a pattern took their place."""
+    ring, explained = prepared.flattened.ring.height, fitted.explained_share
+    return bool(fitted.waves is not None and ring < CHECK_LIMITS.ring and explained < CHECK_LIMITS.explained)
 
 
 def without_probability(found: Candidates) -> Candidates:

@@ -129,17 +129,23 @@ def waves_here(viewer: Any) -> None:
 
 def fit_here(viewer: Any) -> None:
     """Show the fitted waves and the residual of the active stack at the slider's bias."""
-    from napari_friedel.layers.fitted import show_fit
+    dock = dock_of(viewer, "Detect")
+    dock.stack.choose(_stack(viewer))
+    dock.fit.waves.click()
 
-    dock, stack = dock_of(viewer, "Detect"), _stack(viewer)
-    dock.stack.choose(stack)
 
-    def show() -> None:
-        bias = float(dock.current()[0]["bias"].sortby("bias")[viewing.stack_index(viewer, stack)])
-        shown = show_fit(dock.viewer, stack, bias)
-        dock.message.info(f"Fitted waves and residual at {shown:+.4g} mV, below the points.")
+def missed_here(viewer: Any) -> None:
+    """Show what could have been missed on the active stack."""
+    dock = dock_of(viewer, "Detect")
+    dock.stack.choose(_stack(viewer))
+    dock.fit.missed.click()
 
-    dock.safely(show)()
+
+def fit_points_here(viewer: Any) -> None:
+    """Fit the waves of the active points on the current stack."""
+    dock = dock_of(viewer, "Detect")
+    dock.fit.points.choose(viewer.layers.selection.active)
+    dock.fit.fit.click()
 
 
 def python_here(viewer: Any) -> None:
@@ -162,6 +168,8 @@ MENU: tuple[tuple[str, str, Callable[[Any], None], str], ...] = (
     ("compare_here", "Compare with the reference", compare_here, EITHER),
     ("waves_here", "Show the waves", waves_here, "active_layer_type == 'image'"),
     ("fit_here", "Show the fitted waves and the residual", fit_here, EITHER),
+    ("missed_here", "Show what could be missed", missed_here, "active_layer_type == 'image'"),
+    ("fit_points_here", "Fit the waves of these points", fit_points_here, "active_layer_type == 'points'"),
     ("python_here", "Copy detection as Python", python_here, "active_layer_type == 'image'"),
     ("adopt_here", "Adopt as impurities", adopt_here, "active_layer_type == 'points'"),
 )

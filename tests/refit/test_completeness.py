@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.errors import FriedelError
+from friedel.physics.optical_paths import OpticalPaths
+from friedel.physics.t_matrix_jacobian import Scattering, Waves
 from friedel.refit.amplitude_prior import AmplitudePrior
-from friedel.refit.completeness import detectable_amplitude
+from friedel.refit.completeness import completeness, detectable_amplitude
 from friedel.refit.flags import PointFlag
 from friedel.refit.source_search import SEARCH, log_odds_alone
 
@@ -52,7 +54,7 @@ def test_four_times_the_information_halves_the_amplitude_about():
 @pytest.fixture(scope="module")
 def lacking():
     """A refit of all impurities but one, which is told."""
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, optional = twin.truth()
     every = twin.scatterers.position
     apart = np.array([np.sort(np.hypot(*(every - place).T))[1] for place in truth])
@@ -65,7 +67,7 @@ def lacking():
 
 def test_a_weak_field_of_view_needs_stronger_scatterers(lacking):
     twin, _, rest = lacking
-    noisy = make_twin(replace(EXACT, noise=1.2), 3)
+    noisy = make_synthetic(replace(EXACT, noise=1.2), 3)
     found = [
         friedel.refit_points(one.stack, rest, dispersion=one.dispersion).completeness()
         for one in (twin, noisy)
@@ -110,3 +112,47 @@ def test_without_fitted_maps_nothing_can_be_refitted(lacking):
         found.refit(rest)
     with pytest.raises(FriedelError, match="no refit was used"):
         found.completeness()
+
+
+def test_a_planted_impurity_is_found_above_the_told_amplitude_and_missed_below(lacking):
+    """At places without a scatterer: of 1.7 times the told amplitude it is asked for there, of a third of it not."""
+    twin, missing, rest = lacking
+    every = np.vstack([rest, missing])
+    fit = friedel.refit_points(twin.stack, every, dispersion=twin.dispersion)
+    waves = fit.waves
+    told = waves.completeness()
+    assert not told.missing.any()
+    grid = np.argwhere(np.isfinite(told.amplitude) & (told.amplitude < 0.5))
+    grid = grid[((grid > 5) & (grid < 30)).all(axis=1)]
+    apart = np.min([np.hypot(*(grid - one).T) for one in waves.fitted.positions], axis=0)
+    outcome = {1.7: [], 1 / 3: []}
+    for place in grid[np.argsort(-apart)[[0, 3, 7]]]:
+        for times, found in outcome.items():
+            planted = _planted(waves, place, times * told.amplitude[tuple(place)])
+            map_ = completeness(waves.fitted, planted, waves.k, waves.maps.mask)
+            row, column = place
+            found.append(bool(map_.missing[row - 1 : row + 2, column - 1 : column + 2].any()))
+    assert all(outcome[1.7]) and not any(outcome[1 / 3])
+
+
+def _planted(waves, place, amplitude):
+    """The prepared maps with one more scatterer of negative amplitude, at the fit's scale of every map."""
+    out, fitted = waves.maps.prepared.copy(), waves.fitted
+    (tile,) = fitted.tiles
+    pixels = np.argwhere(np.ones(out.shape[1:], bool)).astype(np.float32)
+    for v in range(len(out)):
+        energy = (waves.k[v].real - fitted.k_middle) / fitted.k_half
+        s = tile.coefficients @ energy ** np.arange(tile.coefficients.shape[1])
+        maps = []
+        for points, values in (
+            (tile.position, s),
+            (np.vstack([tile.position, place]), np.append(s, -amplitude)),
+        ):
+            between = OpticalPaths(points, points, tile.shared.ripple)
+            scattering = Scattering(between, waves.k[v], values, 80.0)
+            paths = OpticalPaths(pixels, points.astype(np.float32), tile.shared.ripple)
+            maps.append(Waves(paths, scattering).density.reshape(out.shape[1:]))
+        centred = maps[0] - maps[0].mean()
+        scale = (centred * out[v]).sum() / (centred**2).sum()
+        out[v] += scale * (maps[1] - maps[0])
+    return out

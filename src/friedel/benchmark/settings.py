@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Setting:
-    """What a twin is made of.
+    """What a synthetic field is made of.
 
     Parameters
     ----------
@@ -23,6 +23,9 @@ class Setting:
         Inside the field; the same density goes on outside.
     unlike : bool
         Whether phase shifts and absorption differ from impurity to impurity.
+    scatterers : {"usual", "born", "unitary", "absorbing"}
+        Usual ones are drawn as `unlike` says. Born: elastic, |δ| from 0.15 to 0.3 rad. Unitary: elastic, δ within
+        0.15 rad of π/2. Absorbing: η up to 0.2, any δ.
     noise : float
         White noise in units of each map's rms of the waves.
     jitter_pm : float
@@ -47,6 +50,7 @@ class Setting:
     bias_mv: tuple[float, ...] = tuple(float(v) for v in range(-230, 21, 2))
     impurities: int = 60
     unlike: bool = True
+    scatterers: str = "usual"
     noise: float = 0.8
     jitter_pm: float = 1.0
     rows: float = 0.1

@@ -20,12 +20,12 @@ from scipy.optimize import minimize
 
 from friedel._util.robust import deviation
 from friedel.dispersion_fit.band_errors import BandErrors, band_of
-from friedel.dispersion_fit.matched_field_fit import sharpen
+from friedel.dispersion_fit.matched_field_fit import refine_band
 from friedel.errors import PhysicsError
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
 from friedel.stack import didv, normalise, pixel_pitch
 
-#: Effective masses looked for.
+#: Effective masses searched.
 MASSES = (0.03, 3.0)
 #: Least mean height of the ridge, in standard deviations of one bin of one profile and as the logarithm of a power
 #: ratio. A pattern common to all voltages (z-jitter) makes the bins of all voltages rise together, so averaging over
@@ -147,7 +147,7 @@ def fit_dispersion(stack: xr.Dataset, channel: str | None = None) -> RingFit:
     if not MASSES[0] * 1.02 < abs(mass) < MASSES[1] * 0.98:
         return _nothing(bias, q, ridge, float(height))
     try:
-        sharp = sharpen(maps, energy, pixel_pitch(stack), Dispersion(onset, mass, name="fitted"))
+        sharp = refine_band(maps, energy, pixel_pitch(stack), Dispersion(onset, mass, name="fitted"))
     except PhysicsError:  # no sampling of this field shows the waves
         return _nothing(bias, q, ridge, float(height))
     # A faint ring counts if scatterers stand out at its wavevector.

@@ -1,6 +1,6 @@
 """netCDF: the format in which a stack loses nothing, and stacks that others wrote with the same axes.
 
-Files with other axes go to the HDF5 adapter, which looks for a spectral and two spatial axes.
+Files with other axes go to the HDF5 adapter, which searches a spectral and two spatial axes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import xarray as xr
 from friedel._util.atomic_write import write_beside
 from friedel._util.big_maps import read_parts
 from friedel.errors import StackError
-from friedel.geometry import upgraded
+from friedel.geometry import know_truth, upgraded
 from friedel.io import gxsm
 from friedel.io.axes import TO_MV, TO_NM, in_unit
 from friedel.io.gxsm import is_gxsm
@@ -194,6 +194,9 @@ def _upgrade(stack: xr.Dataset) -> xr.Dataset:
         attrs["header"] = json.dumps({"header": attrs["header"]})
     stack = stack.copy(deep=False)
     stack.attrs = attrs
+    if "truth_row" in attrs and "truth_column" in attrs and "truth_x_nm" not in attrs:
+        pixels = [np.atleast_1d(np.asarray(attrs[key], dtype=float)) for key in ("truth_row", "truth_column")]
+        stack = know_truth(stack, np.column_stack(pixels))
     return stack
 
 

@@ -1,6 +1,6 @@
 """Data that tell nothing of the sample: not recorded, constant, saturated, wild.
 
-A value is judged by three comparisons that a tilt, a line's offset and a gain do not change: with the other values of
+A value is tested by three comparisons that a tilt, a line's offset and a gain do not change: with the other values of
 its map (repeated exactly), with the lines above and below (wild pixels, glitches along the fast axis, noisy lines), and
 with the other voltages of its spectrum.
 """
@@ -114,7 +114,7 @@ def _alone(filled: np.ndarray, excess: np.ndarray) -> np.ndarray:
 def wild_pixels(level: np.ndarray) -> np.ndarray:
     """Pixels and streaks along the fast axis that stand out from the lines above and below, map by map.
 
-    Only maps with values far from their median are looked at closely: no pixel of another can be wild.
+    Only maps with values far from their median are searched further: no pixel of another can be wild.
     """
     out = np.zeros(level.shape, dtype=bool)
     own = spread(level, axis=(1, 2), keepdims=True)

@@ -1,4 +1,4 @@
-"""Which channel is looked at: dI/dV, or a topograph as a stack of one voltage."""
+"""Which channel is analysed: dI/dV, or a topograph as a stack of one voltage."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ChannelMaps:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The channel that is looked at.
+    """The channel that is analysed.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ import numpy as np
 STRIP = 0.33
 #: A line has at least so many points, and its points leave no gap longer than this [half wavelengths].
 LEAST, GAP = 6, 4.0
-#: At most so many lines are looked for.
+#: At most so many lines are searched.
 MOST_LINES = 8
 #: More points than this are thinned: pairs grow with the square.
 MANY = 250

@@ -84,7 +84,7 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
     known = np.isfinite(heights[:, np.abs(factors - 1) <= TOLERANCE]).all(axis=1)
     if not known.any():
         return nothing
-    # A wavevector is looked at where half of the maps can show its ring.
+    # A wavevector is tested where half of the maps can show its ring.
     seen = np.isfinite(heights[known])
     mean = np.where(
         seen.mean(axis=0) >= 0.5, np.nansum(heights[known], axis=0) / np.maximum(seen.sum(axis=0), 1), np.nan

@@ -151,7 +151,7 @@ def _recorded(flat: Flattened, name: str, remarks: Remarks) -> np.ndarray:
         raise StackError(f"In no pixel of this area was {name!r} acquired at every voltage.")
     if known.mean() < 0.999:
         missing = 100 * (1 - known.mean())
-        remarks.add(f"{missing:.0f} % of the pixels were not acquired; nothing is looked for there.")
+        remarks.add(f"{missing:.0f} % of the pixels were not acquired; nothing is detected there.")
     if known.all():
         return maps
     out = allocate(maps.shape)
@@ -251,5 +251,5 @@ def _remark_on(scaling: Scaling, remarks: Remarks) -> None:
     if waves < MIN_HALF_WAVELENGTHS:
         remarks.add(
             f"The field is only {waves:.1f} half Friedel wavelengths wide: the method was made for fields of "
-            f"{MIN_HALF_WAVELENGTHS} and more, and these points deserve little trust."
+            f"{MIN_HALF_WAVELENGTHS} and more, and these points are unreliable."
         )

@@ -1,8 +1,7 @@
 """Refit of the candidates with the multiple-scattering model: updated positions, σ and probabilities.
 
-Quick and full differ in their schedule (`friedel.refit.schedules`). With a network the refit also selects:
-doubtful candidates are included in the fit, and their probability rises or falls with their Δχ²
-(`friedel.refit.model_selection`).
+Quick and full differ in their schedule (`friedel.refit.schedules`). With a network the refit also selects: doubtful
+candidates are included, and their probability follows their Δχ² (`friedel.refit.model_selection`).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from friedel.candidates.result import Candidates
 from friedel.progress import Progress
 from friedel.refit.driver import RefitInput, iter_refit
 from friedel.refit.fitted import Fitted
-from friedel.refit.model_selection import SELECTION, posterior_probability
+from friedel.refit.model_selection import SELECTION, averaged, posterior_probability
 from friedel.refit.schedules import SCHEDULES, Schedule
 from friedel.refit.tuned import constants
 
@@ -108,7 +107,7 @@ class RefittedCandidates:
     start : array, shape (m, 2)
         Positions that the fit began with, as its given points.
     used : bool
-        False if the fit explains too few of the impurities: then it is not used to revise positions or probabilities.
+        False if the fit explains too few of the impurities; then it revises nothing.
     kind : str
     confident : int
         Candidates above the threshold before the refit.
@@ -178,7 +177,8 @@ def iter_refit_candidates(
     if options.select:
         seen = pd.concat([seen, new_candidates(fitted, detected)], ignore_index=True)
         network = seen["probability"].to_numpy(float)
-        posterior = posterior_probability(network, fitted.delta_chi2, kind)
+        alone = posterior_probability(network, fitted.delta_chi2, kind)
+        posterior = averaged(network, alone, fitted.explained_share)
         seen["probability"] = np.where(is_explained(fitted), posterior, np.fmin(posterior, network))
     rest = table.drop(table.index[chosen]).assign(point=-1)
     table = pd.concat([seen, rest], ignore_index=True)

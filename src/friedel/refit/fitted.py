@@ -23,7 +23,9 @@ class Estimates:
     coefficients : array of complex, shape (N, C)
         Energy coefficients of the scattering amplitude s: at the middle of the energies, and the change to the end.
     covariance : array, shape (N, 2 C, 2 C)
-        Of real and imaginary part of each coefficient, in this order.
+        Of real and imaginary part of each coefficient, in this order, with measured errors of the model.
+    information_covariance : array, shape (N, 2 C, 2 C)
+        The same without: the inverse information, a lower bound.
     delta_chi2 : array, shape (N,)
         By how much χ² would rise without the scatterer, to second order.
     own_share : array, shape (N,)
@@ -41,6 +43,7 @@ class Estimates:
     sigma: np.ndarray
     coefficients: np.ndarray
     covariance: np.ndarray
+    information_covariance: np.ndarray
     delta_chi2: np.ndarray
     own_share: np.ndarray
     inside_share: np.ndarray
@@ -67,6 +70,7 @@ class Estimates:
             np.array(position, float),
             np.array(sigma, float),
             np.full((n, n_coefficients), np.nan + 0j),
+            np.full((n, width, width), np.nan),
             np.full((n, width, width), np.nan),
             *(np.full(n, np.nan) for _ in range(5)),
         )

@@ -7,11 +7,14 @@ from collections.abc import Generator
 import numpy as np
 
 from friedel.progress import Progress, share
+from friedel.refit.common_scale import free_common_scale
+from friedel.refit.error_model import AmplitudeErrors
 from friedel.refit.fitted import Estimates
 from friedel.refit.goodness import Goodness, goodness
 from friedel.refit.herringbone import HERRINGBONE, iter_ripple
 from friedel.refit.information import inside_shares, own_shares
 from friedel.refit.joint_fit.data import FitData
+from friedel.refit.joint_fit.evaluation import correct_binning
 from friedel.refit.joint_fit.state import FitState
 from friedel.refit.joint_fit.step import (
     add_scatterers,
@@ -25,6 +28,7 @@ from friedel.refit.joint_fit.step import (
     subsample,
     update_weights,
 )
+from friedel.refit.joint_fit.unknowns import Scatterers
 from friedel.refit.pruning import DECISIONS, to_prune
 from friedel.refit.schedules import Iteration, Schedule
 from friedel.refit.source_search import by_residual, by_score_test, in_field
@@ -33,7 +37,7 @@ from friedel.refit.source_search import by_residual, by_score_test, in_field
 def iterate(
     data: FitData, state: FitState, schedule: Schedule, pixel_nm: float | None
 ) -> Generator[Progress, None, bool]:
-    """Amplitudes first, then everything; scatterers outside and the herringbone are added on the way.
+    """Amplitudes first, then everything; scatterers outside and the herringbone are added between.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def iterate(
     """
     total = len(schedule.iterations)
     for number, iteration in enumerate(schedule.iterations):
-        before = state.scatterers.position[: state.scatterers.given].copy()
+        before = state.scatterers
         _fit_once(data, state, iteration, number)
         yield Progress((number + 0.7) / total, f"refit: {len(state.scatterers)} scatterers")
         if number >= DECISIONS.shared_from:
@@ -64,13 +68,28 @@ def iterate(
         if iteration.ripple and pixel_nm is not None:
             work = _add_ripple(data, state, schedule, pixel_nm)
             yield from share(work, (number + 0.7) / total, (number + 1) / total)
-        given = state.scatterers.given
-        moved = np.abs(state.scatterers.position[:given] - before).max()
-        if _uses_everything(data, state, iteration) and state.settled and moved < DECISIONS.converged_px:
+        if (
+            _uses_everything(data, state, iteration)
+            and state.settled
+            and _converged(before, state.scatterers)
+        ):
             break
     if not state.settled:
         step(data, state)
     return True
+
+
+def _converged(before: Scatterers, now: Scatterers) -> bool:
+    """Whether the last step changed neither positions nor, on the whole, the amplitudes.
+
+    The common scale of the amplitudes converges last: to first order the scales of the maps take its place.
+    """
+    given = now.given
+    moved = np.abs(now.position[:given] - before.position[:given]).max()
+    size = [np.median(np.abs(one.coefficients[:given, 0])) for one in (before, now)]
+    return bool(
+        moved < DECISIONS.converged_px and abs(size[1] - size[0]) < DECISIONS.converged_amplitude * size[1]
+    )
 
 
 def _fit_once(data: FitData, state: FitState, iteration: Iteration, number: int) -> None:
@@ -83,6 +102,8 @@ def _fit_once(data: FitData, state: FitState, iteration: Iteration, number: int)
         state.active = ("k", "im_k", *(("drift_row", "drift_column") if len(data.k) > 2 else ()))
     if iteration.pool_amplitudes:
         pool_amplitudes(state)
+    if iteration.unbinned:
+        correct_binning(data, state)
     check = iteration.check or _uses_everything(data, state, iteration)
     step(data, state, positions=iteration.positions, shared=iteration.shared, check=check)
 
@@ -110,11 +131,11 @@ def run_final_iteration(
 ) -> Estimates:
     """Estimates of all scatterers after one more iteration, without those that are not supported.
 
-    Model selection is done: Δχ² stays that of before, and weak scatterers outside the field are dropped, which makes
-    the last iteration cheap. The estimates are those of before where it would still be expensive.
+    Model selection is done: Δχ² keeps its value, and weak scatterers outside the field are dropped, which makes
+    the last iteration inexpensive. The previous estimates stay where it would still be expensive.
     """
     iteration = schedule.final_iteration
-    estimates = _estimates(data, state, schedule.sigma_scale, fit)
+    estimates = _estimates(data, state, (schedule.sigma_scale, schedule.amplitude_errors), fit)
     s = state.scatterers
     strong = estimates.delta_chi2 > DECISIONS.min_delta_chi2_outside
     counts = supported & ((s.number >= 0) | in_field(s.position, data.mask) | strong)
@@ -129,24 +150,46 @@ def run_final_iteration(
         state.active = tuple(dict.fromkeys([*state.active, "q_row", "q_column"]))
     subsample(data, state, maps, pixels)
     update_weights(data, state)
+    if iteration.unbinned:
+        correct_binning(data, state)
+        step(data, state, positions=False, check=iteration.check)
+        correct_binning(data, state)
     step(data, state, shared=iteration.shared, check=iteration.check)
-    final = _estimates(data, state, schedule.final_sigma_scale, fit.take(counts))
+    final = _estimates(data, state, (schedule.final_sigma_scale, schedule.amplitude_errors), fit.take(counts))
     final.delta_chi2[:] = estimates.delta_chi2[counts]
     estimates.put(counts, final)
     return estimates
 
 
-def _estimates(data: FitData, state: FitState, sigma_scale: float, fit: Goodness) -> Estimates:
+def _estimates(
+    data: FitData, state: FitState, errors: tuple[float, AmplitudeErrors], fit: Goodness
+) -> Estimates:
     """What the settled fit says of its scatterers."""
-    curvature, s = state.settled_curvature(), state.scatterers
+    curvature, s, (sigma_scale, amplitudes) = state.settled_curvature(), state.scatterers, errors
+    coefficients, information = _freed(state)
     return Estimates(
         position=s.position.copy(),
         sigma=sigma_scale * curvature.sigma(),
-        coefficients=s.coefficients.copy(),
-        covariance=curvature.amplitude_covariance(),
+        coefficients=coefficients,
+        covariance=amplitudes.covariance(coefficients, information),
+        information_covariance=information,
         delta_chi2=curvature.delta_chi2(s.coefficients),
         own_share=own_shares(curvature),
         inside_share=inside_shares(data, s.position),
         explained=fit.local,
         core=s.core.copy(),
     )
+
+
+def _freed(state: FitState) -> tuple[np.ndarray, np.ndarray]:
+    """Amplitudes without the prior's pull on their common scale, (N, C), and their covariance, (N, 2 C, 2 C)."""
+    s, curvature = state.scatterers, state.settled_curvature()
+    n, count = s.coefficients.shape
+    tightness, distance = state.prior.terms(s.coefficients)
+    values = np.stack([s.coefficients.real, s.coefficients.imag], axis=2)
+    values = np.moveaxis(values, 0, -1).ravel()  # in the order of `terms`
+    part = slice(2 * n, 2 * n + len(values))
+    freed = free_common_scale(curvature.covariance[part, part], values, tightness, distance)
+    parts = (values + freed.change).reshape(count, 2, n)
+    block = np.arange(n)[:, None] + n * np.arange(2 * count)
+    return (parts[:, 0] + 1j * parts[:, 1]).T, freed.covariance[block[:, :, None], block[:, None, :]]

@@ -36,8 +36,8 @@ class DecisionConstants:
         which its σ is widened.
     min_pixels : int
         Pixels outside all cores that a fit needs.
-    converged_px : float
-        Move below which a fit has converged.
+    converged_px, converged_amplitude : float
+        Move, and relative change of the median amplitude, below which a fit has converged.
     min_amplitude : float
         Amplitude below which a doubtful scatterer is pruned.
     min_delta_chi2 : float
@@ -64,6 +64,7 @@ class DecisionConstants:
     min_share: float = 0.05
     min_pixels: int = 64
     converged_px: float = 0.004
+    converged_amplitude: float = 0.002
     min_amplitude: float = 0.15
     min_delta_chi2: float = 7.5
     min_delta_chi2_outside: float = 30.0

@@ -7,6 +7,7 @@ from typing import Any
 
 from friedel.refit.amplitude_prior import AMPLITUDES
 from friedel.refit.bias_binning import BINNING
+from friedel.refit.common_scale import COMMON_SCALE
 from friedel.refit.core_masks import CORES
 from friedel.refit.herringbone import HERRINGBONE
 from friedel.refit.joint_fit.unknowns import FIT, SHARED_PRIOR
@@ -19,5 +20,5 @@ from friedel.refit.source_search import SEARCH
 def constants() -> dict[str, dict[str, Any]]:
     """The numbers by the name of the class that documents them."""
     prior = {"SharedPrior": asdict(SHARED_PRIOR)}
-    every = (AMPLITUDES, BINNING, CORES, DECISIONS, FIT, HERRINGBONE, ROBUST, SEARCH, SELECTION)
+    every = (AMPLITUDES, BINNING, COMMON_SCALE, CORES, DECISIONS, FIT, HERRINGBONE, ROBUST, SEARCH, SELECTION)
     return {type(one).__name__: asdict(one) for one in every} | prior

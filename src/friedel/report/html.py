@@ -13,11 +13,14 @@ import numpy as np
 import xarray as xr
 
 from friedel._util.atomic_write import write_beside
-from friedel.detections import COLUMNS, Detections
+from friedel.detections import COLUMNS, FIT_COLUMNS, Detections
+from friedel.refit.flags import text as flag_words
 from friedel.report.checks import as_table, counted, read_checks
 from friedel.report.figures import overview, spectra, thumbnail
+from friedel.report.fit_figure import fit_figure
 from friedel.report.style import STYLE
 from friedel.scoring.areal_density import covered_area, density
+from friedel.stack import true_positions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,6 +68,9 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
     checks = found.checks or read_checks(made.get("checks"))
     if checks:
         facts.append(("checks", counted(checks)))
+    if found.waves is not None:
+        share = found.waves.fitted.explained_share
+        facts.append(("fit", f"the waves explain {share:.0%} of the structure outside the cores"))
     if truth is not None:
         facts.append(("agreement with the truth", _agreement(found, truth)))
     parts = [
@@ -77,6 +83,7 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
         *([f"<h2>Checks</h2>{as_table(checks)}"] if checks else []),
         f"<h2>Map and points</h2>{_image(overview(stack, found, truth), 'dI/dV and S with the points found')}",
         f"<h2>Spectra</h2>{_image(spectra(stack, found), 'spectra at the impurities and mean of the field')}",
+        *_fit(found),
         f"<h2>Impurities</h2>{_points(found)}",
         "<details><summary>How this was made</summary>",
         f"<pre>{escape(json.dumps(made, indent=1, ensure_ascii=False))}</pre></details></html>",
@@ -85,13 +92,18 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
         beside.write_text("\n".join(parts), encoding="utf-8", errors="backslashreplace")
 
 
+def _fit(found: Detections) -> list[str]:
+    """Data, model and residual, where a refit was used."""
+    if found.waves is None:
+        return []
+    return [f"<h2>Fit</h2>{_image(fit_figure(found), 'data, fitted waves and residual of three voltages')}"]
+
+
 def _truth(stack: xr.Dataset, found: Detections) -> np.ndarray | None:
     """True positions inside the area, if the stack is simulated."""
-    if "truth_row" not in stack.attrs:
+    if "truth_x_nm" not in stack.attrs:
         return None
-    points = np.column_stack(
-        [np.atleast_1d(stack.attrs["truth_row"]), np.atleast_1d(stack.attrs["truth_column"])]
-    )
+    points = true_positions(stack)
     low, high = (np.array([axis[i] for axis in found.area]) - 0.5 for i in (0, 1))
     return points[((points >= low) & (points < high)).all(axis=1)]
 
@@ -116,14 +128,19 @@ def _rows(facts: list[tuple[str, str]]) -> str:
 
 
 def _points(found: Detections) -> str:
-    head = "".join(f"<th>{name}{'' if unit == '1' else f' [{unit}]'}</th>" for name, unit in COLUMNS.items())
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td>{'' if np.isnan(row[name]) else f'{row[name]:.4g}'}</td>" for name in COLUMNS)
-        + "</tr>"
-        for _, row in found.impurities.iterrows()
-    )
-    return f"<table><tr>{head.replace('_nm', '')}</tr>{body}</table>"
+    """The impurities; with a refit also amplitude, phase shift and absorption with σ, Δχ², and flags as words."""
+    table = found.impurities
+    fitted = [name for name in FIT_COLUMNS if name in table and name != "flags"]
+    units = {name: COLUMNS.get(name, FIT_COLUMNS.get(name, "1")) for name in (*COLUMNS, *fitted)}
+    head = "".join(f"<th>{name}{'' if unit == '1' else f' [{unit}]'}</th>" for name, unit in units.items())
+    words = flag_words(table["flags"].to_numpy(int)) if "flags" in table else None
+    head += "" if words is None else "<th>flags</th>"
+    lines = []
+    for index, row in table.iterrows():
+        cells = [f"<td>{'' if np.isnan(row[name]) else f'{row[name]:.4g}'}</td>" for name in units]
+        cells += [] if words is None else [f"<td>{words[int(index)]}</td>"]  # type: ignore[call-overload]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return f"<table><tr>{head.replace('_nm', '')}</tr>{''.join(lines)}</table>"
 
 
 def _image(figure: Figure, text: str) -> str:

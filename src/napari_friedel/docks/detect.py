@@ -29,6 +29,7 @@ from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import JobBar, setting
 from napari_friedel.widgets.band_box import FIT, BandBox
+from napari_friedel.widgets.fit_box import FitBox
 from napari_friedel.widgets.result_box import ResultBox
 from napari_friedel.words import sentence
 
@@ -52,6 +53,8 @@ class DetectDock(DetectForm):
         self.pin(self.bar)
         self.result = ResultBox(self.viewer)
         self.form.addWidget(self.result)
+        self.fit = FitBox(self.viewer, self.stack.layer, self.band.dispersion)
+        self.form.addWidget(self.fit)
         self.form.addStretch(1)
         self._connect()
         self.share_stack(self.stack)
@@ -74,6 +77,7 @@ class DetectDock(DetectForm):
         self.python.clicked.connect(self.safely(lambda: functions.copy_python(self)))
         self.command.clicked.connect(self.safely(lambda: functions.copy_command(self)))
         self.band.problem.connect(self.message.error)
+        self.fit.tells(self.message, self._follow)
         self.band.changed.connect(self._draw_grid)
         self.bar.start.clicked.connect(self.safely(self.detect))
         self.result.save.clicked.connect(
@@ -273,7 +277,8 @@ class DetectDock(DetectForm):
         stack = searched(stack, self.excluded.layer())
         self.message.clear()
         self._running_on = layer
-        self.job.start(lambda: detection(stack, options))
+        by_hand = results.made_by_hand(results.find(self.viewer, layer, "impurities"))
+        self.job.start(lambda: detection(stack, options, by_hand))
 
     def _finished(self, detections: Any) -> None:
         self.options.refill("device")  # torch is loaded now

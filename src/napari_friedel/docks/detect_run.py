@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+import numpy as np
+
 from friedel.errors import FriedelError
 from friedel.progress import Progress
 from napari_friedel.jobs import loading_torch
@@ -27,11 +29,28 @@ def searched(stack: Any, excluded: Any) -> Any:
     return without(stack, mask)
 
 
-def detection(stack: Any, options: dict[str, Any]) -> Generator[Progress, None, Any]:
-    """The work of a detection; loads torch where it is needed, in the thread that calls it."""
+def detection(
+    stack: Any, options: dict[str, Any], by_hand: np.ndarray | None = None
+) -> Generator[Progress, None, Any]:
+    """The work of a detection; loads torch where it is needed, in the thread that calls it.
+
+    Points made `by_hand`, (n, 2) [px], are fitted with the impurities, if there is a refit.
+    """
     if options.get("method") == "network":
         yield from loading_torch()
     yield Progress(0.0, "loading the detector")
     from friedel.pipeline import iter_detect
 
-    return (yield from iter_detect(stack, **options))
+    found = yield from iter_detect(stack, **options)
+    if found.waves is None or by_hand is None or not len(by_hand):
+        return found
+    from friedel.given_points import refit_with
+
+    yield Progress(0.95, "fitting the points made by hand")
+    return refit_with(found, inside(by_hand, found.area), refit=str(found.provenance["refit"]["kind"]))
+
+
+def inside(points: np.ndarray, area: Any) -> np.ndarray:
+    """The points within an area."""
+    low, high = (np.array([axis[i] for axis in area]) - 0.5 for i in (0, 1))
+    return np.asarray(points[((points >= low) & (points < high)).all(axis=1)])

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from magicgui.widgets import create_widget
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel, QTabWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QTabWidget
 
 from friedel.analysis import spectra
 from friedel.errors import FriedelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
 from friedel.stack import didv, pixel_pitch
+from napari_friedel import recipes
+from napari_friedel.docks.inspect_fit import draw_phase, phase_plot
+from napari_friedel.docks.inspect_form import is_even
 from napari_friedel.layers import results
 from napari_friedel.layers.areas import world_to_pixel
 from napari_friedel.layers.info import StackInfo, kind_of, known
@@ -21,6 +23,8 @@ from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import Dock, LayerBox
 from napari_friedel.widgets.band_box import BandBox
+from napari_friedel.widgets.copy_bar import CopyBar
+from napari_friedel.widgets.length_box import length_box
 from napari_friedel.widgets.plots import COLOURS, Plot, edges
 
 
@@ -42,8 +46,10 @@ class InspectDock(Dock):
         self.stack = LayerBox(self.viewer, lambda x: kind_of(x) == "stack")
         rows.addRow("Layer", self.stack)
         self.stack.setToolTip("The stack whose spectra are shown")
-        self.radius = _length(0.0, 0.0, "Spectra are averaged over this radius")
-        self.exclude = _length(1.5, 0.1, "Pixels nearer than this to an impurity are no part of the average")
+        self.radius = length_box(0.0, 0.0, "Spectra are averaged over this radius")
+        self.exclude = length_box(
+            1.5, 0.1, "Pixels nearer than this to an impurity are no part of the average"
+        )
         self.freeze = QCheckBox("Hold the cursor's spectrum")
         self.freeze.setToolTip("The curve stays while the mouse moves on")
         rows.addRow("Average within", self.radius)
@@ -52,6 +58,7 @@ class InspectDock(Dock):
         self.where = QLabel("Move the mouse over the map; select a point to see its impurity.")
         self.where.setWordWrap(True)
         self.form.addWidget(self.where)
+        self.form.addWidget(CopyBar(self._recipe, self.message.error))
         self.tabs = QTabWidget()
         self.spectrum = Plot("bias (mV)", "dI/dV", viewer=self.viewer, height=230)
         self.spectrum.legend()
@@ -59,11 +66,13 @@ class InspectDock(Dock):
         self.fourier = Plot("q_x (nm⁻¹)", "q_y (nm⁻¹)", viewer=self.viewer, height=260)
         self.fourier.square()
         self.dispersion = Plot("q (nm⁻¹)", "bias (mV)", viewer=self.viewer, height=260)
+        self.phase = phase_plot(self.viewer)
         for title, plot in (
             ("Spectrum", self.spectrum),
             ("Profile", self.profile),
             ("FFT", self.fourier),
             ("E–q", self.dispersion),
+            ("δ(E)", self.phase),
         ):
             self.tabs.addTab(plot, title)
         self.form.addWidget(self.tabs)
@@ -90,8 +99,6 @@ class InspectDock(Dock):
         self.tabs.currentChanged.connect(self._later)
         self.band.changed.connect(self._later)
         self.band.problem.connect(self.message.error)
-
-    # --- what is looked at ----------------------------------------------------------------------------------------
 
     def current(self) -> tuple[Any, str]:
         """The chosen stack and channel."""
@@ -145,24 +152,38 @@ class InspectDock(Dock):
             self._cursor = (float(row), float(column))
             self._later()
 
+    def _recipe(self) -> recipes.Recipe:
+        (stack, channel), place = self.current(), self.selected() or self._cursor
+        if place is None:
+            raise FriedelError("Move the mouse over the map or select a point: the lines are for one pixel.")
+        return recipes.spectrum(stack, channel, (round(place[0]), round(place[1])), self._band())
+
     def look_at(self, row: float, column: float) -> None:
         """Show the spectrum of a pixel, as if the mouse were there."""
         self._cursor = (row, column)
         self.redraw()
 
-    def selected(self) -> tuple[float, float] | None:
-        """The selected impurity (row, column) [px], or None."""
+    def _index(self) -> int | None:
         points = self._points
         if points is None or points not in self.viewer.layers or not len(points.selected_data):
             return None
-        row, column = np.asarray(points.data, dtype=float)[max(points.selected_data)]
+        return int(max(points.selected_data))
+
+    def selected(self) -> tuple[float, float] | None:
+        """The selected impurity (row, column) [px], or None."""
+        index = self._index()
+        if index is None:
+            return None
+        row, column = np.asarray(self._points.data, dtype=float)[index]
         return float(row), float(column)
+
+    def _draw_phase(self) -> None:
+        bias = float(self._bias()[self._bias_index()])
+        self.where.setText(draw_phase(self.phase, self._points, self._index(), bias))
 
     def _later(self, *_: Any) -> None:
         if self.isVisible() and not self._timer.isActive():
             self._timer.start()
-
-    # --- drawing --------------------------------------------------------------------------------------------------
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Catch up with what changed while the dock was hidden."""
@@ -176,8 +197,14 @@ class InspectDock(Dock):
         """Draw the tab that is shown."""
         if self.stack.layer() is None:
             return
-        draw = (self._draw_spectrum, self._draw_profile, self._draw_fourier, self._draw_dispersion)
-        draw[self.tabs.currentIndex()]()
+        draws = (
+            self._draw_spectrum,
+            self._draw_profile,
+            self._draw_fourier,
+            self._draw_dispersion,
+            self._draw_phase,
+        )
+        draws[self.tabs.currentIndex()]()
 
     def _maps(self) -> np.ndarray:
         """The channel's maps with rising bias, kept between redraws."""
@@ -275,7 +302,7 @@ class InspectDock(Dock):
         half = (bias[-1] - bias[0]) / max(2 * (len(bias) - 1), 1) or 1.0
         # Uneven voltages are drawn on an even axis by their nearest neighbour.
         even = np.linspace(
-            bias[0], bias[-1], max(len(bias), 2 if len(bias) > 1 else 1) * (1 if _even(bias) else 4)
+            bias[0], bias[-1], max(len(bias), 2 if len(bias) > 1 else 1) * (1 if is_even(bias) else 4)
         )
         nearest = np.abs(even[:, None] - bias[None]).argmin(axis=1)
         self.dispersion.picture(modulus[nearest], (*edges(q), bias[0] - half, bias[-1] + half))
@@ -283,15 +310,3 @@ class InspectDock(Dock):
         k = 2 * band.k(bias) if band is not None else np.full(len(bias), np.nan)
         self.dispersion.curve("2k", k, bias, COLOURS["ring"], dashed=True, width=2.5)
         self.where.setText("Ring radius against energy; dashed: q = 2k of the band below")
-
-
-def _even(bias: np.ndarray) -> bool:
-    return len(bias) < 3 or bool(np.allclose(np.diff(bias), bias[1] - bias[0], rtol=1e-3))
-
-
-def _length(value: float, low: float, tip: str) -> QDoubleSpinBox:
-    options = {"min": low, "max": 1000.0, "step": 0.1}
-    box = create_widget(value=value, widget_type="FloatSpinBox", options=options).native
-    box.setSuffix(" nm")
-    box.setToolTip(tip)
-    return box

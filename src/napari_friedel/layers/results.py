@@ -18,6 +18,7 @@ from scipy.spatial import KDTree
 
 from friedel.detections import COLUMNS, Detections
 from friedel.errors import StackError
+from friedel.refit.flags import text
 from friedel.scoring.areal_density import Density, covered_area, density
 from napari_friedel.layers.info import (
     ImpuritiesInfo,
@@ -29,8 +30,12 @@ from napari_friedel.layers.style import point_size, ring_colours
 
 #: Two positions nearer than this are the same impurity when a new run meets old corrections [px].
 SAME_PX = 1.0
+#: A fit moves a point made by hand by no more than this [px].
+REFITTED_PX = 2.5
 #: Origins of points that count whatever the threshold.
 BY_HAND = ("added", "moved", "accepted")
+#: Feature with the names of a point's flags, for reading; tables have the bits.
+FLAG_WORDS = "flag_words"
 ORIGINS = ["found", *BY_HAND, "removed"]
 
 
@@ -102,12 +107,17 @@ def fill(layer: Any, stack: xr.Dataset, channel: str, detections: Detections) ->
     )
     origin = told.where(told.isin(ORIGINS), "found").to_numpy(dtype=object, copy=True)
     origin[near(positions, info.removed)] = "removed"
-    # A hand-made point stands for whatever the network finds in its place.
-    keep = ~near(positions, hand_positions)
+    # A point made by hand that was fitted since stands for itself; any other for what the network finds in its place.
+    fitted = np.isin(origin, ("added", "moved"))
+    left = ~near(hand_positions, positions[fitted], REFITTED_PX)
+    hand, hand_positions = hand[left], hand_positions[left]
+    keep = ~near(positions, np.concatenate([hand_positions, positions[fitted]])) | fitted
     found, positions, origin = found[keep], positions[keep], origin[keep]
     rows = [part for part in (found.assign(origin=origin), hand) if len(part)]
     features = pd.concat(rows, ignore_index=True) if rows else blank(0, found.columns)
     features["origin"] = pd.Categorical(features["origin"], categories=ORIGINS)
+    if "flags" in features:
+        features[FLAG_WORDS] = text(np.nan_to_num(features["flags"].to_numpy(float)).astype(int))
     update(
         layer,
         stack=stack,
@@ -138,12 +148,20 @@ def set_points(layer: Any, data: np.ndarray, features: pd.DataFrame) -> None:
         update(layer, busy=False)
 
 
-def near(positions: np.ndarray, others: Any) -> np.ndarray:
-    """Which positions have one of the others within `SAME_PX`."""
+def made_by_hand(layer: Any) -> np.ndarray:
+    """Positions (row, column) [px], shape (n, 2), that the user added or moved; none without a layer."""
+    if layer is None or "origin" not in layer.features:
+        return np.zeros((0, 2))
+    made = layer.features["origin"].isin(("added", "moved")).to_numpy()
+    return np.asarray(np.asarray(layer.data, dtype=float)[made])
+
+
+def near(positions: np.ndarray, others: Any, within: float = SAME_PX) -> np.ndarray:
+    """Which positions have one of the others within so many pixels."""
     others = np.asarray(others, dtype=float).reshape(-1, 2)
     if not len(others) or not len(positions):
         return np.zeros(len(positions), dtype=bool)
-    return np.asarray(KDTree(others).query(positions)[0] <= SAME_PX)
+    return np.asarray(KDTree(others).query(positions)[0] <= within)
 
 
 def set_threshold(layer: Any, threshold: float) -> None:
@@ -207,7 +225,7 @@ def table_of(layer: Any) -> pd.DataFrame:
 
 def export(info: ImpuritiesInfo, features: Any) -> pd.DataFrame:
     """As `table_of`, from a layer's state."""
-    table = pd.DataFrame(features).reset_index(drop=True)
+    table = pd.DataFrame(features).reset_index(drop=True).drop(columns=FLAG_WORDS, errors="ignore")
     origin = table["origin"].astype(str)
     threshold = info.threshold
     keep = (

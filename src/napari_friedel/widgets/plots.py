@@ -79,9 +79,10 @@ class Plot(QWidget):
             axis.setPen(ink)
             axis.setTextPen(ink)
             axis.setLabel(text, color=ink)
-        self._ink = ink
+        self._ink, self._paper = ink, paper
         if self._legend is not None:
             self._legend.setLabelTextColor(ink)
+            self._legend.setBrush(paper + "c0")
 
     def label(self, side: str, text: str) -> None:
         """Name an axis (``bottom`` or ``left``), with its unit."""
@@ -152,7 +153,10 @@ class Plot(QWidget):
     def legend(self) -> None:
         """Show the names of the curves."""
         if self._legend is None:
-            self._legend = self.axes.addLegend(offset=(-8, 4), labelTextColor=self._ink)
+            # Curves that run below the names shine through only a little.
+            self._legend = self.axes.addLegend(
+                offset=(-8, 4), labelTextColor=self._ink, brush=self._paper + "c0", verSpacing=-6
+            )
 
     def curve(
         self, name: str, x: Any, y: Any, colour: str, *, dashed: bool = False, width: float = 1.6
@@ -166,6 +170,19 @@ class Plot(QWidget):
         item.setPen(pen)
         self._curves[name] = (np.asarray(x, dtype=float), np.asarray(y, dtype=float))
         item.setData(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
+
+    def band(self, name: str, x: Any, low: Any, high: Any, colour: str) -> None:
+        """Shade what lies between two curves; empty arrays hide it."""
+        edges = (f"{name}: low", f"{name}: high")
+        for edge, values in zip(edges, (low, high), strict=True):
+            self.curve(edge, x, values, colour, width=0.5)
+            if self._legend is not None:
+                self._legend.removeItem(edge)
+        if name not in self._items:
+            brush = self._pg.mkBrush(*self._pg.mkColor(colour).getRgb()[:3], 60)
+            item = self._pg.FillBetweenItem(*(self._items[edge] for edge in edges), brush=brush)
+            self._items[name] = item
+            self.axes.addItem(item)
 
     def vertical(self, name: str, x: float | None, colour: str) -> None:
         """Draw or move a vertical line; None hides it."""

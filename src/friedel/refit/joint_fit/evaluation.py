@@ -17,6 +17,9 @@ from friedel.refit.normal_equations import (
 )
 from friedel.refit.parameters import Layout
 
+#: Parts of a bin of voltages by which its mean is computed; the error falls with their square.
+SUB_BINS = 3
+
 
 def wavevectors(data: FitData, state: FitState) -> np.ndarray:
     """Complex wavevectors as fitted so far [rad/px], shape (V,)."""
@@ -49,6 +52,50 @@ def wave_model(data: FitData, state: FitState, maps: np.ndarray | None = None) -
     )
     state.cached_model = arrays, state.shared, model
     return model
+
+
+def correct_binning(data: FitData, state: FitState) -> None:
+    """Correct the maps in use for the difference between a mean over voltages and the blurred model.
+
+    The blur of `friedel.physics.t_matrix_jacobian.Hankel` is exact for a wave to a scatterer and back; of longer paths
+    over several scatterers it damps too little, and amplitudes come out too small. Here each bin is the mean of
+    `SUB_BINS` of equal width, each of so many times less blur, with the amplitudes at their own energies. The
+    difference is computed at the present parameters and held until the next call: a deferred correction.
+    """
+    state.binning_correction = None
+    v = state.subset.maps
+    if not data.blur[v].any():
+        return
+    s, pixels = state.scatterers, np.flatnonzero(state.subset.pixels)
+    # Centres of equal parts of an even distribution of standard deviation 1, whose half width is √3.
+    centre = np.sqrt(3) * (2 * np.arange(SUB_BINS) + 1 - SUB_BINS) / SUB_BINS
+    shift = (centre[:, None] * data.blur[v]).ravel()
+    every = np.tile(v, SUB_BINS)
+    k = wavevectors(data, state)
+    displacement = data.time[:, None] * state.shared.drift
+    half = max(float(np.ptp(data.k.real)) / 2, 1e-9)
+    energy = data.energy[every] + shift / half
+    powers = energy[:, None] ** np.arange(data.n_coefficients)
+
+    def maps(which: np.ndarray, amplitude: np.ndarray, k: np.ndarray, blur: np.ndarray) -> np.ndarray:
+        place = data.pixels[pixels]
+        return FieldModel(
+            place, s.position, amplitude, k, state.shared.ripple, displacement[which], blur
+        ).density()
+
+    fine = maps(every, powers @ s.coefficients.T, k[every] + shift, data.blur[every] / SUB_BINS)
+    coarse = maps(v, (data.basis @ s.coefficients.T)[v], k[v], data.blur[v])
+    correction = np.zeros((len(data.k), len(data.pixels)), np.float32)
+    correction[np.ix_(v, pixels)] = fine.reshape(SUB_BINS, len(v), -1).mean(axis=0) - coarse
+    state.binning_correction = correction
+
+
+def _density(data: FitData, state: FitState) -> np.ndarray:
+    """The maps of the model, corrected for the binning, (v, p)."""
+    density = wave_model(data, state).density()
+    if state.binning_correction is None:
+        return density
+    return np.asarray(density + state.binning_correction[np.ix_(state.subset.maps, state.used)])
 
 
 def select(data: FitData, state: FitState) -> None:
@@ -96,7 +143,7 @@ def compare(
 
 def evaluate(data: FitData, state: FitState, free: Free | None = None) -> Evaluation:
     """Compare the model with the data at the present parameters; the cost has the priors of what is `free`."""
-    weights = compare(data, state, wave_model(data, state).density(), nuisance(data, state))
+    weights = compare(data, state, _density(data, state), nuisance(data, state))
     left, v = weights.left, state.subset.maps
     scale = weights.map * state.errors.noise[v]
     state.scale = state.scale.copy()

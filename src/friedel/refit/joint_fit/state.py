@@ -168,6 +168,9 @@ class FitState:
         Whether errors that all maps share are weighted down; of few maps it costs much and changes little.
     damping : float
         Of Levenberg and Marquardt.
+    binning_correction : array, shape (V, P), optional
+        What the mean over the voltages of a bin adds to the maps of the blurred model
+        (`friedel.refit.joint_fit.evaluation.correct_binning`); 0 if None.
     evaluation : Evaluation, optional
     curvature : Curvature, optional
         None until a step has fitted the positions of the present scatterers to the present maps and pixels.
@@ -186,6 +189,7 @@ class FitState:
     active: tuple[str, ...] = ()
     use_common_errors: bool = True
     damping: float = 1e-3
+    binning_correction: np.ndarray | None = None
     evaluation: Evaluation | None = None
     curvature: Curvature | None = None
     cached_model: tuple[tuple[object, ...], Shared, FieldModel] | None = None

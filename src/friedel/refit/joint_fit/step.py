@@ -82,9 +82,9 @@ def _move(state: FitState, change: np.ndarray, free: Free) -> None:
         moves = np.clip(change[:first].reshape(2, n).T, -FIT.max_move_px, FIT.max_move_px)
         state.update(position=s.position + moves)
     parts = change[first:last].reshape(n_coefficients, 2, n)
-    turn = (parts[:, 0] + 1j * parts[:, 1]).T
-    turn *= np.minimum(1, FIT.max_amplitude_step / np.maximum(np.abs(turn[:, :1]), 1e-9))
-    state.update(coefficients=s.coefficients + turn)
+    change = (parts[:, 0] + 1j * parts[:, 1]).T
+    change *= np.minimum(1, FIT.max_amplitude_step / np.maximum(np.abs(change[:, :1]), 1e-9))
+    state.update(coefficients=s.coefficients + change)
     values = {
         name: getattr(state.shared, name) + float(value)
         for name, value in zip(free.shared, change[last:], strict=True)
@@ -97,7 +97,7 @@ def subsample(data: FitData, state: FitState, maps: np.ndarray, pixels: np.ndarr
     subset = Subset(np.asarray(maps), np.ones(len(data.pixels), bool) if pixels is None else pixels)
     if subset.same_as(state.subset):
         return
-    state.subset, state.curvature = subset, None
+    state.subset, state.curvature, state.binning_correction = subset, None, None
     select(data, state)
     state.used = np.flatnonzero(state.outside & subset.pixels)
     if state.scatterers.coefficients.any():
@@ -190,7 +190,7 @@ def add_scatterers(state: FitState, places: np.ndarray) -> None:
     """Add scatterers at `places`, (n, 2) [px], that were not among the given points."""
     if not len(places):
         return
-    state.curvature = None
+    state.curvature = state.binning_correction = None
     state.scatterers = state.scatterers.extended(places)
     state.prior = state.prior.extended(len(places))
 
@@ -199,7 +199,7 @@ def remove_scatterers(data: FitData, state: FitState, which: np.ndarray) -> None
     """Take scatterers out of the model, by index."""
     if not len(which):
         return
-    state.curvature = None
+    state.curvature = state.binning_correction = None
     state.scatterers = state.scatterers.without(which)
     state.prior = state.prior.without(which)
     evaluate(data, state)
