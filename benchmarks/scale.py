@@ -4,8 +4,8 @@
     python benchmarks/scale.py files --jobs 1 2
 
 A field is a simulated one of 128×128 px, mirrored into the size that is asked for, with fresh noise. Each runs in a
-process of its own; peak memory is that of the resident set, pages of temporary files included. The figures are written
-to ``benchmarks/results/scale_pixels.csv`` and ``scale_files.csv``.
+process of its own; peak memory is that of the resident set (Linux's VmHWM: getrusage would count the parent's), pages of
+temporary files included. The figures are written to ``benchmarks/results/scale_pixels.csv`` and ``scale_files.csv``.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ import pandas as pd
 
 RESULTS = Path(__file__).parent / "results"
 CHILD = """
-import json, resource, sys, time
+import json, sys, time
+from pathlib import Path
 import friedel
 path, refit = sys.argv[1:]
 start = time.perf_counter()
 found = friedel.detect(friedel.open_stack(path), dispersion="au111", refit=refit)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+status = Path("/proc/self/status").read_text().split()
+peak = int(status[status.index("VmHWM:") + 1]) / 1024
 print(json.dumps({"seconds": time.perf_counter() - start, "peak_MB": peak, "impurities": len(found)}))
 """
 
