@@ -132,7 +132,7 @@ class Field:
 def fields(name: str, seeds: int) -> list[Field]:
     """The first fields of a standard scene."""
     one = scene(name)
-    twins = [one.twin(seed) for seed in range(seeds)]
+    twins = [one.field(seed) for seed in range(seeds)]
     return [Field(twin.stack, twin.dispersion, *twin.truth(), one.tolerance_px) for twin in twins]
 
 

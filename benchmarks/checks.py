@@ -77,7 +77,7 @@ class Case:
 
 def scene_case(scene: Scene, told: str | None, single: bool, seed: int) -> Case:
     """A standard scene, with its own band or called another material; at its middle voltage alone if `single`."""
-    twin = scene.twin(seed)
+    twin = scene.field(seed)
     truth, optional = twin.truth()
     name = f"{scene.name} called {told}" if told else f"scene {scene.name}"
     stack = twin.stack

@@ -70,7 +70,7 @@ def measure(field: str, method: str, model: str, device: str, repeat: int) -> di
     if field.isdigit():
         stack, dispersion = synthetic(int(field)), friedel.Dispersion(-520, 0.26)
     else:
-        twin = SCENES[field].twin(0)
+        twin = SCENES[field].field(0)
         stack, dispersion = twin.stack, twin.dispersion
     options = {"dispersion": dispersion, "device": device}
     if model:

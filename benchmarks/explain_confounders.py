@@ -34,7 +34,7 @@ from friedel.pipeline import Finder, default_refit, find_candidates, refit_candi
 from friedel.prepare.prepared import Prepared
 from friedel.prepare.stage import prepare
 from friedel.progress import drain
-from friedel.refit import candidates as refit_constants
+from friedel.refit import candidates as refit_constants, model_selection
 from friedel.scoring.matching import match
 from friedel.settings import DetectSettings, PrepareSettings
 
@@ -78,10 +78,11 @@ def explain(field: Confounded, model: str) -> dict[str, float]:
     kind = default_refit(prepared, found)
     fitted = drain(refit_candidates(prepared, found, kind, Remarks()))
     out["refit"] = score(field, above(fitted.candidates.table, found.threshold, prepared), TOLERANCE_PX)
-    gated = refit_constants.CANDIDATES
+    gated, selection = refit_constants.CANDIDATES, model_selection.SELECTION
     refit_constants.CANDIDATES = replace(gated, min_explained_structure=0.0)
+    model_selection.SELECTION = replace(selection, least_explained=-2.0, full_explained=-1.0)
     free = drain(refit_candidates(prepared, found, kind, Remarks()))
-    refit_constants.CANDIDATES = gated
+    refit_constants.CANDIDATES, model_selection.SELECTION = gated, selection
     out["ungated"] = score(field, above(free.candidates.table, found.threshold, prepared), TOLERANCE_PX)
     result = assemble(field.stack, ((0, raw.scaling.shape[0]), (0, raw.scaling.shape[1])), prepared, fitted,
                       DetectSettings(), Remarks())  # fmt: skip
@@ -92,7 +93,7 @@ def explain(field: Confounded, model: str) -> dict[str, float]:
     lost = ~np.isfinite(prepared.recorded).all(axis=0)[tuple(place.T)] if len(place) else np.zeros(0, bool)
     out["known"] = score(field, points, TOLERANCE_PX, field.optional | lost)
     out["half"], out["ring"] = prepared.half_wave_px, prepared.flattened.ring.height
-    out["explained"] = fitted.about.get("explained_structure", float("nan"))
+    out["explained"] = float("nan") if fitted.waves is None else fitted.waves.fitted.explained_share
     out["points"] = len(points)
     print("   ", *(step.sentence for step in prepared.flattened.steps))
     print("   ", [check.name for check in result.checks if not check.passed], dict(fitted.about).get("used"))

@@ -1,6 +1,6 @@
 """Does fine-tuning on the sample help? F1 and the paper's share before, after α = 0 and after α = 0.03.
 
-Five multiple-scattering twins (`fine_tune_twins.py`), whose short-range physics or noise the bundled models never saw,
+Five multiple-scattering twins (`fine_tune_fields.py`), whose short-range physics or noise the bundled models never saw,
 with several seeds each: the seed makes the sample and steers the fine-tuning. Every finished run is a line of a CSV
 file, so that an interrupted study goes on where it stopped; lines of other weights (by SHA-256) or of another length
 of training are left aside. Two processes share a study as two parts, each with its own file, of which all are read:
@@ -26,7 +26,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
-from fine_tune_twins import TWINS
+from fine_tune_fields import TWINS
 from scipy import stats
 
 from friedel._util.atomic_write import write_beside
@@ -36,6 +36,7 @@ from friedel.models.registry import Model, load_model
 from friedel.pipeline import detect
 from friedel.progress import drain
 from friedel.scoring.metrics import evaluate
+from friedel.stack import true_positions
 
 RESULTS = Path(__file__).parent / "results"
 FIELDS = (
@@ -50,7 +51,7 @@ Line = dict[str, str]
 def score(stack: xr.Dataset, band: str, model: Model) -> dict[str, float]:
     """Detect with `model` and compare with the truth, within 1 px."""
     found = detect(stack, dispersion=band, model=model, device="cpu", refit="none")  # of the network itself
-    truth = np.stack([stack.attrs["truth_row"], stack.attrs["truth_column"]], axis=1)
+    truth = true_positions(stack)
     table = found.table
     scores = evaluate(
         found.positions,

@@ -21,7 +21,7 @@ import pandas as pd
 from friedel._util.atomic_write import write_beside
 from friedel.benchmark.scenes import SCENES as STANDARD
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import Twin, make_twin
+from friedel.benchmark.synthetic import SyntheticField, make_synthetic
 from friedel.pipeline import detect
 from friedel.refit.columns import phases
 from friedel.scoring.intervals import wilson
@@ -42,19 +42,19 @@ QUANTITIES = ("amplitude", "phase_rad", "phase_shift_rad", "phase_shift_slope_pe
 
 def rows(name: str, seed: int, refit: str) -> pd.DataFrame:
     """Errors of one field's impurities."""
-    twin = make_twin(SCENES[name], (0x28, seed))
+    synthetic = make_synthetic(SCENES[name], (0x28, seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = detect(twin.stack, dispersion=twin.dispersion, refit=refit)
+        found = detect(synthetic.stack, dispersion=synthetic.dispersion, refit=refit)
     if found.waves is None:
         return pd.DataFrame()
-    truth, optional = twin.truth()
+    truth, optional = synthetic.truth()
     table = found.impurities
     pairs = match(table[["row", "column"]].to_numpy(), truth, 1.0, optional=optional)
     table = table.iloc[pairs.found]
-    places = twin.scatterers.position
+    places = synthetic.scatterers.position
     true = [int(np.hypot(*(places - place).T).argmin()) for place in truth[pairs.truth]]
-    exact = _truth(twin, found, true)
+    exact = _truth(synthetic, found, true)
     bound = _bound(found, table)
     count = len(found.waves.bias_mv)
     shares = [found.waves.explained_variance(int(v)) for v in np.linspace(0, count - 1, 3)]
@@ -82,13 +82,13 @@ def rows(name: str, seed: int, refit: str) -> pd.DataFrame:
     return pd.concat(parts)
 
 
-def _truth(twin: Twin, found: object, true: list[int]) -> list[np.ndarray]:
+def _truth(synthetic: SyntheticField, found: object, true: list[int]) -> list[np.ndarray]:
     """True values in the order of `QUANTITIES`."""
-    bias = twin.setting.bias_mv
+    bias = synthetic.setting.bias_mv
     offset = found.provenance["refit"]["phase_shift_bias_mv"] - (min(bias) + max(bias)) / 2  # type: ignore[attr-defined]
-    s = twin.scatterers.strength(offset)[true]
+    s = synthetic.scatterers.strength(offset)[true]
     z = 1 + 2 * s
-    slope = twin.scatterers.slope[true]
+    slope = synthetic.scatterers.slope[true]
     return [np.abs(s), np.angle(s), np.angle(z) / 2, slope, 1 - np.abs(z) ** 2]
 
 

@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 import xarray as xr
 
-from friedel.benchmark.synthetic import Setting, make_twin
+from friedel.benchmark.synthetic import Setting, make_synthetic
 from friedel.pipeline import detect
 from friedel.scoring.matching import match
 from friedel.stack import make_stack
@@ -32,7 +32,7 @@ def topograph(
     number = int(random.integers(6, 40)) if impurities is None else impurities
     setting = Setting("ag111", (count, count), pixel, (100.0,), impurities=number, noise=0.3, jitter_pm=0.0,
                       rows=0.0, herringbone=False, unlike=False)  # fmt: skip
-    twin = make_twin(setting.without_cores(), seed)
+    twin = make_synthetic(setting.without_cores(), seed)
     image = twin.stack["LockinX"].to_numpy()[0].astype(float) - 1
     image /= 1.4826 * np.median(np.abs(image - np.median(image))) if number else image.std()
     truth, optional = twin.truth()

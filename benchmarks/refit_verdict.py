@@ -46,7 +46,7 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     from friedel.scoring.matching import match
 
     one, model = SCENES[scene], load_model("friedel", "cpu")
-    twin = one.twin(FIRST_SEED + seed)
+    twin = one.field(FIRST_SEED + seed)
     finder = Finder("network", model)
     field = prepare(twin.stack, None, twin.dispersion, finder.sampling, PrepareSettings(), Remarks())
     found = drain(find_candidates(field, finder))

@@ -62,7 +62,7 @@ def run(case: Case, folder: Path) -> None:
         start, tables = time.perf_counter(), []
         for seed in range(case.fields):
             one = scene(name)
-            synthetic = one.twin(seed)
+            synthetic = one.field(seed)
             band = resolve(one.setting.material)
             if band is None:
                 raise ValueError(f"The scene {name!r} has no surface band.")

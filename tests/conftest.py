@@ -79,11 +79,11 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_models_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test a models folder of its own."""
-    monkeypatch.setenv(
-        "FRIEDEL_MODELS", str(tmp_path_factory.getbasetemp() / f"models-{os.urandom(4).hex()}")
-    )
+def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a models folder and a memory of channels of its own."""
+    mark = os.urandom(4).hex()
+    monkeypatch.setenv("FRIEDEL_MODELS", str(tmp_path_factory.getbasetemp() / f"models-{mark}"))
+    monkeypatch.setenv("FRIEDEL_CHANNELS", str(tmp_path_factory.getbasetemp() / f"channels-{mark}.json"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,7 +19,7 @@ def hankel_squared(x: np.ndarray) -> np.ndarray:
     return np.interp(x, _X, _H2.real) + 1j * np.interp(x, _X, _H2.imag)
 
 
-class Twin:
+class SyntheticField:
     """A stack with its true positions (row, column) [px]."""
 
     def __init__(self, stack: xr.Dataset, truth: np.ndarray, dispersion: Dispersion) -> None:
@@ -29,7 +29,7 @@ class Twin:
         self.k_px = dispersion.k(self.bias) * float(stack["x"][1] - stack["x"][0])
 
 
-def make_twin(  # noqa: PLR0913 - what a field is made of
+def make_synthetic(  # noqa: PLR0913 - what a field is made of
     *,
     impurities: int = 20,
     shape: tuple[int, int] = (64, 64),
@@ -40,7 +40,7 @@ def make_twin(  # noqa: PLR0913 - what a field is made of
     seed: int = 0,
     spread: float = 0.0,
     core: float = 1.0,
-) -> Twin:
+) -> SyntheticField:
     """Scatterers at random places at least 3 px apart; `spread` [rad] is the spread of their phases."""
     rng = np.random.default_rng(seed)
     bias = np.arange(-230, 21, 10.0) if bias is None else bias
@@ -65,12 +65,12 @@ def make_twin(  # noqa: PLR0913 - what a field is made of
     scale = maps.std(axis=(1, 2), keepdims=True)
     maps = maps / np.where(scale > 0, scale, 1) + noise * rng.standard_normal(maps.shape)
     stack = make_stack({"LockinX": 1 + 0.1 * maps}, bias_mv=bias, pixel_nm=(pitch_y, pitch_x))
-    return Twin(stack, truth, band)
+    return SyntheticField(stack, truth, band)
 
 
 @pytest.fixture(scope="session")
-def twin() -> Twin:
-    return make_twin()
+def twin() -> SyntheticField:
+    return make_synthetic()
 
 
 @pytest.fixture

@@ -80,3 +80,33 @@ def test_the_walk_follows_extras_and_markers() -> None:
     }
     project = {"project": {"dependencies": ["A"], "optional-dependencies": {}}, "dependency-groups": {}}
     assert asked_for(project, present) == {"a", "b", "e"}
+
+
+def test_the_oldest_versions_are_the_lower_bounds(repository: Path) -> None:
+    """`tox -e min` installs what `pyproject.toml` admits at least, no more and no less."""
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+    lines = list(project["project"]["dependencies"])
+    for extra in ("igor", "rhk"):
+        lines += project["project"]["optional-dependencies"][extra]
+    bounds = {}
+    for one in map(requirements.Requirement, lines):
+        (bound,) = (part.version for part in one.specifier if part.operator == ">=")
+        bounds[normal(one.name)] = bound
+    text = (repository / ".ci" / "constraints-min.txt").read_text(encoding="utf-8")
+    oldest = dict(line.split("==") for line in text.splitlines() if not line.startswith("#"))
+    oldest = {normal(name): version for name, version in oldest.items()}
+    assert set(bounds) <= set(oldest)
+    for name, bound in bounds.items():
+        exact = oldest[name].split(".")[: bound.count(".") + 1]
+        assert exact == bound.split("."), (name, bound, oldest[name])
+
+
+def test_the_oldest_napari_is_named_alike_everywhere(repository: Path) -> None:
+    source = (repository / "src" / "napari_friedel" / "layers" / "versions.py").read_text(encoding="utf-8")
+    (numbers,) = re.findall(r"^OLDEST = \((.*)\)$", source, re.MULTILINE)  # napari need not be installed
+    oldest = numbers.replace(", ", ".")
+    pinned = (repository / ".ci" / "constraints-napari-oldest.txt").read_text(encoding="utf-8")
+    assert f"napari=={oldest}" in pinned.splitlines()
+    extras = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extra in ("all", "pyside6", "pyqt5"):
+        assert f">={oldest}" in extras["optional-dependencies"][extra][0]

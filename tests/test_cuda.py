@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is 
 
 @pytest.fixture(scope="module")
 def stack():
-    return SCENES["unlike-60"].twin(0).stack
+    return SCENES["unlike-60"].field(0).stack
 
 
 @pytest.mark.parametrize("name", ["friedel", "paper"])
@@ -64,7 +64,7 @@ def test_training_goes_on_after_an_interruption(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["friedel", "paper"])
 def test_fine_tuning_follows_the_one_on_the_cpu(name, stack, tmp_path):
     """The same patches, the same steps; a model from the CPU is moved; a saved state goes on."""
-    truth = np.asarray(SCENES["unlike-60"].twin(0).truth()[0])
+    truth = np.asarray(SCENES["unlike-60"].field(0).truth()[0])
     curves = {}
     for device in ("cpu", "cuda"):
         config = FineTuneConfig(

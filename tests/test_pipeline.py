@@ -13,7 +13,7 @@ from friedel.pipeline import detect, iter_detect
 from friedel.progress import Progress
 from friedel.resample import plan
 from friedel.stack import make_stack, pixel_pitch
-from single_scattering import make_twin
+from single_scattering import make_synthetic
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,9 @@ def test_an_area_gives_the_indices_of_the_whole(twin, hits):
 
 @pytest.mark.parametrize("pixel_nm", [0.2, (0.3, 0.42)])
 def test_any_sampling(hits, pixel_nm):
-    twin = make_twin(impurities=8, shape=(84, 84), pixel_nm=pixel_nm, bias=np.arange(-200, 1, 40.0), seed=2)
+    twin = make_synthetic(
+        impurities=8, shape=(84, 84), pixel_nm=pixel_nm, bias=np.arange(-200, 1, 40.0), seed=2
+    )
     found = detect(twin.stack, dispersion="au111", method="omp")
     assert hits(found.positions, twin.truth, 0.3 / np.min(pixel_nm)) >= 7
     assert found.s.shape == (84, 84)
@@ -125,7 +127,7 @@ def test_gaps_and_a_derived_channel_are_remarked(twin):
 
 
 def test_a_tiny_field_is_remarked():
-    twin = make_twin(impurities=1, shape=(30, 30), pixel_nm=0.167, bias=np.array([-100.0, -50, 0]))
+    twin = make_synthetic(impurities=1, shape=(30, 30), pixel_nm=0.167, bias=np.array([-100.0, -50, 0]))
     with pytest.warns(FriedelWarning, match="half Friedel wavelengths"):
         detect(twin.stack, dispersion="au111", method="matched-field")
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import xarray as xr
 
+from friedel.channel_memory import remembered_channel
 from friedel.errors import StackError
 
 DIMS = ("bias", "y", "x")
@@ -67,18 +68,20 @@ def _rank(name: str) -> int:
 def didv_candidates(stack: xr.Dataset) -> list[str]:
     """Channels by how likely their names are those of dI/dV, the likeliest first.
 
-    Forward sweeps precede backward ones. Phases and higher harmonics come last; between channels of the same rank the
-    order of the file decides.
+    What the user chose for this instrument (`friedel.channel_memory`) comes first. Forward sweeps precede backward
+    ones. Phases and higher harmonics come last; between channels of the same rank the order of the file decides.
     """
     names = channel_names(stack)
     # A current at one voltage has no derivative.
     current = _HINT if stack.sizes["bias"] > 1 else _HINT + 2
 
-    def key(name: str) -> tuple[bool, int, bool]:
+    chosen = remembered_channel(str(stack.attrs.get("instrument", "")), names)
+
+    def key(name: str) -> tuple[bool, bool, int, bool]:
         rank = _rank(name)
         if rank >= _HINT:
             rank = current if _CURRENT.search(name) else rank + 1
-        return bool(_NOT_DIDV.search(name)), rank, bool(_BACKWARD.search(name))
+        return name != chosen, bool(_NOT_DIDV.search(name)), rank, bool(_BACKWARD.search(name))
 
     return sorted(names, key=key)
 
@@ -90,8 +93,8 @@ def didv_channel(stack: xr.Dataset, channel: str | None = None) -> tuple[str, bo
     ----------
     stack : xarray.Dataset
     channel : str, optional
-        The user's choice, a channel or, at one bias, an image such as the topograph ``"Z"``; a lock-in channel by rule
-        if None.
+        The user's choice, a channel or, at one bias, an image such as the topograph ``"Z"``; if None the
+        one that was chosen for this instrument before, else a lock-in channel by rule.
 
     Returns
     -------

@@ -21,6 +21,7 @@ from friedel.claims import claim, owner
 from friedel.errors import FriedelError, FriedelWarning, SettingsError, StackError
 from friedel.progress import Progress, drain
 from friedel.settings import DetectSettings, ImportSettings
+from friedel.settings.detection import devices_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,6 +45,8 @@ class FileJob:
     axes : ImportSettings
     overwrite : bool
         Whether a table made otherwise is replaced.
+    device : str, optional
+        Which of the settings' devices this file has; the first if None. It does not decide the result.
     """
 
     file: Path
@@ -51,6 +54,7 @@ class FileJob:
     settings: DetectSettings = field(default_factory=DetectSettings)
     axes: ImportSettings = field(default_factory=ImportSettings)
     overwrite: bool = False
+    device: str | None = None
 
     @property
     def report(self) -> Path | None:
@@ -126,24 +130,25 @@ def _done(job: FileJob, run: Run | None) -> FileResult:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FriedelWarning)  # they stand in the table, the report and the summary
         stack = open_stack(job.file, **given)
-        found = _detected(stack, job.settings, run, job.file.name)
+        found = _detected(stack, job, run)
     if job.table is None:
         return FileResult(job.file, "done", None, len(found), found=found)
     _write(job, stack, found, state)
     return FileResult(job.file, "done", job.table, len(found))
 
 
-def _detected(stack: xr.Dataset, settings: DetectSettings, run: Run | None, title: str) -> Detections:
+def _detected(stack: xr.Dataset, job: FileJob, run: Run | None) -> Detections:
     from friedel.pipeline import iter_detect_with
 
+    settings = replace(job.settings, device=job.device or devices_of(job.settings.device)[0])
     model = _model(settings.model, settings.device) if settings.method == "network" else None
     work = iter_detect_with(stack, settings, model=model)
-    return drain(work) if run is None else run(work, title)
+    return drain(work) if run is None else run(work, job.file.name)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _model(name: str, device: str) -> Any:
-    """Loaded once per process."""
+    """Loaded once per process and device."""
     from friedel.models.registry import load_model
 
     return load_model(name, device)

@@ -29,6 +29,45 @@ _OLD = ("pixel_y_nm", "pixel_x_nm", "frame_rows", "frame_columns", "scan_centre_
 _EVEN = 5e-3
 
 
+def true_positions(stack: xr.Dataset) -> np.ndarray:
+    """Positions of the impurities that a simulated stack knows, inside the field that it still holds.
+
+    Parameters
+    ----------
+    stack : xarray.Dataset
+        With the attributes ``truth_x_nm`` and ``truth_y_nm`` (scan frame), which a crop, a flip or a coarser grid does
+        not change; it may be any part of the simulated field.
+
+    Returns
+    -------
+    array, shape (n, 2)
+        Fractional rows and columns of this very array.
+
+    Raises
+    ------
+    StackError
+        If the stack does not know its impurities.
+    """
+    if "truth_x_nm" not in stack.attrs or "truth_y_nm" not in stack.attrs:
+        raise StackError("This stack does not know its impurities (no attributes truth_x_nm and truth_y_nm).")
+    places = [
+        (np.atleast_1d(np.asarray(stack.attrs[f"truth_{dim}_nm"], dtype=float)) - float(stack[dim][0]))
+        / axis_step(stack, dim)
+        for dim in ("y", "x")
+    ]
+    pixels = np.column_stack(places)
+    last = np.array([stack.sizes["y"], stack.sizes["x"]]) - 0.5
+    return pixels[((pixels >= -0.5) & (pixels <= last)).all(axis=1)]
+
+
+def know_truth(stack: xr.Dataset, pixels: np.ndarray) -> xr.Dataset:
+    """Note the true positions, shape (n, 2), rows and columns of this very array, as scan-frame coordinates [nm]."""
+    pixels = np.asarray(pixels, dtype=float).reshape(-1, 2)
+    x, y = scan_position(stack, pixels[:, 0], pixels[:, 1])
+    # Scripts of version 0.2 read rows and columns; these are right for the whole field alone.
+    return stack.assign_attrs(truth_x_nm=x, truth_y_nm=y, truth_row=pixels[:, 0], truth_column=pixels[:, 1])
+
+
 def axis_step(stack: xr.Dataset | xr.DataArray, dim: str) -> float:
     """Signed step [nm] of the axis `dim` ("y" or "x") per index; negative where the coordinate falls.
 

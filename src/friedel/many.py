@@ -15,6 +15,7 @@ from friedel.claims import owner
 from friedel.errors import FriedelError, StackError
 from friedel.file_job import FileJob, FileResult, Run, claim_of, detect_file, failed_result
 from friedel.settings import DetectSettings, ImportSettings
+from friedel.settings.detection import devices_of
 
 #: Names that no table of a grid takes.
 RESERVED = ("summary",)
@@ -89,7 +90,7 @@ def plan_jobs(
     axes: ImportSettings | None = None,
     overwrite: bool = False,
 ) -> list[FileJob]:
-    """One job per file, with a table's name of its own in `folder`, which is made if missing."""
+    """One job per file, with a table's name of its own in `folder`, which is made if missing; devices in turn."""
     paths = [Path(file) for file in files]
     tables: list[Path | None] = [None] * len(paths)
     if folder is not None:
@@ -98,9 +99,11 @@ def plan_jobs(
             raise StackError(f"{where} is a file; with several files name a folder.")
         where.mkdir(parents=True, exist_ok=True)
         tables = [where / f"{name}.csv" for name in result_names(paths)]
+    settings = settings or DetectSettings()
+    devices = devices_of(settings.device)
     return [
-        FileJob(path, table, settings or DetectSettings(), axes or ImportSettings(), overwrite)
-        for path, table in zip(paths, tables, strict=True)
+        FileJob(path, table, settings, axes or ImportSettings(), overwrite, devices[number % len(devices)])
+        for number, (path, table) in enumerate(zip(paths, tables, strict=True))
     ]
 
 

@@ -1,7 +1,7 @@
 """From a stack to impurities, in stages: prepare → find candidates → refit → assemble.
 
 Each stage is a function from one frozen dataclass to the next (`Prepared`, `Candidates`, `FittedCandidates`,
-`Detections`). `iter_detect` is the one way through all of them: docks, the command line and `detect` drain the same
+`Detections`). `iter_detect` runs all of them: docks, the command line and `detect` drain the same
 generator.
 """
 
@@ -17,17 +17,27 @@ import xarray as xr
 from friedel._util.malloc import keep_freed_memory
 from friedel._util.remarks import Remarks
 from friedel._util.torch_defaults import with_torch_defaults
+from friedel._util.work import Work
 from friedel.assembly import assemble
 from friedel.detections import Detections
-from friedel.physics.dispersion import MATERIALS, Dispersion, resolve
+from friedel.physics.dispersion import Dispersion, as_settings, resolve
 from friedel.prepare.stage import prepare
 from friedel.progress import Progress, drain, share
-from friedel.settings import BandSettings, DetectSettings, PrepareSettings
-from friedel.settings.detection import Method, Refit, Tiles
+from friedel.settings import DetectSettings, PrepareSettings
+from friedel.settings.detection import Method, Refit, Tiles, devices_of
 from friedel.stack import Area, crop, validate
-from friedel.stages import Finder, default_refit, find_candidates, refit_candidates, without_probability
+from friedel.stages import (
+    Finder,
+    default_refit,
+    find_candidates,
+    refit_candidates,
+    shows_no_waves,
+    without_probability,
+)
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from friedel.models.registry import Model
 
 __all__ = [
@@ -56,6 +66,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     refit: Refit | None = None,
     prepare: PrepareSettings | bool = True,
     demote_lines: bool = True,
+    executor: Executor | None = None,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities; a generator that can be stopped between any two steps.
 
@@ -73,26 +84,29 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     method : {"network", "matched-field", "omp"}
         The network; the matched field over all voltages; the matched field with a joint refit.
     area : ((int, int), (int, int)), optional
-        Rows and columns ``((start, stop), (start, stop))`` to look at; everything if None.
+        Rows and columns ``((start, stop), (start, stop))`` to search; everything if None.
     tiles : {"blend", "paper"}
         Overlapping tiles without seams, or disjoint patches as in arXiv 2006.15898 (for the network).
     threshold : float, optional
         Probability from which on a candidate is an impurity; the model's own, or 0.95 for the classical methods.
     device : str
-        ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``.
+        ``auto``, ``cpu``, ``cuda``, ``cuda:0`` or ``mps``; of several, as for `friedel.detect_many`, the first.
     refit : {"none", "quick", "full"}, optional
         Whether what was found is fitted once more, all together, by waves that scatter many times
-        (`friedel.refit.candidates`). With a network the fit also judges: candidates below the threshold that the
-        waves need rise above it, impurities that they do not need fall below. "quick" is for that and takes up to twice
-        as long as the network; "full" takes ten to forty seconds for 80×80 px and places the points better still. By
-        default quick with a network that knows how far it can be trusted (it gives a σ), in a field of enough waves of
-        a known band, and none otherwise. With a single voltage it does not run by default: measured fields have
-        more false points with it.
+        (`friedel.refit.candidates`). With a network the fit also revises probabilities: candidates below the threshold
+        that the data support (Δχ²) rise above it, impurities that they do not support fall below. "quick" is for
+        that and takes up to twice as long as the network; "full" takes ten to forty seconds for 80×80 px and places
+        the points better still. By default quick with a network that predicts its position uncertainty σ, in a field
+        of enough waves of a known band, and none otherwise. With a single voltage it does not run by default:
+        measured fields have more false points with it.
     prepare : PrepareSettings or bool
         What is done to the maps before: bad data, background, lock-in phase (`friedel.prepare`). True for the
         defaults, False for the maps as recorded.
     demote_lines : bool
         Whether points on a line, as of a step edge, are listed with the probability that chance leaves to them.
+    executor : concurrent.futures.Executor, optional
+        Where maps and tiles are computed: a process pool, or ``dask.distributed.Client(...).get_executor()``; in this
+        process if None. The result is the same.
 
     Yields
     ------
@@ -120,7 +134,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         threshold=threshold, device=_device_text(device), refit=refit, area=area, channel=channel,
         prepare=_prepare_settings(prepare), demote_lines=demote_lines,
     )  # fmt: skip
-    return iter_detect_with(stack, settings, dispersion=dispersion, model=model)
+    return iter_detect_with(stack, settings, dispersion=dispersion, model=model, executor=executor)
 
 
 @with_torch_defaults
@@ -130,6 +144,7 @@ def iter_detect_with(
     *,
     dispersion: Dispersion | str | None = None,
     model: str | PathLike[str] | Model | None = None,
+    executor: Executor | None = None,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities as `iter_detect` does, with all settings in one object.
 
@@ -141,6 +156,8 @@ def iter_detect_with(
         Instead of the settings' band.
     model : str, path or Model, optional
         Instead of the settings' model.
+    executor : concurrent.futures.Executor, optional
+        Where maps and tiles are computed; in this process if None.
 
     Yields
     ------
@@ -153,23 +170,31 @@ def iter_detect_with(
     validate(stack)
     area: Area = settings.area or ((0, stack.sizes["y"]), (0, stack.sizes["x"]))
     band = resolve(settings.band if dispersion is None else dispersion)
-    settings = replace(settings, band=_band_settings(band))
+    settings = replace(settings, band=as_settings(band))
     remarks = Remarks()
     keep_freed_memory()
     yield Progress(0.0, "reading")
-    finder = _finder(settings, model)
+    finder, work = _finder(settings, model), Work(executor)
     yield Progress(0.02, "sampling")
-    prepared = prepare(crop(stack, area), settings.channel, band, finder.sampling, settings.prepare, remarks)
+    prepared = prepare(
+        crop(stack, area), settings.channel, band, finder.sampling, settings.prepare, remarks, work
+    )
     yield Progress(0.1, "detecting impurities")
 
     last = {"none": 0.95, "full": 0.3}.get(settings.refit or "quick", 0.6)
-    found = yield from share(find_candidates(prepared, finder), 0.1, last)
+    found = yield from share(find_candidates(prepared, finder, work), 0.1, last)
     if settings.threshold is not None:
         found = replace(found, threshold=settings.threshold)
     kind = settings.refit or default_refit(prepared, found)
-    fitted = yield from share(refit_candidates(prepared, found, kind, remarks), last, 0.99)
+    fitted = yield from share(refit_candidates(prepared, found, kind, remarks, work), last, 0.99)
     if found.calibrated and prepared.band.origin == "assumed":
         fitted = replace(fitted, candidates=without_probability(fitted.candidates))
+    elif found.calibrated and shows_no_waves(prepared, fitted):
+        fitted = replace(fitted, candidates=without_probability(fitted.candidates))
+        remarks.add(
+            "The Fourier transform shows no Friedel ring of this band, and the fitted waves explain only "
+            f"{100 * fitted.explained_share:.0f} % of the structure: no probability is listed."
+        )
     result = assemble(stack, area, prepared, fitted, settings, remarks)
     yield Progress(1.0, f"{len(result)} impurities")
     return result
@@ -180,7 +205,7 @@ def _finder(settings: DetectSettings, model: str | PathLike[str] | Model | None)
         return Finder(settings.method)
     from friedel.models.registry import load_model
 
-    network = load_model(settings.model if model is None else model, settings.device)
+    network = load_model(settings.model if model is None else model, devices_of(settings.device)[0])
     return Finder(settings.method, network, settings.tiles)
 
 
@@ -198,6 +223,7 @@ def detect(  # noqa: PLR0913 - those of iter_detect
     refit: Refit | None = None,
     prepare: PrepareSettings | bool = True,
     demote_lines: bool = True,
+    executor: Executor | None = None,
 ) -> Detections:
     """Find impurities; takes what `iter_detect` takes and gives what it returns.
 
@@ -211,7 +237,7 @@ def detect(  # noqa: PLR0913 - those of iter_detect
         iter_detect(
             stack, channel=channel, dispersion=dispersion, model=model, method=method, area=area, tiles=tiles,
             threshold=threshold, device=device, refit=refit, prepare=prepare,
-            demote_lines=demote_lines,
+            demote_lines=demote_lines, executor=executor,
         )
     )  # fmt: skip
 
@@ -224,12 +250,3 @@ def _prepare_settings(prepare: PrepareSettings | bool) -> PrepareSettings:
 def _device_text(device: Any) -> str:
     """A `torch.device` as its name."""
     return device if isinstance(device, str) else str(device)
-
-
-def _band_settings(band: Dispersion | None) -> BandSettings:
-    """The band as it is recorded."""
-    if band is None:
-        return BandSettings()
-    if MATERIALS.get(band.name) == band:
-        return BandSettings(material=band.name)
-    return BandSettings(onset_mev=band.onset_mev, mass=band.mass)

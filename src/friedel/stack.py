@@ -39,6 +39,7 @@ from friedel.geometry import (
     tip_frame,
     tip_origin,
     tip_position,
+    true_positions,
     turned_over,
 )
 
@@ -65,6 +66,7 @@ __all__ = [
     "tip_position",
     "topograph_name",
     "topograph_stack",
+    "true_positions",
     "turned_over",
     "validate",
 ]

@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 
 from friedel._util.remarks import Remarks
+from friedel._util.work import HERE, Work
 from friedel.candidates.result import Candidates
 from friedel.classical import detect as classical
 from friedel.prepare.prepared import Prepared
 from friedel.prepare.stage import MIN_HALF_WAVELENGTHS, Sampling
 from friedel.progress import Progress
 from friedel.refit.fitted_candidates import FittedCandidates
+from friedel.settings.checks import CHECK_LIMITS
 from friedel.settings.detection import Method, Refit, Tiles
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Finder:
-    """What looks for candidates.
+    """What finds candidates.
 
     Parameters
     ----------
@@ -51,13 +53,17 @@ class Finder:
         return Sampling(self.model.k_range, self.model.k_mean)
 
 
-def find_candidates(prepared: Prepared, finder: Finder) -> Generator[Progress, None, Candidates]:
+def find_candidates(
+    prepared: Prepared, finder: Finder, work: Work = HERE
+) -> Generator[Progress, None, Candidates]:
     """Find positions that may be impurities.
 
     Parameters
     ----------
     prepared : Prepared
     finder : Finder
+    work : Work
+        Where the network's tiles are computed.
 
     Yields
     ------
@@ -67,9 +73,9 @@ def find_candidates(prepared: Prepared, finder: Finder) -> Generator[Progress, N
     if finder.model is not None:
         from friedel.candidates.network import iter_network
 
-        return (yield from iter_network(*arguments, finder.model, finder.tiles))
-    work = classical.iter_matched_field if finder.method == "matched-field" else classical.iter_omp
-    return (yield from work(*arguments))
+        return (yield from iter_network(*arguments, finder.model, finder.tiles, work))
+    search = classical.iter_matched_field if finder.method == "matched-field" else classical.iter_omp
+    return (yield from search(*arguments))
 
 
 def _revises(prepared: Prepared, found: Candidates) -> bool:
@@ -84,7 +90,7 @@ def default_refit(prepared: Prepared, found: Candidates) -> Refit:
 
 
 def refit_candidates(
-    prepared: Prepared, found: Candidates, kind: Refit, remarks: Remarks
+    prepared: Prepared, found: Candidates, kind: Refit, remarks: Remarks, work: Work = HERE
 ) -> Generator[Progress, None, FittedCandidates]:
     """Fit the candidates by multiple scattering.
 
@@ -95,6 +101,8 @@ def refit_candidates(
     kind : {"none", "quick", "full"}
     remarks : Remarks
         Takes what the user should know.
+    work : Work
+        Where the tiles are fitted.
 
     Yields
     ------
@@ -116,6 +124,7 @@ def refit_candidates(
         found,
         RefitMaps(prepared.maps, k, prepared.fit_mask, scaling.pixel_nm),
         RefitOptions(kind, _revises(prepared, found)),
+        work,
     )
     for text in result.remarks:
         remarks.add(text)
@@ -131,6 +140,12 @@ def refit_candidates(
         table = pd.concat([table, extra], axis=1)
     explained = result.fitted.explained_share
     return FittedCandidates(replace(found, table=table), True, about, waves, dropped, explained)
+
+
+def shows_no_waves(prepared: Prepared, fitted: FittedCandidates) -> bool:
+    """Whether neither the ring of the band is seen nor waves around the candidates: a pattern took their place."""
+    ring, explained = prepared.flattened.ring.height, fitted.explained_share
+    return bool(fitted.waves is not None and ring < CHECK_LIMITS.ring and explained < CHECK_LIMITS.explained)
 
 
 def without_probability(found: Candidates) -> Candidates:

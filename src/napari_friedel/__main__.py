@@ -56,7 +56,7 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
     Returns
     -------
     napari.Viewer or None
-        None if a file could not be opened (the reason is on stderr).
+        None if napari is too old or a file could not be opened (the reason is on stderr).
     """
     from qtpy.QtCore import QTimer
 
@@ -66,8 +66,14 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
     from napari_friedel.io.tables import table_layer
     from napari_friedel.layers import add_layer, kind_of
     from napari_friedel.layers.adopt import adopt, adoptable
+    from napari_friedel.layers.versions import check_napari, fit_to_view
     from napari_friedel.layers.viewing import attach
 
+    try:
+        check_napari()
+    except FriedelError as error:
+        print(f"napari-friedel: {error}", file=sys.stderr)
+        return None
     layers: list[LayerData] = []
     # Points last: on top, and on the stack that is opened with them.
     for path in sorted(files, key=is_points):
@@ -91,7 +97,7 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
     for name in DOCKS:
         viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
     # The docks have taken their room from the canvas, which knows it after the next round of events.
-    QTimer.singleShot(0, viewer.fit_to_view)
+    QTimer.singleShot(0, lambda: fit_to_view(viewer))
     return viewer
 
 

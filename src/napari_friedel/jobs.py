@@ -160,6 +160,9 @@ class Job(QObject):
             self._set(State.IDLE)
             self.cancelled.emit()
             return
+        if isinstance(value, JobError):
+            self._on_errored(value)
+            return
         self._set(State.DONE)
         self.returned.emit(value)
 
@@ -203,7 +206,8 @@ def _guarded(
     except GeneratorExit:
         raise
     except BaseException as error:
-        raise JobError(error) from error
+        # Returned, not raised: with PySide6, what napari connects to a worker's `errored` raises a TypeError.
+        return JobError(error)
     finally:
         if work is not None:
             work.close()  # in this thread: its `finally` blocks run now, not when the memory is collected

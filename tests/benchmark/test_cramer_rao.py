@@ -8,7 +8,7 @@ import pytest
 from friedel.benchmark.cramer_rao import JITTER, _slopes, isolated, position_bound
 from friedel.benchmark.instrument import pixels
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.benchmark.t_matrix_exact import Places, distances, scattered
 
 K = 0.78 + 0.01j
@@ -98,8 +98,8 @@ def test_without_jitter_a_twins_bound_scales_with_its_noise():
         )
         for noise in (0.4, 0.8)
     ]
-    quiet, loud = (position_bound(make_twin(setting, 1)) for setting in settings)
-    assert len(quiet) == len(make_twin(settings[0], 1).truth()[0])
+    quiet, loud = (position_bound(make_synthetic(setting, 1)) for setting in settings)
+    assert len(quiet) == len(make_synthetic(settings[0], 1).truth()[0])
     inner = quiet < 1  # the prior does not matter there
     assert inner.sum() >= 4
     np.testing.assert_allclose(loud[inner] / quiet[inner], 2.0, rtol=0.02)
@@ -111,7 +111,7 @@ def test_jitter_is_noise_that_voltages_share():
         setting = Setting(
             shape=(32, 32), bias_mv=bias, impurities=6, margin_nm=2.0, herringbone=False, **changes
         )
-        return position_bound(make_twin(setting, 1))
+        return position_bound(make_synthetic(setting, 1))
 
     none, some, much, huge = (bound(noise=0.2, jitter_pm=jitter) for jitter in (0.0, 1.0, 4.0, 1e4))
     assert (none < some).all() and (some < much).all()
@@ -123,17 +123,17 @@ def test_jitter_is_noise_that_voltages_share():
 
 def test_the_twin_jitters_by_what_the_bound_believes():
     still = Setting(shape=(48, 48), bias_mv=(-100.0,), impurities=0, noise=0.0, rows=0.0, herringbone=False)
-    moved = make_twin(replace(still, jitter_pm=2.0), 3).stack["LockinX"].to_numpy()
+    moved = make_synthetic(replace(still, jitter_pm=2.0), 3).stack["LockinX"].to_numpy()
     assert np.std(moved) == pytest.approx(2 * JITTER, rel=0.05)
 
 
 def test_isolation_is_about_the_nearest_neighbour():
-    twin = make_twin(Setting(shape=(32, 32), bias_mv=(-100.0,), impurities=20, margin_nm=2.0), 0)
+    twin = make_synthetic(Setting(shape=(32, 32), bias_mv=(-100.0,), impurities=20, margin_nm=2.0), 0)
     wanted = twin.truth()[0]
     gaps = np.sort(distances(wanted, twin.scatterers.position), axis=1)[:, 1]
     np.testing.assert_array_equal(isolated(twin), gaps > 0.75 * np.pi / twin.k[0].real)
 
 
 def test_no_scatterer_no_bound():
-    twin = make_twin(Setting(shape=(16, 16), bias_mv=(-100.0,), impurities=0), 0)
+    twin = make_synthetic(Setting(shape=(16, 16), bias_mv=(-100.0,), impurities=0), 0)
     assert position_bound(twin) == pytest.approx(np.zeros(0))

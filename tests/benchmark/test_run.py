@@ -14,6 +14,7 @@ from friedel.benchmark.store import Store
 from friedel.cli import main
 from friedel.errors import FriedelError
 from friedel.progress import drain
+from friedel.stack import true_positions
 
 TINY = Setting(shape=(24, 24), bias_mv=(-230.0, -60.0, 20.0), impurities=5, margin_nm=1.5)
 CALLS: list[str] = []
@@ -22,7 +23,7 @@ CALLS: list[str] = []
 def _oracle(stack, dispersion):
     """Knows every impurity, places it 0.3 px off, and adds two weak false points."""
     CALLS.append("oracle")
-    truth = np.stack([stack.attrs["truth_row"], stack.attrs["truth_column"]], 1).reshape(-1, 2)
+    truth = true_positions(stack)
     points = np.concatenate([truth + np.array([0.3, 0.0]), [[-30.0, -30.0], [60.0, 60.0]]])
     probability = np.r_[np.full(len(truth), 0.95), 0.05, 0.05]
     return Found(points, probability, probability, np.full(len(points), 0.2), 0.5)
@@ -154,7 +155,7 @@ def test_the_command(tmp_path, capsys):
 
 
 def test_the_classical_methods_find_something_in_a_twin():
-    twin = scenes.SCENES["ag111"].twin(0)
+    twin = scenes.SCENES["ag111"].field(0)
     truth, optional = twin.truth()
     from friedel.scoring.metrics import precision_recall
 

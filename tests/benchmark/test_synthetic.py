@@ -6,31 +6,31 @@ import pytest
 from friedel.benchmark.inpaint import Patch
 from friedel.benchmark.scenes import NO_CORES, SCENES, scene
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.errors import FriedelError
-from friedel.stack import validate
+from friedel.stack import true_positions, validate
 
 SMALL = Setting(shape=(32, 36), bias_mv=(-230.0, -100.0, 20.0), impurities=8, margin_nm=3.0)
 
 
 def test_a_twin_is_a_sound_stack_with_its_truth():
-    twin = make_twin(SMALL, 3)
+    twin = make_synthetic(SMALL, 3)
     stack = validate(twin.stack)
     assert stack["LockinX"].shape == (3, 32, 36)
     assert np.isfinite(stack["LockinX"]).all()
-    assert len(stack.attrs["truth_row"]) == 8
+    assert len(true_positions(stack)) == 8
     assert stack["bound_state"].shape == (32, 36)
     assert len(twin.scatterers.position) > 8  # some lie outside
 
 
 def test_the_same_seed_gives_the_same_field_and_another_seed_another():
-    first, again, other = make_twin(SMALL, 1), make_twin(SMALL, 1), make_twin(SMALL, 2)
+    first, again, other = make_synthetic(SMALL, 1), make_synthetic(SMALL, 1), make_synthetic(SMALL, 2)
     np.testing.assert_array_equal(first.stack["LockinX"], again.stack["LockinX"])
     assert not np.allclose(first.stack["LockinX"], other.stack["LockinX"])
 
 
 def test_the_variant_without_cores_differs_near_impurities_only():
-    twin, bare = make_twin(SMALL, 5), make_twin(SMALL.without_cores(), 5)
+    twin, bare = make_synthetic(SMALL, 5), make_synthetic(SMALL.without_cores(), 5)
     np.testing.assert_array_equal(twin.scatterers.position, bare.scatterers.position)
     change = np.abs(twin.stack["LockinX"].to_numpy() - bare.stack["LockinX"].to_numpy()).max(0)
     pixels = np.stack(np.mgrid[:32, :36], -1).reshape(-1, 1, 2)
@@ -41,14 +41,14 @@ def test_the_variant_without_cores_differs_near_impurities_only():
 
 
 def test_the_noise_is_what_the_setting_says():
-    quiet = make_twin(Setting(**{**_as_dict(SMALL), "noise": 0.0}), 2)
-    noisy = make_twin(SMALL, 2)
+    quiet = make_synthetic(Setting(**{**_as_dict(SMALL), "noise": 0.0}), 2)
+    noisy = make_synthetic(SMALL, 2)
     difference = (noisy.stack["LockinX"] - quiet.stack["LockinX"]).to_numpy()
     np.testing.assert_allclose(difference.std((1, 2)), noisy.noise, rtol=0.1)
 
 
 def test_border_points_are_optional_and_outsiders_are_not_asked_for():
-    twin = make_twin(Setting(shape=(40, 40), bias_mv=(-100.0,), impurities=60), 0)
+    twin = make_synthetic(Setting(shape=(40, 40), bias_mv=(-100.0,), impurities=60), 0)
     positions, optional = twin.truth(1.0)
     gap = np.minimum(positions + 0.5, 39.5 - positions).min(1)
     assert (gap > -1.0).all()
@@ -62,7 +62,7 @@ def test_drift_is_nil_half_way():
         shape=(24, 24), bias_mv=tuple(range(-200, 1, 20)), impurities=5, noise=0, jitter_pm=0, rows=0
     )
     moving = Setting(**{**_as_dict(still), "drift_px": 1.3})
-    a, b = make_twin(still.without_cores(), 4), make_twin(moving.without_cores(), 4)
+    a, b = make_synthetic(still.without_cores(), 4), make_synthetic(moving.without_cores(), 4)
     change = (a.stack["LockinX"] - b.stack["LockinX"]).to_numpy().std((1, 2))
     assert change[5] < 0.25 * min(change[0], change[-1])
 
@@ -95,14 +95,14 @@ FIRST, MEAN = (54.419885, 44.553391), 1.00721
 
 def test_a_scene_never_changes():
     # A figure in the docs is worth something only as long as its scene is the same, to the last impurity.
-    twin = scene("ag111").twin(0)
+    twin = scene("ag111").field(0)
     assert len(twin.truth()[0]) == 27
     assert twin.scatterers.position[0] == pytest.approx(FIRST, abs=1e-6)
     assert float(twin.stack["LockinX"].mean()) == pytest.approx(MEAN, abs=1e-4)
 
 
 def test_the_empty_scene_is_empty():
-    assert len(scene("empty").twin(0).truth()[0]) == 0
+    assert len(scene("empty").field(0).truth()[0]) == 0
 
 
 def _as_dict(setting):

@@ -8,6 +8,7 @@ import pytest
 
 import friedel
 from friedel.cli import COMMANDS, main
+from friedel.stack import true_positions
 
 #: Right for no number, pair or list of numbers.
 ODD = ["nan", "inf", "-inf", "1e300", "0x10", "½", "a,b", ":", "\x00"]
@@ -166,7 +167,7 @@ def test_no_odd_value_of_any_number_is_more_than_a_line(command, refused) -> Non
 def test_simulating_no_impurities_works(tmp_path) -> None:
     path = tmp_path / "empty.nc"
     assert main(["simulate", "--impurities", "0", "--shape", "16,16", "--bias", "-100", "-o", str(path)]) == 0
-    assert len(friedel.open_stack(path).attrs["truth_row"]) == 0
+    assert len(true_positions(friedel.open_stack(path))) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs")

@@ -4,7 +4,7 @@ import pytest
 from friedel.dispersion_fit.fourier_ring import fit_dispersion
 from friedel.errors import PhysicsError
 from friedel.stack import make_stack
-from single_scattering import make_twin
+from single_scattering import make_synthetic
 
 
 def worst(fit, twin):
@@ -23,7 +23,7 @@ def test_au_at_the_papers_sampling(twin):
 
 
 def test_five_voltages_and_pixels_that_are_not_square():
-    twin = make_twin(
+    twin = make_synthetic(
         dispersion="ag111",
         bias=np.array([70.0, 95, 120, 145, 170]),
         pixel_nm=(0.4, 0.5),
@@ -61,5 +61,5 @@ def test_a_lattice_is_no_ring():
 
 
 def test_one_voltage_cannot_tell():
-    twin = make_twin(bias=np.array([-100.0]), impurities=5, shape=(40, 40))
+    twin = make_synthetic(bias=np.array([-100.0]), impurities=5, shape=(40, 40))
     assert not fit_dispersion(twin.stack).found

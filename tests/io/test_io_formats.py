@@ -16,7 +16,15 @@ from friedel.errors import StackError
 from friedel.io import FORMATS, open_stack, sniff
 from friedel.io.axes import AxesMissing
 from friedel.io.export import write_stack
-from friedel.stack import didv, didv_channel, image_names, pixel_pitch, tip_position, topograph_name
+from friedel.stack import (
+    didv,
+    didv_channel,
+    image_names,
+    pixel_pitch,
+    tip_position,
+    topograph_name,
+    true_positions,
+)
 
 WHOLE = [name for name in MAKERS if name not in ("nanonis-scan", "gsf", "createc", "qpi")]
 
@@ -369,9 +377,11 @@ class TestRoundTrip:
 
     def test_truth_and_header_survive(self, tmp_path: Path) -> None:
         stack = makers.stack()
-        stack.attrs.update(truth_row=np.array([1.5, 2.25]), flag=True)
+        stack.attrs.update(truth_row=np.array([1.5, 2.25]), truth_column=np.array([0.0, 3.0]), flag=True)
         write_stack(stack, tmp_path / "a.nc")
         back = open_stack(tmp_path / "a.nc")
+        # An older file knew rows and columns alone.
+        np.testing.assert_allclose(true_positions(back), [[1.5, 0.0], [2.25, 3.0]])
         np.testing.assert_array_equal(back.attrs["truth_row"], [1.5, 2.25])
 
     @pytest.mark.parametrize("axis", [BIAS, BIAS[::-1], np.array([-90.0, -50, -20, 0, 5, 10, 60])])
@@ -440,7 +450,7 @@ def test_qpi_dataset(tmp_path: Path) -> None:
     np.testing.assert_allclose(stack["dI/dV"][0], expected, rtol=1e-4)
     np.testing.assert_allclose(pixel_pitch(stack), (0.5, 0.5))
     np.testing.assert_allclose(stack.attrs["truth_column"], [0, 4])
-    np.testing.assert_allclose(stack.attrs["truth_row"], [3, 1])
+    np.testing.assert_allclose(true_positions(stack)[:, 0], [3, 1])
     with pytest.raises(StackError, match="no image 9"):
         open_stack(tmp_path / "a.txt", bias=10.0, index=9)
 

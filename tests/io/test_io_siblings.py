@@ -93,6 +93,7 @@ def test_rhk_spectra_along_a_line_average_their_sweeps(
     """Two sweeps at each of three places, from right to left."""
     places = [(2.0, 5.0), (2.0, 5.0), (1.0, 5.0), (1.0, 5.0), (0.0, 5.0), (0.0, 5.0)]
     raw = np.arange(5)[:, None] * 10.0 + np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    (tmp_path / "line.sm4").touch()
     monkeypatch.setattr(rhk, "read_pages", lambda path: [page("LIA Current", raw, places)])
     stack = rhk.read(tmp_path / "line.sm4")
     np.testing.assert_allclose(stack["bias"], [-100, -50, 0, 50, 100])
@@ -108,6 +109,7 @@ def test_rhk_spectra_along_a_line_average_their_sweeps(
 
 def test_rhk_spectra_without_places_are_no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = page("LIA Current", np.ones((5, 2)), [(0.0, 0.0)])
+    (tmp_path / "line.sm4").touch()
     monkeypatch.setattr(rhk, "read_pages", lambda path: [made])
     with pytest.raises(StackError, match="neither a grid of spectra nor an image"):
         rhk.read(tmp_path / "line.sm4")

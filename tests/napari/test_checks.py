@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -88,13 +87,6 @@ def test_a_wrong_number_of_the_preparation_is_refused_with_a_sentence(dock, qtbo
     dock.prepare.set("clip", 1.0)
     dock.bar.start.click()
     assert dock.message.level == "error" and "clip" in dock.message.text().lower() and not called
-
-
-def test_an_old_napari_is_named_in_a_sentence() -> None:
-    from napari_friedel.layers.viewing import attach
-
-    with pytest.raises(FriedelError, match=r"needs napari 0\.9 or later, and this is napari \d"):
-        attach(SimpleNamespace(camera=None, text_overlay=None))
 
 
 class _Waves:

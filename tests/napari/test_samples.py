@@ -25,7 +25,9 @@ def slow(monkeypatch):
         if options["material"] == "ag111":
             raise ValueError("does not fit")
         stack = build_stack()
-        stack.attrs["truth_row"], stack.attrs["truth_column"] = np.array([3.0]), np.array([4.0])
+        from friedel.geometry import know_truth
+
+        stack = know_truth(stack, np.array([[3.0, 4.0]]))
         return stack
 
     monkeypatch.setattr(sample, "simulate", simulate)

@@ -12,6 +12,7 @@ from friedel.io.points import write_points
 from napari_friedel.io.reader import get_reader, is_points, read
 from napari_friedel.io.tables import table_layer
 from napari_friedel.layers import add_layer, info_of, kind_of, results, showing, stack_layer
+from napari_friedel.layers.versions import camera, scale_bar
 
 PLUGIN = "napari-friedel"
 
@@ -102,18 +103,19 @@ def test_a_table_can_be_the_reference(model, open_dock, tmp_path) -> None:
 def test_in_a_real_viewer(make_napari_viewer, tmp_path) -> None:
     """Ours by our reader, napari's own CSV by napari's, which needs no dialog where the name tells nothing."""
     from napari.settings import get_settings
+    from napari_builtins.io import napari_write_points
 
     viewer = make_napari_viewer()
     found = build_detections(build_stack())
     write_points(found, tmp_path / "points.csv")
     (ours,) = viewer.open(str(tmp_path / "points.csv"), plugin=PLUGIN)
     assert kind_of(ours) == "table" and len(ours.data) == 3
-    assert [str(axis) for axis in viewer.scene.camera.orientation2d] == ["up", "right"]
-    assert viewer.canvas.overlays.scale_bar.visible
+    assert [str(axis) for axis in camera(viewer).orientation2d] == ["up", "right"]
+    assert scale_bar(viewer).visible
     theirs = viewer.add_points([[1.0, 2.0], [3.0, 4.0]], name="Points")
     for name in ("Points.csv", "my-points.csv"):
         path = tmp_path / name
-        theirs.save(str(path), plugin="napari")
+        napari_write_points(str(path), theirs.data, theirs.as_layer_data_tuple()[1])
         # As a script opens it, and as the reader dialog does for a name that two readers match.
         (again,) = viewer.open(str(path))
         assert kind_of(again) == "" and np.allclose(again.data, theirs.data)

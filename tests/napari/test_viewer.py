@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from friedel.io.points import read_points
+from friedel.stack import true_positions
 from napari_friedel.layers import info_of, kind_of, showing
+from napari_friedel.layers.versions import camera, fit_to_view, text_overlay
 
 pytestmark = pytest.mark.gui
 
@@ -29,8 +31,8 @@ def test_drop_a_real_grid_click_and_read_the_points(viewer, qtbot, shared_data, 
     # What a drop does: napari asks the readers, ours alone claims the file, so that no dialog opens.
     viewer.window._qt_viewer._qt_open([str(path)], stack=False, plugin=None)
     assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "stack"]
-    assert "mV" in viewer.canvas.overlays.text.text
-    assert [str(axis) for axis in viewer.scene.camera.orientation2d] == ["up", "right"]
+    assert "mV" in text_overlay(viewer).text
+    assert [str(axis) for axis in camera(viewer).orientation2d] == ["up", "right"]
     dock = _dock(viewer, "Detect")
     dock.band.choose("au111")
     dock.options.set("method", "matched-field")
@@ -66,9 +68,9 @@ def test_hidden_candidates_are_not_drawn(make_napari_viewer, qtbot) -> None:
     points = showing.show(viewer, layer, build_detections(stack))
     points.border_color = "red"
     points.face_color = "red"
-    viewer.fit_to_view()
+    fit_to_view(viewer)
     layer.visible = False
-    viewer.canvas.overlays.text.visible = False
+    text_overlay(viewer).visible = False
 
     def red() -> int:
         picture = viewer.screenshot(canvas_only=True, flash=False).astype(int)
@@ -102,10 +104,10 @@ def test_the_slider_tells_the_exact_bias(viewer) -> None:
     seen = []
     for step in range(5):
         viewer.dims.set_current_step(0, step)
-        seen.append(viewer.canvas.overlays.text.text.splitlines()[0])
+        seen.append(text_overlay(viewer).text.splitlines()[0])
     assert seen == ["-50 mV", "-10 mV", "+20 mV", "+30 mV", "+60 mV"]
     viewer.layers.clear()
-    assert viewer.canvas.overlays.text.text == ""
+    assert text_overlay(viewer).text == ""
 
 
 def test_the_users_orientation_and_overlay_are_set_only_once(viewer) -> None:
@@ -116,9 +118,9 @@ def test_the_users_orientation_and_overlay_are_set_only_once(viewer) -> None:
 
     attach(viewer)
     add_layer(viewer, stack_layer(build_stack()))
-    viewer.scene.camera.orientation2d = ("down", "right")
+    camera(viewer).orientation2d = ("down", "right")
     add_layer(viewer, stack_layer(build_stack()))
-    assert [str(axis) for axis in viewer.scene.camera.orientation2d] == ["down", "right"]
+    assert [str(axis) for axis in camera(viewer).orientation2d] == ["down", "right"]
 
 
 def test_all_docks_open_close_and_open_again(viewer, qtbot) -> None:
@@ -136,6 +138,33 @@ def test_all_docks_open_close_and_open_again(viewer, qtbot) -> None:
         with qtbot.waitSignal(widget.destroyed, timeout=20000):
             viewer.window.remove_dock_widget(dock)
         viewer.dims.set_current_step(0, 2)
+
+
+def test_the_save_dialog_offers_our_table_first_and_a_drop_asks_nothing(
+    viewer, tmp_path, monkeypatch
+) -> None:
+    from made_up import build_detections, build_stack
+    from napari._qt import qt_viewer
+    from napari.plugins._npe2 import file_extensions_string_for_layers
+
+    from napari_friedel.layers import add_layer, results, stack_layer
+    from napari_friedel.layers.viewing import attach
+
+    attach(viewer)
+    stack = build_stack()
+    layer = add_layer(viewer, stack_layer(stack))
+    points = showing.show(viewer, layer, build_detections(stack))
+    viewer.layers.selection.active = points
+    offered, writers = file_extensions_string_for_layers([points])
+    assert offered.startswith("napari-friedel Impurities in nm")
+    (path,) = viewer.layers.save(str(tmp_path / points.name), selected=True, _writer=writers[0])
+    monkeypatch.setattr(qt_viewer, "handle_gui_reading", lambda *_, **__: pytest.fail("napari asks"))
+    before = len(results.every(viewer, layer, "impurities"))
+    viewer.window._qt_viewer._qt_open([path], stack=False, plugin=None)
+    viewer_layers = [kind_of(one) for one in viewer.layers]
+    assert "table" in viewer_layers or len(results.every(viewer, layer, "impurities")) > before
+    viewer.layers.selection.active = layer
+    assert not file_extensions_string_for_layers([layer])[0].startswith("napari-friedel")
 
 
 def test_a_map_is_saved_in_nm(viewer, tmp_path) -> None:
@@ -162,7 +191,7 @@ def test_the_sample_has_truth_and_reference(viewer) -> None:
     assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "image", "stack", "truth"]
     stack = info_of(viewer.layers[2]).stack
     assert dict(stack.sizes) == {"bias": 126, "y": 80, "x": 80}
-    assert len(viewer.layers[3].data) == len(stack.attrs["truth_row"]) >= 20
+    assert len(viewer.layers[3].data) == len(true_positions(stack)) >= 20
 
 
 def test_the_launcher_refuses_a_bad_file_in_one_line(tmp_path, capsys) -> None:

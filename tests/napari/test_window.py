@@ -25,6 +25,7 @@ from napari_friedel.layers import (
 from napari_friedel.layers.adopt import adopt
 from napari_friedel.layers.info import StackInfo
 from napari_friedel.layers.plain import parse_bias, plain_stack
+from napari_friedel.layers.versions import camera
 from napari_friedel.layers.viewing import attach, bias_text
 
 pytestmark = pytest.mark.gui
@@ -67,7 +68,7 @@ def test_keys_walk_by_probability_and_centre_the_camera(shown, points) -> None:
     first = navigate.step(shown, points, 1)
     assert first == 0 and points.selected_data == {0}
     world = points.data_to_world(points.data[0])
-    assert np.allclose(shown.scene.camera.center[-2:], world)
+    assert np.allclose(camera(shown).center[-2:], world)
     assert navigate.step(shown, points, 1) == 1 and navigate.step(shown, points, -1) == 0
 
 
@@ -415,3 +416,18 @@ def test_information_of_a_stack_is_typed(shown) -> None:
     assert isinstance(info, StackInfo)
     with pytest.raises(AttributeError):
         info.channel = "Current"  # type: ignore[misc]
+
+
+def test_a_folded_part_takes_one_line_and_shows_all_when_opened(shown, open_dock, qtbot) -> None:
+    from napari_friedel.docks.detect import DetectDock
+
+    dock = open_dock(DetectDock, shown)
+    dock.resize(380, 3000)
+    dock.show()
+    qtbot.wait(50)
+    fold = dock.preparation
+    line = fold.toggleButton().sizeHint().height()
+    assert fold.height() <= line + 12, "no blank band below the title"
+    fold.expand()
+    qtbot.waitUntil(lambda: dock.prepare.height() >= dock.prepare.minimumSizeHint().height())
+    assert fold.height() >= line + dock.prepare.minimumSizeHint().height()

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.errors import FriedelError
 from friedel.paper import figure3, figure4
 from friedel.paper.figure4 import CURVES, Plan, iter_figure4
-from friedel.paper.figure4_report import final_figures, verdicts, write_figure4
-from friedel.paper.paired_test import Paired, paired_test, verdict
+from friedel.paper.figure4_report import claims, final_figures, write_figure4
+from friedel.paper.paired_test import Paired, describe, paired_test
 from friedel.progress import drain
 
 pytest.importorskip("torch")
@@ -21,7 +21,7 @@ TINY = Plan(trainings=1, epochs=1, steps=2, voltages=3, maps=6, experimental=1)
 def small_sample(monkeypatch):
     setting = Setting(shape=(40, 40), bias_mv=(-230.0, -100.0, 0.0, 20.0), impurities=10, margin_nm=1.5)
     for module in (figure3, figure4):
-        monkeypatch.setattr(module, "paper_twin", lambda seed=0: make_twin(setting, seed))
+        monkeypatch.setattr(module, "paper_field", lambda seed=0: make_synthetic(setting, seed))
 
 
 def test_the_sign_flip_test_is_exact():
@@ -38,11 +38,11 @@ def test_the_test_is_wrong_as_often_as_it_says():
     assert wrong < 0.09
 
 
-def test_verdicts_are_honest_in_all_four_cases():
-    assert "holds" in verdict("it helps", Paired(0.1, (0.05, 0.15), 0.002, 10))
-    assert "opposite" in verdict("it helps", Paired(-0.1, (-0.15, -0.05), 0.002, 10))
-    assert "not shown" in verdict("it helps", Paired(0.1, (-0.05, 0.15), 0.2, 10))
-    assert "cannot be judged" in verdict("it helps", Paired(0.1, (0.05, 0.15), 0.25, 3))
+def test_descriptions_are_honest_in_all_four_cases():
+    assert "holds" in describe("it helps", Paired(0.1, (0.05, 0.15), 0.002, 10))
+    assert "opposite" in describe("it helps", Paired(-0.1, (-0.15, -0.05), 0.002, 10))
+    assert "not shown" in describe("it helps", Paired(0.1, (-0.05, 0.15), 0.2, 10))
+    assert "cannot be decided" in describe("it helps", Paired(0.1, (0.05, 0.15), 0.25, 3))
 
 
 def test_a_study_is_resumed_training_by_training(tmp_path, small_sample):
@@ -98,7 +98,7 @@ def test_the_report_finds_what_was_put_in(tmp_path):
 
 
 def test_two_trainings_are_too_few_to_judge():
-    assert all("cannot be judged" in line for line in verdicts(_made_up(2)))
+    assert all("cannot be decided" in line for line in claims(_made_up(2)))
 
 
 def test_figure_3_with_the_matched_field(tmp_path, small_sample):

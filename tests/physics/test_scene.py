@@ -8,7 +8,8 @@ import friedel
 from friedel.errors import PhysicsError
 from friedel.physics import instrument
 from friedel.physics.bound_state import bound_state_map, decay_constant
-from friedel.physics.scene import SceneConfig, clean_scene, measure, scatter_points, turn
+from friedel.physics.scene import SceneConfig, clean_scene, measure, random_symmetry, scatter_points
+from friedel.stack import true_positions
 
 SMALL = SceneConfig(size=24, voltages=4, margin=6.0)
 
@@ -48,7 +49,7 @@ def test_turning_keeps_positions_on_their_pixels():
         maps, scene.k, torch.tensor([[[float(row), float(column)]]]), torch.ones(1, 1, dtype=bool)
     )
     for seed in range(16):
-        turned = turn(scene, _rng(seed))
+        turned = random_symmetry(scene, _rng(seed))
         r, c = turned.points[0, 0].long().tolist()
         assert turned.maps[0, 0, r, c] == 1
 
@@ -119,7 +120,7 @@ def test_simulate_gives_a_sound_stack_with_its_truth():
     again = friedel.simulate(shape=(24, 30), bias_mv=[-200, -100, 0], impurities=5, seed=3)
     assert stack.identical(again)
     assert stack["LockinX"].shape == (3, 24, 30) and stack["LockinX"].dtype == np.float32
-    rows, columns = stack.attrs["truth_row"], stack.attrs["truth_column"]
+    rows, columns = true_positions(stack).T
     assert len(rows) == len(columns) == 5
     assert (rows >= 0).all() and (rows <= 23).all() and (columns <= 29).all()
 
@@ -130,7 +131,7 @@ def test_reference_map_marks_nine_impurities_in_ten():
     for seed in range(10):
         stack = friedel.simulate(shape=(32, 32), bias_mv=[0.0], impurities=4, closest_nm=3.0, seed=seed)
         image = stack["bound_state"].to_numpy()
-        at = stack.attrs["truth_row"].round().astype(int), stack.attrs["truth_column"].round().astype(int)
+        at = tuple(true_positions(stack).round().astype(int).T)
         bright += list(image[at] > np.median(image) + 4 * noise)
     assert 0.75 < np.mean(bright) < 1
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from friedel.prepare.background import level
-from friedel.prepare.bad_data import choose_maps, find_bad, repeated
+from friedel.prepare.bad_data import choose_maps, repeated
+from friedel.prepare.bad_search import find_bad
 from friedel.prepare.gaps import fill_gaps
 from friedel.prepare.run import clean
 from friedel.prepare.settings import PrepareSettings
@@ -20,7 +20,7 @@ def waves(bias=6, rows=48, columns=52, seed=0):
 
 
 def bad_of(values):
-    return find_bad(values, level(np.where(repeated(values), np.nan, values))).bad
+    return find_bad(values).bad
 
 
 def test_a_sound_stack_holds_no_bad_data():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from friedel.benchmark.confounders import confounded
+from friedel.errors import FriedelWarning
 from friedel.pipeline import detect
 from friedel.prepare.checks import Facts, check_all
 from friedel.prepare.lines import lines, longest_line
@@ -108,3 +109,13 @@ def test_points_on_an_edge_are_listed_with_the_probability_that_chance_leaves_th
     assert len(kept.table) == len(demoted.table)
     on_line = demoted.table["flags"].to_numpy() & int(PointFlag.LINE) > 0
     assert on_line.sum() > 10
+
+
+@pytest.mark.slow
+def test_a_herringbone_without_impurities_gives_none_and_is_said():
+    """Walls of solitons are no spots; but they show no ring at 2k, and point scatterers do not explain them."""
+    field = confounded("herringbone", "moderate", 2, impurities=False)
+    with pytest.warns(FriedelWarning, match="no probability is listed"):
+        found = detect(field.stack, dispersion=field.band)
+    assert len(found) == 0
+    assert "ring" in {check.name for check in found.failed}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import Twin
+from friedel.benchmark.synthetic import SyntheticField
 from friedel.refit.bias_binning import bin_bias
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.state import FitState
@@ -25,7 +25,7 @@ EXACT = Setting(
 
 
 def joint_fit(
-    twin: Twin, points: np.ndarray, *, confident: np.ndarray | None = None, bins: int = 16
+    twin: SyntheticField, points: np.ndarray, *, confident: np.ndarray | None = None, bins: int = 16
 ) -> tuple[FitData, FitState]:
     """A joint fit of a synthetic field that begins at these points."""
     maps = normalise(didv(twin.stack).to_numpy())

@@ -9,7 +9,7 @@ import pytest
 
 from friedel.benchmark.cramer_rao import isolated
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.candidates.result import Candidates
 from friedel.errors import FriedelWarning, SettingsError
 from friedel.pipeline import detect
@@ -32,7 +32,7 @@ SETTING = Setting(
 
 @pytest.fixture(scope="module")
 def twin():
-    return make_twin(SETTING, 4)
+    return make_synthetic(SETTING, 4)
 
 
 def test_by_default_a_network_is_followed_by_the_quick_refit(twin):
@@ -59,7 +59,7 @@ def test_without_a_band_or_with_few_waves_nothing_is_refitted(twin):
         {"LockinX": rng.normal(size=(5, 30, 30)).astype(np.float32)}, bias_mv=np.arange(5.0), pixel_nm=0.469
     )
     assert "refit" not in detect(noise).provenance
-    small = make_twin(replace(SETTING, shape=(14, 14), impurities=3), 2)
+    small = make_synthetic(replace(SETTING, shape=(14, 14), impurities=3), 2)
     assert "refit" not in detect(small.stack, dispersion=small.dispersion).provenance
 
 
@@ -74,7 +74,7 @@ def test_a_fit_that_explains_few_impurities_revises_nothing(twin, monkeypatch):
 
 def test_an_empty_field_gives_no_warning_of_the_refit(twin):
     """That it shows no ring is told by a check; the refit has nothing to complain of."""
-    empty = make_twin(replace(SETTING, impurities=0), 1)
+    empty = make_synthetic(replace(SETTING, impurities=0), 1)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", FriedelWarning)
         found = detect(empty.stack, dispersion=empty.dispersion)
@@ -118,7 +118,7 @@ def test_an_unknown_refit_is_refused(twin):
 @pytest.mark.parametrize("seed", [8, 10])
 def test_an_impurity_outside_the_field_moves_back_out(seed):
     """A network puts on the border what lies beyond; the fit moves it out. (With its own σ 0.9 px off or more.)"""
-    twin = make_twin(replace(SETTING, noise=0.8), seed)
+    twin = make_synthetic(replace(SETTING, noise=0.8), seed)
     everything = twin.scatterers.position
     size = np.array(SETTING.shape)
     beyond = -np.minimum(everything + 0.5, size - 0.5 - everything).min(axis=1)

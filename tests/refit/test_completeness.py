@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.errors import FriedelError
 from friedel.physics.optical_paths import OpticalPaths
 from friedel.physics.t_matrix_jacobian import Scattering, Waves
@@ -54,7 +54,7 @@ def test_four_times_the_information_halves_the_amplitude_about():
 @pytest.fixture(scope="module")
 def lacking():
     """A refit of all impurities but one, which is told."""
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, optional = twin.truth()
     every = twin.scatterers.position
     apart = np.array([np.sort(np.hypot(*(every - place).T))[1] for place in truth])
@@ -67,7 +67,7 @@ def lacking():
 
 def test_a_weak_field_of_view_needs_stronger_scatterers(lacking):
     twin, _, rest = lacking
-    noisy = make_twin(replace(EXACT, noise=1.2), 3)
+    noisy = make_synthetic(replace(EXACT, noise=1.2), 3)
     found = [
         friedel.refit_points(one.stack, rest, dispersion=one.dispersion).completeness()
         for one in (twin, noisy)

@@ -8,7 +8,7 @@ import pytest
 
 from friedel.benchmark.cramer_rao import isolated, position_bound
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import Twin, make_twin
+from friedel.benchmark.synthetic import SyntheticField, make_synthetic
 from friedel.benchmark.t_matrix_exact import complex_wavevector
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import drain
@@ -34,7 +34,7 @@ from friedel.stack import didv, normalise
 from .exact import EXACT, joint_fit
 
 
-def _refit(twin: Twin, points: np.ndarray, *, schedule=FULL, **options):
+def _refit(twin: SyntheticField, points: np.ndarray, *, schedule=FULL, **options):
     maps = normalise(didv(twin.stack).to_numpy())
     mask = np.ones(maps.shape[1:], bool)
     given = RefitInput(maps, twin.k, mask, points, np.full(len(points), 0.12), **options)
@@ -47,7 +47,7 @@ def _errors(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def exact():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, optional = twin.truth()
     start = truth + np.random.default_rng(1).normal(0, 0.12, truth.shape)
     return twin, truth, ~optional & isolated(twin), start, _refit(twin, start)
@@ -70,7 +70,7 @@ def test_sigma_covers_the_errors(exact):
 @pytest.mark.slow
 def test_finds_the_herringbone_and_the_positions_that_it_shifts():
     setting = replace(EXACT, herringbone=True, shape=(52, 52), impurities=16)
-    twin = make_twin(setting, 5)
+    twin = make_synthetic(setting, 5)
     truth, optional = twin.truth()
     counts = ~optional & isolated(twin)
     start = truth + np.random.default_rng(2).normal(0, 0.1, truth.shape)
@@ -97,7 +97,7 @@ def test_noise_moves_no_point_far():
 
 
 def test_wrong_positions_are_given_back(monkeypatch):
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, _ = twin.truth()
     start = truth.copy()
     start[0] += [0.9, -0.9]  # the fit would move it back, by more than it may
@@ -110,7 +110,7 @@ def test_wrong_positions_are_given_back(monkeypatch):
 
 
 def test_a_point_beside_a_large_core_is_placed_by_its_waves_further_out():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, optional = twin.truth()
     one = np.flatnonzero(~optional & isolated(twin))[0]
     maps = normalise(didv(twin.stack).to_numpy())
@@ -146,7 +146,7 @@ def test_where_little_fits_a_short_move_is_accepted_and_sigma_grows():
 
 
 def test_two_points_on_one_impurity_do_not_stay_together():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, _ = twin.truth()
     start = np.vstack([truth, truth[2] + [0.8, 0.0]])
     found = _refit(twin, start)
@@ -170,7 +170,7 @@ def test_a_weak_doubtful_scatterer_is_pruned_before_it_biases_its_neighbour():
 
 
 def test_doubtful_points_are_decided_by_their_delta_chi2():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, optional = twin.truth()
     counts = np.flatnonzero(~optional & isolated(twin))
     empty = _empty_places(twin, 3)
@@ -189,7 +189,7 @@ def test_doubtful_points_are_decided_by_their_delta_chi2():
 
 
 def test_a_confident_point_without_a_scatterer_has_a_small_delta_chi2():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, optional = twin.truth()
     points = np.vstack([truth, _empty_places(twin, 1)])
     found = _refit(twin, points)
@@ -199,7 +199,7 @@ def test_a_confident_point_without_a_scatterer_has_a_small_delta_chi2():
 
 @pytest.mark.parametrize("seed", [20, 34, 39])
 def test_a_doubtful_partner_resolves_a_close_pair(seed):
-    twin = make_twin(replace(EXACT, impurities=14), seed)
+    twin = make_synthetic(replace(EXACT, impurities=14), seed)
     truth, _ = twin.truth()
     one, other = _closest_pair(truth)
     assert np.hypot(*(truth[one] - truth[other])) < 2
@@ -224,7 +224,7 @@ def _closest_pair(truth: np.ndarray) -> tuple[int, int]:
 
 def test_delta_chi2_is_what_chi2_rises_by():
     """To second order; so for a weak scatterer, whose loss the others cannot compensate."""
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, _ = twin.truth()
     points = np.vstack([truth, _empty_places(twin, 1)])
     last = np.arange(len(points)) == len(truth)
@@ -243,7 +243,7 @@ def test_delta_chi2_is_what_chi2_rises_by():
 
 
 def test_sigma_and_delta_chi2_are_refused_before_a_step_that_fits_the_positions():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     data, state = joint_fit(twin, twin.truth()[0])
     with pytest.raises(NotSettledError, match="not been evaluated"):
         state.now()
@@ -260,7 +260,9 @@ def test_sigma_and_delta_chi2_are_refused_before_a_step_that_fits_the_positions(
         state.sigma()
 
 
-def _three_steps(twin: Twin, points: np.ndarray, *subset: np.ndarray, spoil=None) -> tuple[FitData, FitState]:
+def _three_steps(
+    twin: SyntheticField, points: np.ndarray, *subset: np.ndarray, spoil=None
+) -> tuple[FitData, FitState]:
     """A fit on a subset of maps and pixels; `spoil` changes the values of the data first."""
     data, _ = joint_fit(twin, points)
     if spoil is not None:
@@ -277,7 +279,7 @@ def _three_steps(twin: Twin, points: np.ndarray, *subset: np.ndarray, spoil=None
 
 
 def test_maps_that_are_not_chosen_do_not_count():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, _ = twin.truth()
     count = len(joint_fit(twin, truth)[0].k)
     half = np.arange(0, count, 2)
@@ -297,7 +299,7 @@ def test_maps_that_are_not_chosen_do_not_count():
 
 
 def test_pixels_that_are_not_chosen_do_not_count():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, _ = twin.truth()
     data = joint_fit(twin, truth)[0]
     half = data.pixels.sum(axis=1) % 2 == 0
@@ -313,7 +315,7 @@ def test_pixels_that_are_not_chosen_do_not_count():
 
 def test_a_pixel_that_comes_out_of_a_core_is_weighted_before_it_counts():
     """Its core's signal would push the point away, the point would cover it again, and so on for ever."""
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, _ = twin.truth()
     count = len(joint_fit(twin, truth)[0].k)
     away = np.argwhere(np.ones(EXACT.shape, bool))[:, None] - truth
@@ -333,7 +335,7 @@ def test_a_pixel_that_comes_out_of_a_core_is_weighted_before_it_counts():
 
 
 def test_a_step_of_amplitudes_leaves_the_positions():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, _ = twin.truth()
     data, state = joint_fit(twin, truth)
     guess_amplitudes(data, state)
@@ -347,7 +349,7 @@ def test_a_step_of_amplitudes_leaves_the_positions():
 def test_positions_of_a_drifting_field_are_those_half_way_in_time():
     """Not half-way in k, which grows as √E: that would be 0.03 px off along the drift."""
     bias = tuple(float(v) for v in range(-230, 21, 5))
-    twin = make_twin(replace(EXACT, bias_mv=bias, drift_px=1.3, noise=0.2), 3)
+    twin = make_synthetic(replace(EXACT, bias_mv=bias, drift_px=1.3, noise=0.2), 3)
     truth, optional = twin.truth()
     found = _refit(twin, truth)
     way = np.array(found.tiles[0].shared.drift)
@@ -357,7 +359,7 @@ def test_positions_of_a_drifting_field_are_those_half_way_in_time():
 
 
 def test_a_quick_refit_halves_the_errors():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, optional = twin.truth()
     counts = ~optional & isolated(twin)
     points = np.vstack(
@@ -376,7 +378,7 @@ def test_a_quick_refit_halves_the_errors():
 @pytest.fixture(scope="module")
 def sparse():
     """Few impurities, every disturbance: truth, what counts of it, its bound, refits with finish and without."""
-    twin = make_twin(Setting(impurities=8, noise=2.0), (5000, 8))
+    twin = make_synthetic(Setting(impurities=8, noise=2.0), (5000, 8))
     truth, optional = twin.truth()
     start = truth + np.random.default_rng(1).normal(0, 0.1, truth.shape)
     refits = [
@@ -413,7 +415,7 @@ def test_an_expensive_final_iteration_is_left_out(exact):
 
 @pytest.mark.parametrize("schedule", [QUICK, FULL])
 def test_an_undetected_impurity_is_found(schedule):
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, optional = twin.truth()
     one = np.flatnonzero(~optional & isolated(twin))[0]
     found = _refit(twin, np.delete(truth, one, axis=0), schedule=schedule)
@@ -424,7 +426,7 @@ def test_an_undetected_impurity_is_found(schedule):
     assert ((found.added.position > -0.5) & (found.added.position < 35.5)).all()
 
 
-def _empty_places(twin: Twin, count: int) -> np.ndarray:
+def _empty_places(twin: SyntheticField, count: int) -> np.ndarray:
     """Places far from every scatterer, and from each other."""
     grid = np.argwhere(np.ones(twin.setting.shape, bool)).astype(float)
     grid = grid[((grid > 3) & (grid < np.array(twin.setting.shape) - 4)).all(axis=1)]
@@ -438,7 +440,7 @@ def _empty_places(twin: Twin, count: int) -> np.ndarray:
 
 def test_tiles_give_every_point_once():
     small = replace(FULL, max_whole_px=26, tile_px=26, overlap_px=12)
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, optional = twin.truth()
     start = truth + np.random.default_rng(1).normal(0, 0.12, truth.shape)
     found = _refit(twin, start, schedule=small)
@@ -465,7 +467,7 @@ def test_damping_is_that_of_the_complex_band():
 def detected():
     from friedel.pipeline import detect
 
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     options = {"dispersion": twin.dispersion, "method": "matched-field"}
     return twin, detect(twin.stack, **options), detect(twin.stack, refit="full", **options)
 
@@ -500,7 +502,7 @@ def test_the_classical_methods_keep_their_probabilities(detected):
 def judged():
     from friedel.pipeline import detect
 
-    twin = make_twin(replace(EXACT, shape=(44, 44), impurities=12), 8)
+    twin = make_synthetic(replace(EXACT, shape=(44, 44), impurities=12), 8)
     plain = detect(twin.stack, dispersion=twin.dispersion, refit="none")
     return twin, plain, detect(twin.stack, dispersion=twin.dispersion, refit="full")
 
@@ -533,7 +535,7 @@ def test_in_a_field_of_few_waves_probabilities_stay():
     from friedel.errors import FriedelWarning
     from friedel.pipeline import detect
 
-    twin = make_twin(replace(EXACT, shape=(14, 14), impurities=3), 2)
+    twin = make_synthetic(replace(EXACT, shape=(14, 14), impurities=3), 2)
     with pytest.warns(FriedelWarning, match="half Friedel wavelengths wide"):
         plain, fitted = (detect(twin.stack, dispersion=twin.dispersion, refit=on) for on in ("none", "full"))
     assert len(plain) > 0
@@ -559,7 +561,7 @@ def test_without_a_band_nothing_is_refitted():
     from friedel.errors import FriedelWarning
     from friedel.pipeline import detect
 
-    twin = make_twin(replace(EXACT, impurities=0, margin_nm=0.0, shape=(24, 24)), 0)
+    twin = make_synthetic(replace(EXACT, impurities=0, margin_nm=0.0, shape=(24, 24)), 0)
     with pytest.warns(FriedelWarning, match="not refitted"):
         found = detect(twin.stack, method="matched-field", refit="full")
     assert found.provenance["refit"] is None

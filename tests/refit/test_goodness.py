@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.refit.candidates import CANDIDATES, RefitMaps, max_candidates
 from friedel.refit.goodness import goodness
 from friedel.refit.joint_fit.step import guess_amplitudes, step, update_weights
@@ -26,14 +26,14 @@ def _fit(twin, points, add=None):
 
 
 def test_a_field_of_point_scatterers_is_explained():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     found = _fit(twin, twin.scatterers.position)
     assert found.explained > 0.9
     assert np.nanmin(found.local) > 0.6
 
 
 def test_a_structure_that_is_no_wave_is_not_explained_where_it_lies():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     shape = EXACT.shape
     island = gaussian_filter((np.hypot(*(np.indices(shape) - 10.0)) < 7).astype(float), 1)
     noise = np.random.default_rng(1).normal(size=shape)
@@ -46,7 +46,7 @@ def test_a_structure_that_is_no_wave_is_not_explained_where_it_lies():
 
 
 def test_noise_alone_is_not_explained():
-    twin = make_twin(replace(EXACT, impurities=0, margin_nm=0.0), 0)
+    twin = make_synthetic(replace(EXACT, impurities=0, margin_nm=0.0), 0)
     rng = np.random.default_rng(0)
     smooth = gaussian_filter(rng.normal(size=EXACT.shape), 1.2)
     points = rng.uniform(4, 32, (6, 2))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from friedel.refit.model_selection import SELECTION, posterior_probability
+from friedel.refit.model_selection import SELECTION, averaged, posterior_probability
 
 probabilities = st.floats(SELECTION.min_probability, 0.999)
 rises = st.floats(1.0, 1e5)
@@ -54,3 +54,13 @@ def test_an_ordinary_impurity_stays_one():
 
 def test_no_candidates():
     assert posterior_probability(np.zeros(0), np.zeros(0)) == pytest.approx(np.zeros(0))
+
+
+def test_the_fit_counts_as_far_as_it_explains_the_field():
+    network, fit = np.array([0.02, 0.9, 0.97]), np.array([0.99, 0.05, 1.0])
+    assert averaged(network, fit, 0.95) == pytest.approx(fit)
+    assert averaged(network, fit, float("nan")) == pytest.approx(fit)
+    assert averaged(network, fit, 0.4) == pytest.approx(network)
+    between = averaged(network, fit, 0.7)
+    assert ((between > np.fmin(network, fit)) & (between < np.fmax(network, fit))).all()
+    assert averaged(np.array([0.2]), np.array([0.8]), 0.7) == pytest.approx(0.5)

@@ -5,7 +5,7 @@ import pytest
 
 import friedel
 from friedel.benchmark.cramer_rao import isolated
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.errors import FriedelError, StackError
 from friedel.refit.flags import PointFlag
 
@@ -14,7 +14,7 @@ from .exact import EXACT
 
 @pytest.fixture(scope="module")
 def fitted():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, optional = twin.truth()
     found = friedel.refit_points(twin.stack, truth, dispersion=twin.dispersion)
     return twin, truth, ~optional & isolated(twin), found
@@ -73,7 +73,7 @@ def test_model_and_residual_add_up_to_the_data(fitted):
 
 
 def test_without_a_refit_there_is_no_model():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     found = friedel.detect(twin.stack, dispersion=twin.dispersion, method="matched-field")
     with pytest.raises(FriedelError, match="no refit was used"):
         found.model(0)

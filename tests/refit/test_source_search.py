@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.refit.amplitude_prior import AmplitudePrior
 from friedel.refit.joint_fit.evaluation import evaluate
 from friedel.refit.joint_fit.step import (
@@ -42,7 +42,7 @@ def _fit(twin, points, iterations=5):
 
 @pytest.fixture(scope="module")
 def twin():
-    return make_twin(EXACT, 3)
+    return make_synthetic(EXACT, 3)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_what_the_score_promises_the_fit_gains(twin, one):
 
 def test_where_nothing_is_missing_the_gains_are_those_of_chance():
     """χ² with as many degrees of freedom as an amplitude has, or less: the prior holds it back."""
-    twin = make_twin(replace(EXACT, noise=0.6), 4)
+    twin = make_synthetic(replace(EXACT, noise=0.6), 4)
     points = twin.scatterers.position
     fit = _fit(twin, points, iterations=8)
     places = np.random.default_rng(0).uniform(-10, 46, (150, 2))

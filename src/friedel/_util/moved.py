@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 #: Old name of each module and its new one; both without ``friedel.``.
 MOVED = {
@@ -140,3 +141,27 @@ def install() -> None:
     """Let old names be imported, once for the process."""
     if not any(isinstance(finder, MovedFinder) for finder in sys.meta_path):
         sys.meta_path.append(MovedFinder())
+
+
+def renamed(module: str, names: dict[str, str]) -> Callable[[str], Any]:
+    """Give the ``__getattr__`` of a module whose names were changed: each old one works on, with a warning.
+
+    Parameters
+    ----------
+    module : str
+        The module's ``__name__``.
+    names : dict
+        Old name → new name.
+    """
+
+    def get(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warnings.warn(
+            f"{module}.{name} is now {names[name]}; the old name goes with version 0.3.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return getattr(sys.modules[module], names[name])
+
+    return get

@@ -1,4 +1,4 @@
-"""Looking at a stack: spectra, radial profiles, Fourier transforms. NaN (not acquired) is left out everywhere.
+"""Analysis of a stack: spectra, radial profiles, Fourier transforms. NaN (not acquired) is left out everywhere.
 
 Wavevectors are angular, q = 2π/λ [nm⁻¹]: standing waves around an impurity appear on the ring q = 2k.
 """

@@ -10,7 +10,7 @@ summed over voltages. The tip's height jitters: a pixel's whole spectrum ρ is m
 too, of covariance τ² ρ ρᵀ over the voltages of that pixel. Its part of J is taken away (Woodbury's identity, with P_v
 as for white noise, which leaves J too large and the bound, if anything, too low). The derivative is that of the full
 multiple-scattering map, written out: with g = T h, ∂ρ/∂r_a = 2 Re g_a (∂h_a + Σ_j ∂H_aj g_j). The voltages count as
-independent: an estimator that uses the slow course of the phase over energy may do better. White noise and jitter
+independent: an estimator that uses the slow change of the phase with energy may do better. White noise and jitter
 count; rows, drift, tip changes and the herringbone do not, so that the bound is low for a field that has them. Core
 pixels are left out: they follow no law.
 """
@@ -23,7 +23,7 @@ from scipy.spatial import KDTree
 from scipy.special import hankel1
 
 from friedel.benchmark.instrument import nearest, pixels
-from friedel.benchmark.synthetic import REPLACED_NM, Twin
+from friedel.benchmark.synthetic import REPLACED_NM, SyntheticField
 from friedel.benchmark.t_matrix_exact import Places, Radial, distances, t_matrix
 
 #: Standard deviation of what is known of a position beforehand [px]: it keeps outsiders from making J singular.
@@ -35,14 +35,14 @@ JITTER = 0.022
 ISOLATED = 0.75
 
 
-def position_bound(twin: Twin, border_px: float = 1.0, voltages: int = 24) -> np.ndarray:
-    """Bound of each true position that `Twin.truth` lists.
+def position_bound(field: SyntheticField, border_px: float = 1.0, voltages: int = 24) -> np.ndarray:
+    """Bound of each true position that `SyntheticField.truth` lists.
 
     Parameters
     ----------
-    twin : Twin
+    field : SyntheticField
     border_px : float
-        As in `Twin.truth`.
+        As in `SyntheticField.truth`.
     voltages : int
         J is summed over at most so many voltages, evenly chosen, and scaled up: it is smooth in energy.
 
@@ -51,50 +51,50 @@ def position_bound(twin: Twin, border_px: float = 1.0, voltages: int = 24) -> np
     array, shape (n,)
         √(σ_row² + σ_column²) [px], to be compared with a root mean square distance.
     """
-    points = twin.scatterers.position
+    points = field.scatterers.position
     if len(points) == 0:
         return np.zeros(0)
-    place = pixels(twin.setting.shape)
-    place = place[_usable(twin)]
+    place = pixels(field.setting.shape)
+    place = place[_usable(field)]
     information = np.eye(2 * len(points)) / PRIOR_PX**2
-    count = len(twin.k)
+    count = len(field.k)
     chosen = np.unique(np.linspace(0, count - 1, min(voltages, count)).round().astype(int))
     away, between = Places(distances(place, points)), distances(points, points)
     common = np.zeros((len(place), 2 * len(points)))
     power = np.zeros(len(place))
     for v in chosen:
-        spectrum, slopes = _slopes(place, points, away, between, twin.k[v], twin.strength[v])
-        weight = count / len(chosen) / twin.noise[v] ** 2
+        spectrum, slopes = _slopes(place, points, away, between, field.k[v], field.strength[v])
+        weight = count / len(chosen) / field.noise[v] ** 2
         information += weight * slopes.T @ slopes
-        jitter = JITTER * twin.setting.jitter_pm * spectrum
+        jitter = JITTER * field.setting.jitter_pm * spectrum
         common += weight * jitter[:, None] * slopes
         power += weight * jitter**2
     information -= common.T @ (common / (1 + power)[:, None])
     variance = np.diag(np.linalg.inv(information))
-    wanted = twin.truth(border_px)[0]
+    wanted = field.truth(border_px)[0]
     index = KDTree(points).query(wanted)[1]
     result: np.ndarray = np.sqrt(variance[: len(points)] + variance[len(points) :])[index]
     return result
 
 
-def isolated(twin: Twin, border_px: float = 1.0) -> np.ndarray:
+def isolated(field: SyntheticField, border_px: float = 1.0) -> np.ndarray:
     """Which true positions have no neighbour within `ISOLATED` half wavelengths, shape (n,)."""
-    wanted, points = twin.truth(border_px)[0], twin.scatterers.position
+    wanted, points = field.truth(border_px)[0], field.scatterers.position
     if len(points) < 2:
         return np.ones(len(wanted), bool)
-    reach = ISOLATED * np.pi / float(np.mean(twin.k.real))
+    reach = ISOLATED * np.pi / float(np.mean(field.k.real))
     result: np.ndarray = KDTree(points).query(wanted, k=2)[0][:, 1] > reach
     return result
 
 
-def _usable(twin: Twin) -> np.ndarray:
+def _usable(field: SyntheticField) -> np.ndarray:
     """Pixels outside all cores, flat."""
-    shape, points = twin.setting.shape, twin.scatterers.position
-    if twin.setting.cores == "replaced":
-        return (nearest(shape, points) > REPLACED_NM / twin.setting.pixel_nm).ravel()
+    shape, points = field.setting.shape, field.scatterers.position
+    if field.setting.cores == "replaced":
+        return (nearest(shape, points) > REPLACED_NM / field.setting.pixel_nm).ravel()
     usable = np.ones(shape[0] * shape[1], bool)
     tree = KDTree(pixels(shape))
-    for near in tree.query_ball_point(points, twin.core_px):
+    for near in tree.query_ball_point(points, field.core_px):
         usable[near] = False
     return usable
 

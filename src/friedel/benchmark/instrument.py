@@ -1,4 +1,4 @@
-"""What a twin has besides the waves: cores with a signal of their own, the instrument's faults, a reference."""
+"""Besides the waves of a synthetic field: cores with a signal of their own, the instrument's faults, a reference."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def scramble(
     rms: np.ndarray,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Give each core a signal of its own: random in sign, strength, texture and course over the bias."""
+    """Give each core a signal of its own: random in sign, size, texture and bias dependence."""
     if len(points) == 0:
         return maps
     shape = maps.shape[1:]
     grid = pixels(shape)
-    course = smooth_in_bias(bias, len(points), random) * random.uniform(0.5, 2.5, len(points))
+    spectrum = smooth_in_bias(bias, len(points), random) * random.uniform(0.5, 2.5, len(points))
     maps = maps.reshape(len(bias), -1).copy()
     for i, point in enumerate(points):
         distance = np.hypot(*(grid - point).T)
         window = expit((radius[i] - distance) / 0.2)
         near = window > 0.01
         texture = 1 + 0.5 * random.normal(size=int(near.sum()))
-        core = rms[:, None] * course[:, i, None] * texture
+        core = rms[:, None] * spectrum[:, i, None] * texture
         maps[:, near] = (1 - window[near]) * maps[:, near] + window[near] * core
     return maps.reshape(len(bias), *shape)
 

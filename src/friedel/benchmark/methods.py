@@ -1,4 +1,4 @@
-"""Every way to find impurities behind one call, so that one run compares them all.
+"""Every method behind one call, so that one run compares them all.
 
 Each method is told the surface band, as a user who knows the material would tell it. It gives all its
 candidates with a score, and the threshold it would use by default.
@@ -58,7 +58,7 @@ class Found:
 def by_network(model: str, *, refit: Refit | None = None) -> Callable[[xr.Dataset, Dispersion], Found]:
     """Return the network of that name as a method, with the refit that `detect` takes by default or with another one.
 
-    It ranks by S, or, where the waves have judged, by the probability.
+    It ranks by S, or, where a refit has revised it, by the probability.
     """
 
     def find(stack: xr.Dataset, dispersion: Dispersion) -> Found:

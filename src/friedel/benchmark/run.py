@@ -20,7 +20,7 @@ from friedel.benchmark.cramer_rao import isolated, position_bound
 from friedel.benchmark.methods import Found, method
 from friedel.benchmark.scenes import Scene, scene
 from friedel.benchmark.store import Store
-from friedel.benchmark.synthetic import Twin
+from friedel.benchmark.synthetic import SyntheticField
 from friedel.progress import Progress
 
 #: Points this close to the field's border may be found or not.
@@ -76,34 +76,34 @@ def iter_benchmark(
         if not missing and known:
             continue
         yield Progress(count / total, f"{one.name} {seed}: simulating")
-        twin = one.twin(seed)
+        field = one.field(seed)
         if not known:
-            store.save_truth(one.name, seed, truth_table(twin, bound))
+            store.save_truth(one.name, seed, truth_table(field, bound))
         for name in missing:
             yield Progress(count / total, f"{one.name} {seed}: {name}")
-            found, cost = measure(finders[name], twin)
+            found, cost = measure(finders[name], field)
             _save(store, one, seed, name, found, cost)
             count += 1
         yield Progress(count / total, f"{one.name} {seed}")
     return store.runs()
 
 
-def truth_table(twin: Twin, bound: bool = True) -> pd.DataFrame:
-    """True positions of a twin: row, column, optional, isolated, bound_px (NaN if not wanted)."""
-    positions, optional = twin.truth(BORDER_PX)
-    limits = position_bound(twin, BORDER_PX) if bound else np.full(len(positions), np.nan)
+def truth_table(field: SyntheticField, bound: bool = True) -> pd.DataFrame:
+    """True positions of a synthetic field: row, column, optional, isolated, bound_px (NaN if not wanted)."""
+    positions, optional = field.truth(BORDER_PX)
+    limits = position_bound(field, BORDER_PX) if bound else np.full(len(positions), np.nan)
     return pd.DataFrame(
         {
             "row": positions[:, 0] if len(positions) else np.zeros(0),
             "column": positions[:, 1] if len(positions) else np.zeros(0),
             "optional": optional,
-            "isolated": isolated(twin, BORDER_PX),
+            "isolated": isolated(field, BORDER_PX),
             "bound_px": limits,
         }
     )
 
 
-def measure(find: Callable[..., Found], twin: Twin) -> tuple[Found, dict[str, float]]:
+def measure(find: Callable[..., Found], field: SyntheticField) -> tuple[Found, dict[str, float]]:
     """Run a method; seconds on the clock and of processor time, and by how many MB the process grew at its peak."""
     import warnings
 
@@ -113,7 +113,7 @@ def measure(find: Callable[..., Found], twin: Twin) -> tuple[Found, dict[str, fl
     with warnings.catch_warnings(), _Memory() as memory:
         warnings.simplefilter("ignore", FriedelWarning)
         start, busy = time.perf_counter(), time.process_time()
-        found = find(twin.stack, twin.dispersion)
+        found = find(field.stack, field.dispersion)
         seconds, busy = time.perf_counter() - start, time.process_time() - busy
     return found, {"seconds": seconds, "cpu_seconds": busy, "memory_mb": memory.growth_mb}
 

@@ -7,13 +7,14 @@ recipe uses.
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import Twin, make_twin
+from friedel.benchmark.synthetic import SyntheticField, make_synthetic
 from friedel.errors import FriedelError
 
 #: First word of every scene's seed. Training and validation draw from plain integers and other words.
@@ -41,11 +42,16 @@ class Scene:
     setting: Setting
     tolerance_px: float
 
-    def twin(self, seed: int) -> Twin:
+    def field(self, seed: int) -> SyntheticField:
         """Make field number `seed`; the variant without cores has the same impurities, waves and noise."""
         base = self.name.removesuffix(NO_CORES)
         key = zlib.crc32(base.encode())
-        return make_twin(self.setting, (STREAM, key, seed))
+        return make_synthetic(self.setting, (STREAM, key, seed))
+
+    def twin(self, seed: int) -> SyntheticField:
+        """`field` by the name that version 0.1 gave it."""
+        warnings.warn("Scene.twin is now Scene.field.", DeprecationWarning, stacklevel=2)
+        return self.field(seed)
 
 
 _AU = Setting()

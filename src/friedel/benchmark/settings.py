@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Setting:
-    """What a twin is made of.
+    """What a synthetic field is made of.
 
     Parameters
     ----------

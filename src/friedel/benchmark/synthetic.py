@@ -1,6 +1,6 @@
-"""Twins: simulated dI/dV stacks with known impurities, by an independent exact simulator, for judging only.
+"""Synthetic fields: dI/dV stacks with known impurities, by an independent exact simulator, for benchmarks only.
 
-A twin holds what real data hold and an ideal simulation leaves out: scatterers outside the field, cores that
+A synthetic field holds what real data hold and an ideal simulation leaves out: scatterers outside the field, cores that
 follow no universal law, the herringbone (as phase and as stripes), z-jitter that multiplies a pixel's whole
 spectrum, row offsets, drift, tip changes, white noise. Left out: the set-point's division, the herringbone's
 zigzag, tip shape.
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from friedel._util.moved import renamed
 from friedel.benchmark.inpaint import Patch
 from friedel.benchmark.instrument import bound_state, measure, nearest, pixels, scramble, smooth_in_bias
 from friedel.benchmark.settings import Setting
@@ -26,6 +27,7 @@ from friedel.benchmark.t_matrix_exact import (
     distances,
     scattered,
 )
+from friedel.geometry import know_truth
 from friedel.physics.dispersion import Dispersion, required
 from friedel.stack import make_stack
 
@@ -40,13 +42,13 @@ TYPICAL_RMS = 0.2
 
 
 @dataclass(frozen=True)
-class Twin:
+class SyntheticField:
     """A simulated stack and the whole truth about it.
 
     Parameters
     ----------
     stack : xarray.Dataset
-        Channel ``LockinX``, image ``bound_state``; attributes ``truth_row``, ``truth_column``.
+        Channel ``LockinX``, image ``bound_state``; positions by `friedel.stack.true_positions`.
     scatterers : Scatterers
         All of them, outside the field too.
     core_px : array, shape (N,)
@@ -86,7 +88,7 @@ class Twin:
         return self.scatterers.position[near], edge[near] <= border_px
 
 
-def make_twin(setting: Setting, seed: int | tuple[int, ...] = 0) -> Twin:
+def make_synthetic(setting: Setting, seed: int | tuple[int, ...] = 0) -> SyntheticField:
     """Simulate a stack.
 
     Parameters
@@ -97,7 +99,7 @@ def make_twin(setting: Setting, seed: int | tuple[int, ...] = 0) -> Twin:
 
     Returns
     -------
-    Twin
+    SyntheticField
     """
     dispersion = required(setting.material)
     streams = np.random.SeedSequence(seed).spawn(4)
@@ -123,14 +125,16 @@ def make_twin(setting: Setting, seed: int | tuple[int, ...] = 0) -> Twin:
         bias_mv=bias,
         pixel_nm=setting.pixel_nm,
         images={"bound_state": bound_state(setting, points, stripe)},
-        instrument="twin",
+        instrument="synthetic field",
         source=f"{setting.material}, {setting.impurities} impurities",
         header={name: getattr(setting, name) for name in setting.__dataclass_fields__ if name != "bias_mv"},
     )
     inside = points[_to_border(points, setting.shape) >= 0]
-    stack.attrs.update(truth_row=inside[:, 0], truth_column=inside[:, 1])
+    stack = know_truth(stack, inside)
     noise = setting.noise * rms
-    return Twin(stack, waves.scatterers, core_px, noise, waves.k, waves.strength, setting, dispersion)
+    return SyntheticField(
+        stack, waves.scatterers, core_px, noise, waves.k, waves.strength, setting, dispersion
+    )
 
 
 class _Waves(NamedTuple):
@@ -238,13 +242,17 @@ def _waves(
         return np.zeros((len(k), rows, columns))
     between = distances(scatterers.position, scatterers.position, ripple)
     angle = random.uniform(0, 2 * np.pi)
-    way = setting.drift_px * np.array([np.sin(angle), np.cos(angle)])
+    displacement = setting.drift_px * np.array([np.sin(angle), np.cos(angle)])
     away = Places(distances(grid, scatterers.position, ripple))
     within = np.arange(len(grid))[:, None] / len(grid)
     maps = np.empty((len(k), rows, columns))
     for v in range(len(k)):
         if setting.drift_px:
             time = (v + within) / len(k)
-            away = Places(distances(grid + way * (time - 0.5), scatterers.position, ripple))
+            away = Places(distances(grid + displacement * (time - 0.5), scatterers.position, ripple))
         maps[v] = scattered(away, between, k[v], strength[v]).reshape(rows, columns)
     return maps
+
+
+#: Names of version 0.1.
+__getattr__ = renamed(__name__, {"Twin": "SyntheticField", "make_twin": "make_synthetic"})

@@ -150,7 +150,7 @@ def scattered(places: Places, between: np.ndarray, k: complex, strength: np.ndar
 class Ripple:
     """A weak periodic change of the wavevector along one direction: Au(111)'s herringbone.
 
-    The local k is k (1 + ε cos(q·r + φ)); along a straight ray the phase is that of the longer or shorter way
+    The local k is k (1 + ε cos(q·r + φ)); along a straight ray the phase is that of the longer or shorter path
     ∫(1 + ε cos) ds (eikonal, exact to first order in ε).
 
     Parameters
@@ -173,10 +173,10 @@ class Ripple:
         return result
 
     def stretch(self, start: np.ndarray, end: np.ndarray, distance: np.ndarray) -> np.ndarray:
-        """Optical length of the ways from `start` (P, 2) to `end` (N, 2), given their lengths (P, N) [px]."""
+        """Optical length of the paths from `start` (P, 2) to `end` (N, 2), given their lengths (P, N) [px]."""
         a, b = start @ np.asarray(self.wave) + self.phase, end @ np.asarray(self.wave) + self.phase
         middle, half = (a[:, None] + b) / 2, (b - a[:, None]) / 2
-        # The mean of cos over the way is cos(middle)·sin(half)/half.
+        # The mean of cos over the path is cos(middle)·sin(half)/half.
         result: np.ndarray = distance * (1 + self.amplitude * np.cos(middle) * np.sinc(half / np.pi))
         return result
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from friedel._util.work import HERE, Work
 from friedel.candidates.peaks import candidates
 from friedel.candidates.result import Candidates
 from friedel.candidates.tiling import iter_run, layout
@@ -21,8 +22,21 @@ if TYPE_CHECKING:
 FLOOR = 0.01
 
 
+def give_back_memory(model: Model) -> None:
+    """Give a GPU's cached memory back to the other programs on it."""
+    if model.device.type == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
+
+
 def iter_network(
-    maps: np.ndarray, k: np.ndarray, mask: np.ndarray, model: Model, tiles: str = "blend"
+    maps: np.ndarray,
+    k: np.ndarray,
+    mask: np.ndarray,
+    model: Model,
+    tiles: str = "blend",
+    work: Work = HERE,
 ) -> Generator[Progress, None, Candidates]:
     """Candidates of a network.
 
@@ -36,6 +50,8 @@ def iter_network(
     model : Model
     tiles : {"blend", "paper"}
         See `friedel.candidates.tiling`.
+    work : Work
+        Where the tiles are computed.
 
     Yields
     ------
@@ -49,11 +65,13 @@ def iter_network(
     """
     cut = layout(model, tiles)
     try:
-        out = yield from iter_run(model, maps, k, mask, cut)
+        out = yield from iter_run(model, maps, k, mask, cut, work)
     except FriedelError:
         raise
     except RuntimeError as error:  # torch's out-of-memory and shape errors
         raise ModelError(f"The model {model.name!r} failed on this stack: {error}") from error
+    finally:
+        give_back_memory(model)
     probability = np.asarray(model.probability(out.s), dtype=np.float32)
     # The scale with which σ covers its share of the errors, from the model's calibration.
     sigma = None if out.sigma is None else float(model.header.get("sigma_scale", 1.0)) * out.sigma

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from friedel._util.big_maps import release
+from friedel._util.work import HERE, Work
 from friedel.errors import ModelError
 from friedel.progress import Progress
 from friedel.stack import normalise
 
 if TYPE_CHECKING:
+    import torch
+
     from friedel.models.registry import Model
 
 MODES = ("blend", "paper")
@@ -106,7 +110,7 @@ def cover(shape: tuple[int, int], cut: Layout) -> tuple[tuple[int, int], list[tu
 
 
 def iter_run(
-    model: Model, maps: np.ndarray, k: np.ndarray, mask: np.ndarray, cut: Layout
+    model: Model, maps: np.ndarray, k: np.ndarray, mask: np.ndarray, cut: Layout, work: Work = HERE
 ) -> Generator[Progress, None, Field]:
     """Apply the network tile by tile.
 
@@ -119,11 +123,13 @@ def iter_run(
         Wavevectors [rad/px], ascending.
     mask : array of bool, shape (rows, columns)
     cut : Layout
+    work : Work
+        Where the tiles are computed.
 
     Yields
     ------
     Progress
-        Once a tile.
+        Once per batch of tiles: one tile on a CPU.
 
     Returns
     -------
@@ -135,20 +141,21 @@ def iter_run(
     window = _window(size, cut)
     weight = np.zeros((rows, columns), dtype=np.float32)
     total: _Layers | None = None
-    for number, (row, column) in enumerate(places):
-        at = np.s_[row : row + size[0], column : column + size[1]]
-        if mask[at].any():
-            found = _forward(model, maps[(slice(None), *at)], k, mask[at], own_scale=cut.own_scale)
-            if total is None:
-                total = found.zeros((rows, columns))
-            if cut.mode == "paper":
-                # Where the last patch was shifted over its neighbour, the neighbour's answer stays.
-                share = (weight[at] == 0).astype(np.float32)
-            else:
-                share = window
-            total.values[(slice(None), *at)] += share * found.values
+    batches = list(_batches(places, size, mask, batch_size(model.device, size)))
+    pieces = (_piece(model, maps, k, mask, batch, size, cut) for batch in batches)
+    done = 0
+    for batch, found in zip(batches, work.each(forward, pieces), strict=True):
+        if total is None:
+            total = found.zeros((rows, columns))
+        for values, (row, column) in zip(np.moveaxis(found.values, 1, 0), batch, strict=True):
+            at = np.s_[row : row + size[0], column : column + size[1]]
+            # In mode paper, where the last patch was shifted over its neighbour, the neighbour's answer stays.
+            share = (weight[at] == 0).astype(np.float32) if cut.mode == "paper" else window
+            total.values[(slice(None), *at)] += share * values
             weight[at] += share
-        yield Progress((number + 1) / len(places), f"tile {number + 1} of {len(places)}")
+        release(maps)
+        done += len(batch)
+        yield Progress(done / len(places), f"tile {done} of {len(places)}")
     if total is None:
         raise ModelError("Nothing was acquired in this area: it holds no pixel for the network.")
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -161,7 +168,7 @@ def iter_run(
 
 @dataclass(frozen=True)
 class _Layers:
-    """A network's maps, shape (layers, rows, columns): S, then the two of the offset and ln σ where it has them."""
+    """A network's maps, shape (layers, [tiles,] rows, columns): S, then the offset's two and ln σ where it has them."""
 
     values: np.ndarray
     has_offset: bool
@@ -171,28 +178,78 @@ class _Layers:
         return replace(self, values=np.zeros((len(self.values), *shape), dtype=np.float32))
 
 
-def _forward(model: Model, maps: np.ndarray, k: np.ndarray, known: np.ndarray, *, own_scale: bool) -> _Layers:
-    """One forward pass over a tile."""
+#: Bytes that a forward pass takes per pixel of a tile, about: a dozen pooled voltages of some hundred channels each.
+BYTES_PER_PIXEL = 20_000
+#: Share of a GPU's free memory that a batch may take, and most tiles of one batch.
+OF_FREE, MOST_TILES = 0.5, 64
+
+
+def batch_size(device: torch.device, size: tuple[int, int]) -> int:
+    """Tiles of one forward pass: as many as fill a GPU's free memory by half; one on a CPU, which gains nothing."""
+    if device.type != "cuda":
+        return 1
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(np.clip(OF_FREE * free / (BYTES_PER_PIXEL * size[0] * size[1]), 1, MOST_TILES))
+
+
+def _batches(
+    places: list[tuple[int, int]], size: tuple[int, int], mask: np.ndarray, count: int
+) -> Iterator[list[tuple[int, int]]]:
+    """Corners of the tiles that hold data, some at a time."""
+    seen = [(r, c) for r, c in places if mask[r : r + size[0], c : c + size[1]].any()]
+    for start in range(0, len(seen), count):
+        yield seen[start : start + count]
+
+
+def _piece(
+    model: Model,
+    maps: np.ndarray,
+    k: np.ndarray,
+    mask: np.ndarray,
+    batch: list[tuple[int, int]],
+    size: tuple[int, int],
+    cut: Layout,
+) -> tuple[Model, np.ndarray, np.ndarray, np.ndarray, bool]:
+    """What `forward` takes for some tiles."""
+    areas = [np.s_[r : r + size[0], c : c + size[1]] for r, c in batch]
+    tiles = np.stack([np.asarray(maps[(slice(None), *at)]) for at in areas])
+    return model, tiles, k, np.stack([mask[at] for at in areas]), cut.own_scale
+
+
+def forward(model: Model, tiles: np.ndarray, k: np.ndarray, known: np.ndarray, own_scale: bool) -> _Layers:
+    """One forward pass over some tiles.
+
+    Parameters
+    ----------
+    model : Model
+    tiles : array, shape (n, bias, rows, columns)
+    k : array, shape (bias,)
+    known : array of bool, shape (n, rows, columns)
+    own_scale : bool
+        Whether each tile is normalised by itself.
+    """
     import torch
 
     from friedel.models.model import full_precision
 
-    # A contiguous copy: a torch view of the field would keep the memory of the whole.
-    tile = np.ascontiguousarray(maps)
     if own_scale:
-        tile = np.nan_to_num(normalise(np.where(known, tile, np.nan)))
+        tiles = np.nan_to_num(normalise(np.where(known[:, None], tiles, np.nan)))
     with torch.inference_mode(), full_precision():
+        one_k = torch.as_tensor(np.asarray(k), dtype=torch.float32, device=model.device)
         out = model.network(
-            torch.from_numpy(tile)[None].to(model.device),
-            torch.as_tensor(np.asarray(k), dtype=torch.float32, device=model.device)[None],
-            torch.from_numpy(known.astype(np.float32))[None].to(model.device),
+            torch.from_numpy(tiles).to(model.device),
+            one_k.expand(len(tiles), -1),
+            torch.from_numpy(known.astype(np.float32)).to(model.device),
         )
-    layers = [out.s]
-    if out.offset is not None:
-        layers += [out.offset[:, 0], out.offset[:, 1]]
-    if out.log_sigma is not None:
-        layers.append(out.log_sigma)
-    return _Layers(torch.cat(layers).float().cpu().numpy(), out.offset is not None, out.log_sigma is not None)
+        layers = [out.s]
+        if out.offset is not None:
+            layers += [out.offset[:, 0], out.offset[:, 1]]
+        if out.log_sigma is not None:
+            layers.append(out.log_sigma)
+        values = torch.stack(layers).float().cpu().numpy()
+    return _Layers(values, out.offset is not None, out.log_sigma is not None)
 
 
 def _window(size: tuple[int, int], cut: Layout) -> np.ndarray:

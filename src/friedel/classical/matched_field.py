@@ -1,4 +1,4 @@
-"""The classical peer of the network: a matched field over all voltages, with the dispersion known.
+"""The classical baseline: a matched field over all voltages, with the dispersion known.
 
 At every pixel the two wave templates c and s (the real and imaginary part of H₀⁽¹⁾(kr)² for the LDOS around a
 scatterer, of e^{2ikr}/(r+ε)² for Eq. 3 of arXiv 2006.15898) are fitted to each map by least squares. The energy they

@@ -1,4 +1,4 @@
-"""Matched field with a joint refit: pick the strongest scatterers, fit all of them to every map, look at the rest.
+"""Matched field with a joint refit: pick the strongest scatterers, fit all of them to every map, search the residual.
 
 Orthogonal matching pursuit over positions. The waves of one scatterer raise the matched field everywhere around it;
 once they are fitted together with everybody else's and subtracted, weaker scatterers stand out and false peaks go.
@@ -173,7 +173,7 @@ def iter_pursue(
     model = _Model(maps, k, known, template)
     points = np.zeros((0, 2))
     scale, freedom = 1.0, 2.0 * len(k)
-    for turn in range(60):
+    for iteration in range(60):
         t = statistic(model.residual_maps(), k, template=template, noise=model.noise(len(points)))
         t = np.where(near, t, np.nan)
         scale, freedom = null_distribution(t[known].astype(float), 2 * len(k))
@@ -182,23 +182,23 @@ def iter_pursue(
         if not len(new):
             break
         points = _merge(np.vstack([points, new]))
-        _, step, _ = model.fit(points, curvature=turn % 2 == 1)
-        if turn % 2 == 1:
+        _, step, _ = model.fit(points, curvature=iteration % 2 == 1)
+        if iteration % 2 == 1:
             points = _move(points, step, known.shape)
             model.fit(points, curvature=False)
-        yield Progress(min(0.9, 1 - 0.8**turn), f"{len(points)} scatterers fitted")
+        yield Progress(min(0.9, 1 - 0.8**iteration), f"{len(points)} scatterers fitted")
     t_point, sigma, probability = np.zeros(0), np.zeros(0), np.zeros(0)
-    for turn in range(6):
+    for iteration in range(6):
         if not len(points):
             break
         t_point, step, sigma = model.fit(points, curvature=True)
         probability = np.exp(-known.sum() * chi2.sf(t_point / scale, freedom))
         weak = probability < significance
-        if turn < 5:
+        if iteration < 5:
             # Leaving one point out may lift its neighbour: drop the weakest part only, then fit again.
             weak &= t_point <= np.quantile(t_point, 0.2)
             points = _merge(_move(points, step, known.shape)[~weak])
-        yield Progress(0.9 + 0.1 * (turn + 1) / 6, f"{len(points)} scatterers refined")
+        yield Progress(0.9 + 0.1 * (iteration + 1) / 6, f"{len(points)} scatterers refined")
     inside = ((points >= -0.5) & (points < np.array(known.shape) - 0.5)).all(axis=1)
     return Fit(points[inside], sigma[inside], t_point[inside], probability[inside], model.residual_maps())
 

@@ -47,17 +47,16 @@ FILES = ("stack.nc", "points.csv", "picture.png")
 def command(out: str | None, impurities: int, seed: int, overwrite: bool, settings: DetectSettings) -> int:
     """Simulate an Au(111) field, find its impurities, draw them."""
     folder = _folder(out, overwrite)
-    import numpy as np
-
     from friedel.io.export import write_stack
     from friedel.io.points import write_points
     from friedel.physics.simulate import simulate
     from friedel.report.figures import overview
     from friedel.scoring.matching import match
+    from friedel.stack import true_positions
 
     say("Simulating an Au(111) surface: 80×80 spectra, 126 voltages, waves scattered many times, noise ...")
     stack = simulate("au111", impurities=impurities, seed=seed)
-    truth = np.column_stack([stack.attrs["truth_row"], stack.attrs["truth_column"]])
+    truth = true_positions(stack)
     found = detect_with_bar(stack, replace(settings, band=BandSettings(material="au111")))
     matching = match(found.positions, truth, 1.0)
     folder.mkdir(parents=True, exist_ok=True)

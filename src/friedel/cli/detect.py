@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from friedel.cli.common import check_output, open_input, run_with_bar
-from friedel.cli.many import Workers, run_many
+from friedel.cli.many import HERE, Workers, executor_of, run_many
 from friedel.cli.options import FriedelCommand, from_settings, overwrite_option
 from friedel.cli.output import say, tell
 from friedel.errors import SettingsError, StackError
@@ -37,10 +37,10 @@ REFIT_ALONE = {"refit": "full"}
     "--jobs",
     type=click.IntRange(1, 256),
     metavar="N",
-    help="Several files: so many processes of this machine.",
+    help="So many processes of this machine, for several files or for the tiles of one.",
 )
 @click.option(
-    "--scheduler", metavar="ADDRESS", help="Several files: the workers of a dask scheduler, tcp://HOST:PORT."
+    "--scheduler", metavar="ADDRESS", help="The same by the workers of a dask scheduler, tcp://HOST:PORT."
 )
 @overwrite_option("Replace an existing table; with several files, compute all of them again.")
 @from_settings("settings", DetectSettings, section="Method", alone=REFIT_ALONE)
@@ -69,7 +69,7 @@ def command(
     target = Path(out)
     if target.suffix.lower() in TABLES and not target.is_dir():
         check_output(target, overwrite=overwrite)
-        found = detect_with_bar(open_input(file, axes), settings)
+        found = detect_with_bar(open_input(file, axes), settings, Workers(jobs, scheduler))
         from friedel.io.points import write_points
 
         write_points(found, target)
@@ -84,11 +84,12 @@ def command(
     return run_many(file, target, settings, axes, Workers(jobs, scheduler), overwrite=overwrite)
 
 
-def detect_with_bar(stack: xr.Dataset, settings: DetectSettings) -> Detections:
-    """Detect with a progress bar."""
+def detect_with_bar(stack: xr.Dataset, settings: DetectSettings, workers: Workers = HERE) -> Detections:
+    """Detect with a progress bar; tiles go to the workers."""
     from friedel.pipeline import iter_detect_with
 
-    return run_with_bar(iter_detect_with(stack, settings), "detect")
+    with executor_of(workers) as executor:
+        return run_with_bar(iter_detect_with(stack, settings, executor=executor), "detect")
 
 
 def summary_line(found: Detections, where: str) -> str:

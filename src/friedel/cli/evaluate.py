@@ -12,7 +12,7 @@ import pandas as pd
 
 from friedel.cli.options import FriedelCommand, from_settings
 from friedel.cli.output import say, say_json
-from friedel.errors import FriedelError
+from friedel.errors import FriedelError, StackError
 from friedel.settings import EvaluateSettings
 
 _STACKS = {".nc", ".nc4", ".h5", ".hdf5"}
@@ -113,18 +113,15 @@ def _read(name: str) -> _Points:
 
 def _read_stack(name: str) -> _Points:
     from friedel.io import open_stack
-    from friedel.stack import pixel_pitch
+    from friedel.stack import pixel_pitch, true_positions
 
     stack = open_stack(name)
-    if "truth_row" not in stack.attrs or "truth_column" not in stack.attrs:
-        raise FriedelError(f"{name} does not know its impurities (no attributes truth_row and truth_column).")
-    pixels = np.stack(
-        [np.atleast_1d(stack.attrs[key]) for key in ("truth_row", "truth_column")], axis=1
-    ).astype(float)
+    try:
+        pixels = true_positions(stack)
+    except StackError as error:
+        raise FriedelError(f"{name}: {error}") from error
     shape = (stack.sizes["y"], stack.sizes["x"])
-    # A scene is larger than its field: impurities outside send waves in, but are not asked for.
-    inside = ((pixels >= -0.5) & (pixels <= np.asarray(shape) - 0.5)).all(axis=1)
-    return _Points(pixels[inside], (pixels * pixel_pitch(stack))[inside], None, shape)
+    return _Points(pixels, pixels * pixel_pitch(stack), None, shape)
 
 
 def _pair(table: pd.DataFrame, first: str, second: str, name: str) -> np.ndarray:

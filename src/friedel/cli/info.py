@@ -24,10 +24,21 @@ if TYPE_CHECKING:
 @click.argument("file", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--header", is_flag=True, help="Print the file's own header, too.")
+@click.option(
+    "--remember-channel",
+    "keep",
+    metavar="NAME",
+    help="Take this channel as dI/dV in files of this instrument from now on; '-' forgets what was chosen.",
+)
 @from_settings("axes", ImportSettings, section="Axes, for files that do not hold them")
 @from_settings("band", BandSettings, section="Surface band")
 def command(
-    file: tuple[str, ...], as_json: bool, header: bool, axes: ImportSettings, band: BandSettings
+    file: tuple[str, ...],
+    as_json: bool,
+    header: bool,
+    keep: str | None,
+    axes: ImportSettings,
+    band: BandSettings,
 ) -> int:
     """Say what is in a file: channels, grid, bias range, pixel, completeness.
 
@@ -52,6 +63,8 @@ def command(
         else:
             say("\n".join(_bare(found)))
         return 0
+    if keep is not None:
+        _remember(stack, keep)
     known = describe(stack, [chosen] if chosen is not None else list(MATERIALS.values()))
     known = {"file": stack.attrs["source"], "format": _format(list(file)), **known}
     if header:
@@ -61,6 +74,19 @@ def command(
     else:
         say("\n".join(_lines(known)))
     return 0
+
+
+def _remember(stack: xr.Dataset, name: str) -> None:
+    """Keep the user's choice of channel for the instrument of this file."""
+    from friedel.channel_memory import forget_channels, remember_channel
+    from friedel.stack import didv_channel
+
+    instrument = str(stack.attrs["instrument"])
+    if name == "-":
+        forget_channels(instrument)
+        return
+    didv_channel(stack, name)  # there is such a channel
+    remember_channel(instrument, name)
 
 
 def _bare(found: dict[str, Any]) -> list[str]:
@@ -145,8 +171,9 @@ def _format(paths: list[str]) -> str:
 
 
 def _didv(stack: xr.Dataset) -> dict[str, Any]:
+    from friedel.channel_memory import remembered_channel
     from friedel.errors import StackError
-    from friedel.stack import channel_names, didv_channel, is_lock_in, topograph_name
+    from friedel.stack import channel_names, didv_candidates, didv_channel, is_lock_in, topograph_name
 
     if not channel_names(stack):
         remark = (
@@ -157,14 +184,28 @@ def _didv(stack: xr.Dataset) -> dict[str, Any]:
         name, derive = didv_channel(stack)
     except StackError as error:
         return {"channel": None, "derived": False, "remark": str(error)}
+    if name == remembered_channel(str(stack.attrs.get("instrument", "")), channel_names(stack)):
+        return {"channel": name, "derived": derive, "remark": "chosen for this instrument before"}
     remark = ""
+    others = [other for other in didv_candidates(stack) if other != name][:5]
     if derive:
         remark = "differentiated numerically; there is no lock-in channel"
         if stack.sizes["bias"] < 2:
             remark = "a current at one bias voltage: dI/dV cannot be derived from it"
+        remark += _others(others)
     elif not is_lock_in(name):
-        remark = "taken for lack of a lock-in channel or a current; name the channel if it is another"
+        remark = (
+            "taken for lack of a lock-in channel or a current; name the channel if it is another"
+            + _others(others)
+        )
     return {"channel": name, "derived": derive, "remark": remark}
+
+
+def _others(names: list[str]) -> str:
+    """Name the channels that dI/dV may be in instead, the likeliest first."""
+    if not names:
+        return ""
+    return f". If it is in another one ({', '.join(names)}), --remember-channel keeps your choice"
 
 
 def _wavelength(band: Dispersion, axis: np.ndarray, pixel_nm: float) -> dict[str, Any]:

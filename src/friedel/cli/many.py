@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from friedel.cli.common import run_with_bar
 from friedel.cli.output import say, tell
@@ -13,6 +14,8 @@ from friedel.errors import FriedelError, StackError
 from friedel.settings import DetectSettings, ImportSettings
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from friedel.file_job import FileJob, FileResult
 
 
@@ -22,6 +25,10 @@ class Workers:
 
     jobs: int | None = None
     scheduler: str | None = None
+
+
+#: This process alone.
+HERE = Workers()
 
 
 def run_many(
@@ -73,9 +80,29 @@ def _results(jobs: Sequence[FileJob], workers: Workers) -> Iterator[tuple[int, F
         yield from iter_jobs(jobs, run=run_with_bar)
 
 
+@contextmanager
+def executor_of(workers: Workers) -> Iterator[Executor | None]:
+    """An executor for the tiles of one file; None for this process alone."""
+    from friedel.many import process_pool
+
+    if workers.scheduler is not None:
+        with _client(workers.scheduler) as client:
+            yield client.get_executor()
+    elif workers.jobs is not None and workers.jobs > 1:
+        with process_pool(workers.jobs) as pool:
+            yield pool
+    else:
+        yield None
+
+
 def _by_scheduler(jobs: Sequence[FileJob], address: str) -> Iterator[tuple[int, FileResult]]:
     from friedel.many import iter_jobs
 
+    with _client(address) as client:
+        yield from iter_jobs(jobs, client.get_executor())
+
+
+def _client(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError as error:
@@ -84,11 +111,9 @@ def _by_scheduler(jobs: Sequence[FileJob], address: str) -> Iterator[tuple[int, 
             settings="scheduler",
         ) from error
     try:
-        client = Client(address, timeout="20s")
+        return Client(address, timeout="20s")
     except (OSError, ValueError) as error:
         raise FriedelError(f"No dask scheduler answers at {address!r}.", settings="scheduler") from error
-    with client:
-        yield from iter_jobs(jobs, client.get_executor())
 
 
 def _report(result: FileResult, title: str) -> None:

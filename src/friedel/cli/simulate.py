@@ -45,5 +45,5 @@ def command(out: str, settings: SimulateSettings, overwrite: bool) -> int:
         seed=settings.seed,
     )
     write_stack(stack, target)
-    say(f"{target}: {len(stack.attrs['truth_row'])} impurities, {stack.sizes['bias']} voltages")
+    say(f"{target}: {len(stack.attrs['truth_x_nm'])} impurities, {stack.sizes['bias']} voltages")
     return 0

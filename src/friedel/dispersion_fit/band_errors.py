@@ -1,4 +1,4 @@
-"""How far a fitted band can be trusted: standard errors of E₀ and m*, and whether the wavevectors lie on a parabola.
+"""Uncertainty of a fitted band: standard errors of E₀ and m*, and whether the wavevectors lie on a parabola.
 
 Each voltage group has its own best wavevector, where the waves around the scatterers explain most. Three things tell
 how uncertain the band through them is, and their variances are added:
@@ -25,7 +25,7 @@ from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV
 FLOOR = 0.003
 #: A curvature of k²(E) of so many standard errors, and of at least this share of k², is no parabola.
 CURVED_SIGMA, CURVED = 4.0, 0.06
-#: No more than this share of the voltage groups may have their maximum at the end of the range looked at.
+#: No more than this share of the voltage groups may have their maximum at the end of the searched range.
 AT_END = 0.3
 #: Scatter of k about the parabola beyond which there is none.
 LARGEST_SCATTER = 0.03
@@ -99,7 +99,7 @@ def band_errors(
     k : array, shape (groups,)
         Each group's own wavevector [nm⁻¹].
     at_end : array of bool, shape (groups,)
-        Groups whose own wavevector lies beyond what was looked at.
+        Groups whose own wavevector lies beyond the searched range.
     folds : array, shape (folds, 2)
         E₀ and m* with one part of the scatterers left out.
 

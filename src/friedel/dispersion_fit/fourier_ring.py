@@ -9,6 +9,7 @@ ridge stands highest, summed over all voltages. The matched field then refines i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,12 +20,12 @@ from scipy.optimize import minimize
 
 from friedel._util.robust import deviation
 from friedel.dispersion_fit.band_errors import BandErrors, band_of
-from friedel.dispersion_fit.matched_field_fit import sharpen
+from friedel.dispersion_fit.matched_field_fit import refine_band
 from friedel.errors import PhysicsError
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
 from friedel.stack import didv, normalise, pixel_pitch
 
-#: Effective masses looked for.
+#: Effective masses searched.
 MASSES = (0.03, 3.0)
 #: Least mean height of the ridge, in standard deviations of one bin of one profile and as the logarithm of a power
 #: ratio. A pattern common to all voltages (z-jitter) makes the bins of all voltages rise together, so averaging over
@@ -129,11 +130,10 @@ def fit_dispersion(stack: xr.Dataset, channel: str | None = None) -> RingFit:
     stride = -(-values[chosen].size // _MOST_PIXELS) if chosen.size else 1
     chosen = chosen[::stride]
     maps = normalise(values[chosen])
-    power, qy, qx = power_spectra(maps, pixel_pitch(stack))
     resolution = (
         2 * np.pi / max(min(n * p for n, p in zip(maps.shape[1:], pixel_pitch(stack), strict=True)), 1e-9)
     )
-    q, profiles = radial_profiles(power, qy, qx, resolution)
+    q, profiles = radial_profiles(maps, pixel_pitch(stack), resolution)
     if len(chosen) < 2 or len(q) < 12:
         return _nothing(bias, q, np.zeros((len(bias), len(q))), 0.0)
     ridge = _ridge(profiles, q)
@@ -147,7 +147,7 @@ def fit_dispersion(stack: xr.Dataset, channel: str | None = None) -> RingFit:
     if not MASSES[0] * 1.02 < abs(mass) < MASSES[1] * 0.98:
         return _nothing(bias, q, ridge, float(height))
     try:
-        sharp = sharpen(maps, energy, pixel_pitch(stack), Dispersion(onset, mass, name="fitted"))
+        sharp = refine_band(maps, energy, pixel_pitch(stack), Dispersion(onset, mass, name="fitted"))
     except PhysicsError:  # no sampling of this field shows the waves
         return _nothing(bias, q, ridge, float(height))
     # A faint ring counts if scatterers stand out at its wavevector.
@@ -170,37 +170,64 @@ def _nothing(
     return RingFit(nan, nan, nan, nan, False, bias, k, height, q, ridge, scatter, reason)
 
 
-def power_spectra(maps: np.ndarray, pitch: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Power spectra (half plane) and the wavevectors of their bins [nm⁻¹]."""
-    rows, columns = maps.shape[1:]
-    known = np.isfinite(maps)
-    window = np.hanning(rows + 2)[1:-1, None] * np.hanning(columns + 2)[None, 1:-1]
-    shape = (fft.next_fast_len(2 * rows, real=True), fft.next_fast_len(2 * columns, real=True))
-    qy = 2 * np.pi * fft.fftfreq(shape[0], pitch[0])
-    qx = 2 * np.pi * fft.rfftfreq(shape[1], pitch[1])
-    power = np.empty((len(maps), shape[0], len(qx)), dtype=np.float32)
-    for index, (plane, mask) in enumerate(zip(maps, known, strict=True)):
-        power[index] = np.abs(fft.rfft2(np.where(mask, plane, 0) * window, s=shape)) ** 2
-    return power, qy, qx
+@dataclass(frozen=True, eq=False)
+class _Rings:
+    """Bins of one power spectrum, in rings of one resolution's width, in steps of half of it."""
+
+    window: np.ndarray
+    shape: tuple[int, int]
+    order: np.ndarray
+    edges: np.ndarray
+    centres: np.ndarray
+
+    @classmethod
+    def of(cls, size: tuple[int, int], pitch: tuple[float, float], resolution: float) -> _Rings:
+        window = np.hanning(size[0] + 2)[1:-1, None] * np.hanning(size[1] + 2)[None, 1:-1]
+        shape = fft.next_fast_len(2 * size[0], real=True), fft.next_fast_len(2 * size[1], real=True)
+        qy = 2 * np.pi * fft.fftfreq(shape[0], pitch[0])
+        qx = 2 * np.pi * fft.rfftfreq(shape[1], pitch[1])
+        radius = np.hypot(qy[:, None], qx[None, :]).ravel()
+        largest = min(np.abs(qy).max(), qx.max())
+        centres = np.arange(1.5 * resolution, largest - 0.5 * resolution, resolution / 2)
+        order = np.argsort(radius)
+        ends = np.stack([centres - resolution / 2, centres + resolution / 2], axis=1)
+        return cls(window, shape, order, np.searchsorted(radius[order], ends), centres)
+
+    def profile(self, plane: np.ndarray) -> np.ndarray:
+        """Logarithm of the median power in each ring, shape (bins,)."""
+        values = np.where(np.isfinite(plane), plane, 0) * self.window
+        power = (np.abs(fft.rfft2(values, s=self.shape)) ** 2).astype(np.float32).ravel()
+        found = [np.median(power[self.order[low:high]]) for low, high in self.edges]
+        return np.asarray(np.log(np.array(found, dtype=np.float32) + np.finfo(np.float32).tiny))
 
 
 def radial_profiles(
-    power: np.ndarray, qy: np.ndarray, qx: np.ndarray, resolution: float
+    planes: Iterable[np.ndarray], pitch: tuple[float, float], resolution: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logarithm of the median power in rings of one resolution's width, in steps of half of it: radii, (bias, bins)."""
-    radius = np.hypot(qy[:, None], qx[None, :])
-    largest = min(np.abs(qy).max(), qx.max())
-    centres = np.arange(1.5 * resolution, largest - 0.5 * resolution, resolution / 2)
-    order = np.argsort(radius, axis=None)
-    ordered = radius.ravel()[order]
-    flat = power.reshape(len(power), -1)
+    """Power spectra (Hann window) of maps, taken one by one, as profiles over |q|.
+
+    Parameters
+    ----------
+    planes : iterable of array, shape (rows, columns)
+        NaN where not known; all of one shape.
+    pitch : (float, float)
+        Pixel pitch along (y, x) [nm].
+    resolution : float
+        Width of a ring [nm⁻¹]; the rings lie half of it apart.
+
+    Returns
+    -------
+    q : array, shape (bins,)
+        Radii [nm⁻¹].
+    profiles : array, shape (bias, bins)
+        Logarithm of the median power.
+    """
+    rings: _Rings | None = None
     found = []
-    for centre in centres:
-        low, high = np.searchsorted(ordered, [centre - resolution / 2, centre + resolution / 2])
-        found.append(np.median(flat[:, order[low:high]], axis=1))
-    tiny = np.finfo(np.float32).tiny
-    profiles = np.log(np.stack(found, axis=1) + tiny) if found else np.zeros((len(power), 0))
-    return centres, profiles
+    for plane in planes:
+        rings = rings or _Rings.of((plane.shape[0], plane.shape[1]), pitch, resolution)
+        found.append(rings.profile(plane))
+    return (np.zeros(0), np.zeros((0, 0))) if rings is None else (rings.centres, np.stack(found))
 
 
 def _ridge(profiles: np.ndarray, q: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Sharpen a band: the right k(E) is the one whose waves around the scatterers explain the most.
+"""Refine a band: the right k(E) is the one whose waves around the scatterers explain the most.
 
 A Fourier ring peaks a few percent inside or outside 2k, depending on the scatterers' phases (sin 2kr/r fills the disk,
 cos 2kr/r its outside). Waves fitted around the scatterers, each with its own phase and all at once, have no such
@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
+from friedel._util.moved import renamed
 from friedel._util.robust import deviation
 from friedel.candidates.peaks import candidates
 from friedel.classical.matched_field import Template, pool, significance, statistic
@@ -34,7 +35,7 @@ _BACKGROUND_PX, _CLIP = 5.0, 6.0
 _MOST_POINTS, _MOST_PURSUED, _MOST_GROUPS, _SIDE, _STEP, _FOLDS = 60, 40, 8, 96, 0.02, 8
 
 
-class Sharpened(NamedTuple):
+class Refined(NamedTuple):
     """A band, its errors, and how many scatterers stand out of the matched field."""
 
     band: Dispersion
@@ -42,7 +43,7 @@ class Sharpened(NamedTuple):
     significant: int
 
 
-def sharpen(maps: np.ndarray, bias: np.ndarray, pitch: tuple[float, float], band: Dispersion) -> Sharpened:
+def refine_band(maps: np.ndarray, bias: np.ndarray, pitch: tuple[float, float], band: Dispersion) -> Refined:
     """Improve a band that is right within about five percent in k.
 
     Parameters
@@ -58,7 +59,7 @@ def sharpen(maps: np.ndarray, bias: np.ndarray, pitch: tuple[float, float], band
 
     Returns
     -------
-    Sharpened
+    Refined
 
     Raises
     ------
@@ -66,7 +67,7 @@ def sharpen(maps: np.ndarray, bias: np.ndarray, pitch: tuple[float, float], band
         If the field cannot be brought to a sampling that shows the waves.
     """
     errors, significant = BandErrors(np.nan, np.nan, np.nan, "there are too few scatterers or voltages"), 0
-    for turn in range(2):
+    for iteration in range(2):
         scaling = plan(band.k(bias), pitch, (maps.shape[1], maps.shape[2]), K_RANGE, least_pixels=16)
         field, mask = scaling.resample(maps[scaling.keep])
         field, k = pool(_levelled(field, mask), scaling.k)
@@ -78,7 +79,7 @@ def sharpen(maps: np.ndarray, bias: np.ndarray, pitch: tuple[float, float], band
         points = table.sort_values("s", ascending=False)[["row", "column"]].to_numpy()
         points = points[: max(8, int((table["probability"] >= 0.9).sum()))]
         field, mask, points = _cut(field, mask, points)
-        if turn:  # once k is nearly right, the joint refit gives better places and fewer false ones
+        if iteration:  # once k is nearly right, the joint refit gives better places and fewer false ones
             pursued = drain(iter_pursue(field, k, mask, most=_MOST_PURSUED)).positions
             points = pursued if len(pursued) > 1 else points
         if len(points) < 2 or len(k) < 2:
@@ -93,7 +94,7 @@ def sharpen(maps: np.ndarray, bias: np.ndarray, pitch: tuple[float, float], band
         left_out = np.array([band_of(one, energy) for one in bands])
         errors = band_errors(best, energy, own * before.k(energy), at_end, left_out)
         band = Dispersion(*band_of(best, energy), name="fitted")
-    return Sharpened(band, errors, significant)
+    return Refined(band, errors, significant)
 
 
 def _levelled(field: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -169,3 +170,7 @@ def _maximise(explained: np.ndarray, before: Dispersion, energy: np.ndarray, sta
     options = {"initial_simplex": simplex, "maxiter": 200, "xatol": 1e-5 * step, "fatol": 1e-9}
     best: np.ndarray = minimize(cost, start, method="Nelder-Mead", options=options).x
     return best
+
+
+#: Names of version 0.1.
+__getattr__ = renamed(__name__, {"Sharpened": "Refined", "sharpen": "refine_band"})

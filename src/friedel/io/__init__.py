@@ -1,6 +1,6 @@
 """Open the files of STM instruments as stacks.
 
-`open_stack` looks at the first bytes of a file, not at its name, and hands it to the adapter of that format. Each
+`open_stack` reads the first bytes of a file, not at its name, and hands it to the adapter of that format. Each
 adapter is a module with ``read(path, *, bias, pixel_nm, **options) -> xarray.Dataset`` and is imported when first
 needed. Whatever goes wrong inside leaves as one `StackError` that names the file.
 """
@@ -67,7 +67,7 @@ def open_stack(
     pixel_nm : float or (float, float), optional
         Pixel pitch [nm], or (along y, along x), for files that hold none.
     format : str, optional
-        Read the file as this format (a key of `FORMATS`) instead of looking at its content.
+        Read the file as this format (a key of `FORMATS`) instead of recognising its content.
     **options
         What a format offers beyond this: ``dataset="name"`` chooses an array in HDF5, ``.mat``, ``.npz`` and
         ``.gwy`` files, ``axes="yxb"`` names the axes of a bare array, ``index=3`` an image of a QPI dataset.

@@ -62,7 +62,7 @@ def _nanonis_spectrum(head: bytes, _path: Path) -> bool:
 
 
 def _rhk(head: bytes, _path: Path) -> bool:
-    return head[2:16] == "STiMage".encode("utf-16-le")
+    return head[2:16] == "STiMage".encode("utf-16-le") or head.startswith(b"STiMage 3.1")
 
 
 def _igor(head: bytes, path: Path) -> bool:
@@ -172,8 +172,15 @@ _ALL = (
         "friedel.io.nanonis_scan",
         many=True,
     ),
-    Format("rhk", "RHK (.sm4)", (".sm4",), _rhk, "friedel.io.rhk", asks=True),
-    Format("matrix", "Omicron Matrix (_mtrx)", (".mtrx",), _starts(b"ONTMATRX0101"), "friedel.io.matrix"),
+    Format("rhk", "RHK (.sm4, .sm2)", (".sm4", ".sm2"), _rhk, "friedel.io.rhk", asks=True),
+    Format(
+        "matrix",
+        "Omicron Matrix (_mtrx)",
+        (".mtrx",),
+        _starts(b"ONTMATRX0101"),
+        "friedel.io.matrix",
+        asks=True,
+    ),
     Format("igor", "Igor binary wave (.ibw)", (".ibw",), _igor, "friedel.io.igor", asks=True),
     Format(
         "gwyddion", "Gwyddion (.gwy)", (".gwy",), _starts(b"GWYP", b"GWYO"), "friedel.io.gwyddion", asks=True

@@ -162,7 +162,7 @@ def read_open(
         images=images,
         tip_origin_x_nm=first.origin_nm[0],
         tip_origin_y_nm=first.origin_nm[1],
-        # Columns that run against x are those of a frame turned by half.
+        # Columns that run against x are those of a frame rotated by 180°.
         scan_angle_deg=0.0 if first.rises[1] > 0 else 180.0,
         y_direction=first.rises[0] * first.rises[1],
         header={key: str(value)[:200] for key, value in file.attrs.items()},

@@ -11,6 +11,8 @@ from friedel.errors import StackError
 
 #: A point may lie this far off its lattice place, in pitches.
 TOLERANCE = 0.2
+#: Fewer points than this fit some lattice by chance, so that they must lie closer to it.
+_MANY, _FEW_TOLERANCE = 12, 0.05
 #: Cosine between rows and columns from which a grid is no rectangle.
 _SKEW = 0.05
 _LONGEST = 4096
@@ -72,7 +74,7 @@ def fit(points: np.ndarray, where: str, angle_deg: float | None = None) -> Latti
     told = [] if angle_deg is None else [np.array([np.cos(angle := -np.deg2rad(angle_deg)), np.sin(angle)])]
     for fast in [*told, *_directions(points, points[neighbour[:, 1]] - points)]:
         found = _along(points, fast, spacing)
-        if found is not None:
+        if found is not None and (len(points) >= _MANY or _off(points, found) <= _FEW_TOLERANCE):
             return found
     raise StackError(f"{where}: the spectra do not lie on a rectangular grid.")
 
@@ -89,6 +91,17 @@ def _directions(points: np.ndarray, steps: np.ndarray) -> list[np.ndarray]:
     angle = float(np.angle(np.exp(4j * np.arctan2(usual[:, 1], usual[:, 0])).mean())) / 4
     turned = [np.array([np.cos(angle + q), np.sin(angle + q)]) for q in np.arange(4) * np.pi / 2]
     return [*found, max(turned, key=lambda axis: float(axis @ first))]
+
+
+def _off(points: np.ndarray, lattice: Lattice) -> float:
+    """Largest distance of a point from its place along an axis, in pitches."""
+    angle = -np.deg2rad(lattice.angle_deg)
+    right = np.array([np.cos(angle), np.sin(angle)])
+    down = np.array([-right[1], right[0]]) * lattice.y_direction
+    cells = np.array(lattice.cells)
+    relative = points - np.array(lattice.origin_nm)
+    found = np.column_stack([relative @ down, relative @ right]) / np.array(lattice.pixel_nm)
+    return float(np.abs(found - cells).max())
 
 
 def _along(points: np.ndarray, fast: np.ndarray, spacing: float) -> Lattice | None:

@@ -147,6 +147,37 @@ def lazy_variable(
     return _lazy(dims, _Whole(shape, read))
 
 
+def hdf5_variable(path: Path, name: str, shape: tuple[int, int, int]) -> xr.Variable:
+    """Make a lazy channel (bias, y, x) of a dataset of an HDF5 file, which is open only while a part is read."""
+    return _lazy(("bias", "y", "x"), _Dataset(path, name, shape))
+
+
+class _Dataset(BackendArray):
+    def __init__(self, path: Path, name: str, shape: tuple[int, int, int]) -> None:
+        self.path, self.name = path, name
+        self.shape = shape
+        self.dtype = np.dtype(np.float32)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
+        import h5py
+
+        # The library takes no step backwards: what lies between is read, and turned here.
+        ranges = [_span(one, size) for one, size in zip(key, self.shape, strict=True)]
+        inside = tuple(
+            one - first if isinstance(one, (int, np.integer)) else _shift(one, first)
+            for one, (first, _) in zip(key, ranges, strict=True)
+        )
+        try:
+            with h5py.File(self.path, "r") as file:
+                values = file[self.name][tuple(slice(*one) for one in ranges)]
+        except (OSError, KeyError) as error:
+            raise StackError(f"{self.path}: cannot be read any more ({error}).") from error
+        return np.asarray(values, dtype=np.float32)[inside]
+
+
 class _Whole(BackendArray):
     def __init__(self, shape: tuple[int, ...], read: Callable[[], np.ndarray]) -> None:
         self.read = read

@@ -1,4 +1,4 @@
-"""Omicron Matrix result files (`…_mtrx`): images and CITS volumes, read with access2thematrix.
+"""Omicron Matrix result files (`…_mtrx`): images, CITS volumes and curves, read with access2thematrix.
 
 What a file means is in the parameter file of the experiment (`…_0001.mtrx`), which must lie beside it. The other
 channels of the same scan are taken along.
@@ -15,51 +15,13 @@ import xarray as xr
 from access2thematrix import MtrxData
 
 from friedel.errors import StackError
+from friedel.io import matrix_library, matrix_points
 from friedel.stack import make_stack
 
 _NAME = re.compile(r"(?P<base>.+)--(?P<run>\d+_\d+)\.(?P<channel>.+)_mtrx$")
-_LARGEST = 1 << 26
 
 
-class _Guarded(MtrxData):
-    """The library trusts the sizes in the parameter file; here they are held against the data first."""
-
-    refused = ""
-
-    def _limit(self, *keys: str) -> None:
-        claimed = 1
-        for key in keys:
-            claimed *= int(self.param[f"EEPA::{key}"][0])
-        if not 0 < claimed <= max(_LARGEST // 64, 64 * int(self.data_item_count)):
-            self.refused = f"the parameters claim {claimed} values, the file holds {self.data_item_count}"
-            raise ValueError(self.refused)
-
-    def _im_data(self) -> Any:
-        self._limit("XYScanner.Points", "XYScanner.Lines")
-        return super()._im_data()
-
-    def _cu_data(self) -> Any:
-        if "(V)" in self.channel_name or "(Z)" in self.channel_name:
-            for device in ("Device_1", "Device_2"):
-                if f"EEPA::Spectroscopy.{device}_Points" in self.param:
-                    self._limit(f"Spectroscopy.{device}_Points")
-        return super()._cu_data()
-
-    def _vol_cits_data(self, traces: Any) -> Any:
-        self._limit("XYScanner.Points", "XYScanner.Lines")
-        points = int(np.prod([-(-self._count(a) // max(self._count(b), 1)) for a, b in _SUBGRID]))
-        if points * self.scan.shape[1] > max(_LARGEST, 64 * int(self.data_item_count)):
-            raise ValueError("the parameters claim more spectra than the file can hold")
-        return super()._vol_cits_data(traces)
-
-    def _count(self, key: str) -> int:
-        return int(self.param[f"EEPA::XYScanner.{key}"][0])
-
-
-_SUBGRID = (("Points", "Subgrid_X"), ("Lines", "Subgrid_Y"))
-
-
-def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:  # noqa: ARG001 - as every adapter
+def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     """Open a result file; see `friedel.io.open_stack`."""
     found = _NAME.match(path.name)
     if not found:
@@ -67,61 +29,27 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:  
             f"{path}: this is a Matrix parameter file, or a result file that was renamed. Open a result file, "
             "whose name ends like --4_1.Z_mtrx."
         )
-    first = _open(path)
-    siblings = sorted(path.parent.glob(f"{_escaped(found['base'])}--{found['run']}.*_mtrx"))
+    first = matrix_library.open_result(path)
+    siblings = sorted(path.parent.glob(f"{matrix_library.escaped(found['base'])}--{found['run']}.*_mtrx"))
     files = {path: first}
     for sibling in siblings:
         if sibling != path and ("(" in sibling.name) == ("(" in path.name):
             try:
-                files[sibling] = _open(sibling)
+                files[sibling] = matrix_library.open_result(sibling)
             except StackError:
                 continue  # a neighbour that is damaged must not keep the file that was asked for from opening
     if first.object_type == "volume CITS":
         return _volume(files, path)
     if first.object_type == "image":
         return _image(files, path)
-    raise StackError(f"{path}: this is one curve ({first.channel_name}), not a map of spectra.")
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([*?\[])", r"[\1]", text)
-
-
-def _open(path: Path) -> _Guarded:
-    data = _Guarded()
-    traces, message = data.open(str(path))
-    if not (path.parent / f"{path.name.partition('--')[0]}_0001.mtrx").exists():
-        beside = f"{path.name.partition('--')[0]}_0001.mtrx"
-        raise StackError(f"{path}: the parameter file {beside} must lie beside it.")
-    if data.param.get("BREF") != path.name:
-        raise StackError(
-            f"{path}: the parameter file does not describe this file; it is cut off or of another scan."
-        )
-    if data.refused:
-        raise StackError(f"{path}: {data.refused}; the parameter file is damaged.")
-    if not traces:
-        raise StackError(f"{path}: {message}")
-    return data
-
-
-def _of(data: MtrxData, key: str, default: float = 0.0) -> float:
-    value = data.param.get(f"EEPA::{key}", [default])[0]
-    return float(value)
-
-
-def _frame(data: MtrxData) -> dict[str, Any]:
-    return {
-        "instrument": "Omicron Matrix",
-        "scan_centre_x_nm": _of(data, "XYScanner.X_Offset") * 1e9,
-        "scan_centre_y_nm": _of(data, "XYScanner.Y_Offset") * 1e9,
-        # Matrix turns against the clock.
-        "scan_angle_deg": -_of(data, "XYScanner.Angle") + 0.0,
-        "header": {key: value for key, value in data.param.items() if key.startswith("EEPA::")},
-    }
+    return matrix_points.read(path, found["base"], first.channel_name, pixel_nm, bias)
 
 
 def _pixel(data: MtrxData, columns: int, rows: int, path: Path) -> tuple[float, float]:
-    width, height = _of(data, "XYScanner.Width") * 1e9, _of(data, "XYScanner.Height") * 1e9
+    width, height = (
+        matrix_library.of(data, "XYScanner.Width") * 1e9,
+        matrix_library.of(data, "XYScanner.Height") * 1e9,
+    )
     if not (width > 0 and height > 0):
         raise StackError(f"{path}: the parameter file claims an image of {width:g} nm × {height:g} nm.")
     return height / rows, width / columns
@@ -133,9 +61,12 @@ def _label(data: MtrxData, trace: str) -> str:
     return f"{data.channel_name}{marks}"
 
 
-def _image(files: dict[Path, _Guarded], path: Path) -> xr.Dataset:
+def _image(files: dict[Path, matrix_library.Guarded], path: Path) -> xr.Dataset:
     first = files[path]
-    rows, columns = int(_of(first, "XYScanner.Lines")), int(_of(first, "XYScanner.Points"))
+    rows, columns = (
+        int(matrix_library.of(first, "XYScanner.Lines")),
+        int(matrix_library.of(first, "XYScanner.Points")),
+    )
     channels, units = {}, {}
     for data in files.values():
         for trace in data.traces:
@@ -155,17 +86,17 @@ def _image(files: dict[Path, _Guarded], path: Path) -> xr.Dataset:
     known = np.isfinite(next(iter(channels.values())))
     return make_stack(
         {name: values[np.newaxis] for name, values in planes.items()},
-        bias_mv=[_of(first, "GapVoltageControl.Voltage", float("nan")) * 1e3],
+        bias_mv=[matrix_library.of(first, "GapVoltageControl.Voltage", float("nan")) * 1e3],
         pixel_nm=_pixel(first, columns, rows, path),
         units=units,
         images={name: values for name, values in heights.items() if name not in planes},
         acquired=int(known.sum()),
         expected=rows * columns,
-        **_frame(first),
+        **matrix_library.frame_of(first),
     )
 
 
-def _volume(files: dict[Path, _Guarded], path: Path) -> xr.Dataset:
+def _volume(files: dict[Path, matrix_library.Guarded], path: Path) -> xr.Dataset:
     first = files[path]
     if not first.volume_scan:
         raise StackError(f"{path}: the volume holds no spectra.")
@@ -195,5 +126,5 @@ def _volume(files: dict[Path, _Guarded], path: Path) -> xr.Dataset:
         sweep="bias" if is_bias else f"{first.z_data_name_and_unit[0]} ({unit})",
         acquired=int(known.sum()),
         expected=rows * columns,
-        **_frame(first),
+        **matrix_library.frame_of(first),
     )

@@ -33,15 +33,13 @@ def read(paths: list[Path], *, bias: Any = None, pixel_nm: Any = None) -> xr.Dat
     where = f"{paths[0].parent}" if len(paths) > 1 else f"{paths[0]}"
     spectra = [load(path) for path in paths]
     sweep, *names = spectra[0].columns
-    axis = spectra[0].columns[sweep]
-    for spectrum in spectra[1:]:
+    # A spectrum that was broken off is shorter, also the first.
+    longest = max(spectra, key=lambda spectrum: len(spectrum.columns.get(sweep, ())))
+    axis = longest.columns[sweep]
+    for spectrum in spectra:
         own = spectrum.columns.get(sweep)
-        if (
-            own is None
-            or len(own) > len(axis)
-            or not np.allclose(own, axis[: len(own)], rtol=1e-4, atol=1e-6)
-        ):
-            raise StackError(f"{spectrum.path}: this spectrum has another sweep than {paths[0].name}.")
+        if own is None or not np.allclose(own, axis[: len(own)], rtol=1e-4, atol=1e-6):
+            raise StackError(f"{spectrum.path}: this spectrum has another sweep than {longest.path.name}.")
         names = [name for name in names if name in spectrum.columns]
     unit = spectra[0].units[sweep]
     is_bias = sweep.lower().startswith("bias") and unit in ("V", "mV")

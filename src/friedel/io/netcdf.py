@@ -1,12 +1,13 @@
 """netCDF: the format in which a stack loses nothing, and stacks that others wrote with the same axes.
 
-Files with other axes go to the HDF5 adapter, which looks for a spectral and two spatial axes.
+Files with other axes go to the HDF5 adapter, which searches a spectral and two spatial axes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Hashable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,25 @@ import numpy as np
 import xarray as xr
 
 from friedel._util.atomic_write import write_beside
+from friedel._util.big_maps import read_parts
 from friedel.errors import StackError
-from friedel.geometry import upgraded
+from friedel.geometry import know_truth, upgraded
 from friedel.io import gxsm
 from friedel.io.axes import TO_MV, TO_NM, in_unit
 from friedel.io.gxsm import is_gxsm
+from friedel.io.lazy import hdf5_variable
 from friedel.stack import ATTRIBUTES, DIMS, channel_names, image_names, validate
 
 _NAME = "friedel_name"
+#: Channels of more bytes than this are read when they are touched.
+LAZY = 128 << 20
 
 
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, **options: Any) -> xr.Dataset:
-    """Open a netCDF file; see `friedel.io.open_stack`. It is read whole, and closed."""
+    """Open a netCDF file; see `friedel.io.open_stack`.
+
+    A small file is read whole, and closed; of one beyond `LAZY` bytes a channel's maps are read when they are touched.
+    """
     with path.open("rb") as file:
         classic = file.read(3) == b"CDF"
     if not classic:
@@ -41,7 +49,8 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, **options: Any) 
     engine = "scipy" if classic else "h5netcdf"
     source: Any = BytesIO(path.read_bytes()) if classic else path
     with xr.open_dataset(source, engine=engine, decode_times=False, cache=False) as file_:  # type: ignore[arg-type]
-        stack = file_.load()
+        lazy = {} if classic else _lazy_channels(file_, path)
+        stack = file_.drop_vars(list(lazy)).load().assign(lazy)
     if is_gxsm(stack.variables):
         return gxsm.read_open(stack, path, bias=bias, pixel_nm=pixel_nm)
     if options:
@@ -52,6 +61,18 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, **options: Any) 
         variable.encoding.clear()
     stack.encoding.clear()
     return _complete(stack, path)
+
+
+def _lazy_channels(file: xr.Dataset, path: Path) -> dict[Hashable, xr.Variable]:
+    """Large channels of a netCDF-4 file, of the axes (bias, y, x) and 32-bit numbers, to be read in parts."""
+    found: dict[Hashable, xr.Variable] = {}
+    for name, data in file.data_vars.items():
+        plain = not {"scale_factor", "add_offset"} & set(data.encoding)
+        fill = data.encoding.get("_FillValue", np.nan)
+        if data.dims == DIMS and data.dtype == np.float32 and plain and np.isnan(fill) and data.nbytes > LAZY:
+            found[name] = hdf5_variable(path, str(name), (data.shape[0], data.shape[1], data.shape[2]))
+            found[name].attrs.update(data.attrs)
+    return found
 
 
 def _check_classic(content: bytes, path: Path) -> None:
@@ -125,16 +146,25 @@ def _complete(stack: xr.Dataset, path: Path) -> xr.Dataset:
         if set(variable.dims) == set(DIMS) or set(variable.dims) == {"y", "x"}:
             if variable.dtype.kind not in "fiu":
                 raise StackError(f"{path}: {str(name)!r} holds no real numbers (type {variable.dtype}).")
-            stack[name] = variable.transpose(*[dim for dim in DIMS if dim in variable.dims]).astype(
-                np.float32
-            )
+            order = tuple(dim for dim in DIMS if dim in variable.dims)
+            if variable.dims != order or variable.dtype != np.float32:  # else a lazy channel would be read
+                stack[name] = variable.transpose(*order).astype(np.float32)
     if not channel_names(stack) and not (image_names(stack) and stack.sizes["bias"] == 1):
         raise StackError(f"{path}: there is no variable with the axes bias, y and x.")
     stack = _upgrade(stack)
-    if not stack.attrs["expected"]:
-        names = channel_names(stack) or image_names(stack)
-        known = np.isfinite(stack[names[0]].to_numpy()).reshape(-1, stack.sizes["y"], stack.sizes["x"])
-        stack.attrs.update(expected=known[0].size, acquired=int(known.all(axis=0).sum()))
+    return _counted(stack)
+
+
+def _counted(stack: xr.Dataset) -> xr.Dataset:
+    """The stack with the number of pixels that were acquired, if nothing tells it."""
+    if stack.attrs["expected"]:
+        return stack
+    data = stack[(channel_names(stack) or image_names(stack))[0]]
+    known = np.ones((stack.sizes["y"], stack.sizes["x"]), dtype=bool)
+    for part in read_parts(data.shape) if data.ndim == 3 else (slice(None),):
+        values = np.isfinite(data[part].to_numpy())
+        known &= values.all(axis=0) if values.ndim == 3 else values
+    stack.attrs.update(expected=known.size, acquired=int(known.sum()))
     return stack
 
 
@@ -164,6 +194,9 @@ def _upgrade(stack: xr.Dataset) -> xr.Dataset:
         attrs["header"] = json.dumps({"header": attrs["header"]})
     stack = stack.copy(deep=False)
     stack.attrs = attrs
+    if "truth_row" in attrs and "truth_column" in attrs and "truth_x_nm" not in attrs:
+        pixels = [np.atleast_1d(np.asarray(attrs[key], dtype=float)) for key in ("truth_row", "truth_column")]
+        stack = know_truth(stack, np.column_stack(pixels))
     return stack
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
+from friedel.geometry import know_truth
 from friedel.io.axes import AxesMissing, bias_axis
 from friedel.stack import make_stack
 
@@ -22,7 +23,7 @@ _NOWHERE = 1000.0
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, index: int = 0) -> xr.Dataset:
     """Open image `index` of a QPI dataset; see `friedel.io.open_stack`.
 
-    The attributes ``truth_row`` and ``truth_column`` [px] hold the places of the scatterers inside the image.
+    `friedel.stack.true_positions` gives the places of the scatterers inside the image.
     """
     with path.open(encoding="ascii", errors="replace") as file:
         resolution, places = (int(value) for value in _row(next(file, ""), path)[:2])
@@ -65,8 +66,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, index: int = 0) 
     known = (np.abs(x) < _NOWHERE) & (np.abs(y) < _NOWHERE)
     column, row = (x[known] - axis[0]) / steps.mean(), (y[known] - axis[0]) / steps.mean()
     inside = (column > -0.5) & (column < resolution - 0.5) & (row > -0.5) & (row < resolution - 0.5)
-    stack.attrs.update(truth_row=row[inside], truth_column=column[inside])
-    return stack
+    return know_truth(stack, np.column_stack([row, column])[inside])
 
 
 def _row(line: str, path: Path) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""RHK `.sm4`: grids of spectra, images, and spectra at single points, from the pages of `friedel.io.rhk_pages`."""
+"""RHK `.sm4` and `.sm2`: grids of spectra, images, and spectra at points, from the pages of `friedel.io.rhk_pages`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import FriedelWarning, StackError
+from friedel.io import rhk_sm2
 from friedel.io.axes import override_axes, single
 from friedel.io.point_spectra import PointSpectra, stack_of_points
 from friedel.io.rhk_pages import IMAGE, LINE, Page, read_pages
@@ -21,7 +22,7 @@ _NO_GRID = (0, 0xFFFFFFFF)
 
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | None = None) -> xr.Dataset:
     """Open an `.sm4` file; see `friedel.io.open_stack`. ``dataset="spectra"`` takes these before an image."""
-    pages = sorted(read_pages(path), key=lambda page: page.name.endswith("[bwd]"))
+    pages = sorted(_pages(path), key=lambda page: page.name.endswith("[bwd]"))
     grids = [p for p in pages if p.header["RHK_PageDataType"] == LINE and _grid_shape(p) is not None]
     images = [p for p in pages if p.header["RHK_PageDataType"] == IMAGE]
     points = [p for p in pages if p.header["RHK_PageDataType"] == LINE and p not in grids and _placed(p)]
@@ -40,7 +41,21 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | N
         return override_axes(_images(images), bias, pixel_nm, str(path))
     if points:
         return _points(points, path, bias, pixel_nm)
+    # Without any positions these are sweeps at one point.
+    lines = [
+        p for p in pages
+        if p.header["RHK_PageDataType"] == LINE and p.raw.ndim == 2
+        and (p.raw.shape[1] == 1 or "RHK_SpecDrift_Xcoord" not in p.header)
+    ]  # fmt: skip
+    if lines:
+        return _single(lines, path, bias)
     raise StackError(f"{path}: the file holds neither a grid of spectra nor an image.")
+
+
+def _pages(path: Path) -> list[Page]:
+    with path.open("rb") as file:
+        old = file.read(len(rhk_sm2.MAGIC)) == rhk_sm2.MAGIC
+    return rhk_sm2.read_pages(path) if old else read_pages(path)
 
 
 def _grid_shape(page: Page) -> tuple[int, int] | None:
@@ -56,8 +71,7 @@ def _spectra(grids: list[Page], images: list[Page], path: Path) -> xr.Dataset:
     if shape is None:
         raise StackError(f"{path}: the page {first.name!r} holds no grid of spectra.")
     points = first.raw.shape[0]
-    axis = single(first.number("RHK_Xoffset")) + single(first.number("RHK_Xscale")) * np.arange(points)
-    unit = str(first.header.get("RHK_Xunits", "V"))
+    axis, unit = _axis(first)
     is_bias = unit == "V"
     channels, units, acquired = {}, {}, shape[0] * shape[1]
     frame = _frame(first, shape, path)
@@ -72,7 +86,7 @@ def _spectra(grids: list[Page], images: list[Page], path: Path) -> xr.Dataset:
     topograph = _topograph(images, shape, frame)
     stack = make_stack(
         channels,
-        bias_mv=np.round(axis, 9) * (1e3 if is_bias else 1.0),
+        bias_mv=axis,
         pixel_nm=frame.pixel_nm,
         units=units | {"Z": "m"},
         images={"Z": topograph} if topograph is not None else None,
@@ -101,9 +115,7 @@ def _placed(page: Page) -> bool:
 def _points(pages: list[Page], path: Path, bias: Any, pixel_nm: Any) -> xr.Dataset:
     """Spectra along a line or at single points; several sweeps at a place are averaged."""
     first = pages[0]
-    points = first.raw.shape[0]
-    axis = single(first.number("RHK_Xoffset")) + single(first.number("RHK_Xscale")) * np.arange(points)
-    unit = str(first.header.get("RHK_Xunits", "V"))
+    axis, unit = _axis(first)
     places = np.column_stack(
         [np.asarray(first.header[f"RHK_SpecDrift_{axis}coord"], dtype=float) * 1e9 for axis in "XY"]
     )
@@ -118,7 +130,7 @@ def _points(pages: list[Page], path: Path, bias: Any, pixel_nm: Any) -> xr.Datas
     return stack_of_points(
         PointSpectra(
             where=str(path),
-            axis=np.round(axis, 9) * (1e3 if unit == "V" else 1.0),
+            axis=axis,
             values={name: array[recorded] for name, array in values.items()},
             positions_nm=unique[recorded],
             units={page.name: str(page.header.get("RHK_Zunits", "")) for page in same},
@@ -127,11 +139,44 @@ def _points(pages: list[Page], path: Path, bias: Any, pixel_nm: Any) -> xr.Datas
                 "instrument": "RHK",
                 "sweep": "bias" if unit == "V" else f"{first.header.get('RHK_Xlabel', 'sweep')} ({unit})",
             },
-            sweep_unit=unit,
+            sweep_unit="mV" if unit == "V" else unit,
         ),
         pixel_nm,
         bias,
     )
+
+
+def _single(pages: list[Page], path: Path, bias: Any) -> xr.Dataset:
+    """One spectrum: the mean over the sweeps of a page without positions."""
+    first = pages[0]
+    same = [page for page in pages if page.raw.shape == first.raw.shape]
+    axis, unit = _axis(first)
+    is_bias = unit == "V"
+    return stack_of_points(
+        PointSpectra(
+            where=str(path),
+            axis=axis,
+            values={page.name: page.values().mean(axis=1)[None] for page in same},
+            positions_nm=np.full((1, 2), np.nan),
+            units={page.name: str(page.header.get("RHK_Zunits", "")) for page in same},
+            attributes={
+                "header": _header(first),
+                "instrument": "RHK",
+                "sweep": "bias" if is_bias else f"{first.header.get('RHK_Xlabel', 'sweep')} ({unit})",
+            },
+            sweep_unit="mV" if is_bias else unit,
+        ),
+        None,
+        bias,
+    )
+
+
+def _axis(page: Page) -> tuple[np.ndarray, str]:
+    """Sweep of a page of spectra, in mV if it is of the bias, and its unit in the file."""
+    points = page.raw.shape[0]
+    axis = single(page.number("RHK_Xoffset")) + single(page.number("RHK_Xscale")) * np.arange(points)
+    unit = str(page.header.get("RHK_Xunits", "V"))
+    return np.round(axis, 9) * (1e3 if unit == "V" else 1.0), unit
 
 
 @dataclass(frozen=True)

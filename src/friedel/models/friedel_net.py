@@ -1,6 +1,6 @@
 """The `friedel` network: the paper's attention over voltages, fed with waves whose wavevector is known.
 
-The design is that of arXiv 2006.15898, Sec. III: one small CNN turns every map X_i into Q_i, K_i, V_i, and attention
+The design is that of arXiv 2006.15898, Sec. III: one small CNN makes of every map X_i Q_i, K_i, V_i, and attention
 over the voltages mixes them. What is new:
 
 1. each map brings its **matched field** along, the correlation with outgoing waves e^{2ikr}/(r + 1) at the wavevector

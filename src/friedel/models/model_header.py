@@ -1,7 +1,7 @@
 """The one check of a model's header: what every entry must be before anything is built or allocated.
 
 A header comes from a file that anybody may have written. What passes here can be shown, listed and built without a
-further look at its types: `friedel.models.card`, `friedel.models.calibration` and the detector rely on it.
+further check of its types: `friedel.models.card`, `friedel.models.calibration` and the detector rely on it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The network of arXiv 2006.15898 (Chin. Phys. B 29, 116805): attention over bias voltages.
 
-One convolutional network turns each map X_i into a query, a key and a value of the map's own size,
+One convolutional network makes of each map X_i a query, a key and a value of the map's own size,
 
     Q_i, K_i, V_i = CNN(X_i),                                            (a)
 
@@ -21,7 +21,7 @@ The paper leaves these open; they are this implementation's choices:
   averaged over pixels, so that it does not grow with the patch.
 - Both are divided by √d_q. The paper has no such factor; without it the exponentials saturate and learning stalls.
 - The sum over voltages is divided by `reference_voltages`, a constant (126, the paper's number). This only sets the
-  scale of S: evidence still adds up over voltages, and ten maps speak less loudly than a hundred.
+  scale of S: the signal still adds up over voltages, and ten maps speak less loudly than a hundred.
 - A Softmax does not see a constant added to S. The constant is chosen so that the median of S over a field is 0: then
   a threshold on S means the same in every field.
 - The CNN: one 5×5 convolution and residual 3×3 convolutions with dilations 1, 2, 4, 2, 1; it sees 25 pixels.

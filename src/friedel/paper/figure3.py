@@ -1,4 +1,4 @@
-"""Figure 3 of arXiv 2006.15898 on a twin: peaks of S on the bound-state map, reference positions from that map."""
+"""Figure 3 of arXiv 2006.15898 on a synthetic field: peaks of S and reference positions on the bound-state map."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import numpy as np
 import pandas as pd
 
 from friedel._util.atomic_write import write_beside
+from friedel._util.moved import renamed
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import Twin, make_twin
+from friedel.benchmark.synthetic import SyntheticField, make_synthetic
 from friedel.pipeline import iter_detect
 from friedel.progress import Progress
 from friedel.reference import Agreement, agreement, bound_state_positions
 from friedel.scoring.metrics import evaluate
 
-#: The twin that stands for the paper's sample; its random streams are used nowhere else.
+#: The synthetic field that stands for the paper's sample; its random streams are used nowhere else.
 SAMPLE = 2006_15898_3
 
 
-def paper_twin(seed: int = 0, impurities: int = 40) -> Twin:
+def paper_field(seed: int = 0, impurities: int = 40) -> SyntheticField:
     """80×80 px, 375 Å, −230 to +20 mV in 126 maps, with multiple scattering and all that real data have."""
-    return make_twin(Setting(impurities=impurities), (SAMPLE, seed))
+    return make_synthetic(Setting(impurities=impurities), (SAMPLE, seed))
 
 
 def figure3_files(folder: str | Path, model: str) -> tuple[Path, Path]:
@@ -44,7 +45,7 @@ def iter_figure3(
     model : str
         A model's name or file, or ``matched-field``.
     seed : int
-        Which twin.
+        Which synthetic field.
 
     Returns
     -------
@@ -56,25 +57,25 @@ def iter_figure3(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     yield Progress(0.0, "simulating the sample")
-    twin = paper_twin(seed)
+    field = paper_field(seed)
     yield Progress(0.4, "reference positions")
-    reference = bound_state_positions(twin.stack["bound_state"].to_numpy(), pixel_nm=twin.setting.pixel_nm)
+    reference = bound_state_positions(field.stack["bound_state"].to_numpy(), pixel_nm=field.setting.pixel_nm)
     yield Progress(0.6, "peaks of S")
     options: dict[str, Any] = {"model": model, "tiles": "paper"}
     if model in ("matched-field", "omp"):
         options = {"method": model}
-    found = yield from iter_detect(twin.stack, dispersion=twin.dispersion, **options)
+    found = yield from iter_detect(field.stack, dispersion=field.dispersion, **options)
     points = found.impurities
-    agreed = agreement(points, reference, 1.0, twin.setting.shape)
-    truth, optional = twin.truth()
-    scores = evaluate(found.positions, truth, 1.0, twin.setting.shape, optional=optional)
+    agreed = agreement(points, reference, 1.0, field.setting.shape)
+    truth, optional = field.truth()
+    scores = evaluate(found.positions, truth, 1.0, field.setting.shape, optional=optional)
     table, picture = figure3_files(folder, model)
     with write_beside(table) as beside:
         _table(points, reference, agreed, truth).to_csv(beside, index=False, float_format="%.5g")
     with write_beside(picture) as beside:
-        _draw(twin, found.s, reference, agreed, beside)
+        _draw(field, found.s, reference, agreed, beside)
     # The paper's share counts reference points with a peak near, not one to one.
-    share = evaluate(points[["row", "column"]], reference[["row", "column"]], 1.0, twin.setting.shape)
+    share = evaluate(points[["row", "column"]], reference[["row", "column"]], 1.0, field.setting.shape)
     text = (
         f"{model}, against the {len(reference)} positions found in the reference map: paper's share "
         f"{share.paper_share:.2f} (as many random points: {share.chance_recall:.2f}), precision "
@@ -101,19 +102,21 @@ def _table(
     return pd.DataFrame(rows, columns=["kind", "row", "column", "matched"])
 
 
-def _draw(twin: Twin, s: np.ndarray, reference: pd.DataFrame, agreed: Agreement, path: Path) -> None:
+def _draw(
+    field: SyntheticField, s: np.ndarray, reference: pd.DataFrame, agreed: Agreement, path: Path
+) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 3)
-    middle = twin.stack["LockinX"].isel(bias=twin.stack.sizes["bias"] // 2)
+    middle = field.stack["LockinX"].isel(bias=field.stack.sizes["bias"] // 2)
     axes[0].imshow(middle, origin="lower", cmap="gray")
     axes[0].set_title(f"dI/dV at {float(middle['bias']):.0f} mV")
     axes[1].imshow(s, origin="lower", cmap="magma")
     axes[1].set_title("S")
-    axes[2].imshow(twin.stack["bound_state"], origin="lower", cmap="gray")
+    axes[2].imshow(field.stack["bound_state"], origin="lower", cmap="gray")
     axes[2].set_title(f"bound-state map: F1 {agreed.f1:.2f} within 1 px")
     both = agreed.matched
     axes[2].plot(
@@ -123,6 +126,10 @@ def _draw(twin: Twin, s: np.ndarray, reference: pd.DataFrame, agreed: Agreement,
     axes[2].plot(agreed.false[:, 1], agreed.false[:, 0], "x", color="#D55E00", ms=6, label="peak of S, other")
     axes[2].legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False)
     for one in axes:
-        rows, columns = twin.setting.shape
+        rows, columns = field.setting.shape
         one.set(xlabel="column [px]", ylabel="row [px]", xlim=(-1.5, columns + 0.5), ylim=(-1.5, rows + 0.5))
     figure.savefig(path, dpi=150, format="png")
+
+
+#: Names of version 0.1.
+__getattr__ = renamed(__name__, {"paper_twin": "paper_field"})

@@ -1,4 +1,4 @@
-"""Figure 4 of arXiv 2006.15898 on a twin: whether noise in training and the confidence regulariser help.
+"""Figure 4 of arXiv 2006.15898 on a synthetic field: whether noise in training and the confidence regulariser help.
 
 Four curves against the epoch: L₀ or L₀ + α L_reg, with or without white noise of η = 0.8 in the simulated
 patches. Every training number uses the same first weights and the same simulated impurities in all four
@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from friedel._util.atomic_write import write_beside
-from friedel.benchmark.synthetic import Twin
+from friedel.benchmark.synthetic import SyntheticField
 from friedel.errors import FriedelError
-from friedel.paper.figure3 import paper_twin
+from friedel.paper.figure3 import paper_field
 from friedel.progress import Progress
 from friedel.reference import bound_state_positions
 from friedel.scoring.metrics import evaluate
@@ -90,7 +90,7 @@ def iter_figure4(
         Gets ``fig4/CURVE-N.csv`` and ``fig4/plan.json``.
     plan : Plan, optional
     sample : int
-        Which twin.
+        Which synthetic field.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
@@ -119,16 +119,16 @@ def iter_figure4(
     done = len(jobs) - len(missing)
     if missing:
         yield Progress(done / len(jobs), "simulating the sample")
-        twin = paper_twin(sample)
+        field = paper_field(sample)
         reference = bound_state_positions(
-            twin.stack["bound_state"].to_numpy(), pixel_nm=twin.setting.pixel_nm
+            field.stack["bound_state"].to_numpy(), pixel_nm=field.setting.pixel_nm
         )
-        judge = _Judge(twin, reference[["row", "column"]].to_numpy(float), plan.voltages)
+        scorer = _Scorer(field, reference[["row", "column"]].to_numpy(float), plan.voltages)
         for curve, n in missing:
             if _file(target, curve, n).exists():  # another process works in the same folder
                 done += 1
                 continue
-            rows = yield from _train(judge, plan, curve, n, device, done / len(jobs), 1 / len(jobs))
+            rows = yield from _train(scorer, plan, curve, n, device, done / len(jobs), 1 / len(jobs))
             with write_beside(_file(target, curve, n)) as beside:
                 pd.DataFrame(rows).to_csv(beside, index=False, float_format="%.6g")
             done += 1
@@ -136,27 +136,27 @@ def iter_figure4(
     return pd.concat([pd.read_csv(_file(target, *job)) for job in jobs], ignore_index=True)
 
 
-class _Judge:
-    """The twin as the study sees it: sixteen patches, and what S on them is worth."""
+class _Scorer:
+    """The synthetic field of the study: sixteen patches, and what S on them is worth."""
 
     size = 20
 
-    def __init__(self, twin: Twin, reference: np.ndarray, voltages: int) -> None:
+    def __init__(self, field: SyntheticField, reference: np.ndarray, voltages: int) -> None:
         import torch
 
         from friedel.training.patches import normalise_maps
 
-        count = len(twin.k)
+        count = len(field.k)
         if not 1 <= voltages <= count:
             raise FriedelError(f"voltages must lie between 1 and {count}.", settings="voltages")
         self.chosen = np.linspace(0, count - 1, voltages).round().astype(int)
-        maps = torch.as_tensor(twin.stack["LockinX"].to_numpy()[self.chosen])
-        l, (rows, columns) = self.size, twin.setting.shape
+        maps = torch.as_tensor(field.stack["LockinX"].to_numpy()[self.chosen])
+        l, (rows, columns) = self.size, field.setting.shape
         self.corners = [(r, c) for r in range(0, rows - l + 1, l) for c in range(0, columns - l + 1, l)]
         self.patches = normalise_maps(torch.stack([maps[:, r : r + l, c : c + l] for r, c in self.corners]))
-        self.k = torch.as_tensor(twin.k.real[self.chosen], dtype=torch.float32)
-        self.shape, self.reference = twin.setting.shape, reference
-        self.truth, self.optional = twin.truth()
+        self.k = torch.as_tensor(field.k.real[self.chosen], dtype=torch.float32)
+        self.shape, self.reference = field.setting.shape, reference
+        self.truth, self.optional = field.truth()
 
     def peaks(self, s: torch.Tensor) -> np.ndarray:
         """Peaks of S, shape (n, 2), in pixels of the whole field; patches have seams, as published."""
@@ -200,7 +200,7 @@ class _Judge:
 
 
 def _train(
-    judge: _Judge, plan: Plan, curve: str, number: int, device: str, start: float, width: float
+    scorer: _Scorer, plan: Plan, curve: str, number: int, device: str, start: float, width: float
 ) -> Generator[Progress, None, list[dict[str, Any]]]:
     """One training of one curve; rows of figures, epoch 0 (untrained) first."""
     import torch
@@ -222,7 +222,7 @@ def _train(
     draw, pick = torch.Generator().manual_seed(1000 + number), torch.Generator().manual_seed(5000 + number)
     batch_size, total = max(1, plan.maps // plan.voltages), plan.epochs * plan.steps
     rows: list[dict[str, Any]] = [
-        {"curve": curve, "training": number, "epoch": 0, **judge.score(network, where)}
+        {"curve": curve, "training": number, "epoch": 0, **scorer.score(network, where)}
     ]
     for epoch in range(1, plan.epochs + 1):
         losses = []
@@ -230,15 +230,15 @@ def _train(
             done = ((epoch - 1) * plan.steps + step) / total
             for group in optimiser.param_groups:
                 group["lr"] = plan.learning_rate * schedule(done)
-            batch = friedel_batch(scene, judge.k.expand(batch_size, -1), draw)
+            batch = friedel_batch(scene, scorer.k.expand(batch_size, -1), draw)
             s = network(batch.maps.to(where), batch.k.to(where), batch.mask.to(where)).s
             l0 = prediction_loss(s, batch.label.to(where))
             loss = l0
             if regularised:
-                some = torch.randint(len(judge.patches), (plan.experimental,), generator=pick)
-                patches = judge.patches[some].to(where)
-                mask = torch.ones(len(some), judge.size, judge.size, device=where)
-                own = network(patches, judge.k.expand(len(some), -1).to(where), mask).s
+                some = torch.randint(len(scorer.patches), (plan.experimental,), generator=pick)
+                patches = scorer.patches[some].to(where)
+                mask = torch.ones(len(some), scorer.size, scorer.size, device=where)
+                own = network(patches, scorer.k.expand(len(some), -1).to(where), mask).s
                 loss = total_loss(l0, regulariser(own), plan.alpha)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -247,7 +247,7 @@ def _train(
             losses.append(l0.item())
             message = f"{curve}, training {number + 1}, epoch {epoch}"
             yield Progress(start + width * done, message, {"L0": losses[-1]})
-        figures = judge.score(network, where)
+        figures = scorer.score(network, where)
         rows.append(
             {"curve": curve, "training": number, "epoch": epoch, **figures, "l0": float(np.mean(losses))}
         )

@@ -1,4 +1,4 @@
-"""What the trainings of Figure 4 say: four curves with their spread, and a verdict on each of the paper's claims."""
+"""What the trainings of Figure 4 say: four curves with their spread, and an answer to each of the paper's claims."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from friedel._util.atomic_write import write_beside
 from friedel.paper.figure4 import CURVES
-from friedel.paper.paired_test import paired_test, verdict
+from friedel.paper.paired_test import describe, paired_test
 
 #: Figures that are shown and tested, with their names for people.
 FIGURES = {"share": "paper's share", "precision": "precision", "f1": "F1"}
@@ -35,7 +35,7 @@ def final_figures(table: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def verdicts(table: pd.DataFrame) -> list[str]:
+def claims(table: pd.DataFrame) -> list[str]:
     """One sentence a claim and figure, from paired tests over the trainings."""
     final = final_figures(table).set_index(["curve", "training"])
     trainings = sorted(table["training"].unique())
@@ -45,21 +45,21 @@ def verdicts(table: pd.DataFrame) -> list[str]:
             first, second = (
                 [final[figure].get((curve, n), np.nan) for n in trainings] for curve in (better, worse)
             )
-            lines.append(verdict(f"{claim}, {name}", paired_test(first, second)))
+            lines.append(describe(f"{claim}, {name}", paired_test(first, second)))
     above = final["share"] - final["chance"]
     for curve in CURVES:
         values = above[curve].to_numpy()
         text = f"{curve}: the share is more than as many random points reach"
-        lines.append(verdict(text, paired_test(values, np.zeros(len(values)))))
+        lines.append(describe(text, paired_test(values, np.zeros(len(values)))))
     return lines
 
 
 def write_figure4(folder: str | Path, table: pd.DataFrame) -> list[str]:
-    """Write ``fig4.csv`` (all epochs), ``fig4.png`` and ``fig4.txt`` (verdicts); return the verdicts."""
+    """Write ``fig4.csv`` (all epochs), ``fig4.png`` and ``fig4.txt`` (claims); return the claims."""
     folder = Path(folder)
     with write_beside(folder / "fig4.csv") as beside:
         table.to_csv(beside, index=False, float_format="%.5g")
-    lines = verdicts(table)
+    lines = claims(table)
     with write_beside(folder / "fig4.txt") as beside:
         beside.write_text("\n".join([*lines, ""]), encoding="utf-8")
     with write_beside(folder / "fig4.png") as beside:

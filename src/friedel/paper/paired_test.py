@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from friedel._util.moved import renamed
 from friedel.scoring.intervals import bootstrap
 
 
@@ -62,18 +63,22 @@ def paired_test(first: Any, second: Any, *, draws: int = 20000, seed: int = 0) -
     return Paired(mean, bootstrap(difference), float(far.mean()), n)
 
 
-def verdict(claim: str, test: Paired, level: float = 0.05) -> str:
+def describe(claim: str, test: Paired, level: float = 0.05) -> str:
     """Say in a sentence whether a claim "the first is better" holds."""
     low, high = test.interval
     figures = (
         f"difference {test.difference:+.3f} ({low:+.3f} to {high:+.3f}), p = {test.p:.3f}, {test.pairs} pairs"
     )
     if not np.isfinite(test.p):
-        return f"{claim}: cannot be judged, {test.pairs} pair(s) only."
+        return f"{claim}: cannot be decided, {test.pairs} pair(s) only."
     if 2.0 ** (1 - test.pairs) >= level:
-        return f"{claim}: cannot be judged, {test.pairs} pairs are too few for p < {level:g} ({figures})."
+        return f"{claim}: cannot be decided, {test.pairs} pairs are too few for p < {level:g} ({figures})."
     if test.p >= level:
         return f"{claim}: not shown ({figures})."
     if test.difference > 0:
         return f"{claim}: holds ({figures})."
     return f"{claim}: does not hold, the opposite is the case ({figures})."
+
+
+#: Names of version 0.1.
+__getattr__ = renamed(__name__, {"verdict": "describe"})

@@ -159,3 +159,12 @@ def required(dispersion: Dispersion | BandSettings | str | None, purpose: str = 
             settings="dispersion",
         )
     return band
+
+
+def as_settings(band: Dispersion | None) -> BandSettings:
+    """The band as settings: what is recorded, and what a repeated run is given."""
+    if band is None:
+        return BandSettings()
+    if MATERIALS.get(band.name) == band:
+        return BandSettings(material=band.name)
+    return BandSettings(onset_mev=band.onset_mev, mass=band.mass)

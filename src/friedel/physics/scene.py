@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from friedel._util.moved import renamed
 from friedel.physics import instrument
 from friedel.physics.draws import Range, chance, log_uniform, now, uniform
 from friedel.physics.scene_texture import fill, texture
@@ -153,9 +154,9 @@ def _scramble_cores(
     distance = torch.gather(r / radius, 2, nearest[..., None])[..., 0].clamp(max=3.0)
     # Four of five scenes: a local signal of random height and voltage dependence; else the level of the field.
     local = chance(0.8, b, rng).view(b, 1, 1) * present[:, None]
-    course = torch.randn(b, n, v // 4 + 2, generator=rng)
-    course = torch.nn.functional.interpolate(course, size=v, mode="linear").transpose(1, 2)
-    height = course * log_uniform(config.core_height, (b, 1, n), rng) * local
+    spectrum = torch.randn(b, n, v // 4 + 2, generator=rng)
+    spectrum = torch.nn.functional.interpolate(spectrum, size=v, mode="linear").transpose(1, 2)
+    height = spectrum * log_uniform(config.core_height, (b, 1, n), rng) * local
     own = torch.gather(height, 2, nearest[:, None].expand(-1, v, -1))
     profiles = torch.stack([torch.ones_like(distance), torch.exp(-(distance**2)), torch.cos(3 * distance)])
     profile = profiles[torch.randint(0, 3, (b,), generator=rng), torch.arange(b)]
@@ -262,7 +263,7 @@ def measure(
     return Scene(maps, scene.k, scene.points, scene.present)
 
 
-def turn(scene: Scene, rng: torch.Generator) -> Scene:
+def random_symmetry(scene: Scene, rng: torch.Generator) -> Scene:
     """Apply one of the eight symmetries of the square, the same to the whole batch."""
     quarter, mirror = (
         torch.randint(0, 4, (1,), generator=rng).item(),
@@ -276,3 +277,7 @@ def turn(scene: Scene, rng: torch.Generator) -> Scene:
         maps = torch.rot90(maps, 1, (-2, -1))
         points = torch.stack([size - 1 - points[..., 1], points[..., 0]], -1)
     return Scene(maps.contiguous(), scene.k, points, scene.present)
+
+
+#: Names of version 0.1.
+__getattr__ = renamed(__name__, {"turn": "random_symmetry"})

@@ -11,6 +11,7 @@ import xarray as xr
 
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.errors import PhysicsError
+from friedel.geometry import know_truth
 from friedel.physics import instrument
 from friedel.physics.bound_state import bound_state_map, decay_constant
 from friedel.physics.dispersion import Dispersion, required
@@ -109,8 +110,8 @@ def simulate(
     Returns
     -------
     xarray.Dataset
-        Channel ``LockinX``, images ``Z`` (topograph) and ``bound_state`` (reference map); the recorded positions of
-        the impurities in the field are the attributes ``truth_row`` and ``truth_column`` [px].
+        Channel ``LockinX``, images ``Z`` (topograph) and ``bound_state`` (reference map).
+        `friedel.stack.true_positions` gives the recorded positions of the impurities in the field [px].
 
     Raises
     ------
@@ -145,10 +146,7 @@ def simulate(
         instrument="simulation",
         source=f"simulated {band.name}, seed {given.seed}",
     )  # fmt: skip
-    inside = recorded[:n_inside]
-    stack.attrs["truth_row"] = inside[:, 0]
-    stack.attrs["truth_column"] = inside[:, 1]
-    return stack
+    return know_truth(stack, recorded[:n_inside])
 
 
 def _waves(

@@ -63,9 +63,9 @@ def with_arms(
     arms = int(torch.randint(2, 4, (1,), generator=rng))
     if arms * n > MOST_SOURCES:
         return points, s
-    turn = 2 * math.pi * torch.rand(b, n, 1, generator=rng) + 2 * math.pi * torch.arange(arms) / arms
+    angle = 2 * math.pi * torch.rand(b, n, 1, generator=rng) + 2 * math.pi * torch.arange(arms) / arms
     far = reach[0] + (reach[1] - reach[0]) * torch.rand(b, n, 1, generator=rng)
-    places = points[:, :, None] + torch.stack([far * torch.sin(turn), far * torch.cos(turn)], dim=-1)
+    places = points[:, :, None] + torch.stack([far * torch.sin(angle), far * torch.cos(angle)], dim=-1)
     amplitude = s[..., None].expand(-1, -1, -1, arms).clone()
     if torch.rand(1, generator=rng) < 0.5:
         amplitude[..., 1] = amplitude[..., 1].conj()

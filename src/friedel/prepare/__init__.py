@@ -1,4 +1,4 @@
-"""What an experimenter does before looking: bad data, background, lock-in phase, topographs; and the doubts after."""
+"""Before the detection: bad data, background, lock-in phase, topographs; after it: checks of its assumptions."""
 
 from friedel.prepare.prepared import Band, Prepared
 from friedel.prepare.settings import PrepareSettings

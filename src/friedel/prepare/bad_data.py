@@ -1,20 +1,18 @@
 """Data that tell nothing of the sample: not recorded, constant, saturated, wild.
 
-A value is judged by three comparisons that a tilt, a line's offset and a gain do not change: with the other values of
+A value is tested by three comparisons that a tilt, a line's offset and a gain do not change: with the other values of
 its map (repeated exactly), with the lines above and below (wild pixels, glitches along the fast axis, noisy lines), and
 with the other voltages of its spectrum.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import ndimage
 
+from friedel._util.big_maps import release, row_parts
 from friedel._util.robust import nanmedian, spread
 from friedel.prepare.gaps import fill_gaps, nearest_known
-from friedel.prepare.step import Step
 
 #: A value is repeated too often if it occurs so many times as often as the usual value of the map, and so many times.
 OFTEN, LEAST_COUNT = 10, 8
@@ -30,72 +28,27 @@ NOISY_LINE = 3.0
 SAMPLE, MOST_FAR = 500, 0.05
 #: Voltages of which the bad spectra are told.
 TELLING = 20
-#: Spectra bad in so large a share of the maps are bad altogether.
-MOST = 0.5
 #: A map that holds one value in a larger share of its pixels is taken as it is.
 MOST_CONSTANT = 0.9
 
 
-@dataclass(frozen=True)
-class BadData:
-    """Which values are bad, shape (bias, rows, columns), and what was found."""
-
-    bad: np.ndarray
-    steps: tuple[Step, ...]
-
-
-def find_bad(values: np.ndarray, level: np.ndarray, same: np.ndarray | None = None) -> BadData:
-    """Find bad values.
-
-    Parameters
-    ----------
-    values : array, shape (bias, rows, columns)
-        As recorded, NaN where not acquired.
-    level : array, shape (bias, rows, columns)
-        The same without plane and line offsets, NaN where `repeated` values are.
-    same : array of bool, shape (bias, rows, columns), optional
-        Those `repeated` values of the maps as recorded; of `values` if None.
-
-    Returns
-    -------
-    BadData
-        `repeated` values included.
-    """
-    steps = []
-    same = repeated(values) if same is None else same
-    if same.any():
-        steps.append(_share("constant", same, "hold one and the same number, as if filled or saturated"))
-    level = np.where(same, np.nan, level)
-    lines = noisy_lines(level)
-    if lines.any():
-        count = int(lines.any(axis=0).sum())
-        steps.append(
-            Step("noisy lines", count, f"{_some(count, 'scan line')} with far more noise than usual.")
-        )
-    bad = same | lines[:, :, None]
-    level = np.where(bad, np.nan, level)
-    wild = wild_pixels(level)
-    spectra = wild_spectra(np.where(wild, np.nan, level)) | (wild.mean(axis=0) >= MOST)
-    if wild.any() or spectra.any():
-        steps.append(_wild(wild, spectra))
-    return BadData(bad | wild | spectra, tuple(steps))
-
-
-def _wild(wild: np.ndarray, spectra: np.ndarray) -> Step:
-    """Say how many wild pixels and, where there are spectra, how many bad ones of them."""
-    share = float((wild | spectra).mean())
-    if len(wild) < 3:
-        return Step("wild pixels", share, f"{_some(int(wild.sum()), 'wild pixel')}.")
-    alone = int((wild & ~spectra).any(axis=0).sum())
-    whole = _some(int(spectra.sum()), "bad spectrum", "bad spectra")
-    return Step("wild pixels", share, f"{whole} and {_some(alone, 'pixel')} with wild values.")
-
-
 def repeated(values: np.ndarray) -> np.ndarray:
+    """Values that are repeated within their map or over the voltages, shape (bias, rows, columns)."""
+    return np.asarray(repeated_in_maps(values) | dead_spectra(values))
+
+
+def dead_spectra(values: np.ndarray) -> np.ndarray:
+    """Spectra that are constant over three voltages or more, shape (rows, columns)."""
+    if len(values) < 3:
+        return np.zeros(values.shape[1:], dtype=bool)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.ptp(values, axis=0) == 0)
+
+
+def repeated_in_maps(values: np.ndarray) -> np.ndarray:
     """Values that a map holds too often to be measured: filled with a constant, saturated, or a constant map.
 
-    Shape (bias, rows, columns). Quantised maps repeat all of their values and are no reason for doubt. A spectrum that
-    is constant over three voltages or more is dead.
+    Shape (bias, rows, columns). Quantised maps repeat all of their values and are no reason for doubt.
     """
     out = np.zeros(values.shape, dtype=bool)
     for plane, mark in zip(values, out, strict=True):
@@ -116,9 +69,6 @@ def repeated(values: np.ndarray) -> np.ndarray:
         # A map that holds hardly anything else is a simulation without noise, or it is dropped as a whole.
         if 0 < len(often) <= 4 and not (same := np.isin(plane, often))[known].mean() > MOST_CONSTANT:
             mark |= same
-    if len(values) >= 3:
-        with np.errstate(invalid="ignore"):
-            out |= (np.ptp(values, axis=0) == 0)[None]
     return out
 
 
@@ -164,7 +114,7 @@ def _alone(filled: np.ndarray, excess: np.ndarray) -> np.ndarray:
 def wild_pixels(level: np.ndarray) -> np.ndarray:
     """Pixels and streaks along the fast axis that stand out from the lines above and below, map by map.
 
-    Only maps with values far from their median are looked at closely: no pixel of another can be wild.
+    Only maps with values far from their median are searched further: no pixel of another can be wild.
     """
     out = np.zeros(level.shape, dtype=bool)
     own = spread(level, axis=(1, 2), keepdims=True)
@@ -212,18 +162,28 @@ def _local_median(plane: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(np.median(windows[tuple(pixels.T)].reshape(len(pixels), 25), axis=1))
 
 
-def wild_spectra(level: np.ndarray) -> np.ndarray:
-    """Pixels whose whole spectrum differs from its surroundings, shape (rows, columns); for three maps and more.
-
-    Some maps tell: the usual difference over many voltages is that over `TELLING` of them.
-    """
-    if len(level) < 3:
-        return np.zeros(level.shape[1:], dtype=bool)
-    excess, _ = differences(level[:: max(1, len(level) // TELLING)])
+def strangeness_of(levelled: np.ndarray) -> np.ndarray:
+    """|Difference to the surroundings| in units of the usual one of the map, shape (bias, rows, columns)."""
+    excess, _ = differences(levelled)
     usual = spread(excess, axis=(1, 2), keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(usual > 0, excess / usual, np.nan)
-    strange = nanmedian(np.abs(ratio), axis=0)
+        return np.abs(np.where(usual > 0, excess / usual, np.nan)).astype(np.float32)
+
+
+def wild_spectra(strangeness: np.ndarray) -> np.ndarray:
+    """Pixels whose whole spectrum differs from its surroundings, shape (rows, columns); none without any map.
+
+    Parameters
+    ----------
+    strangeness : array, shape (bias, rows, columns)
+        Of some maps: the usual difference over many voltages is that over `TELLING` of them.
+    """
+    strange = np.full(strangeness.shape[1:], np.nan)
+    if not len(strangeness):
+        return np.zeros(strange.shape, dtype=bool)
+    for rows in row_parts(strangeness.shape):
+        strange[rows] = nanmedian(strangeness[:, rows], axis=0)
+        release(strangeness)
     filled = nearest_known(strange[None])[0]
     others = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)
     around = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
@@ -261,12 +221,3 @@ def mend(values: np.ndarray, bad: np.ndarray, reach: float) -> tuple[np.ndarray,
     holes = np.where(bad, np.nan, values)
     filled = fill_gaps(holes, reach)
     return filled, ~np.isfinite(holes) & np.isfinite(filled)
-
-
-def _share(name: str, bad: np.ndarray, what: str) -> Step:
-    share = float(bad.mean())
-    return Step(name, share, f"{100 * share:.2g} % of the values {what}.", notable=share > 0.001)
-
-
-def _some(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""Which channel is looked at: dI/dV, or a topograph as a stack of one voltage."""
+"""Which channel is analysed: dI/dV, or a topograph as a stack of one voltage."""
 
 from __future__ import annotations
 
@@ -11,19 +11,48 @@ import xarray as xr
 from friedel.errors import StackError
 from friedel.prepare.lockin_phase import best_phase, rotate
 from friedel.prepare.settings import PrepareSettings
-from friedel.stack import channel_names, didv, image_names, is_lock_in, topograph_name
+from friedel.stack import channel_names, didv, didv_channel, image_names, is_lock_in, topograph_name
 
 #: Where headers keep the bias of the feedback loop, and its unit in mV.
 _BIAS_KEYS = {"Bias>Bias (V)": 1e3, "BIAS": 1e3, "Bias (V)": 1e3, "Bias": 1e3, "Biasvolt[mV]": 1.0}
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The channel that is looked at.
+class ChannelMaps:
+    """dI/dV of a channel, read some maps at a time; the numerical derivative where the channel is a current.
 
     Parameters
     ----------
-    values : array, shape (bias, rows, columns)
+    data : xarray.DataArray
+        Of the axes (bias, y, x); lazy or not.
+    derive : bool
+    """
+
+    def __init__(self, data: xr.DataArray, derive: bool) -> None:
+        self.data, self.derive = data, derive
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Bias, rows, columns."""
+        return self.data.shape
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        """The maps of a part of the voltages."""
+        start, stop, _ = part.indices(self.shape[0])
+        if not self.derive:
+            return self.data[start:stop].to_numpy()
+        first, last = max(start - 1, 0), min(stop + 1, self.shape[0])
+        near = self.data[first:last]
+        slope = np.gradient(near.to_numpy(), near["bias"].to_numpy(), axis=0).astype(np.float32)
+        return np.asarray(slope[start - first : stop - first])
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The channel that is analysed.
+
+    Parameters
+    ----------
+    values : array or ChannelMaps, shape (bias, rows, columns)
     bias_mv : array, shape (bias,)
     name : str
     derived : bool
@@ -34,7 +63,7 @@ class Chosen:
         What was chosen and why, if it is worth saying.
     """
 
-    values: np.ndarray
+    values: np.ndarray | ChannelMaps
     bias_mv: np.ndarray
     name: str
     derived: bool
@@ -74,13 +103,15 @@ def choose(stack: xr.Dataset, channel: str | None, settings: PrepareSettings) ->
             if others:
                 why += f", and {', '.join(map(repr, others[:3]))} at one voltage is the error of the feedback loop"
             return _image(stack, name, f"The topograph {name!r} is taken: {why}.")
-    data = didv(stack, channel)
-    name = str(data.attrs["channel"])
-    values, text = data.to_numpy(), ""
-    if settings.lockin_phase_deg is not None:
-        values, text = _rotated(stack, name, values, settings.lockin_phase_deg)
+    name, derived = didv_channel(stack, channel)
     topograph = name == _topograph_channel(stack)
-    return Chosen(values, stack["bias"].to_numpy(), name, bool(data.attrs["derived"]), topograph, text)
+    data, bias = stack[name], stack["bias"].to_numpy()
+    if settings.lockin_phase_deg is not None:
+        values, text = _rotated(stack, name, didv(stack, channel).to_numpy(), settings.lockin_phase_deg)
+        return Chosen(values, bias, name, derived, topograph, text)
+    if data.ndim != 3 or (derived and len(bias) < 2):
+        return Chosen(didv(stack, channel).to_numpy(), bias, name, derived, topograph)
+    return Chosen(ChannelMaps(data, derived), bias, name, derived, topograph)
 
 
 def _topograph_channel(stack: xr.Dataset) -> str | None:

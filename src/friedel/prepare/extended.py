@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from friedel._util.robust import spread
 from friedel.prepare.step import Step
 
 #: Height of a structure above the slow background, in robust standard deviations of the map.
@@ -24,15 +23,13 @@ RIM = 0.25
 MOST = 0.5
 
 
-def find_extended(maps: np.ndarray, ground: np.ndarray, half: float, pixel_nm: float) -> np.ndarray:
+def find_extended(high: np.ndarray, half: float, pixel_nm: float) -> np.ndarray:
     """Find extended structures.
 
     Parameters
     ----------
-    maps : array, shape (bias, rows, columns)
-        Without plane and line offsets.
-    ground : array, shape (bias, rows, columns)
-        Their slow background.
+    high : array, shape (rows, columns)
+        Height above or below the slow background, in robust standard deviations of a map: the usual one of all maps.
     half : float
         Half wavelength [px].
     pixel_nm : float
@@ -43,19 +40,15 @@ def find_extended(maps: np.ndarray, ground: np.ndarray, half: float, pixel_nm: f
     array of bool, shape (rows, columns)
         Where most of the maps show one.
     """
-    rest = maps - ground
-    with np.errstate(invalid="ignore", divide="ignore"):
-        high = np.abs(rest) / spread(rest, axis=(1, 2), keepdims=True)
-    # In a stack the structure stands out at the usual voltage, too; one map may do so by chance.
-    high = np.nan_to_num(np.median(high, axis=0), nan=0.0, posinf=0.0)
     radius = max(RADIUS * half, RADIUS_NM / pixel_nm)
     out = np.zeros(high.shape, dtype=bool)
     label, count = ndimage.label(high > HEIGHT)
     peak = np.asarray(ndimage.maximum(high, label, np.arange(1, count + 1))).reshape(-1)
-    for number in range(1, count + 1):
-        upper = np.pad((label == number) & (high > peak[number - 1] / 2), 1)
+    for number, box in enumerate(ndimage.find_objects(label, count), start=1):
+        mine = label[box] == number
+        upper = np.pad(mine & (high[box] > peak[number - 1] / 2), 1)
         if ndimage.distance_transform_edt(upper).max() > radius:
-            out |= label == number
+            out[box] |= mine
     if not out.any():
         return out
     foot, _ = ndimage.label(high > FOOT)

@@ -21,6 +21,8 @@ def nearest_known(maps: np.ndarray) -> np.ndarray:
     return out
 
 
+#: Mean distance to a known pixel up to which a gap is one between scattered points: of a solid gap it is larger.
+BETWEEN_POINTS_PX = 1.6
 #: Gaussian means of axes up to this length are products with a matrix, which are several times as fast.
 MATRIX_PX = 320
 
@@ -51,6 +53,8 @@ def _gaussian(n: int, sigma: float) -> np.ndarray:
 def fill_gaps(maps: np.ndarray, reach: float) -> np.ndarray:
     """Interpolate gaps whose pixels all lie within `reach` px of known ones, map by map; larger gaps stay NaN.
 
+    Spectra at scattered points leave one gap that runs between them everywhere. It is interpolated as far as `reach`.
+
     Parameters
     ----------
     maps : array, shape (bias, rows, columns)
@@ -71,8 +75,10 @@ def fill_gaps(maps: np.ndarray, reach: float) -> np.ndarray:
             continue
         label, count = ndimage.label(hole, structure=np.ones((3, 3)))
         depth = ndimage.distance_transform_edt(~np.pad(~hole, 1, mode="edge"))[1:-1, 1:-1]
-        largest = ndimage.maximum(depth, label, np.arange(1, count + 1))
-        small = np.isin(label, 1 + np.flatnonzero(np.asarray(largest) <= reach))
+        numbers = np.arange(1, count + 1)
+        largest, mean = (np.asarray(of(depth, label, numbers)) for of in (ndimage.maximum, ndimage.mean))
+        small = np.isin(label, numbers[largest <= reach])
+        small |= np.isin(label, numbers[mean <= BETWEEN_POINTS_PX]) & (depth <= reach)
         if not small.any():
             continue
         plane = blur(maps[index][None], max(0.8, reach / 2))[0]

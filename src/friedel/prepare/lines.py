@@ -14,10 +14,12 @@ import numpy as np
 STRIP = 0.33
 #: A line has at least so many points, and its points leave no gap longer than this [half wavelengths].
 LEAST, GAP = 6, 4.0
-#: At most so many lines are looked for.
+#: At most so many lines are searched.
 MOST_LINES = 8
 #: More points than this are thinned: pairs grow with the square.
 MANY = 250
+#: Distances of points to lines that are computed at a time.
+AT_ONCE = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -70,20 +72,22 @@ def longest_line(points: np.ndarray, shape: tuple[int, int], half: float) -> Lin
         return nothing
     start, along = start[good], along[good] / length[good, None]
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    off = np.abs(points @ normal.T - np.einsum("ij,ij->i", start, normal))
-    within = off <= STRIP * half
-    count = within.sum(axis=0)
+    place = np.einsum("ij,ij->i", start, normal)
+    count, size = np.zeros(len(normal), dtype=int), max(1, AT_ONCE // len(points))
+    for first_one in range(0, len(normal), size):
+        some = slice(first_one, first_one + size)
+        count[some] = (np.abs(points @ normal[some].T - place[some]) <= STRIP * half).sum(axis=0)
     reach = float(np.hypot(*shape))
     best = nothing
     for index in np.argsort(-count)[:40]:
         if count[index] < LEAST:
             break
-        members = np.flatnonzero(within[:, index])
-        place = (points[members] - start[index]) @ along[index]
-        order = np.argsort(place)
-        run = _longest_run(place[order], GAP * half)
+        members = np.flatnonzero(np.abs(points @ normal[index] - place[index]) <= STRIP * half)
+        distance = (points[members] - start[index]) @ along[index]
+        order = np.argsort(distance)
+        run = _longest_run(distance[order], GAP * half)
         members = members[order][run]
-        span = max(float(np.ptp(place[order][run])), 3 * half)
+        span = max(float(np.ptp(distance[order][run])), 3 * half)
         expected = len(points) / (shape[0] * shape[1]) * 2 * STRIP * half * min(span, reach)
         # The two points that define the line are on it anyway.
         excess = (len(members) - 2 - expected) / np.sqrt(expected + 1)

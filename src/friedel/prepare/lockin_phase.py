@@ -11,25 +11,23 @@ from friedel.prepare.step import Step
 NEGATIVE, SHARE = 1.0, 0.95
 
 
-def upright(values: np.ndarray) -> tuple[np.ndarray, list[Step]]:
-    """Invert a dI/dV that is negative throughout: its lock-in phase was off by 180°.
+INVERTED = Step(
+    "lock-in phase",
+    180.0,
+    "dI/dV is negative at every voltage: it is inverted, as if the lock-in phase were off by 180°.",
+    notable=True,
+)
 
-    Parameters
-    ----------
-    values : array, shape (bias, rows, columns)
 
-    Returns
-    -------
-    values : array, shape (bias, rows, columns)
-    steps : list of Step
+def is_negative(values: np.ndarray) -> np.ndarray:
+    """Whether a dI/dV is negative throughout, map by map: 1 or 0, NaN for a map without data, shape (bias,).
+
+    If all maps are, the lock-in phase was off by 180°.
     """
     centre, width = nanmedian(values, axis=(1, 2)), spread(values, axis=(1, 2))
-    known = np.isfinite(centre)
-    below = (values[known] < 0).sum(axis=(1, 2)) >= SHARE * np.isfinite(values[known]).sum(axis=(1, 2))
-    if not known.any() or not (below & (centre[known] < -NEGATIVE * width[known])).all():
-        return values, []
-    text = "dI/dV is negative at every voltage: it is inverted, as if the lock-in phase were off by 180°."
-    return -values, [Step("lock-in phase", 180.0, text, notable=True)]
+    with np.errstate(invalid="ignore"):
+        below = (values < 0).sum(axis=(1, 2)) >= SHARE * np.isfinite(values).sum(axis=(1, 2))
+        return np.where(np.isfinite(centre), below & (centre < -NEGATIVE * width), np.nan)
 
 
 def best_phase(first: np.ndarray, second: np.ndarray) -> float:

@@ -34,6 +34,8 @@ MOST_STEP = 1.0
 TELLING, CLIP = 24, 5.0
 #: Shortest side [px] of a field in which a spot can be told from a ring.
 SIDE = 24
+#: Most pixels of a field: its plane waves are fitted as a whole.
+LARGEST = 1200 * 1200
 #: Least share of pixels that all maps know.
 LEAST_KNOWN = 0.2
 
@@ -72,25 +74,57 @@ def find_periodic(values: np.ndarray) -> Periodic:
     -------
     Periodic
     """
-    nothing = Periodic(np.zeros_like(values), np.zeros((0, 2)))
-    if min(values.shape[1:]) < SIDE:
-        return nothing
     known = np.isfinite(values).all(axis=0)
-    if known.mean() < LEAST_KNOWN:
-        return nothing
-    chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), TELLING)).round().astype(int))
-    tame, scale = _tamed(values, known)
-    q, rest = np.zeros((0, 2)), tame
+    found = search_periodic(values[telling(len(values))], known)
+    return Periodic(waves_of(values, known, found.q), found.q, found.steps)
+
+
+def telling(count: int) -> np.ndarray:
+    """Indices of the maps that are searched, of so many."""
+    return np.unique(np.linspace(0, count - 1, min(count, TELLING)).round().astype(int))
+
+
+@dataclass(frozen=True)
+class PlaneWaves:
+    """Wavevectors of plane waves (row, column) [rad/px], shape (n, 2), and what to report."""
+
+    q: np.ndarray
+    steps: tuple[Step, ...] = ()
+
+
+def search_periodic(values: np.ndarray, known: np.ndarray) -> PlaneWaves:
+    """Find the wavevectors of a periodic structure.
+
+    Parameters
+    ----------
+    values : array, shape (bias, rows, columns)
+        The maps that tell.
+    known : array of bool, shape (rows, columns)
+        Pixels that every map knows.
+
+    Returns
+    -------
+    PlaneWaves
+        None where the field is smaller than `SIDE` or larger than `LARGEST` pixels, or hardly known.
+    """
+    q = np.zeros((0, 2))
+    if min(known.shape) < SIDE or known.mean() < LEAST_KNOWN:
+        return PlaneWaves(q)
+    if known.size > LARGEST:
+        text = "The field is too large to look for periodic structures: a lattice is not subtracted."
+        return PlaneWaves(q, (Step("periodic", 0.0, text),))
+    tame, _ = _tamed(values, known)
+    rest = tame
     for _ in range(ROUNDS):
-        found = spots(rest[chosen])[: MOST - len(q)]
+        found = spots(rest)[: MOST - len(q)]
         if not len(found):
             break
         q = np.concatenate([q, found])
         rest = tame - _fitted(tame, q, known)
-        q = _refined(rest[chosen], tame[chosen], q, known)
+        q = _refined(rest, tame, q, known)
         rest = tame - _fitted(tame, q, known)
     if not len(q):
-        return nothing
+        return PlaneWaves(q)
     share = 1 - float((rest[:, known] ** 2).mean() / (tame[:, known] ** 2).mean())
     period = 2 * np.pi / float(np.median(np.hypot(*q.T)))
     count = "one plane wave" if len(q) == 1 else f"{len(q)} plane waves"
@@ -98,7 +132,15 @@ def find_periodic(values: np.ndarray) -> Periodic:
         f"A periodic structure of {count} (period {period:.1f} px as sampled), {100 * share:.2g} % of the variance, is "
         "subtracted."
     )
-    return Periodic(_fitted(tame, q, known) * scale, q, (Step("periodic", share, text, notable=True),))
+    return PlaneWaves(q, (Step("periodic", share, text, notable=True),))
+
+
+def waves_of(values: np.ndarray, known: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Plane waves of these wavevectors in each map, to be subtracted, shape (bias, rows, columns)."""
+    if not len(q):
+        return np.zeros_like(values)
+    tame, scale = _tamed(values, known)
+    return np.asarray(_fitted(tame, q, known) * scale)
 
 
 def _tamed(values: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,11 +6,13 @@ spots and scan lines, as in `friedel.dispersion_fit.fourier_ring`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from friedel.dispersion_fit.fourier_ring import power_spectra, radial_profiles
+from friedel._util.big_maps import release
+from friedel.dispersion_fit.fourier_ring import radial_profiles
 from friedel.prepare.background import clipped
 from friedel.stack import normalise
 
@@ -66,13 +68,12 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
     RingEvidence
         NaN heights where the field is too small for a profile.
     """
-    maps, k = np.asarray(maps), np.asarray(k, dtype=float)
+    k = np.asarray(k, dtype=float)
     some = np.unique(np.linspace(0, len(maps) - 1, min(len(maps), 24)).astype(int))
-    maps, k = normalise(clipped(maps[some], CLIP)[0]), k[some]
-    power, qy, qx = power_spectra(maps, pitch)
+    k = k[some]
     side = min(count * step for count, step in zip(maps.shape[1:], pitch, strict=True))
     resolution = 2 * np.pi / side
-    q, profiles = radial_profiles(power, qy, qx, resolution)
+    q, profiles = radial_profiles(_planes(maps, some), pitch, resolution)
     nothing = RingEvidence(float("nan"), float("nan"), 1.0)
     if len(q) < 8:
         return nothing
@@ -83,7 +84,7 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
     known = np.isfinite(heights[:, np.abs(factors - 1) <= TOLERANCE]).all(axis=1)
     if not known.any():
         return nothing
-    # A wavevector is looked at where half of the maps can show its ring.
+    # A wavevector is tested where half of the maps can show its ring.
     seen = np.isfinite(heights[known])
     mean = np.where(
         seen.mean(axis=0) >= 0.5, np.nansum(heights[known], axis=0) / np.maximum(seen.sum(axis=0), 1), np.nan
@@ -98,6 +99,13 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
     return RingEvidence(
         height, height / error, float(factors[best]), float(mean[other]), float(factors[other])
     )
+
+
+def _planes(maps: np.ndarray, some: np.ndarray) -> Iterator[np.ndarray]:
+    """These maps one by one, without outliers, normalised."""
+    for index in some:
+        yield normalise(clipped(np.asarray(maps[index : index + 1]), CLIP)[0])[0]
+        release(maps)
 
 
 def _height(q: np.ndarray, profile: np.ndarray, ring: float, factor: float) -> float:

@@ -1,21 +1,26 @@
-"""The preparation in two parts: `clean`, which needs no band, and `flatten`, which knows the half wavelength."""
+"""The second half of the preparation, which knows the half wavelength: background, structures, outliers.
+
+As in `friedel.prepare.cleaning`, maps are worked on some at a time.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from friedel._util.big_maps import allocate, parts, release, row_parts
 from friedel._util.robust import spread
-from friedel.prepare.background import clipped, level, line_offsets, slow_background
-from friedel.prepare.bad_data import choose_maps, find_bad, mend, repeated
+from friedel._util.work import HERE, Work
+from friedel.prepare.background import clipped, line_offsets, slow_background
+from friedel.prepare.cleaning import Cleaned, clean
 from friedel.prepare.extended import find_extended, report
 from friedel.prepare.flattened import Flattened
-from friedel.prepare.lockin_phase import upright
-from friedel.prepare.periodic import find_periodic
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
+
+__all__ = ["Cleaned", "clean", "flatten"]
 
 #: A map shows a ring if the power there is so many times (as a logarithm) that of its surroundings, and if it stands
 #: out by so many standard deviations. Pure noise reaches about 0.4 over the tolerated wavevectors.
@@ -26,80 +31,22 @@ SLOW = 0.3
 FILLED = 0.1
 
 
-@dataclass(frozen=True)
-class Cleaned:
-    """Maps without bad data, plane and line offsets.
-
-    Parameters
-    ----------
-    maps : array, shape (bias, rows, columns)
-        Small gaps are interpolated; NaN where not known.
-    keep : array of int, shape (bias,)
-        Index of each map among those given.
-    filled : array of bool, shape (bias, rows, columns)
-        What was interpolated.
-    lost : float
-        Share of the given values that were bad or not recorded.
-    steps : tuple of Step
-    """
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    """Maps with their slow background, the ratio of the spreads of the background and the rest, and what was found."""
 
     maps: np.ndarray
-    keep: np.ndarray
-    filled: np.ndarray
-    lost: float
+    ground: np.ndarray
+    slow_share: np.ndarray
     steps: tuple[Step, ...]
-
-    def chosen(self, which: np.ndarray) -> Cleaned:
-        """Return the maps of these indices only."""
-        return replace(self, maps=self.maps[which], filled=self.filled[which], keep=self.keep[which])
-
-
-def clean(values: np.ndarray, settings: PrepareSettings, *, didv: bool = True) -> Cleaned:
-    """Find bad data, invert a negative dI/dV, choose the maps that share most of the area.
-
-    Parameters
-    ----------
-    values : array, shape (bias, rows, columns)
-        NaN where not acquired.
-    settings : PrepareSettings
-    didv : bool
-        Whether the values are dI/dV, which is positive on the whole.
-
-    Returns
-    -------
-    Cleaned
-        Without any map if no value is good.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    steps: list[Step] = []
-    bad = ~np.isfinite(values)
-    if didv:
-        values, turned = upright(values)
-        steps += turned
-    plane, rows = settings.background != "none", settings.row_offsets
-    same = repeated(values) if settings.bad_data else np.zeros(values.shape, dtype=bool)
-    if settings.periodic:
-        pattern = find_periodic(np.where(same, np.nan, values))
-        values = np.where(same, values, values - pattern.waves)
-        steps += pattern.steps
-    if settings.bad_data:
-        found = find_bad(values, level(np.where(same, np.nan, values)), same)
-        bad |= found.bad
-        steps += found.steps
-    lost = float(bad.mean())
-    maps = level(np.where(bad, np.nan, values), plane=plane, rows=rows)
-    maps, filled = mend(maps, bad, settings.fill_px if settings.bad_data else 0.0)
-    seen = np.flatnonzero(np.isfinite(maps).any(axis=(1, 2)))
-    keep = seen[choose_maps(np.isfinite(maps[seen]))] if len(seen) else seen
-    if len(keep) < len(values):
-        count = len(values) - len(keep)
-        text = f"{count} of {len(values)} maps are left out: they lack data that the others have."
-        steps.append(Step("maps", count, text, notable=True))
-    return Cleaned(maps[keep], keep, filled[keep], lost, tuple(steps))
 
 
 def flatten(
-    cleaned: Cleaned, k: np.ndarray | None, pitch: tuple[float, float], settings: PrepareSettings
+    cleaned: Cleaned,
+    k: np.ndarray | None,
+    pitch: tuple[float, float],
+    settings: PrepareSettings,
+    work: Work = HERE,
 ) -> Flattened:
     """Subtract the background, level terraces, clip outliers.
 
@@ -111,6 +58,8 @@ def flatten(
     pitch : (float, float)
         Pixel pitch along (y, x) [nm].
     settings : PrepareSettings
+    work : Work
+        Where the work is done.
 
     Returns
     -------
@@ -120,54 +69,118 @@ def flatten(
     known = np.zeros(0) if k is None else k[np.isfinite(k) & (k > 0)]
     high = np.zeros(len(maps), dtype=bool)
     ring = RingEvidence(float("nan"), float("nan"), 1.0)
+    ground: np.ndarray | None = None
     if k is not None and len(known) and settings.background != "none":
-        half = np.pi / float(np.median(known)) / float(np.sqrt(pitch[0] * pitch[1]))
-        slow = settings.high_pass * half
-        ground = slow_background(maps, slow)
-        if settings.extended:
-            extended = find_extended(maps, ground, half, float(np.sqrt(pitch[0] * pitch[1])))
-            if extended.any():
-                steps.append(report(extended))
-                maps = np.where(extended, np.nan, maps)
-                ground = slow_background(maps, slow)
-        if settings.row_offsets:
-            maps = maps - line_offsets(maps - ground)
-            ground = slow_background(maps, slow, ground)
+        pixel = float(np.sqrt(pitch[0] * pitch[1]))
+        found = _grounds(maps, np.pi / float(np.median(known)) / pixel, pixel, settings, work)
+        maps, ground = found.maps, found.ground
+        steps += found.steps
         ring = ring_evidence(maps, k, pitch)
-        high = _high_pass(maps, ground, ring, settings)
+        high = _high_pass(found.slow_share, ring, settings)
         if high.any():
-            steps.append(
-                Step(
-                    "high-pass",
-                    float(high.mean()),
-                    f"The slow background of {int(high.sum())} of {len(high)} maps is subtracted.",
-                )
-            )
-        maps = np.where(high[:, None, None], maps - ground, maps)
+            text = f"The slow background of {int(high.sum())} of {len(high)} maps is subtracted."
+            steps.append(Step("high-pass", float(high.mean()), text))
     if settings.background != "none":
-        maps, beyond = clipped(maps, settings.clip)
+        maps, beyond = _clipped(maps, ground, high, settings.clip, work)
         if beyond > 0:
-            steps.append(
-                Step(
-                    "clip",
-                    beyond,
-                    f"{100 * beyond:.2g} % of the values are clipped at {settings.clip:g} robust σ.",
-                )
-            )
-    lost_here = cleaned.filled.mean(axis=0) > FILLED
+            text = f"{100 * beyond:.2g} % of the values are clipped at {settings.clip:g} robust σ."
+            steps.append(Step("clip", beyond, text))
+    filled = np.zeros(maps.shape[1:], dtype=np.int32)
+    for part in parts(maps.shape):
+        filled += cleaned.filled[part].sum(axis=0)
+        release(cleaned.filled)
+    lost_here = filled > FILLED * len(maps)
     return Flattened(maps, cleaned.keep, lost_here, ring, high, cleaned.lost, tuple(steps))
 
 
-def _high_pass(
-    maps: np.ndarray, ground: np.ndarray, ring: RingEvidence, settings: PrepareSettings
-) -> np.ndarray:
+def _grounds(maps: np.ndarray, half: float, pixel: float, settings: PrepareSettings, work: Work) -> _Ground:
+    """Slow background, extended structures and line offsets; `half` is half a wavelength [px]."""
+    slow, steps = settings.high_pass * half, []
+    ground, width = allocate(maps.shape), np.zeros(len(maps))
+    pieces = ((np.asarray(maps[part]), slow) for part in parts(maps.shape))
+    for part, (first, rest) in zip(parts(maps.shape), work.each(_slow, pieces), strict=True):
+        ground[part], width[part] = first, rest
+        release(maps, ground)
+    extended = np.zeros(maps.shape[1:], dtype=bool)
+    if settings.extended:
+        extended = find_extended(_heights(maps, ground, width), half, pixel)
+        if extended.any():
+            steps.append(report(extended))
+    out, share = allocate(maps.shape), np.zeros(len(maps))
+    again = (
+        (np.asarray(maps[part]), np.asarray(ground[part]), extended, slow, settings.row_offsets)
+        for part in parts(maps.shape)
+    )
+    for part, (flat, last, ratio) in zip(parts(maps.shape), work.each(_without_offsets, again), strict=True):
+        out[part], ground[part], share[part] = flat, last, ratio
+        release(maps, out, ground)
+    return _Ground(out, ground, share, tuple(steps))
+
+
+def _slow(maps: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Slow background of maps, and the spread of the rest of each."""
+    ground = slow_background(maps, sigma)
+    return ground, spread(maps - ground, axis=(1, 2))
+
+
+def _heights(maps: np.ndarray, ground: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Height above or below the slow background in robust σ, median over the maps, shape (rows, columns).
+
+    In a stack a structure stands out at the usual voltage, too; one map may do so by chance.
+    """
+    out = np.zeros(maps.shape[1:])
+    for rows in row_parts(maps.shape):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            high = np.abs(maps[:, rows] - ground[:, rows]) / width[:, None, None]
+        out[rows] = np.median(high, axis=0)
+        release(maps, ground)
+    return np.nan_to_num(out, nan=0.0, posinf=0.0)
+
+
+def _without_offsets(
+    maps: np.ndarray, ground: np.ndarray, extended: np.ndarray, sigma: float, rows: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Maps without structures and line offsets, their slow background, and the ratio of its spread to the rest's."""
+    if extended.any():
+        maps = np.where(extended, np.nan, maps)
+        ground = slow_background(maps, sigma)
+    if rows:
+        maps = maps - line_offsets(maps - ground)
+        ground = slow_background(maps, sigma, ground)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = spread(ground, axis=(1, 2)) / spread(maps - ground, axis=(1, 2))
+    return maps, ground, ratio
+
+
+def _high_pass(slow_share: np.ndarray, ring: RingEvidence, settings: PrepareSettings) -> np.ndarray:
     """Which maps the slow background is subtracted from.
 
     A map without waves would become a map of amplified noise, in which a network finds points: so the waves must show.
     """
     if settings.background != "auto":
-        return np.full(len(maps), settings.background == "high-pass")
-    slow = spread(ground, axis=(1, 2))
-    fast = spread(maps - ground, axis=(1, 2))
-    dominates = slow > SLOW * fast
-    return dominates & (ring.height >= RING_HEIGHT) & (ring.sigma >= RING_SIGMA)
+        return np.full(len(slow_share), settings.background == "high-pass")
+    return (slow_share > SLOW) & (ring.height >= RING_HEIGHT) & (ring.sigma >= RING_SIGMA)
+
+
+def _clipped(
+    maps: np.ndarray, ground: np.ndarray | None, high: np.ndarray, limit: float, work: Work
+) -> tuple[np.ndarray, float]:
+    """Subtract the background of the maps `high` and clip; also the share of clipped values."""
+    out, beyond = allocate(maps.shape), 0.0
+    pieces = (
+        (np.asarray(maps[part]), None if ground is None else np.asarray(ground[part]), high[part], limit)
+        for part in parts(maps.shape)
+    )
+    for part, (flat, share) in zip(parts(maps.shape), work.each(_clip, pieces), strict=True):
+        out[part] = flat
+        beyond += share * len(flat) / len(maps)
+        release(maps, out, *(() if ground is None else (ground,)))
+    return out, beyond
+
+
+def _clip(
+    maps: np.ndarray, ground: np.ndarray | None, high: np.ndarray, limit: float
+) -> tuple[np.ndarray, float]:
+    if ground is not None:
+        maps = np.where(high[:, None, None], maps - ground, maps)
+    return clipped(maps, limit)

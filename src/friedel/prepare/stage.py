@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from friedel._util.big_maps import allocate, parts, release
 from friedel._util.remarks import Remarks
+from friedel._util.work import HERE, Work
 from friedel.dispersion_fit.fourier_ring import fit_dispersion
 from friedel.errors import PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion
 from friedel.prepare.channel import Chosen, choose
+from friedel.prepare.cleaning import Maps
 from friedel.prepare.flattened import Flattened
 from friedel.prepare.prepared import Band, Prepared
 from friedel.prepare.run import Cleaned, clean, flatten
@@ -23,6 +26,8 @@ from friedel.stack import make_stack, normalise, pixel_pitch
 
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
 MIN_HALF_WAVELENGTHS = 4
+#: Pixels on a side that are enough to fit a band to the ring.
+BAND_PX = 512
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ def prepare(
     wanted: Sampling,
     settings: PrepareSettings,
     remarks: Remarks,
+    work: Work = HERE,
 ) -> Prepared:
     """Prepare the maps of a stack.
 
@@ -72,6 +78,8 @@ def prepare(
     settings : PrepareSettings
     remarks : Remarks
         Takes what the user should know.
+    work : Work
+        Where the work is done.
 
     Raises
     ------
@@ -86,17 +94,17 @@ def prepare(
         remarks.add(
             f"dI/dV is the numerical derivative of {chosen.name!r}: the stack has no lock-in channel."
         )
-    found = _energies(chosen, band, pixel_pitch(stack), settings)
+    found = _energies(chosen, band, pixel_pitch(stack), settings, work)
     scaling, source = _sampling(found, band, pixel_pitch(stack), wanted, remarks)
     used = scaling.keep
     k = None if source.dispersion is None else scaling.k / scaling.pixel_nm
-    flat = flatten(found.cleaned.chosen(used), k, pixel_pitch(stack), given)
+    flat = flatten(found.cleaned.chosen(used), k, pixel_pitch(stack), given, work)
     flat = replace(flat, steps=(*found.steps, *flat.steps))
     for step in flat.steps:
         if step.notable:
             remarks.add(step.sentence)
     recorded = _recorded(flat, chosen.name, remarks)
-    maps, mask, fit_mask = _resampled(recorded, flat, scaling)
+    maps, mask, fit_mask = _resampled(recorded, flat, scaling, work)
     out = 0.0 if band is None else float((~np.isfinite(band.k(found.energy_mev))).mean())
     return Prepared(
         maps, mask, fit_mask, recorded, scaling, chosen.name, chosen.derived, found.bias_mv[used],
@@ -105,14 +113,17 @@ def prepare(
 
 
 def _energies(
-    chosen: Chosen, band: Dispersion | None, pitch: tuple[float, float], settings: PrepareSettings
+    chosen: Chosen,
+    band: Dispersion | None,
+    pitch: tuple[float, float],
+    settings: PrepareSettings,
+    work: Work,
 ) -> _Energies:
     """Clean the maps and decide at which energy the waves of each are."""
-    if not np.isfinite(chosen.values).any():
+    didv = not settings.as_recorded and not chosen.topograph
+    cleaned = clean(chosen.values, settings.in_force(), didv=didv, work=work)
+    if not len(cleaned.keep) and not _any_known(chosen.values):
         raise StackError(f"The channel {chosen.name!r} holds no acquired pixel in this area.")
-    cleaned = clean(
-        chosen.values, settings.in_force(), didv=not settings.as_recorded and not chosen.topograph
-    )
     if not len(cleaned.keep):
         raise StackError(f"In no pixel of this area was {chosen.name!r} acquired at every voltage.")
     steps = [Step("channel", 0, chosen.sentence)] if chosen.sentence else []
@@ -125,29 +136,54 @@ def _energies(
     return _Energies(cleaned, bias, energy, tuple(steps))
 
 
+def _any_known(values: Maps) -> bool:
+    return any(np.isfinite(values[part]).any() for part in parts(values.shape))
+
+
 def _recorded(flat: Flattened, name: str, remarks: Remarks) -> np.ndarray:
     """The flattened maps where every voltage is known."""
-    known = np.isfinite(flat.maps).all(axis=0)
+    maps = flat.maps
+    known = np.ones(maps.shape[1:], dtype=bool)
+    for part in parts(maps.shape):
+        known &= np.isfinite(maps[part]).all(axis=0)
+        release(maps)
     if not known.any():
         raise StackError(f"In no pixel of this area was {name!r} acquired at every voltage.")
     if known.mean() < 0.999:
         missing = 100 * (1 - known.mean())
-        remarks.add(f"{missing:.0f} % of the pixels were not acquired; nothing is looked for there.")
-    return np.where(known, flat.maps, np.nan)
+        remarks.add(f"{missing:.0f} % of the pixels were not acquired; nothing is detected there.")
+    if known.all():
+        return maps
+    out = allocate(maps.shape)
+    for part in parts(maps.shape):
+        out[part] = np.where(known, maps[part], np.nan)
+        release(maps, out)
+    return out
 
 
 def _resampled(
-    recorded: np.ndarray, flat: Flattened, scaling: Scaling
+    recorded: np.ndarray, flat: Flattened, scaling: Scaling, work: Work
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Normalised maps at the method's sampling, the pixels that hold data, and those that a refit takes."""
-    values = normalise(recorded)
-    maps, mask = scaling.resample(values)
-    fit_mask = mask
+    maps = allocate((len(recorded), *scaling.new_shape), np.float32)
+    mask = fit_mask = np.ones(scaling.new_shape, dtype=bool)
+    pieces = ((np.asarray(recorded[part]), scaling) for part in parts(recorded.shape))
+    for part, (new, known) in zip(parts(recorded.shape), work.each(_at_new_pixels, pieces), strict=True):
+        maps[part] = new
+        mask = fit_mask = known
+        release(recorded, maps)
     if flat.filled.any():
-        fit_mask = mask & scaling.resample(np.where(flat.filled, np.nan, values))[1]
+        one = np.where(flat.filled, np.nan, recorded[:1])
+        fit_mask = mask & scaling.resample(one)[1]
+    return maps, mask, fit_mask
+
+
+def _at_new_pixels(recorded: np.ndarray, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
+    """Normalised maps at the method's sampling, and the pixels that hold data."""
+    maps, mask = scaling.resample(normalise(recorded))
     if not scaling.identity or not mask.all():
         maps = np.nan_to_num(normalise(np.where(mask, maps, np.nan)), copy=False)
-    return maps, mask, fit_mask
+    return maps, mask
 
 
 def _sampling(
@@ -164,7 +200,7 @@ def _sampling(
         scaling = plan(band.k(energy), pitch, shape, wanted.k_range, k_mean=wanted.k_mean)
         _remark_on(scaling, remarks)
         return scaling, Band("given", band)
-    fit = fit_dispersion(make_stack({"dI/dV": maps}, bias_mv=energy, pixel_nm=pitch))
+    fit = fit_dispersion(make_stack({"dI/dV": _middle(maps)}, bias_mv=energy, pixel_nm=pitch))
     if fit.found:
         try:
             scaling = plan(fit.dispersion.k(energy), pitch, shape, wanted.k_range, k_mean=wanted.k_mean)
@@ -179,6 +215,12 @@ def _sampling(
             errors = float(fit.onset_error), float(fit.mass_error)
             return scaling, Band("fitted to the FFT ring", fit.dispersion, *errors)
     return _assumed(len(energy), pitch, shape, wanted, remarks)
+
+
+def _middle(maps: np.ndarray) -> np.ndarray:
+    """The middle of maps that are larger than a ring needs, shape (bias, rows, columns)."""
+    rows, columns = (slice((n - min(n, BAND_PX)) // 2, (n + min(n, BAND_PX)) // 2) for n in maps.shape[1:])
+    return np.asarray(maps[:, rows, columns])
 
 
 def _assumed(
@@ -209,5 +251,5 @@ def _remark_on(scaling: Scaling, remarks: Remarks) -> None:
     if waves < MIN_HALF_WAVELENGTHS:
         remarks.add(
             f"The field is only {waves:.1f} half Friedel wavelengths wide: the method was made for fields of "
-            f"{MIN_HALF_WAVELENGTHS} and more, and these points deserve little trust."
+            f"{MIN_HALF_WAVELENGTHS} and more, and these points are unreliable."
         )

@@ -35,7 +35,7 @@ class Shift:
     overlap : float
         Share of the smaller map's acquired pixels that lie in both.
     trusted : bool
-        Whether the shift can be believed.
+        Whether the shift is significant.
     remark : str
         Why not, in a sentence; empty if it can.
     """
@@ -75,9 +75,9 @@ def register(
     reference_map, target_map : array, shape (rows, columns)
         Shapes may differ; NaN = not acquired.
     max_shift : float, optional
-        Largest shift that is looked at, per axis [px].
+        Largest shift that is tried, per axis [px].
     least_overlap : float
-        Shifts with a smaller common share are not looked at.
+        Shifts with a smaller common share are not tried.
     upsample : int
         The sub-pixel step is 1 / `upsample`.
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from friedel._util.big_maps import allocate, release
+
 
 @dataclass(frozen=True)
 class BinningConstants:
@@ -51,7 +53,8 @@ class BinnedMaps:
 
     def crop(self, area: tuple[slice, slice]) -> BinnedMaps:
         """The same of some rows and columns."""
-        return BinnedMaps(self.maps[(slice(None), *area)], self.k, self.blur, self.time)
+        part = np.ascontiguousarray(self.maps[(slice(None), *area)])
+        return BinnedMaps(np.asarray(part), self.k, self.blur, self.time)
 
 
 def bin_bias(maps: np.ndarray, k: np.ndarray, bins: int) -> BinnedMaps:
@@ -74,7 +77,10 @@ def average_into(maps: np.ndarray, k: np.ndarray, count: int) -> BinnedMaps:
     """Average adjacent voltages into `count` maps, or as many as there are; other parameters as `bin_bias`."""
     order = np.argsort(np.real(k), kind="stable")
     parts = np.array_split(order, min(count, len(order)))
-    mean = np.stack([maps[part].mean(axis=0) for part in parts]).astype(np.float32)
+    mean = allocate((len(parts), *maps.shape[1:]), np.float32)
+    for number, part in enumerate(parts):
+        mean[number] = maps[part].mean(axis=0)
+        release(maps, mean)
     wavevector, blur = np.array([(k[part].mean(), k[part].real.std()) for part in parts]).T
     rank = np.array([part.mean() for part in np.array_split(np.arange(len(order)), len(parts))])
     rank -= (len(order) - 1) / 2

@@ -1,8 +1,7 @@
 """Refit of the candidates with the multiple-scattering model: updated positions, σ and probabilities.
 
-Quick and full differ in their schedule (`friedel.refit.schedules`). With a network the refit also selects:
-doubtful candidates are included in the fit, and their probability rises or falls with their Δχ²
-(`friedel.refit.model_selection`).
+Quick and full differ in their schedule (`friedel.refit.schedules`). With a network the refit also selects: doubtful
+candidates are included, and their probability follows their Δχ² (`friedel.refit.model_selection`).
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from friedel._util.work import HERE, Work
 from friedel.candidates.result import Candidates
 from friedel.progress import Progress
 from friedel.refit.driver import RefitInput, iter_refit
 from friedel.refit.fitted import Fitted
-from friedel.refit.model_selection import SELECTION, posterior_probability
+from friedel.refit.model_selection import SELECTION, averaged, posterior_probability
 from friedel.refit.schedules import SCHEDULES, Schedule
 from friedel.refit.tuned import constants
 
@@ -107,7 +107,7 @@ class RefittedCandidates:
     start : array, shape (m, 2)
         Positions that the fit began with, as its given points.
     used : bool
-        False if the fit explains too few of the impurities: then it is not used to revise positions or probabilities.
+        False if the fit explains too few of the impurities; then it revises nothing.
     kind : str
     confident : int
         Candidates above the threshold before the refit.
@@ -142,7 +142,7 @@ class RefittedCandidates:
 
 
 def iter_refit_candidates(
-    detected: Candidates, field: RefitMaps, options: RefitOptions
+    detected: Candidates, field: RefitMaps, options: RefitOptions, work: Work = HERE
 ) -> Generator[Progress, None, RefittedCandidates]:
     """Fit candidates to the maps by multiple scattering.
 
@@ -152,33 +152,33 @@ def iter_refit_candidates(
         In pixels of the prepared maps; S and probability of every pixel serve the scatterers that the fit adds.
     field : RefitMaps
     options : RefitOptions
+    work : Work
+        Where the tiles are fitted.
 
     Yields
     ------
     Progress
-
-    Returns
-    -------
-    RefittedCandidates
     """
     table, kind = detected.table, options.kind
     chosen, confident = _chosen(detected, field, options.select)
     seen = table.iloc[chosen]
-    fitted = yield from iter_refit(_input(seen, confident, field, SCHEDULES[kind]), SCHEDULES[kind])
+    schedule = SCHEDULES[kind]
+    fitted = yield from iter_refit(_input(seen, confident, field, schedule), schedule, work)
     start = seen[["row", "column"]].to_numpy(float)
     counts = int(confident.sum()), _dropped(fitted, confident, len(chosen))
     doubt = _reason_not_to_use(fitted, confident, len(chosen), kind)
     if doubt:
         nothing = np.full(len(table), -1)
         return RefittedCandidates(table, fitted.with_remarks(doubt), nothing, start, False, kind, *counts)
-    given = ~fitted.new
-    sigma = np.where(fitted.kept[given], seen["sigma_px"], fitted.sigma[given])
-    row, column = fitted.positions[given].T
-    seen = seen.assign(row=row, column=column, sigma_px=sigma, point=np.flatnonzero(given))
+    old = ~fitted.new
+    sigma = np.where(fitted.kept[old], seen["sigma_px"], fitted.sigma[old])
+    row, column = fitted.positions[old].T
+    seen = seen.assign(row=row, column=column, sigma_px=sigma, point=np.flatnonzero(old))
     if options.select:
         seen = pd.concat([seen, new_candidates(fitted, detected)], ignore_index=True)
         network = seen["probability"].to_numpy(float)
-        posterior = posterior_probability(network, fitted.delta_chi2, kind)
+        alone = posterior_probability(network, fitted.delta_chi2, kind)
+        posterior = averaged(network, alone, fitted.explained_share)
         seen["probability"] = np.where(is_explained(fitted), posterior, np.fmin(posterior, network))
     rest = table.drop(table.index[chosen]).assign(point=-1)
     table = pd.concat([seen, rest], ignore_index=True)
@@ -220,8 +220,7 @@ def _dropped(fitted: Fitted, confident: np.ndarray, chosen: int) -> int:
 
 def _reason_not_to_use(fitted: Fitted, confident: np.ndarray, chosen: int, kind: str) -> str:
     """Why the fit is not used to revise positions and probabilities; empty if it is."""
-    count = int(confident.sum())
-    if count and not chosen:
+    if (count := int(confident.sum())) and not chosen:
         return (
             f"The {kind} refit was left out: {count} impurities are more than waves of this length can resolve in the "
             "field. Check the surface band, and whether the maps show a lattice or correlated noise."
@@ -256,7 +255,7 @@ def prior_sigma(table: pd.DataFrame, shape: tuple[int, ...], schedule: Schedule)
     Parameters
     ----------
     table : DataFrame
-        Candidates: row, column, probability and sigma_px, NaN where unknown.
+        Row, column, probability and sigma_px, NaN where unknown.
     shape : (int, int)
         Rows and columns of the maps.
     schedule : Schedule

@@ -131,11 +131,11 @@ def _of_tile(data: FitData, tile: TileModel) -> tuple[np.ndarray, np.ndarray]:
     shape = tuple(len(axis) for axis in axes)
     grid = np.indices(data.mask.shape) / c.pitch_px
     at_scatterer = KDTree(state.scatterers.position).query(np.argwhere(np.ones(data.mask.shape, bool)))[0]
-    hidden = (at_scatterer <= SEARCH.min_distance_px).reshape(data.mask.shape) | ~data.mask
+    masked = (at_scatterer <= SEARCH.min_distance_px).reshape(data.mask.shape) | ~data.mask
     out = []
     for values in (odds, np.log(least)):
         spread = map_coordinates(values.reshape(shape), grid, order=1, mode="nearest")
-        out.append(np.where(hidden, np.nan, spread))
+        out.append(np.where(masked, np.nan, spread))
     return out[0], np.exp(out[1])
 
 

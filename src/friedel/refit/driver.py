@@ -8,14 +8,18 @@ supported by the data converge to zero amplitude and are pruned.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy.spatial import cKDTree
 
+from friedel._util.big_maps import release
 from friedel._util.threads import one_thread_each
+from friedel._util.work import HERE, Work
 from friedel.candidates.tiling import corners, even
-from friedel.progress import Progress, share
+from friedel.progress import Progress, drain, share
 from friedel.refit.bias_binning import BinnedMaps, bin_bias
 from friedel.refit.fitted import Estimates, Fitted, TileModel
 from friedel.refit.goodness import goodness
@@ -102,7 +106,9 @@ class _TileResult:
     model: TileModel | None
 
 
-def iter_refit(given: RefitInput, schedule: Schedule = FULL) -> Generator[Progress, None, Fitted]:
+def iter_refit(
+    given: RefitInput, schedule: Schedule = FULL, work: Work = HERE
+) -> Generator[Progress, None, Fitted]:
     """Fit all positions at once by multiple scattering.
 
     Parameters
@@ -110,35 +116,38 @@ def iter_refit(given: RefitInput, schedule: Schedule = FULL) -> Generator[Progre
     given : RefitInput
     schedule : Schedule
         `FULL` refines the positions, `QUICK` selects the candidates.
+    work : Work
+        Where the tiles are fitted.
 
     Yields
     ------
     Progress
-        Several times per iteration.
+        Several times per iteration; once per tile on an executor.
 
     Returns
     -------
     Fitted
     """
-    points, sigma, confident = given.known()
+    points, sigma, _ = given.known()
     binned = bin_bias(given.maps, np.asarray(given.k, complex), schedule.bias_bins)
     every = Estimates.unknown(points, sigma, 2 if len(binned.k) > 2 else 1)
     kept = np.ones(len(points), bool)
     new, models, undetected = [every.take(np.zeros(0, int))], [], 0
+    results: Iterator[_TileResult | None] | None = None
     places, size = _tiling(given.mask.shape, schedule)
-    owner = _owners(points, places, size)
-    for number, corner in enumerate(places):
-        chosen = _points_of(points, owner == number, np.array(corner), size)
-        own = int((owner == number).sum())
-        if not own:
-            continue
-        at = np.s_[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]
-        width = given.prior_width(sigma[chosen])
-        tile = _Tile(
-            np.array(corner), binned.crop(at), given.mask[at], points[chosen], width, confident[chosen], own
-        )
-        work = _iter_tile(tile, schedule, given.pixel_nm)
-        result = yield from share(work, number / len(places), (number + 1) / len(places))
+    owned = _Owned.of(points, places, size)
+    numbers = [number for number in range(len(places)) if len(owned.own(number))]
+    pieces = (_piece(given, binned, owned, number, schedule) for number in numbers)
+    for done, number in enumerate(numbers):
+        if work.executor is None:
+            part = _iter_tile(*next(pieces))
+            result = yield from share(part, done / len(numbers), (done + 1) / len(numbers))
+        else:
+            results = results or work.each(fit_tile, pieces)
+            result = next(results)
+            yield Progress((done + 1) / len(numbers), f"refit: tile {done + 1} of {len(numbers)}")
+        release(binned.maps)
+        chosen, own = owned.near(number), len(owned.own(number))
         if result is None:
             continue
         gone = np.setdiff1d(chosen[:own], chosen[result.index])
@@ -163,6 +172,24 @@ def iter_refit(given: RefitInput, schedule: Schedule = FULL) -> Generator[Progre
         undetected=undetected,
         tiles=tuple(models),
     )
+
+
+def _piece(
+    given: RefitInput, binned: BinnedMaps, owned: _Owned, number: int, schedule: Schedule
+) -> tuple[_Tile, Schedule, float | None]:
+    """What `_iter_tile` and `fit_tile` take."""
+    _, sigma, confident = given.known()
+    corner, chosen = owned.corners[number], owned.near(number)
+    at = np.s_[corner[0] : corner[0] + owned.size[0], corner[1] : corner[1] + owned.size[1]]
+    width, own = given.prior_width(sigma[chosen]), len(owned.own(number))
+    points = owned.points[chosen]
+    tile = _Tile(corner, binned.crop(at), given.mask[at], points, width, confident[chosen], own)
+    return tile, schedule, given.pixel_nm
+
+
+def fit_tile(tile: _Tile, schedule: Schedule, pixel_nm: float | None) -> _TileResult | None:
+    """Fit one tile, in a process of an executor."""
+    return drain(_iter_tile(tile, schedule, pixel_nm))
 
 
 def _iter_tile(
@@ -230,14 +257,44 @@ def _tiling(shape: tuple[int, ...], schedule: Schedule) -> tuple[list[tuple[int,
     return corners((shape[0], shape[1]), tile, overlap), np.array(tile)
 
 
-def _points_of(points: np.ndarray, own: np.ndarray, corner: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Indices of a tile's own points, then of those just beyond its border, which are fitted along."""
-    margin = SEARCH.residual_margin_px
-    inside = ((points > corner - margin) & (points < corner + size + margin)).all(axis=1)
-    return np.asarray(np.r_[np.flatnonzero(own), np.flatnonzero(inside & ~own)])
+@dataclass(frozen=True, eq=False)
+class _Owned:
+    """Which points belong to which tile of one size: each to that whose centre is nearest."""
+
+    points: np.ndarray
+    corners: np.ndarray
+    size: np.ndarray
+    owner: np.ndarray
+
+    @classmethod
+    def of(cls, points: np.ndarray, corners: list[tuple[int, int]], size: np.ndarray) -> _Owned:
+        return cls(points, np.array(corners), size, _owners(points, corners, size))
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        return np.argsort(self.owner, kind="stable")
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.points / self._reach)
+
+    @cached_property
+    def _reach(self) -> np.ndarray:
+        return np.asarray(self.size / 2 + SEARCH.residual_margin_px)
+
+    def own(self, number: int) -> np.ndarray:
+        """Indices of a tile's own points."""
+        first, last = np.searchsorted(self.owner[self._order], [number, number + 1])
+        return np.asarray(self._order[first:last])
+
+    def near(self, number: int) -> np.ndarray:
+        """Indices of a tile's own points, then of those just beyond its border, which are fitted along."""
+        own, centre = self.own(number), self.corners[number] + self.size / 2
+        inside = np.array(sorted(self._tree.query_ball_point(centre / self._reach, 1.0, p=np.inf)), int)
+        return np.r_[own, np.setdiff1d(inside, own)]
 
 
 def _owners(points: np.ndarray, corners: list[tuple[int, int]], size: np.ndarray) -> np.ndarray:
     """Index of the tile of this size whose centre is nearest to each point."""
     centres = np.array(corners) + (size - 1) / 2
-    return np.asarray(np.abs(points[:, None] - centres).max(axis=2).argmin(axis=1))
+    return np.asarray(cKDTree(centres).query(points)[1]) if len(points) else np.zeros(0, int)

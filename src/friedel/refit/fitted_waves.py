@@ -94,7 +94,9 @@ class FittedWaves:
         tiles = self.fitted.tiles
         centres = [np.array(tile.corner) + (np.array(tile.shape) - 1) / 2 for tile in tiles]
         out = np.zeros(len(place))
-        owner = np.abs(place[:, None] - np.array(centres).reshape(-1, 2)).max(axis=2).argmin(axis=1)
+        if not tiles:
+            return out.reshape(shape)
+        owner = KDTree(np.array(centres)).query(place)[1]
         for number, tile in enumerate(tiles):
             mine = owner == number
             out[mine] = self._tile_density(tile, place[mine], index)

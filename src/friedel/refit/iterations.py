@@ -37,7 +37,7 @@ from friedel.refit.source_search import by_residual, by_score_test, in_field
 def iterate(
     data: FitData, state: FitState, schedule: Schedule, pixel_nm: float | None
 ) -> Generator[Progress, None, bool]:
-    """Amplitudes first, then everything; scatterers outside and the herringbone are added on the way.
+    """Amplitudes first, then everything; scatterers outside and the herringbone are added between.
 
     Returns
     -------
@@ -131,8 +131,8 @@ def run_final_iteration(
 ) -> Estimates:
     """Estimates of all scatterers after one more iteration, without those that are not supported.
 
-    Model selection is done: Δχ² stays that of before, and weak scatterers outside the field are dropped, which makes
-    the last iteration cheap. The estimates are those of before where it would still be expensive.
+    Model selection is done: Δχ² keeps its value, and weak scatterers outside the field are dropped, which makes
+    the last iteration inexpensive. The previous estimates stay where it would still be expensive.
     """
     iteration = schedule.final_iteration
     estimates = _estimates(data, state, (schedule.sigma_scale, schedule.amplitude_errors), fit)

@@ -7,7 +7,7 @@ without nuisance,
 
     2 gᵀs − sᵀMs,      M = DᵀD − DᵀJ N⁻¹ JᵀD,      g = Dᵀ·residual − DᵀJ N⁻¹ Jᵀ·residual,      N = JᵀJ + priors.
 
-What is coherent over the voltages adds up, waves that reach the place by way of all other scatterers are included, and
+What is coherent over the voltages adds up, waves that reach the place through all other scatterers are included, and
 an impurity outside the field shows even where its neighbours have moved to compensate. A position is accepted if its
 Bayes factor, the likelihood averaged over the amplitudes that the field's impurities have against that of no scatterer,
 exceeds a limit. The more informative the data, the more χ² must fall; and a weak wave is not accepted as a scatterer

@@ -20,6 +20,7 @@ from friedel.report.figures import overview, spectra, thumbnail
 from friedel.report.fit_figure import fit_figure
 from friedel.report.style import STYLE
 from friedel.scoring.areal_density import covered_area, density
+from friedel.stack import true_positions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,11 +101,9 @@ def _fit(found: Detections) -> list[str]:
 
 def _truth(stack: xr.Dataset, found: Detections) -> np.ndarray | None:
     """True positions inside the area, if the stack is simulated."""
-    if "truth_row" not in stack.attrs:
+    if "truth_x_nm" not in stack.attrs:
         return None
-    points = np.column_stack(
-        [np.atleast_1d(stack.attrs["truth_row"]), np.atleast_1d(stack.attrs["truth_column"])]
-    )
+    points = true_positions(stack)
     low, high = (np.array([axis[i] for axis in found.area]) - 0.5 for i in (0, 1))
     return points[((points >= low) & (points < high)).all(axis=1)]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from friedel._util.big_maps import read_parts
 from friedel.scoring.intervals import poisson
 from friedel.stack import Area, channel_names, crop, image_names, pixel_pitch
 
@@ -38,8 +39,14 @@ def covered_area(stack: xr.Dataset, area: Area | None = None, channel: str | Non
     """
     part = crop(stack, area)
     pitch_y, pitch_x = pixel_pitch(stack)
-    acquired = np.isfinite(part[channel or (channel_names(part) or image_names(part))[0]].to_numpy())
-    acquired = acquired.any(axis=0) if acquired.ndim == 3 else acquired
+    data = part[channel or (channel_names(part) or image_names(part))[0]]
+    acquired = np.zeros((part.sizes["y"], part.sizes["x"]), dtype=bool)
+    if data.ndim == 2:
+        acquired = np.isfinite(data.to_numpy())
+    for some in read_parts(data.shape) if data.ndim == 3 else ():
+        acquired |= np.isfinite(data[some].to_numpy()).any(axis=0)
+        if acquired.all():
+            break
     return float(acquired.sum() * pitch_y * pitch_x)
 
 

@@ -206,7 +206,7 @@ def precision_recall(found: Any, scores: Any, truth: Any, tolerance: float, *, o
 def best_cut(curves: list[Curve]) -> tuple[float, float]:
     """The one threshold that gives the highest mean F1 over several fields, and that F1.
 
-    A peer is judged at the cut that suits it best, which needs the truth; a user never has it.
+    A baseline is scored at the cut that suits it best, which needs the truth; a user never has it.
 
     Parameters
     ----------

@@ -17,6 +17,11 @@ Refit = Literal["none", "quick", "full"]
 
 #: Where a network runs.
 DEVICE = Option(pattern=r"auto|cpu|cuda(:\d+)?|mps", wanted="auto, cpu, cuda, cuda:0 or mps", advanced=True)
+#: Where a network runs, of several GPUs too: files are shared out among them.
+DEVICES = Option(
+    pattern=r"auto|cpu|mps|cuda(:\d+)?(,cuda:\d+)*", wanted="auto, cpu, cuda, cuda:0, cuda:0,cuda:1 or mps",
+    advanced=True,
+)  # fmt: skip
 #: Part of a map.
 AREA = Option(
     least=0, none="everything", wanted="rows and columns as R0:R1,C0:C1", metavar="R0:R1,C0:C1",
@@ -106,7 +111,7 @@ class DetectSettings(Settings):
     threshold : float
         Least probability of an impurity; candidates below stay in the table of `Detections`.
     device : str
-        Where the network runs: auto, cpu, cuda, cuda:0 or mps.
+        Where the network runs: auto, cpu, cuda, cuda:0 or mps; several files are shared out among cuda:0,cuda:1.
     refit : {"none", "quick", "full"}
         Fit of all candidates together by multiple scattering: quick decides the doubtful ones, full places them
         precisely, too (slow).
@@ -129,13 +134,18 @@ class DetectSettings(Settings):
         float | None,
         Option(least=0, most=1, none="the model's own", wanted="a probability from 0 to 1", metavar="P"),
     ] = None
-    device: Annotated[str, DEVICE] = "auto"
+    device: Annotated[str, DEVICES] = "auto"
     refit: Annotated[Refit | None, Option(none="quick where the model and the band allow it")] = None
     area: Annotated[Area | None, AREA] = None
     channel: Annotated[str | None, Option(none="the lock-in channel", metavar="NAME")] = None
     demote_lines: Annotated[bool, Option(advanced=True)] = True
     band: Annotated[BandSettings, Option(parsed=False)] = field(default_factory=BandSettings)
     prepare: Annotated[PrepareSettings, Option(parsed=False)] = field(default_factory=PrepareSettings)
+
+
+def devices_of(text: str) -> tuple[str, ...]:
+    """The devices that a setting names, for example two of ``cuda:0,cuda:1``."""
+    return tuple(part.strip() for part in text.split(","))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Settings of the preparation: what is done to recorded maps before impurities are looked for."""
+"""Settings of the preparation: what is done to recorded maps before impurities are detected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_phase(text: str) -> float | str:
 
 @dataclass(frozen=True)
 class PrepareSettings(Settings):
-    """What is done to recorded maps before impurities are looked for.
+    """What is done to recorded maps before impurities are detected.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ def smooth(images: torch.Tensor, width: float) -> torch.Tensor:
     return flat.reshape(images.shape)
 
 
-def course(voltages: int, rng: torch.Generator) -> torch.Tensor:
+def bias_dependence(voltages: int, rng: torch.Generator) -> torch.Tensor:
     """Contrast over the voltages, (V, 1, 1), of rms about 1: nearly constant, sloping, or changing its sign."""
     t = torch.linspace(-1, 1, voltages)
     level, slope, bend = torch.randn(3, generator=rng).tolist()

@@ -102,19 +102,19 @@ def _edge_at(
         image = image + draw_log(config.waves, rng) * shapes.standing_waves(distance, k, rng)
     if coin(0.6, rng):
         step = torch.sigmoid(distance / draw((0.2, 1.2), rng))
-        image = image + draw_log(config.terrace, rng) * shapes.course(len(k), rng) * step
+        image = image + draw_log(config.terrace, rng) * shapes.bias_dependence(len(k), rng) * step
     if coin(0.5, rng):
         width = draw((0.4, 1.6), rng)
         grain = 1 + draw((0, 0.6), rng) * torch.randn(distance.shape, generator=rng)
         line = torch.exp(-((distance / width) ** 2)) * grain
-        image = image + draw_log(config.line, rng) * shapes.course(len(k), rng) * line
+        image = image + draw_log(config.line, rng) * shapes.bias_dependence(len(k), rng) * line
     return image
 
 
 def _island(
     k: torch.Tensor, like: torch.Tensor, config: ConfounderConfig, rng: torch.Generator
 ) -> torch.Tensor:
-    height = draw_log(config.island, rng) * shapes.course(len(k), rng)
+    height = draw_log(config.island, rng) * shapes.bias_dependence(len(k), rng)
     flat = shapes.patches(_size(like), rng)
     if coin(0.3, rng):
         flat = flat * (1 + 0.3 * torch.randn(flat.shape, generator=rng))
@@ -124,20 +124,22 @@ def _island(
 def _spots(
     k: torch.Tensor, like: torch.Tensor, config: ConfounderConfig, rng: torch.Generator
 ) -> torch.Tensor:
-    return draw_log(config.spot, rng) * shapes.course(len(k), rng) * shapes.spots(_size(like), rng)
+    return draw_log(config.spot, rng) * shapes.bias_dependence(len(k), rng) * shapes.spots(_size(like), rng)
 
 
 def _pattern(
     k: torch.Tensor, like: torch.Tensor, config: ConfounderConfig, rng: torch.Generator
 ) -> torch.Tensor:
-    return draw_log(config.pattern, rng) * shapes.course(len(k), rng) * shapes.pattern(_size(like), rng)
+    return (
+        draw_log(config.pattern, rng) * shapes.bias_dependence(len(k), rng) * shapes.pattern(_size(like), rng)
+    )
 
 
 def _hills(
     k: torch.Tensor, like: torch.Tensor, config: ConfounderConfig, rng: torch.Generator
 ) -> torch.Tensor:
     hills = shapes.rough_field(_size(like), draw_log((2.5, 12.0), rng), rng)
-    return draw_log(config.background, rng) * shapes.course(len(k), rng) * hills
+    return draw_log(config.background, rng) * shapes.bias_dependence(len(k), rng) * hills
 
 
 #: What lies on the surface, and how often, among all confounders.

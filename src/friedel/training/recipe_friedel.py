@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from friedel.models.base import Output
 from friedel.models.friedel_net import WaveConfig, WaveNet
 from friedel.models.registry import load_model
-from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure, turn
+from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure, random_symmetry
 from friedel.training.confounders import ConfounderConfig, confound, spoil
 from friedel.training.localisation import (
     Target,
@@ -128,7 +128,7 @@ class WaveRecipe:
         chosen = torch.randint(0, len(self._pool), (self.batch_size,), generator=rng)
         confused = confound(_concatenate([self._pool[i] for i in chosen]), self.confounders, rng)
         measured = measure(confused.scene, self.scene, rng, confused.waves)
-        scene = turn(spoil(replace(confused, scene=measured), self.confounders, rng), rng)
+        scene = random_symmetry(spoil(replace(confused, scene=measured), self.confounders, rng), rng)
         maps, k = _choose_voltages(scene.maps, scene.k, rng)
         mask = _acquired(maps, rng)
         maps = normalise_maps(maps, mask)

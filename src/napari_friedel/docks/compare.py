@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 from friedel.errors import StackError
 from friedel.progress import Progress
 from friedel.stack import channel_names, didv, image_names
+from napari_friedel import recipes
 from napari_friedel.docks.compare_form import ROWS, CompareForm
 from napari_friedel.jobs import Job
 from napari_friedel.layers import reference, results
@@ -190,6 +191,12 @@ class ReferenceDock(CompareForm):
         if found is None:
             raise StackError("There is nothing to compare yet: press “Detect” first.")
         return found
+
+    def _recipe(self) -> recipes.Recipe:
+        if self._positions is None:
+            raise StackError("There is nothing to copy yet: press “Compare” first.")
+        found = results.impurity_positions(self._impurities())
+        return recipes.comparison(found, self._placed, self.tolerance.value())
 
     def _compared(self, positions: np.ndarray) -> None:
         self._positions = positions

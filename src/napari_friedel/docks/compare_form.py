@@ -7,10 +7,12 @@ from typing import Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QPushButton, QSlider, QSpinBox
 
+from napari_friedel import recipes
 from napari_friedel.jobs import Job
 from napari_friedel.layers import reference
 from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
 from napari_friedel.widgets import Dock, JobBar, LayerBox, button, hint
+from napari_friedel.widgets.copy_bar import CopyBar
 
 ROWS = ("precision", "recall", "F1", "by chance")
 
@@ -66,6 +68,8 @@ class CompareForm(Dock):
         rows.addRow("How many", self.number)
         rows.addRow("Within", self.tolerance)
         rows.addRow(self.bar)
+        self.copy = CopyBar(self._recipe, self.message.error)
+        rows.addRow(self.copy)
         self.counts = QLabel("")
         self.counts.setWordWrap(True)
         self.counts.setTextFormat(Qt.TextFormat.RichText)
@@ -79,6 +83,9 @@ class CompareForm(Dock):
                 "so a point without a partner need not be wrong."
             )
         )
+
+    def _recipe(self) -> recipes.Recipe:
+        raise NotImplementedError
 
     def _can_be_reference(self, layer: Any) -> bool:
         if kind_of(layer) == "impurities":  # another result: model A against B, today against yesterday

@@ -211,7 +211,7 @@ class FineTuneDock(FineTuneForm):
 
     def _stopped(self) -> None:
         session = self.session
-        if session is None or session.tuner is None or not session.tuner.looks:
+        if session is None or session.tuner is None or not session.tuner.validations:
             self._drop("preview")
             self.message.info("Cancelled before the first step; nothing was changed.")
             return
@@ -224,7 +224,7 @@ class FineTuneDock(FineTuneForm):
 
     def _failed(self, text: str, details: str) -> None:
         self.message.error(text, details)
-        if self.session is not None and self.session.tuner is not None and self.session.tuner.looks:
+        if self.session is not None and self.session.tuner is not None and self.session.tuner.validations:
             self.outcome.show_model(None)
 
     def _compared(self, both: Any) -> None:

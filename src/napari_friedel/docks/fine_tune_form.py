@@ -7,12 +7,14 @@ from typing import Any
 from qtpy.QtWidgets import QCheckBox, QComboBox, QTabWidget
 
 from friedel.settings import FineTuneSettings
+from napari_friedel import recipes
 from napari_friedel.jobs import Job
 from napari_friedel.layers.info import kind_of
 from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import Dock, JobBar, LayerBox, button, form_for
 from napari_friedel.widgets.band_box import BandBox
+from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.outcome_box import OutcomeBox
 from napari_friedel.widgets.plots import COLOURS, Plot
 
@@ -42,6 +44,14 @@ class FineTuneForm(Dock):
             if not info.problem:
                 self.model.addItem(info.name if info.bundled else f"{info.name} (yours)", info.name)
         self.model.setCurrentIndex(max(self.model.findData(chosen), 0))
+
+    def _recipe(self) -> recipes.Recipe:
+        (stack, channel), values = self.current(), self._settings()
+        settings = FineTuneSettings(**{name: value for name, value in values.items() if name != "preview"})
+        return recipes.fine_tuning(stack, settings, self.model.currentData(), channel, self.band.dispersion())
+
+    def _settings(self) -> dict[str, Any]:
+        raise NotImplementedError
 
     def _build_choices(self) -> None:
         rows = self.group("Start from")
@@ -85,6 +95,8 @@ class FineTuneForm(Dock):
         self.preview = QCheckBox("Preview S on the map while it trains")
         self.preview.setToolTip("A layer below the points that goes when the training ends")
         self.form.addWidget(self.resume)
+        self.copy = CopyBar(self._recipe, self.message.error)
+        self.form.addWidget(self.copy)
         self.form.addWidget(self.preview)
         self.outcome = OutcomeBox()
         self.form.addWidget(self.outcome)

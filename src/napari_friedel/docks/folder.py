@@ -12,12 +12,15 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QLabel, QListWidget, QListWidgetItem, QProgressBar
 
 from friedel.errors import FriedelError
+from friedel.physics.dispersion import as_settings
 from friedel.progress import Progress
 from friedel.scoring.areal_density import covered_area, density
-from napari_friedel import functions
+from friedel.settings import DetectSettings
+from napari_friedel import functions, recipes
 from napari_friedel.jobs import Job
 from napari_friedel.layers.stack_layers import add_layer, stack_layers
 from napari_friedel.widgets import Dock, JobBar, button, hint, side_by_side
+from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.tabs import bring_up
 from napari_friedel.words import sentence
 
@@ -121,6 +124,8 @@ class FolderDock(Dock):
             "Detect in each with the settings of the Detect dock; tables lie beside the files"
         )
         self.form.addWidget(self.bar)
+        self.copy = CopyBar(self._recipe, self.message.error)
+        self.form.addWidget(self.copy)
         self.summary = QLabel("")
         self.summary.setWordWrap(True)
         self.done_bar = QProgressBar()
@@ -227,6 +232,21 @@ class FolderDock(Dock):
         if table_of(path).exists():
             adopt(self.viewer, shown, add_layer(self.viewer, table_layer(table_of(path), stack)))
 
+    def _ticked(self) -> list[Path]:
+        ticked = [i for i in self._items() if i.checkState() == Qt.CheckState.Checked]
+        if not ticked:
+            raise FriedelError("Choose a folder and tick the files first.")
+        return [Path(item.data(Qt.ItemDataRole.UserRole)) for item in ticked]
+
+    def _recipe(self) -> recipes.Recipe:
+        paths, detect = self._ticked(), functions.dock_of(self.viewer, "Detect")
+        settings = DetectSettings(
+            **detect.options.values(),
+            model=detect.model.currentData(),
+            band=as_settings(detect.band.dispersion()),
+        )
+        return recipes.folder([str(path) for path in paths], settings)
+
     def start(self) -> None:
         """Process the ticked files.
 
@@ -235,11 +255,7 @@ class FolderDock(Dock):
         FriedelError
             If nothing is ticked, or a setting of the Detect dock is wrong.
         """
-        ticked = [i for i in self._items() if i.checkState() == Qt.CheckState.Checked]
-        paths = [Path(item.data(Qt.ItemDataRole.UserRole)) for item in ticked]
-        if not paths:
-            raise FriedelError("Choose a folder and tick the files first.")
-        detect = functions.dock_of(self.viewer, "Detect")
+        paths, detect = self._ticked(), functions.dock_of(self.viewer, "Detect")
         bring_up(self)
         options: dict[str, Any] = {
             **detect.options.values(),

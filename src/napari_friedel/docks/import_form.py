@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
+from typing import Any
 
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QWidget
+
+from friedel.errors import FriedelError, StackError
 from friedel.settings import ImportSettings, setting
+from napari_friedel import recipes
 from napari_friedel.jobs import Job
 from napari_friedel.layers.info import kind_of
+from napari_friedel.layers.plain import parse_bias
+from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.widgets import Dock, JobBar, LayerBox, button, hint, side_by_side
+from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.plots import Plot
 
 AXES = {"byx": "bias, y, x", "yxb": "y, x, bias"}
@@ -17,6 +24,23 @@ class ImportForm(Dock):
     """What is chosen before a file or a layer becomes a stack; `ImportDock` makes it."""
 
     job: Job
+    #: Bias and pixel size as the layer has them.
+    _typed: tuple[str, str] = ("", "")
+
+    def _recipe(self) -> recipes.Recipe:
+        layer = self.layer.layer()
+        if kind_of(layer) != "stack":
+            raise FriedelError("Make a stack first: a plain layer lies in no file that a command can open.")
+        return recipes.opening(stack_of(layer)[0], self.changed_axes())
+
+    def changed_axes(self) -> ImportSettings:
+        """The axes typed here, where they differ from those of the layer."""
+        bias, pixel = self._typed
+        typed = (self.bias.text(), self.unit.currentText())
+        return ImportSettings(
+            bias=parse_bias(*typed) if typed != (bias, "mV") else None,
+            pixel_nm=parse_pixel(self.pixel.text()) if self.pixel.text() != pixel else None,
+        )
 
     def _build_open(self) -> None:
         rows = self.group("Open")
@@ -42,11 +66,16 @@ class ImportForm(Dock):
         self.layer.setToolTip("The layer whose channel, voltages and pixel size are set here")
         self.channel = QComboBox()
         self.channel.setToolTip("The channel that is shown and searched; a current is differentiated")
+        self.keep = QCheckBox("Remember this channel for the instrument")
+        self.keep.setToolTip(
+            "Files of this instrument that hold a channel of this name open with it from now on"
+        )
         self.plot = Plot("x (nm)", "y (nm)", viewer=self.viewer, height=190)
         self.plot.square()
         rows.addRow("Layer", self.layer)
         rows.addRow(self.about)
         rows.addRow("Channel", self.channel)
+        rows.addRow(self.keep)
         rows.addRow(self.plot)
 
     def _build_axes(self) -> None:
@@ -81,6 +110,8 @@ class ImportForm(Dock):
         rows.addRow(self.mirror)
         rows.addRow(_right(self.apply))
         rows.addRow(self.back)
+        self.copy = CopyBar(self._recipe, self.message.error)
+        rows.addRow(self.copy)
         rows.addRow(
             hint("The data are never resampled here; “first row” only says how the map lies under the tip.")
         )
@@ -94,3 +125,25 @@ def _right(widget: QWidget) -> QWidget:
     row.addStretch(1)
     row.addWidget(widget)
     return holder
+
+
+def show_row(rows: QFormLayout, widget: QWidget, shown: bool) -> None:
+    """Show or hide a row of a form with its label; Qt before 6.4 has no `setRowVisible`."""
+    label = rows.labelForField(widget)
+    for part in (label, widget):
+        if part is not None:
+            part.setVisible(shown)
+
+
+def parse_pixel(text: str | None) -> Any:
+    """Parse one length, or two (along y, x)."""
+    parts = [part for part in (text or "").replace(";", ",").split(",") if part.strip()]
+    if not parts:
+        return None
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        raise StackError(f"{text!r} is not a pixel size in nm.") from None
+    if len(values) > 2:
+        raise StackError("Give one pixel size, or two: along y, along x.")
+    return values[0] if len(values) == 1 else (values[0], values[1])

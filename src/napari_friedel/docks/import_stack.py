@@ -9,23 +9,22 @@ import numpy as np
 import xarray as xr
 from qtpy.QtWidgets import (
     QFileDialog,
-    QFormLayout,
-    QWidget,
 )
 
+from friedel.channel_memory import remember_channel
 from friedel.errors import FriedelError, StackError
 from friedel.io.axes import override_axes
 from friedel.progress import Progress
 from friedel.stack import (
     DIMS,
-    channel_names,
     didv,
+    didv_candidates,
     didv_channel,
     pixel_pitch,
     row_direction,
     turned_over,
 )
-from napari_friedel.docks.import_form import ImportForm
+from napari_friedel.docks.import_form import ImportForm, parse_pixel, show_row
 from napari_friedel.docks.session_box import SessionBox
 from napari_friedel.jobs import Job
 from napari_friedel.layers import linking
@@ -34,6 +33,7 @@ from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, StackInfo, kind_of, known, update
 from napari_friedel.layers.plain import parse_bias, plain_array, plain_stack
 from napari_friedel.layers.stack_layers import add_layer, stack_layer, stack_layers, stack_of
+from napari_friedel.layers.versions import fit_to_view
 from napari_friedel.layers.viewing import stack_index
 
 
@@ -79,7 +79,7 @@ class ImportDock(ImportForm):
 
     def open(self, source: Any) -> None:
         """Open a file, a folder or a list of files off the GUI thread; bias and pixel size typed below are used."""
-        options = {"bias": self.bias.text().strip() or None, "pixel_nm": _pixel(self.pixel.text())}
+        options = {"bias": self.bias.text().strip() or None, "pixel_nm": parse_pixel(self.pixel.text())}
         # Axes typed for a plain layer belong to that layer, not to the next file.
         if kind_of(self.layer.layer()) == "stack":
             options = {"bias": None, "pixel_nm": None}
@@ -113,6 +113,8 @@ class ImportDock(ImportForm):
         self.back.setVisible(layer in self._replaced)
         self.unit.setCurrentIndex(0)
         self.channel.setEnabled(not plain)
+        self.keep.setEnabled(not plain)
+        self.keep.setChecked(False)
         self.apply.setText("Make stack" if plain else "Apply")
         if layer is None:
             self.about.setText("Drop a file on the viewer, or open one above.")
@@ -127,7 +129,7 @@ class ImportDock(ImportForm):
             info = known(layer, StackInfo)
             stack = stack_of(layer)[0]
             self.about.setText(describe(stack, info.channel))
-            for name in channel_names(stack):
+            for name in didv_candidates(stack):  # the likeliest first
                 derived = didv_channel(stack, name)[1]
                 self.channel.addItem(f"dI/dV of {name}" if derived else name, name)
             self.channel.setCurrentIndex(self.channel.findData(info.channel))
@@ -209,7 +211,7 @@ class ImportDock(ImportForm):
         self.viewer.layers.selection.active = made
         self.back.setVisible(True)
         self.viewer.dims.set_point(self.viewer.dims.ndim - 3, float(known(made, StackInfo).bias_mv[0]))
-        (getattr(self.viewer, "fit_to_view", None) or self.viewer.reset_view)()
+        fit_to_view(self.viewer)
         self.message.info(f"Made {made.name!r}.")
 
     def bring_back(self) -> None:
@@ -235,7 +237,7 @@ class ImportDock(ImportForm):
         return parse_bias(self.bias.text(), self.unit.currentText())
 
     def _from_plain(self, layer: Any) -> xr.Dataset:
-        pixel = _pixel(self.pixel.text())
+        pixel = parse_pixel(self.pixel.text())
         if not self.bias.text().strip() or pixel is None:
             raise StackError("Give the bias voltages (first:last) and the pixel size (in nm).")
         return plain_stack(
@@ -249,9 +251,11 @@ class ImportDock(ImportForm):
 
     def _recalibrate(self, layer: Any) -> None:
         old, _ = stack_of(layer)
+        if self.keep.isChecked():
+            remember_channel(str(old.attrs["instrument"]), str(self.channel.currentData()))
         bias = self._bias() if (self.bias.text(), self.unit.currentText()) != (self._typed[0], "mV") else None
         pixel = self.pixel.text() if self.pixel.text() != self._typed[1] else None
-        stack = override_axes(old, bias, _pixel(pixel) if pixel else None, layer.name)
+        stack = override_axes(old, bias, parse_pixel(pixel) if pixel else None, layer.name)
         direction = -1 if self.top.isChecked() else 1
         if direction != row_direction(old):
             stack = turned_over(stack)
@@ -274,27 +278,5 @@ class ImportDock(ImportForm):
         self.layer.currentIndexChanged.emit(self.layer.currentIndex())
 
 
-def show_row(rows: QFormLayout, widget: QWidget, shown: bool) -> None:
-    """Show or hide a row of a form with its label; Qt before 6.4 has no `setRowVisible`."""
-    label = rows.labelForField(widget)
-    for part in (label, widget):
-        if part is not None:
-            part.setVisible(shown)
-
-
 def _move(layer: Any, place: dict[str, Any]) -> None:
     layer.rotate, layer.scale, layer.translate = place["rotate"], place["scale"], place["translate"]
-
-
-def _pixel(text: str | None) -> Any:
-    """Parse one length, or two (along y, x)."""
-    parts = [part for part in (text or "").replace(";", ",").split(",") if part.strip()]
-    if not parts:
-        return None
-    try:
-        values = [float(part) for part in parts]
-    except ValueError:
-        raise StackError(f"{text!r} is not a pixel size in nm.") from None
-    if len(values) > 2:
-        raise StackError("Give one pixel size, or two: along y, along x.")
-    return values[0] if len(values) == 1 else (values[0], values[1])

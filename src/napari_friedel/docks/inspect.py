@@ -13,8 +13,9 @@ from friedel.analysis import spectra
 from friedel.errors import FriedelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
 from friedel.stack import didv, pixel_pitch
+from napari_friedel import recipes
 from napari_friedel.docks.inspect_fit import draw_phase, phase_plot
-from napari_friedel.docks.inspect_form import is_even, length
+from napari_friedel.docks.inspect_form import is_even
 from napari_friedel.layers import results
 from napari_friedel.layers.areas import world_to_pixel
 from napari_friedel.layers.info import StackInfo, kind_of, known
@@ -22,6 +23,8 @@ from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import Dock, LayerBox
 from napari_friedel.widgets.band_box import BandBox
+from napari_friedel.widgets.copy_bar import CopyBar
+from napari_friedel.widgets.length_box import length_box
 from napari_friedel.widgets.plots import COLOURS, Plot, edges
 
 
@@ -43,8 +46,10 @@ class InspectDock(Dock):
         self.stack = LayerBox(self.viewer, lambda x: kind_of(x) == "stack")
         rows.addRow("Layer", self.stack)
         self.stack.setToolTip("The stack whose spectra are shown")
-        self.radius = length(0.0, 0.0, "Spectra are averaged over this radius")
-        self.exclude = length(1.5, 0.1, "Pixels nearer than this to an impurity are no part of the average")
+        self.radius = length_box(0.0, 0.0, "Spectra are averaged over this radius")
+        self.exclude = length_box(
+            1.5, 0.1, "Pixels nearer than this to an impurity are no part of the average"
+        )
         self.freeze = QCheckBox("Hold the cursor's spectrum")
         self.freeze.setToolTip("The curve stays while the mouse moves on")
         rows.addRow("Average within", self.radius)
@@ -53,6 +58,7 @@ class InspectDock(Dock):
         self.where = QLabel("Move the mouse over the map; select a point to see its impurity.")
         self.where.setWordWrap(True)
         self.form.addWidget(self.where)
+        self.form.addWidget(CopyBar(self._recipe, self.message.error))
         self.tabs = QTabWidget()
         self.spectrum = Plot("bias (mV)", "dI/dV", viewer=self.viewer, height=230)
         self.spectrum.legend()
@@ -145,6 +151,12 @@ class InspectDock(Dock):
         if -0.5 <= row < stack.sizes["y"] - 0.5 and -0.5 <= column < stack.sizes["x"] - 0.5:
             self._cursor = (float(row), float(column))
             self._later()
+
+    def _recipe(self) -> recipes.Recipe:
+        (stack, channel), place = self.current(), self.selected() or self._cursor
+        if place is None:
+            raise FriedelError("Move the mouse over the map or select a point: the lines are for one pixel.")
+        return recipes.spectrum(stack, channel, (round(place[0]), round(place[1])), self._band())
 
     def look_at(self, row: float, column: float) -> None:
         """Show the spectrum of a pixel, as if the mouse were there."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from friedel.geometry import true_positions
 from napari_friedel.layers.info import KEY, LayerInfo, kind_of
 from napari_friedel.layers.stack_layers import LayerData, add_layer, map_layer, stack_layers
 
@@ -100,13 +101,11 @@ def _make(title: str, layers: Any) -> None:
 
 def _truth(stack, title: str) -> list[LayerData]:  # type: ignore[no-untyped-def]
     """The impurities that were put in, as a hidden Points layer to compare with."""
-    rows = np.atleast_1d(stack.attrs["truth_row"])
-    columns = np.atleast_1d(stack.attrs["truth_column"])
     layer = map_layer(stack, np.zeros((2, 2)), "truth", f"{title} · truth")[1]
     for key in ("colormap", "contrast_limits"):
         layer.pop(key)
     layer.update(size=1.6, symbol="cross", face_color="#ffb000", border_width=0, visible=False)
-    return [(np.column_stack([rows, columns]), layer, "points")]
+    return [(true_positions(stack), layer, "points")]
 
 
 def au111() -> list[LayerData]:

@@ -1,4 +1,4 @@
-"""Tables of positions as Points layers: what `friedel detect` wrote, looked at again."""
+"""Tables of positions as Points layers: what `friedel detect` wrote, shown again."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_friedel.layers import edits, results
 from napari_friedel.layers.info import ImpuritiesInfo, known
+from napari_friedel.layers.versions import camera
 
 #: Key → what it does, in words; bound to the layer of impurities, so that napari's own keys stay free elsewhere.
 KEYS = {
@@ -51,9 +52,9 @@ def step(viewer: Any, layer: Any, by: int) -> int | None:
 def look_at(viewer: Any, layer: Any, index: int) -> None:
     """Move the camera over a point; the zoom stays."""
     y, x = np.asarray(layer.data_to_world(layer.data[index]), dtype=float)[-2:]
-    centre = list(viewer.scene.camera.center)
+    centre = list(camera(viewer).center)
     centre[-2:] = [float(y), float(x)]
-    viewer.scene.camera.center = tuple(centre)
+    camera(viewer).center = tuple(centre)
 
 
 def selected(layer: Any) -> list[int]:

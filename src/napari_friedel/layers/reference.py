@@ -93,7 +93,8 @@ def show_positions(viewer: Any, stack_layer: Any, stack: xr.Dataset, positions: 
     if layer is not None:
         layer.data = positions
         return layer
-    return viewer.add_points(
+    active = viewer.layers.selection.active
+    layer = viewer.add_points(
         positions,
         name=f"{title_of_layer(stack_layer)} · reference",
         symbol="cross",
@@ -103,6 +104,9 @@ def show_positions(viewer: Any, stack_layer: Any, stack: xr.Dataset, positions: 
         metadata={KEY: LayerInfo("reference", stack, results.owner_of(stack_layer))},
         **placement(stack),
     )
+    if active is not None:  # the keys that work on the impurities go on working
+        viewer.layers.selection.active = active
+    return layer
 
 
 def show_agreement(viewer: Any, stack_layer: Any, stack: xr.Dataset, agreement: Any) -> Any:

@@ -153,7 +153,7 @@ def made_by_hand(layer: Any) -> np.ndarray:
     if layer is None or "origin" not in layer.features:
         return np.zeros((0, 2))
     made = layer.features["origin"].isin(("added", "moved")).to_numpy()
-    return np.asarray(layer.data, dtype=float)[made]
+    return np.asarray(np.asarray(layer.data, dtype=float)[made])
 
 
 def near(positions: np.ndarray, others: Any, within: float = SAME_PX) -> np.ndarray:

@@ -8,29 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from friedel.errors import FriedelError
 from napari_friedel.layers import linking, results
 from napari_friedel.layers.adopt import adopt, belongs
 from napari_friedel.layers.edits import show_rejected
 from napari_friedel.layers.geometry import contrast
 from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, info_of, kind_of, known
 from napari_friedel.layers.saving import prefer_writers
+from napari_friedel.layers.versions import camera, check_napari, fit_to_view, scale_bar, text_overlay
 
 _attached: weakref.WeakKeyDictionary[Any, Keeper] = weakref.WeakKeyDictionary()
 #: Layers that lie over the maps, lowest first.
 OVERLAYS = ("Labels", "Shapes", "Vectors", "Tracks", "Points")
-
-
-class OldNapariError(FriedelError):
-    """The napari that runs is older than the plugin needs."""
-
-    def __init__(self) -> None:
-        import napari
-
-        super().__init__(
-            f"napari-friedel needs napari 0.9 or later, and this is napari {napari.__version__}. "
-            "Update it with: python -m pip install -U 'napari[all]>=0.9'"
-        )
 
 
 def unwrapped(viewer: Any) -> Any:
@@ -49,12 +37,11 @@ def attach(viewer: Any) -> Keeper:
     Raises
     ------
     OldNapariError
-        If napari is older than 0.9, which moved the overlays to `viewer.canvas` and the camera to `viewer.scene`.
+        If napari is older than the oldest that is tested.
     """
     viewer = unwrapped(viewer)
-    if not (hasattr(viewer, "canvas") and hasattr(viewer, "scene")):
-        raise OldNapariError()
     if viewer not in _attached:
+        check_napari()
         _attached[viewer] = Keeper(viewer)
     return _attached[viewer]
 
@@ -163,11 +150,10 @@ class Keeper:
             axis = viewer.dims.ndim - 3
             if not low <= viewer.dims.point[axis] <= high:
                 viewer.dims.set_point(axis, float(info.bias_mv[len(info.bias_mv) // 2]))
-        centre = np.asarray(viewer.scene.camera.center, dtype=float)[-2:]
+        centre = np.asarray(camera(viewer).center, dtype=float)[-2:]
         box = np.asarray(layer.extent.world, dtype=float)[:, -2:]
         if ((centre < box[0]) | (centre > box[1])).any():
-            fit = getattr(viewer, "fit_to_view", None) or viewer.reset_view
-            fit()
+            fit_to_view(viewer)
         active = viewer.layers.selection.active
         if active is None or not active.visible:
             viewer.layers.selection.active = layer
@@ -175,7 +161,7 @@ class Keeper:
     # --- what is shown --------------------------------------------------------------------------------------------
 
     def stack_layer(self) -> Any:
-        """The stack that is looked at: the active layer, else the one of the active result, else the topmost."""
+        """The current stack: the active layer, else the one of the active result, else the topmost."""
         viewer = self._viewer()
         if viewer is None:
             return None
@@ -215,7 +201,7 @@ class Keeper:
         viewer, layer = self._viewer(), self.stack_layer()
         if viewer is None:
             return
-        overlay = viewer.canvas.overlays.text
+        overlay = text_overlay(viewer)
         if layer is None:
             if self._prepared and overlay.text:
                 overlay.text = ""
@@ -262,13 +248,13 @@ class Keeper:
     def _prepare(self, viewer: Any) -> None:
         # Once, when the first of our stacks arrives; later changes by the user stand.
         self._prepared = True
-        viewer.canvas.overlays.text.visible = True
-        viewer.canvas.overlays.text.position = "top_left"
-        viewer.canvas.overlays.text.font_size = 12
+        text_overlay(viewer).visible = True
+        text_overlay(viewer).position = "top_left"
+        text_overlay(viewer).font_size = 12
 
     def _place(self, viewer: Any) -> None:
         self._placed = True
-        viewer.canvas.overlays.scale_bar.visible = True
+        scale_bar(viewer).visible = True
         # The instrument's y axis points upwards, so that the picture is not a mirror image.
         with contextlib.suppress(AttributeError, ValueError):
-            viewer.scene.camera.orientation2d = ("up", "right")
+            camera(viewer).orientation2d = ("up", "right")

@@ -79,9 +79,10 @@ class Plot(QWidget):
             axis.setPen(ink)
             axis.setTextPen(ink)
             axis.setLabel(text, color=ink)
-        self._ink = ink
+        self._ink, self._paper = ink, paper
         if self._legend is not None:
             self._legend.setLabelTextColor(ink)
+            self._legend.setBrush(paper + "c0")
 
     def label(self, side: str, text: str) -> None:
         """Name an axis (``bottom`` or ``left``), with its unit."""
@@ -152,7 +153,10 @@ class Plot(QWidget):
     def legend(self) -> None:
         """Show the names of the curves."""
         if self._legend is None:
-            self._legend = self.axes.addLegend(offset=(-8, 4), labelTextColor=self._ink)
+            # Curves that run below the names shine through only a little.
+            self._legend = self.axes.addLegend(
+                offset=(-8, 4), labelTextColor=self._ink, brush=self._paper + "c0", verSpacing=-6
+            )
 
     def curve(
         self, name: str, x: Any, y: Any, colour: str, *, dashed: bool = False, width: float = 1.6

@@ -12,12 +12,14 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QGroupBox, QLabe
 from superqt import QLabeledDoubleSlider
 
 from friedel.errors import FriedelError
+from napari_friedel import recipes
 from napari_friedel.layers import edits, results
 from napari_friedel.layers.info import ImpuritiesInfo, known, update
 from napari_friedel.layers.saving import open_without_asking
 from napari_friedel.layers.style import BY_LOG_ODDS, BY_ORIGIN
 from napari_friedel.widgets import copying
 from napari_friedel.widgets.checks_box import ChecksBox
+from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.edit_bar import EditBar
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.scale_legend import ScaleLegend
@@ -77,6 +79,12 @@ class ResultBox(QGroupBox):
         rows.addRow(self.legend)
         rows.addRow(side_by_side(self.table, self.save))
         rows.addRow(side_by_side(self.copy, self.sentence))
+        self.repeat = CopyBar(self._recipe)
+        rows.addRow(self.repeat)
+
+    def _recipe(self) -> recipes.Recipe:
+        info = known(self.layer, ImpuritiesInfo)
+        return recipes.detection(info.stack, info.found.provenance)
 
     def _connect(self) -> None:
         self.slider.valueChanged.connect(self.set_threshold)

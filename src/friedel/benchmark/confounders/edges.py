@@ -53,8 +53,8 @@ def _offset(picture: Picture, height: float, random: np.random.Generator) -> Pic
     shape = picture.maps.shape[1:]
     wall = picture.wall or draw_wall(shape, 0.0, random)
     upper = expit(wall.side(pixels(shape)) / 0.5).reshape(shape)
-    course = 1 + 0.2 * smooth_in_bias(picture.bias_mv, 1, random)[:, 0]
-    level = height * random.choice([-1.0, 1.0]) * picture.rms * course
+    spectrum = 1 + 0.2 * smooth_in_bias(picture.bias_mv, 1, random)[:, 0]
+    level = height * random.choice([-1.0, 1.0]) * picture.rms * spectrum
     return replace(picture, maps=picture.maps + level[:, None, None] * upper)
 
 
@@ -69,9 +69,9 @@ def _line(picture: Picture, height: float, random: np.random.Generator) -> Pictu
     wall = picture.wall or draw_wall(shape, 0.0, random)
     profile = np.exp(-((wall.side(pixels(shape)) * picture.pixel_nm / 0.4) ** 2)).reshape(shape)
     rough = 1 + 0.3 * random.normal(size=shape)
-    course = height * random.choice([-1.0, 1.0]) * picture.rms
-    course = course * (1 + 0.3 * smooth_in_bias(picture.bias_mv, 1, random)[:, 0])
-    return replace(picture, maps=picture.maps + course[:, None, None] * profile * rough)
+    spectrum = height * random.choice([-1.0, 1.0]) * picture.rms
+    spectrum = spectrum * (1 + 0.3 * smooth_in_bias(picture.bias_mv, 1, random)[:, 0])
+    return replace(picture, maps=picture.maps + spectrum[:, None, None] * profile * rough)
 
 
 def _line_of_reflection(picture: Picture, reflection: float, random: np.random.Generator) -> Picture:

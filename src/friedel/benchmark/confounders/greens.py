@@ -83,7 +83,7 @@ def multipole(
     vector = pixels[:, None] - points
     rim = CORE / float(np.mean(np.real(k)))
     table = Table(np.maximum(np.hypot(vector[..., 0], vector[..., 1]), rim))
-    turn = np.exp(1j * np.arctan2(vector[..., 0], vector[..., 1])).astype(np.complex64)
+    phase = np.exp(1j * np.arctan2(vector[..., 0], vector[..., 1])).astype(np.complex64)
     between = points[:, None] - points  # from j to i
     length = np.hypot(between[..., 0], between[..., 1]) + np.eye(n)
     angle = np.arctan2(between[..., 0], between[..., 1])
@@ -94,8 +94,8 @@ def multipole(
         blocks = [[free[b - a] for b in orders] for a in orders]
         matrix = _solve(amplitude[v].reshape(-1), np.block(blocks)).astype(np.complex64)
         radial = {m: table.hankel(m, k[v]) for m in {abs(m) for m in orders}}
-        out = np.concatenate([_signed(m, radial[abs(m)]) * turn**m for m in orders], axis=1)
-        back = np.concatenate([_signed(m, radial[abs(m)]) * turn ** (-m) for m in orders], axis=1)
+        out = np.concatenate([_signed(m, radial[abs(m)]) * phase**m for m in orders], axis=1)
+        back = np.concatenate([_signed(m, radial[abs(m)]) * phase ** (-m) for m in orders], axis=1)
         maps[v] = np.einsum("pn,pn->p", out @ matrix, back).real
     return maps
 

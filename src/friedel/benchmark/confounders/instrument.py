@@ -62,9 +62,9 @@ def _capacitive(picture: Picture, height: float, random: np.random.Generator) ->
     v, h, _ = picture.maps.shape
     line: np.ndarray = np.cumsum(random.normal(size=h))
     line = (line - line.mean()) / line.std()
-    course = np.linspace(0.5, 1.5, v)[:, None, None]
+    slope = np.linspace(0.5, 1.5, v)[:, None, None]
     return replace(
-        picture, maps=picture.maps + height * picture.unit * course * (3 + 0.3 * line.reshape(-1, 1))
+        picture, maps=picture.maps + height * picture.unit * slope * (3 + 0.3 * line.reshape(-1, 1))
     )
 
 

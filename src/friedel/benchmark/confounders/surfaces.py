@@ -12,17 +12,17 @@ from friedel.benchmark.confounders.draft import Confounder, Picture
 from friedel.benchmark.instrument import pixels, smooth_in_bias
 
 
-def _course(picture: Picture, random: np.random.Generator, changing: float) -> np.ndarray:
+def _spectrum(picture: Picture, random: np.random.Generator, changing: float) -> np.ndarray:
     """A contrast over the bias of rms about 1: constant, with a share that changes slowly; shape (V, 1, 1)."""
     own = smooth_in_bias(picture.bias_mv, 1, random)[:, 0]
     return np.asarray((picture.rms * (1 - changing + changing * own))[:, None, None])
 
 
-def _add(picture: Picture, image: np.ndarray, course: np.ndarray) -> Picture:
+def _add(picture: Picture, image: np.ndarray, spectrum: np.ndarray) -> Picture:
     """Add an image of rms 1."""
     image = image - image.mean()
     spread = image.std()
-    return replace(picture, maps=picture.maps + course * image / (spread if spread > 0 else 1.0))
+    return replace(picture, maps=picture.maps + spectrum * image / (spread if spread > 0 else 1.0))
 
 
 def _waves(shape: tuple[int, ...], period_px: float, angles: np.ndarray, phases: np.ndarray) -> np.ndarray:
@@ -47,22 +47,22 @@ def _periodic(picture: Picture, period_nm: float, fold: int, random: np.random.G
 def _lattice(picture: Picture, height: float, random: np.random.Generator) -> Picture:
     """A resolved lattice or reconstruction of 1.5 nm."""
     image = _periodic(picture, 1.5 * random.uniform(0.9, 1.1), 3, random)
-    return _add(picture, image, height * _course(picture, random, 0.2))
+    return _add(picture, image, height * _spectrum(picture, random, 0.2))
 
 
 def _aliased(picture: Picture, height: float, random: np.random.Generator) -> Picture:
     """The atomic lattice, sampled too coarsely."""
-    return _add(picture, _periodic(picture, 0.25, 3, random), height * _course(picture, random, 0.2))
+    return _add(picture, _periodic(picture, 0.25, 3, random), height * _spectrum(picture, random, 0.2))
 
 
 def _stripes(picture: Picture, height: float, random: np.random.Generator) -> Picture:
     """A one-directional density wave of 2.4 nm."""
-    return _add(picture, _periodic(picture, 2.4, 1, random), height * _course(picture, random, 0.5))
+    return _add(picture, _periodic(picture, 2.4, 1, random), height * _spectrum(picture, random, 0.5))
 
 
 def _hexagonal(picture: Picture, height: float, random: np.random.Generator) -> Picture:
     """A hexagonal density wave of 2 nm."""
-    return _add(picture, _periodic(picture, 2.0, 3, random), height * _course(picture, random, 0.5))
+    return _add(picture, _periodic(picture, 2.0, 3, random), height * _spectrum(picture, random, 0.5))
 
 
 def _moire(picture: Picture, height: float, random: np.random.Generator) -> Picture:
@@ -78,7 +78,7 @@ def _moire(picture: Picture, height: float, random: np.random.Generator) -> Pict
     grid = pixels(picture.maps.shape[1:])
     square = ((grid[:, None] - centres) ** 2).sum(-1)
     image = (np.exp(-square / (2 * (0.22 * period) ** 2)) @ heights).reshape(picture.maps.shape[1:])
-    return _add(picture, image, height * _course(picture, random, 0.4))
+    return _add(picture, image, height * _spectrum(picture, random, 0.4))
 
 
 def _herringbone(picture: Picture, height: float, random: np.random.Generator) -> Picture:
@@ -92,7 +92,7 @@ def _herringbone(picture: Picture, height: float, random: np.random.Generator) -
     zigzag = np.abs((along / bend + random.random()) % 2 - 1) * bend * np.tan(np.pi / 6)
     place = ((across + zigzag) / 6.3 + random.random()) % 1
     image = sum(np.exp(-((((place - c + 0.5) % 1 - 0.5) * 6.3 / 0.5) ** 2)) for c in (0.3, 0.7))
-    return _add(picture, np.asarray(image), height * _course(picture, random, 0.3))
+    return _add(picture, np.asarray(image), height * _spectrum(picture, random, 0.3))
 
 
 def _diffuse(picture: Picture, height: float, random: np.random.Generator) -> Picture:
@@ -100,7 +100,7 @@ def _diffuse(picture: Picture, height: float, random: np.random.Generator) -> Pi
     image = gaussian_filter(
         random.normal(size=picture.maps.shape[1:]), 5.0 / picture.pixel_nm / 2, mode="wrap"
     )
-    return _add(picture, image, height * _course(picture, random, 0.4))
+    return _add(picture, image, height * _spectrum(picture, random, 0.4))
 
 
 def _islands(picture: Picture, count: float, random: np.random.Generator) -> Picture:
@@ -116,7 +116,7 @@ def _islands(picture: Picture, count: float, random: np.random.Generator) -> Pic
         )
         island = expit((outline - np.hypot(*vector.T)) / 0.4).reshape(shape)
         height = random.choice([-1.0, 1.0]) * random.uniform(2, 8)
-        maps = maps + height * _course(picture, random, 0.3) * island
+        maps = maps + height * _spectrum(picture, random, 0.3) * island
     return replace(picture, maps=maps)
 
 
@@ -131,7 +131,7 @@ def _adsorbates(picture: Picture, count: float, random: np.random.Generator) -> 
         if random.random() < 0.4:  # bright rim
             profile = np.exp(-(((distance - width) / 0.35) ** 2))
         height = random.choice([-1.0, 1.0]) * random.uniform(2, 10)
-        maps = maps + height * _course(picture, random, 0.4) * profile.reshape(shape)
+        maps = maps + height * _spectrum(picture, random, 0.4) * profile.reshape(shape)
     return replace(picture, maps=maps)
 
 
@@ -141,13 +141,13 @@ def _molecules(picture: Picture, count: float, random: np.random.Generator) -> P
     grid, maps = pixels(shape), picture.maps.copy()
     lobes = int(random.integers(2, 6))
     signs, spacing = random.choice([-1.0, 1.0], lobes), random.uniform(0.5, 0.8) / picture.pixel_nm
-    course = random.uniform(3, 8) * _course(picture, random, 0.4)
+    spectrum = random.uniform(3, 8) * _spectrum(picture, random, 0.4)
     for _ in range(int(count)):
         centre, angle = random.uniform(0, shape), random.integers(3) * np.pi / 3 + 0.2
         for i, sign in enumerate(signs):
             place = centre + (i - (lobes - 1) / 2) * spacing * np.array([np.sin(angle), np.cos(angle)])
             square = ((grid - place) ** 2).sum(-1).reshape(shape)
-            maps = maps + sign * course * np.exp(-square / (2 * (0.3 / picture.pixel_nm) ** 2))
+            maps = maps + sign * spectrum * np.exp(-square / (2 * (0.3 / picture.pixel_nm) ** 2))
     return replace(picture, maps=maps)
 
 

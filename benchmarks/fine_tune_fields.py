@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.physics.simulate import simulate
+from friedel.stack import true_positions
 
 
 def _add(
@@ -17,7 +18,7 @@ def _add(
     rng = np.random.default_rng(seed + 77)
     maps = stack["LockinX"].to_numpy()
     rows, columns = np.indices(maps.shape[1:])
-    truth = np.stack([stack.attrs["truth_row"], stack.attrs["truth_column"]], axis=1)
+    truth = true_positions(stack)
     distance = np.hypot(rows - truth[:, :1, None], columns - truth[:, 1:, None])
     height = rng.normal(size=(len(truth), 1, 1))
     for one, voltage in zip(maps, np.linspace(0, 1, len(maps)), strict=True):

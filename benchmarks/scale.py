@@ -1,0 +1,138 @@
+"""How a detection scales: seconds and peak memory against pixels, files per minute against processes.
+
+    python benchmarks/scale.py pixels --sizes 128 256 512 1024 --voltages 16
+    python benchmarks/scale.py files --jobs 1 2
+
+A field is a simulated one of 128×128 px, mirrored into the size that is asked for, with fresh noise. Each runs in a
+process of its own; peak memory is that of the resident set, pages of temporary files included. The figures are written
+to ``benchmarks/results/scale_pixels.csv`` and ``scale_files.csv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+RESULTS = Path(__file__).parent / "results"
+CHILD = """
+import json, resource, sys, time
+import friedel
+path, refit = sys.argv[1:]
+start = time.perf_counter()
+found = friedel.detect(friedel.open_stack(path), dispersion="au111", refit=refit)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"seconds": time.perf_counter() - start, "peak_MB": peak, "impurities": len(found)}))
+"""
+
+
+def write_field(path: Path, size: int, voltages: int) -> None:
+    """Write a field of size × size px as netCDF, map by map."""
+    import h5netcdf
+
+    import friedel
+
+    bias = np.linspace(-200, 20, voltages).round(3)
+    stack = friedel.simulate(seed=1, shape=(128, 128), bias_mv=bias, impurities=100, noise=0.3)
+    seed = stack["LockinX"].to_numpy()
+    random = np.random.default_rng(0)
+    times = -(-size // 128)
+    with h5netcdf.File(path, "w") as file:
+        file.dimensions = {"bias": voltages, "y": size, "x": size}
+        for name in ("bias", "y", "x"):
+            values = stack["bias"].to_numpy() if name == "bias" else np.arange(size) * 0.469
+            axis = file.create_variable(name, (name,), "f8")
+            axis[:] = values
+            axis.attrs["units"] = "mV" if name == "bias" else "nm"
+        data = file.create_variable("LockinX", ("bias", "y", "x"), "f4")
+        data.attrs["units"] = "V"
+        for index, plane in enumerate(seed):
+            quarter = np.pad(plane, ((0, 128), (0, 128)), mode="symmetric")
+            whole = np.tile(quarter, (-(-times // 2), -(-times // 2)))[:size, :size]
+            data[index] = whole + 0.1 * plane.std() * random.normal(size=whole.shape)
+        file.attrs.update(acquired=size * size, expected=size * size)
+
+
+def measure(path: Path, refit: str) -> dict[str, float]:
+    """Seconds, peak memory and number of impurities of one detection in a fresh process."""
+    words = [sys.executable, "-W", "ignore", "-c", CHILD, str(path), refit]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def pixels(sizes: list[int], voltages: int, refit: str, folder: Path) -> pd.DataFrame:
+    """One row per size."""
+    rows = []
+    for size in sizes:
+        write_field(folder / f"{size}.nc", size, voltages)
+        start = time.perf_counter()
+        found = measure(folder / f"{size}.nc", refit)
+        found["seconds_with_start"] = time.perf_counter() - start
+        rows.append({"pixels": size, "voltages": voltages, "refit": refit, **found})
+        rows[-1]["seconds_per_megapixel"] = found["seconds"] / size**2 * 1e6
+        print(rows[-1], flush=True)
+        (folder / f"{size}.nc").unlink()
+    return pd.DataFrame(rows)
+
+
+def files(counts: list[int], number: int, folder: Path) -> pd.DataFrame:
+    """One row per number of processes: those of --jobs, then workers of a dask cluster."""
+    from distributed import LocalCluster
+
+    for index in range(number):
+        write_field(folder / f"{index}.nc", 128, 16)
+    names = sorted(str(path) for path in folder.glob("*.nc"))
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    rows = []
+    for kind in ("jobs", "dask"):
+        for count in counts:
+            words = [sys.executable, "-m", "friedel", "detect", *names, "--material", "au111"]
+            words += ["-o", str(folder / f"{kind}{count}")]
+            cluster = None
+            if kind == "dask":
+                cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None)
+                words += ["--scheduler", cluster.scheduler_address]
+            else:
+                words += ["--jobs", str(count)]
+            start = time.perf_counter()
+            subprocess.run(words, check=True, capture_output=True, env=env)
+            minutes = (time.perf_counter() - start) / 60
+            if cluster is not None:
+                cluster.close()
+            rows.append({"executor": kind, "processes": count, "files_per_minute": number / minutes})
+            rows[-1]["ratio"] = rows[-1]["files_per_minute"] / rows[0]["files_per_minute"]
+            print(rows[-1], flush=True)
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """Measure and write the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["pixels", "files"])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512])
+    parser.add_argument("--voltages", type=int, default=16)
+    parser.add_argument("--refit", default="quick", choices=["none", "quick"])
+    parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--files", type=int, default=6)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        if args.what == "pixels":
+            table = pixels(args.sizes, args.voltages, args.refit, Path(name))
+        else:
+            table = files(args.jobs, args.files, Path(name))
+    table.to_csv(RESULTS / f"scale_{args.what}.csv", index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Pieces of one piece of work, here or on an executor of `concurrent.futures`, in order and few at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where pieces of work are done.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor, optional
+        Processes of this machine or of a cluster; in this process if None.
+    ahead : int
+        Pieces that wait or are being done at a time: each holds its part of the maps.
+    """
+
+    executor: Executor | None = None
+    ahead: int = 16
+
+    def each(self, function: Callable[..., T], pieces: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        """Call a function of a module with the arguments of every piece; results come in the order of the pieces."""
+        if self.executor is None:
+            for arguments in pieces:
+                yield function(*arguments)
+            return
+        waiting: deque[Future[T]] = deque()
+        try:
+            for arguments in pieces:
+                if len(waiting) >= self.ahead:
+                    yield waiting.popleft().result()
+                waiting.append(self.executor.submit(function, *arguments))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+#: In this process.
+HERE = Work()
