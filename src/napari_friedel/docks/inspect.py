@@ -295,7 +295,6 @@ class InspectDock(Dock):
             raise FriedelError("The map is too small for a Fourier transform.")
         half, nearest = even_axis(bias)
         self.dispersion.picture(modulus[nearest], (*edges(q), bias[0] - half, bias[-1] + half))
-        band = self._band()
-        k = 2 * band.k(bias) if band is not None else np.full(len(bias), np.nan)
+        k = np.full(len(bias), np.nan) if (band := self._band()) is None else 2 * band.k(bias)
         self.dispersion.curve("2k", k, bias, COLOURS["ring"], dashed=True, width=2.5)
         self.where.setText("Ring radius against energy; dashed: q = 2k of the band below")
