@@ -161,19 +161,17 @@ class InspectDock(Dock):
 
     def _index(self) -> int | None:
         points = self._points
-        chosen = points is not None and points in self.viewer.layers and len(points.selected_data)
-        return int(max(points.selected_data)) if chosen else None
+        shown = points is not None and points in self.viewer.layers
+        return max(points.selected_data, default=None) if shown else None
 
     def selected(self) -> tuple[float, float] | None:
         """The selected impurity (row, column) [px], or None."""
         index = self._index()
-        if index is None:
-            return None
-        return tuple(np.asarray(self._points.data, dtype=float)[index].tolist())
+        return None if index is None else tuple(np.asarray(self._points.data, dtype=float)[index].tolist())
 
     def _draw_phase(self) -> None:
-        bias = self._bias()[self._bias_index()]
-        self.where.setText(draw_phase(self.phase, self._points, self._index(), float(bias)))
+        bias = float(self._bias()[self._bias_index()])
+        self.where.setText(draw_phase(self.phase, self._points, self._index(), bias))
 
     def _later(self, *_: Any) -> None:
         if self.isVisible() and not self._timer.isActive():
