@@ -291,7 +291,7 @@ class _Owned:
         """Indices of a tile's own points, then of those just beyond its border, which are fitted along."""
         own, centre = self.own(number), self.corners[number] + self.size / 2
         inside = np.array(sorted(self._tree.query_ball_point(centre / self._reach, 1.0, p=np.inf)), int)
-        return np.r_[own, np.setdiff1d(inside, own)]
+        return np.asarray(np.r_[own, np.setdiff1d(inside, own)])
 
 
 def _owners(points: np.ndarray, corners: list[tuple[int, int]], size: np.ndarray) -> np.ndarray:
