@@ -95,15 +95,17 @@ def confounded_case(name: str, level: str, impurities: bool, seed: int) -> Case:
 
 
 def draws(first: int, seeds: int) -> list[Callable[[], Case]]:
-    """All fields of these seeds in a random, fixed order, so that a part of them stands for all."""
+    """The materials, then all other fields in a random, fixed order, so that a part of them stands for all."""
     out: list[Callable[[], Case]] = []
+    first_of_all: list[Callable[[], Case]] = []
     for seed in range(first, first + seeds):
         out += [partial(scene_case, SCENES[scene], None, False, seed) for scene in GOOD]
         for own, scene in MATERIALS.items():
             for told in MATERIALS:
                 for single in (False, True):
                     if told != own or single:
-                        out.append(partial(scene_case, scene, None if told == own else told, single, seed))
+                        name = None if told == own else told
+                        first_of_all += [partial(scene_case, scene, name, single, seed)]
         for name, what in CONFOUNDERS.items():
             if what.family == HELD_OUT:
                 continue
@@ -112,7 +114,7 @@ def draws(first: int, seeds: int) -> list[Callable[[], Case]]:
             if what.without or what.alone:
                 out += [partial(confounded_case, name, level, False, seed) for level in LEVELS]
     order = np.random.default_rng(0).permutation(len(out))
-    return [out[index] for index in order]
+    return [*first_of_all, *(out[index] for index in order)]
 
 
 def measure(case: Case) -> dict[str, object]:

@@ -30,13 +30,13 @@ from friedel.assembly import assemble
 from friedel.benchmark.confounders import CONFOUNDERS, HELD_OUT, Confounded, confounded
 from friedel.candidates.result import Candidates
 from friedel.models.registry import load_model
-from friedel.pipeline import Finder, default_refit, find_candidates, refit_candidates
 from friedel.prepare.prepared import Prepared
 from friedel.prepare.stage import prepare
 from friedel.progress import drain
 from friedel.refit import candidates as refit_constants, model_selection
 from friedel.scoring.matching import match
 from friedel.settings import DetectSettings, PrepareSettings
+from friedel.stages import Finder, default_refit, find_candidates, refit_candidates
 
 
 def score(

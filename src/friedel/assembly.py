@@ -149,6 +149,7 @@ def _facts(prepared: Prepared, fitted: FittedCandidates) -> Facts:
         dropped=fitted.dropped_share,
         explained=fitted.explained_share,
         calibrated=found.calibrated,
+        unregistered=float("nan") if prepared.shifts is None else prepared.shifts.unknown_share,
     )
 
 

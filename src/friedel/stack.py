@@ -83,6 +83,7 @@ ATTRIBUTES: dict[str, Any] = {
     "acquired": 0,
     "expected": 0,
     "direction": "forward",
+    "separate_scans": 0,
     "header": "{}",
 }
 #: Where the middle of the field lies, for readers whose files say that; kept as the tip frame's origin.

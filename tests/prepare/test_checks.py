@@ -1,10 +1,10 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from friedel.benchmark.confounders import confounded
-from friedel.errors import FriedelWarning
 from friedel.pipeline import detect
 from friedel.prepare.checks import Facts, check_all
 from friedel.prepare.lines import lines, longest_line
@@ -12,6 +12,7 @@ from friedel.prepare.ring_evidence import RingEvidence
 from friedel.refit.flags import PointFlag
 from friedel.scoring.metrics import evaluate
 from friedel.settings.checks import CHECK_LIMITS
+from friedel.stages import shows_no_waves
 
 RANDOM = np.random.default_rng(0)
 POINTS = RANDOM.uniform(0, 80, (40, 2))
@@ -111,11 +112,10 @@ def test_points_on_an_edge_are_listed_with_the_probability_that_chance_leaves_th
     assert on_line.sum() > 10
 
 
-@pytest.mark.slow
-def test_a_herringbone_without_impurities_gives_none_and_is_said():
-    """Walls of solitons are no spots; but they show no ring at 2k, and point scatterers do not explain them."""
-    field = confounded("herringbone", "moderate", 2, impurities=False)
-    with pytest.warns(FriedelWarning, match="no probability is listed"):
-        found = detect(field.stack, dispersion=field.band)
-    assert len(found) == 0
-    assert "ring" in {check.name for check in found.failed}
+@pytest.mark.parametrize(("ring", "explained", "used", "none"), [
+    (0.05, 0.17, True, True), (1.5, 0.17, True, False), (0.05, 0.9, True, False), (0.05, 0.17, False, False),
+])  # fmt: skip
+def test_a_field_shows_no_waves_if_neither_its_ring_nor_its_fit_does(ring, explained, used, none):
+    prepared = SimpleNamespace(flattened=SimpleNamespace(ring=SimpleNamespace(height=ring)))
+    fitted = SimpleNamespace(waves=object() if used else None, explained_share=explained)
+    assert shows_no_waves(prepared, fitted) is none

@@ -6,12 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from friedel._util.registry import Registry
-
-#: A format is recognised within this many bytes.
-HEAD = 4096
+from friedel.io.signatures import HEAD, igor_checksum, qpi_text
 
 
 @dataclass(frozen=True)
@@ -69,18 +65,7 @@ def _igor(head: bytes, path: Path) -> bool:
     # The version is a 16-bit integer of either byte order; only 2, 3 and 5 were ever in use.
     if head[:2] not in (b"\x05\x00", b"\x00\x05", b"\x02\x00", b"\x00\x02", b"\x03\x00", b"\x00\x03"):
         return False
-    return path.suffix.lower() in (".ibw", ".bwav") or _igor_checksum(head)
-
-
-def _igor_checksum(head: bytes) -> bool:
-    """Igor makes the 16-bit words of a version-5 header add up to zero."""
-    if len(head) < 384:
-        return False
-    order = "<" if head[0] else ">"
-    import struct
-
-    words: tuple[int, ...] = struct.unpack(f"{order}192h", head[:384])
-    return sum(words) & 0xFFFF == 0
+    return path.suffix.lower() in (".ibw", ".bwav") or igor_checksum(head)
 
 
 def _createc_grid(_head: bytes, path: Path) -> bool:
@@ -118,38 +103,6 @@ def _netcdf(head: bytes, path: Path) -> bool:
     if head.startswith((b"CDF\x01", b"CDF\x02")):
         return True
     return head.startswith(b"\x89HDF\r\n\x1a\n") and path.suffix.lower() in (".nc", ".nc4", ".cdf")
-
-
-def _qpi_text(head: bytes, _path: Path) -> bool:
-    """Row 1 is ``resolution scatterers``, row 2 that many coordinates (possibly cut by `HEAD`)."""
-    lines = head.decode("ascii", errors="replace").splitlines()
-    if len(lines) < 2:
-        return False
-    first = lines[0].replace(",", " ").split()
-    try:
-        numbers = [float(word) for word in first]
-        cut_off = len(lines) == 2 and len(head) >= HEAD  # its last number may have lost digits
-        second = [float(word) for word in lines[1].replace(",", " ").split()[: -1 if cut_off else None]]
-    except ValueError:
-        return False
-    if len(numbers) < 2 or len(second) < 2:
-        return False
-    resolution, places = numbers[:2]
-    if not (resolution >= 2 and resolution.is_integer() and places >= 1 and places.is_integer()):
-        return False
-    if any(numbers[2:]):
-        return False
-    # A table that begins with two numbers is no dataset: its second row holds a coordinate per pixel.
-    counts = [len(line.replace(",", " ").split()) for line in lines]
-    cut = len(head) >= HEAD
-    if len(lines) > 2 or not cut:
-        steps = np.diff(second[: int(resolution)])
-        return (
-            counts[1] >= resolution
-            and bool(np.allclose(steps, steps[:1], rtol=1e-2, atol=1e-3))
-            and (cut or (len(counts) > 2 and counts[2] >= resolution**2))
-        )
-    return True
 
 
 _ALL = (
@@ -264,9 +217,7 @@ _ALL = (
         "friedel.io.numpy_file",
         asks=True,
     ),
-    Format(
-        "qpi", "QPI dataset (text)", (".txt", ".csv", ".dat"), _qpi_text, "friedel.io.qpi_text", asks=True
-    ),
+    Format("qpi", "QPI dataset (text)", (".txt", ".csv", ".dat"), qpi_text, "friedel.io.qpi_text", asks=True),
 )
 
 FORMATS: Registry[Format] = Registry("format", {item.name: item for item in _ALL}, Format)

@@ -14,7 +14,7 @@ from friedel.errors import StackError
 _LARGEST = 1 << 26
 
 
-class Guarded(MtrxData):
+class Guarded(MtrxData):  # type: ignore[misc]  # the library has no types
     """The library trusts the sizes in the parameter file; here they are held against the data first."""
 
     refused = ""

@@ -101,6 +101,7 @@ def read(
         y_direction=1 if first.header.get("SCAN_DIR", "").strip() == "up" else -1,
         acquired=acquired,
         expected=rows * columns,
+        separate_scans=int(len(paths) > 1),
     )
 
 

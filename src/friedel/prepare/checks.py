@@ -1,7 +1,7 @@
 """What can be wrong with a result, tested: each check has a value, a limit and a sentence.
 
-``benchmarks/checks.py`` measures how often they fail on bad and on good fields of `friedel.benchmark.confounders`. The
-limits are first values, to be set on its even seeds and tested on its odd ones.
+The limits stand in `friedel.settings.checks`. ``benchmarks/checks.py`` measures how often each check fails on bad and
+on good fields of `friedel.benchmark.confounders`.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class Facts:
         Share of the structure outside the cores that the fitted waves explain; NaN without a refit.
     calibrated : bool
         Whether probabilities are a network's.
+    unregistered : float
+        Share of separate scans whose shift to the one before could not be told; NaN for maps of one grid.
     """
 
     positions: np.ndarray
@@ -64,6 +66,7 @@ class Facts:
     dropped: float
     explained: float
     calibrated: bool
+    unregistered: float = float("nan")
 
 
 def check_all(facts: Facts) -> tuple[Check, ...]:
@@ -168,10 +171,18 @@ def _record(facts: Facts) -> list[Check]:
             LIMITS.voltages_out,
             f"{100 * facts.voltages_out:.0f} % of the maps lie off the band",
         ),
+        *_scans(facts),
         _most(
             "bad data", facts.lost, LIMITS.lost, f"{100 * facts.lost:.1f} % of the values are bad or missing"
         ),
     ]
+
+
+def _scans(facts: Facts) -> list[Check]:
+    if not np.isfinite(facts.unregistered):
+        return []
+    text = f"{100 * facts.unregistered:.0f} % of the shifts between separate scans could not be told"
+    return [_most("scans", facts.unregistered, LIMITS.unregistered, text)]
 
 
 def _least(name: str, value: float, limit: float, text: str, advice: str) -> Check:

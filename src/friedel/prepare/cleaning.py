@@ -20,6 +20,7 @@ from friedel.prepare.bad_data import choose_maps, mend, repeated_in_maps
 from friedel.prepare.bad_search import BadSearch, look_at_maps
 from friedel.prepare.lockin_phase import INVERTED, is_negative
 from friedel.prepare.periodic import LARGEST, search_periodic, telling, waves_of
+from friedel.prepare.scan_registration import ScanShifts, find_shifts, shifted_back
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
 
@@ -50,6 +51,8 @@ class Cleaned:
     lost : float
         Share of the given values that were bad or not recorded.
     steps : tuple of Step
+    shifts : ScanShifts, optional
+        How separate scans lay to each other.
     """
 
     maps: np.ndarray
@@ -57,6 +60,7 @@ class Cleaned:
     filled: np.ndarray
     lost: float
     steps: tuple[Step, ...]
+    shifts: ScanShifts | None = None
 
     def chosen(self, which: np.ndarray) -> Cleaned:
         """Return the maps of these indices only."""
@@ -117,6 +121,21 @@ def clean(values: Maps, settings: PrepareSettings, *, didv: bool = True, work: W
         text = f"{count} of {len(maps)} maps are left out: they lack data that the others have."
         steps.append(Step("maps", count, text, notable=True))
     return Cleaned(take(maps, keep), keep, take(filled, keep), lost, tuple(steps))
+
+
+def onto_each_other(cleaned: Cleaned) -> Cleaned:
+    """Return maps of separate scans on the pixels of the first."""
+    if len(cleaned.maps) < 2:
+        return cleaned
+    shifts = find_shifts(cleaned.maps)
+    filled = shifted_back(cleaned.filled.astype(float), shifts) > 0.01
+    return replace(
+        cleaned,
+        maps=shifted_back(cleaned.maps, shifts),
+        filled=filled,
+        steps=(*cleaned.steps, shifts.step()),
+        shifts=shifts,
+    )
 
 
 def _read(values: Maps, didv: bool) -> _Read:

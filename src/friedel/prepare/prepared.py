@@ -9,6 +9,7 @@ import numpy as np
 
 from friedel.physics.dispersion import Dispersion
 from friedel.prepare.flattened import Flattened
+from friedel.prepare.scan_registration import ScanShifts
 from friedel.resample import Scaling
 
 
@@ -70,6 +71,8 @@ class Prepared:
         What was done to the recorded maps.
     out_of_band : float
         Share of the recorded voltages outside the band.
+    shifts : ScanShifts, optional
+        How separate scans lay to each other.
     """
 
     maps: np.ndarray
@@ -84,6 +87,7 @@ class Prepared:
     band: Band
     flattened: Flattened
     out_of_band: float
+    shifts: ScanShifts | None = None
 
     @property
     def half_wave_px(self) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from friedel._util.big_maps import allocate, parts, release, row_parts
+from friedel._util.big_maps import allocate, fits, parts, release, row_parts
 from friedel._util.robust import spread
 from friedel._util.work import HERE, Work
 from friedel.prepare.background import clipped, line_offsets, slow_background
@@ -19,6 +19,7 @@ from friedel.prepare.flattened import Flattened
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
+from friedel.prepare.terraces import find_terraces, level_terraces, report as report_terraces
 
 __all__ = ["Cleaned", "clean", "flatten"]
 
@@ -65,7 +66,8 @@ def flatten(
     -------
     Flattened
     """
-    maps, steps = cleaned.maps, list(cleaned.steps)
+    maps, levelled = _terraces_levelled(cleaned.maps, settings)
+    steps = [*cleaned.steps, *levelled]
     known = np.zeros(0) if k is None else k[np.isfinite(k) & (k > 0)]
     high = np.zeros(len(maps), dtype=bool)
     ring = RingEvidence(float("nan"), float("nan"), 1.0)
@@ -85,12 +87,28 @@ def flatten(
         if beyond > 0:
             text = f"{100 * beyond:.2g} % of the values are clipped at {settings.clip:g} robust σ."
             steps.append(Step("clip", beyond, text))
-    filled = np.zeros(maps.shape[1:], dtype=np.int32)
-    for part in parts(maps.shape):
-        filled += cleaned.filled[part].sum(axis=0)
-        release(cleaned.filled)
-    lost_here = filled > FILLED * len(maps)
-    return Flattened(maps, cleaned.keep, lost_here, ring, high, cleaned.lost, tuple(steps))
+    return Flattened(
+        maps, cleaned.keep, _mostly_filled(cleaned.filled), ring, high, cleaned.lost, tuple(steps)
+    )
+
+
+def _mostly_filled(filled: np.ndarray) -> np.ndarray:
+    """Pixels that were interpolated in too many maps for a refit, shape (rows, columns)."""
+    count = np.zeros(filled.shape[1:], dtype=np.int32)
+    for part in parts(filled.shape):
+        count += filled[part].sum(axis=0)
+        release(filled)
+    return count > FILLED * len(filled)
+
+
+def _terraces_levelled(maps: np.ndarray, settings: PrepareSettings) -> tuple[np.ndarray, list[Step]]:
+    """Maps without the steps between terraces, and what was done."""
+    if not settings.terraces or settings.background == "none":
+        return maps, []
+    if not fits(maps.shape):
+        return maps, [Step("terraces", 0.0, "Terraces are not looked for in a field of this size.")]
+    terraces = find_terraces(maps)
+    return level_terraces(maps, terraces), [report_terraces(terraces)] if terraces.count > 1 else []
 
 
 def _grounds(maps: np.ndarray, half: float, pixel: float, settings: PrepareSettings, work: Work) -> _Ground:

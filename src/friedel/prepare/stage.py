@@ -14,7 +14,7 @@ from friedel.dispersion_fit.fourier_ring import fit_dispersion
 from friedel.errors import PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion
 from friedel.prepare.channel import Chosen, choose
-from friedel.prepare.cleaning import Maps
+from friedel.prepare.cleaning import Maps, onto_each_other
 from friedel.prepare.flattened import Flattened
 from friedel.prepare.prepared import Band, Prepared
 from friedel.prepare.run import Cleaned, clean, flatten
@@ -94,7 +94,8 @@ def prepare(
         remarks.add(
             f"dI/dV is the numerical derivative of {chosen.name!r}: the stack has no lock-in channel."
         )
-    found = _energies(chosen, band, pixel_pitch(stack), settings, work)
+    separate = given.register_scans and bool(stack.attrs.get("separate_scans", 0))
+    found = _energies(chosen, band, pixel_pitch(stack), settings, work, separate=separate)
     scaling, source = _sampling(found, band, pixel_pitch(stack), wanted, remarks)
     used = scaling.keep
     k = None if source.dispersion is None else scaling.k / scaling.pixel_nm
@@ -108,7 +109,7 @@ def prepare(
     out = 0.0 if band is None else float((~np.isfinite(band.k(found.energy_mev))).mean())
     return Prepared(
         maps, mask, fit_mask, recorded, scaling, chosen.name, chosen.derived, found.bias_mv[used],
-        found.energy_mev[used], source, flat, out,
+        found.energy_mev[used], source, flat, out, found.cleaned.shifts,
     )  # fmt: skip
 
 
@@ -118,6 +119,8 @@ def _energies(
     pitch: tuple[float, float],
     settings: PrepareSettings,
     work: Work,
+    *,
+    separate: bool,
 ) -> _Energies:
     """Clean the maps and decide at which energy the waves of each are."""
     didv = not settings.as_recorded and not chosen.topograph
@@ -126,6 +129,7 @@ def _energies(
         raise StackError(f"The channel {chosen.name!r} holds no acquired pixel in this area.")
     if not len(cleaned.keep):
         raise StackError(f"In no pixel of this area was {chosen.name!r} acquired at every voltage.")
+    cleaned = onto_each_other(cleaned) if separate else cleaned
     steps = [Step("channel", 0, chosen.sentence)] if chosen.sentence else []
     bias = chosen.bias_mv[cleaned.keep]
     energy = bias

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 class CheckLimits:
     """What the value of each check is compared with.
 
+    These are first values. ``benchmarks/checks.py`` measures how often each fails on fields of low and of high
+    precision; it is there to set a limit on the even seeds and to test it on the odd ones.
+
     Parameters
     ----------
     ring : float
@@ -33,6 +36,8 @@ class CheckLimits:
         Largest share of the maps outside the band.
     lost : float
         Largest share of bad or missing values.
+    unregistered : float
+        Largest share of separate scans whose shift to the one before could not be told.
     few : int
         Fewer points say nothing about shares and lines.
     """
@@ -48,6 +53,7 @@ class CheckLimits:
     sampling: float = 2.0
     voltages_out: float = 0.5
     lost: float = 0.25
+    unregistered: float = 0.5
     few: int = 5
 
 

@@ -33,6 +33,10 @@ class PrepareSettings(Settings):
         background, too; auto applies the high-pass where the slow background dominates a map that shows a Friedel ring.
     row_offsets : bool
         Whether the offset of each scan line is subtracted.
+    terraces : bool
+        Whether terraces of a stepped surface are levelled and the band along their edges is left out.
+    register_scans : bool
+        Whether maps of separate scans are shifted onto the first of them, where a shift stands out.
     extended : bool
         Whether structures larger than an atom (pits, islands, edges of terraces) are left out with their rim.
     periodic : bool
@@ -52,6 +56,8 @@ class PrepareSettings(Settings):
     bad_data: Annotated[bool, Option()] = True
     background: Annotated[Background, Option()] = "auto"
     row_offsets: Annotated[bool, Option(advanced=True)] = True
+    terraces: Annotated[bool, Option(advanced=True)] = True
+    register_scans: Annotated[bool, Option(advanced=True)] = True
     extended: Annotated[bool, Option(advanced=True)] = True
     periodic: Annotated[bool, Option(advanced=True)] = True
     high_pass: Annotated[float, Option(unit="half Friedel wavelengths", least=0.5, most=5, advanced=True)] = (
@@ -79,6 +85,8 @@ class PrepareSettings(Settings):
             bad_data=False,
             background="none",
             row_offsets=False,
+            terraces=False,
+            register_scans=False,
             extended=False,
             periodic=False,
         )

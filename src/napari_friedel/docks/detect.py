@@ -29,7 +29,6 @@ from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import JobBar, setting
 from napari_friedel.widgets.band_box import FIT, BandBox
-from napari_friedel.widgets.fit_box import FitBox
 from napari_friedel.widgets.result_box import ResultBox
 from napari_friedel.words import sentence
 
@@ -53,8 +52,7 @@ class DetectDock(DetectForm):
         self.pin(self.bar)
         self.result = ResultBox(self.viewer)
         self.form.addWidget(self.result)
-        self.fit = FitBox(self.viewer, self.stack.layer, self.band.dispersion)
-        self.form.addWidget(self.fit)
+        self._build_fit(self.band, self._follow)
         self.form.addStretch(1)
         self._connect()
         self.share_stack(self.stack)
@@ -77,7 +75,6 @@ class DetectDock(DetectForm):
         self.python.clicked.connect(self.safely(lambda: functions.copy_python(self)))
         self.command.clicked.connect(self.safely(lambda: functions.copy_command(self)))
         self.band.problem.connect(self.message.error)
-        self.fit.tells(self.message, self._follow)
         self.band.changed.connect(self._draw_grid)
         self.bar.start.clicked.connect(self.safely(self.detect))
         self.result.save.clicked.connect(
@@ -241,13 +238,8 @@ class DetectDock(DetectForm):
     def _tiles(self, stack: Any) -> list[Any]:
         from friedel.candidates.tile_outlines import tile_outlines
 
-        return tile_outlines(
-            stack,
-            dispersion=self.band.dispersion(),
-            model=self.model.currentData(),
-            area=self.current_area(),
-            tiles=self.options.value("tiles"),
-        )
+        options = {"model": self.model.currentData(), "tiles": self.options.value("tiles")}
+        return tile_outlines(stack, dispersion=self.band.dispersion(), area=self.current_area(), **options)
 
     # --- the run --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel
@@ -13,6 +14,8 @@ from napari_friedel.layers.adopt import adoptable
 from napari_friedel.layers.areas import PAPER_FIELD
 from napari_friedel.layers.info import kind_of
 from napari_friedel.widgets import Dock, LayerBox, button, form_for, setting, side_by_side
+from napari_friedel.widgets.band_box import BandBox
+from napari_friedel.widgets.fit_box import FitBox
 from napari_friedel.widgets.small import fold
 
 
@@ -85,6 +88,12 @@ class DetectForm(Dock):
         rows.addRow(self.preparation)
         rows.addRow(self.defaults)
         rows.addRow(side_by_side(self.python, self.command))
+
+    def _build_fit(self, band: BandBox, made: Callable[[Any], Any]) -> None:
+        """The box of what was fitted; `made` takes the layer of fitted points."""
+        self.fit = FitBox(self.viewer, self.stack.layer, band.dispersion)
+        self.fit.tells(self.message, made)
+        self.form.addWidget(self.fit)
 
     def fill_models(self, chosen: str | None = None) -> None:
         """List the bundled and the user's models; reads headers only, no weights."""

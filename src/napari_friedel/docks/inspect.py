@@ -15,7 +15,7 @@ from friedel.physics.dispersion import Dispersion
 from friedel.stack import didv, pixel_pitch
 from napari_friedel import recipes
 from napari_friedel.docks.inspect_fit import draw_phase, phase_plot
-from napari_friedel.docks.inspect_form import is_even
+from napari_friedel.docks.inspect_form import didv_label, even_axis
 from napari_friedel.layers import results
 from napari_friedel.layers.areas import world_to_pixel
 from napari_friedel.layers.info import StackInfo, kind_of, known
@@ -120,11 +120,7 @@ class InspectDock(Dock):
         if self.stack.layer() is None:
             return
         stack, channel = self.current()
-        unit = str(stack[channel].attrs.get("units", ""))
-        derived = known(self.stack.layer(), StackInfo).derived
-        text = (
-            f"dI/dV ({unit + '/mV' if derived else unit})" if unit and unit != "1" else "dI/dV (arb. units)"
-        )
+        text = didv_label(stack[channel], derived=known(self.stack.layer(), StackInfo).derived)
         self.spectrum.label("left", text)
         self.profile.label("left", text)
 
@@ -165,21 +161,19 @@ class InspectDock(Dock):
 
     def _index(self) -> int | None:
         points = self._points
-        if points is None or points not in self.viewer.layers or not len(points.selected_data):
-            return None
-        return int(max(points.selected_data))
+        chosen = points is not None and points in self.viewer.layers and len(points.selected_data)
+        return int(max(points.selected_data)) if chosen else None
 
     def selected(self) -> tuple[float, float] | None:
         """The selected impurity (row, column) [px], or None."""
         index = self._index()
         if index is None:
             return None
-        row, column = np.asarray(self._points.data, dtype=float)[index]
-        return float(row), float(column)
+        return tuple(np.asarray(self._points.data, dtype=float)[index].tolist())
 
     def _draw_phase(self) -> None:
-        bias = float(self._bias()[self._bias_index()])
-        self.where.setText(draw_phase(self.phase, self._points, self._index(), bias))
+        bias = self._bias()[self._bias_index()]
+        self.where.setText(draw_phase(self.phase, self._points, self._index(), float(bias)))
 
     def _later(self, *_: Any) -> None:
         if self.isVisible() and not self._timer.isActive():
@@ -299,14 +293,8 @@ class InspectDock(Dock):
         q, modulus = self._cache["dispersion"]
         if not len(q):
             raise FriedelError("The map is too small for a Fourier transform.")
-        half = (bias[-1] - bias[0]) / max(2 * (len(bias) - 1), 1) or 1.0
-        # Uneven voltages are drawn on an even axis by their nearest neighbour.
-        even = np.linspace(
-            bias[0], bias[-1], max(len(bias), 2 if len(bias) > 1 else 1) * (1 if is_even(bias) else 4)
-        )
-        nearest = np.abs(even[:, None] - bias[None]).argmin(axis=1)
+        half, nearest = even_axis(bias)
         self.dispersion.picture(modulus[nearest], (*edges(q), bias[0] - half, bias[-1] + half))
-        band = self._band()
-        k = 2 * band.k(bias) if band is not None else np.full(len(bias), np.nan)
+        k = np.full(len(bias), np.nan) if (band := self._band()) is None else 2 * band.k(bias)
         self.dispersion.curve("2k", k, bias, COLOURS["ring"], dashed=True, width=2.5)
         self.where.setText("Ring radius against energy; dashed: q = 2k of the band below")

@@ -31,6 +31,8 @@ LABELS = {
     "mass": "m*",
     "bad_data": "Find bad data",
     "row_offsets": "Line offsets",
+    "terraces": "Level terraces",
+    "register_scans": "Register separate scans",
     "extended": "Leave out steps",
     "high_pass": "High-pass",
     "clip": "Clip",

@@ -82,9 +82,9 @@ def _move(state: FitState, change: np.ndarray, free: Free) -> None:
         moves = np.clip(change[:first].reshape(2, n).T, -FIT.max_move_px, FIT.max_move_px)
         state.update(position=s.position + moves)
     parts = change[first:last].reshape(n_coefficients, 2, n)
-    change = (parts[:, 0] + 1j * parts[:, 1]).T
-    change *= np.minimum(1, FIT.max_amplitude_step / np.maximum(np.abs(change[:, :1]), 1e-9))
-    state.update(coefficients=s.coefficients + change)
+    amplitudes = (parts[:, 0] + 1j * parts[:, 1]).T
+    amplitudes *= np.minimum(1, FIT.max_amplitude_step / np.maximum(np.abs(amplitudes[:, :1]), 1e-9))
+    state.update(coefficients=s.coefficients + amplitudes)
     values = {
         name: getattr(state.shared, name) + float(value)
         for name, value in zip(free.shared, change[last:], strict=True)
