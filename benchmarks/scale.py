@@ -4,8 +4,8 @@
     python benchmarks/scale.py files --jobs 1 2
 
 A field is a simulated one of 128×128 px, mirrored into the size that is asked for, with fresh noise. Each runs in a
-process of its own; peak memory is that of the resident set (Linux's VmHWM: getrusage would count the parent's), pages
-of temporary files included. The figures are written to ``benchmarks/results/scale_pixels.csv`` and ``scale_files.csv``.
+process of its own; peak memory is that of the resident set (VmHWM: getrusage would count the parent's), pages of
+temporary files included. The figures are written to ``benchmarks/results/scale_pixels.csv`` and ``scale_files.csv``.
 """
 
 from __future__ import annotations
