@@ -416,18 +416,3 @@ def test_information_of_a_stack_is_typed(shown) -> None:
     assert isinstance(info, StackInfo)
     with pytest.raises(AttributeError):
         info.channel = "Current"  # type: ignore[misc]
-
-
-def test_a_folded_part_takes_one_line_and_shows_all_when_opened(shown, open_dock, qtbot) -> None:
-    from napari_friedel.docks.detect import DetectDock
-
-    dock = open_dock(DetectDock, shown)
-    dock.resize(380, 3000)
-    dock.show()
-    qtbot.wait(50)
-    fold = dock.preparation
-    line = fold.toggleButton().sizeHint().height()
-    assert fold.height() <= line + 12, "no blank band below the title"
-    fold.expand()
-    qtbot.waitUntil(lambda: dock.prepare.height() >= dock.prepare.minimumSizeHint().height())
-    assert fold.height() >= line + dock.prepare.minimumSizeHint().height()

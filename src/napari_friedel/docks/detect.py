@@ -218,7 +218,9 @@ class DetectDock(DetectForm):
             self.fill_models(path or "friedel")
         remembered.keep("DetectDock", {"model": self.model.currentData()})
 
-    def _recalled(self, _group: str) -> None:
+    def _recalled(self, group: str) -> None:
+        self.options.recall(group)
+        self.prepare.recall(group)
         self.fill_models(remembered.values("DetectDock").get("model"))
         self._option_changed("method")
 

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import (
 
 from friedel.errors import FriedelError, ModelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
-from napari_friedel import tuning
+from napari_friedel import remembered, tuning
 from napari_friedel.docks.fine_tune_form import CURVES, FineTuneForm
 from napari_friedel.jobs import Job, State, release_memory
 from napari_friedel.layers import results, showing
@@ -48,6 +48,7 @@ class FineTuneDock(FineTuneForm):
         self.stack.currentIndexChanged.connect(self._stack_changed)
         self.listener.on(results.EVENTS.changed, self._count_corrections)
         self.listener.on(tuning.EVENTS.models_changed, self.fill_models)
+        self.listener.on(remembered.EVENTS.restored, self._recalled)
         self.band.problem.connect(self.message.error)
         self.bar.start.clicked.connect(self.safely(self.start))
         self.resume.clicked.connect(self.safely(self.start_again))
@@ -61,6 +62,9 @@ class FineTuneDock(FineTuneForm):
         self.after_job.failed.connect(self.message.error)
         self.outcome.keep.clicked.connect(self.safely(self._ask_name))
         self.outcome.revert.clicked.connect(self.safely(self.throw_away))
+
+    def _recalled(self, group: str) -> None:
+        self.options.recall(group)
 
     # --- what is there --------------------------------------------------------------------------------------------
 

@@ -17,7 +17,6 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 from friedel.errors import SettingsError
 from friedel.settings import Setting, Settings, settings_of
 from napari_friedel import remembered
-from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.small import fold
 
 #: Names that the field writes otherwise.
@@ -117,8 +116,7 @@ class SettingsForm(QWidget):
             outer.addWidget(self.fold)
         self._more = more
         self._quiet = False
-        self._recall(settings_class.__name__)
-        Listener(self).on(remembered.EVENTS.restored, self._recall)
+        self.recall(settings_class.__name__)
 
     def add_row(self, label: str, widget: QWidget) -> None:
         """Add a control of another kind below the advanced settings."""
@@ -170,7 +168,7 @@ class SettingsForm(QWidget):
         for name, setting in self.shown.items():
             self._try(name, self._initial.get(name, setting.default))
 
-    def _recall(self, group: str) -> None:
+    def recall(self, group: str) -> None:
         """Show what is remembered of this form, and the defaults of all else."""
         if group != self.settings_class.__name__:
             return
