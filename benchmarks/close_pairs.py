@@ -17,7 +17,7 @@ import pandas as pd
 from friedel._util.atomic_write import write_beside
 from friedel.benchmark.cramer_rao import position_bound
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import Twin, make_twin
+from friedel.benchmark.synthetic import Twin, make_synthetic
 from friedel.benchmark.t_matrix_exact import Scatterers
 
 FIELD = Setting(shape=(48, 48), impurities=0, noise=0.8, herringbone=False, margin_nm=0.01)
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
     args = parser.parse_args()
-    twin = make_twin(FIELD, 0)
+    twin = make_synthetic(FIELD, 0)
     middle = (np.array(FIELD.shape) - 1) / 2 + 0.21
     half = np.pi / float(np.mean(twin.k.real))
     alone = float(position_bound(field(twin, middle[None]), voltages=12)[0])

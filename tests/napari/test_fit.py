@@ -9,7 +9,7 @@ import pytest
 
 import friedel
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.given_points import refit_with
 from friedel.report.fit_figure import chosen, fit_figure
 from napari_friedel.layers import add_layer, results, showing, stack_layers
@@ -32,7 +32,7 @@ SMALL = Setting(
 
 @pytest.fixture(scope="module")
 def twin():
-    return make_twin(SMALL, 3)
+    return make_synthetic(SMALL, 3)
 
 
 @pytest.fixture(scope="module")

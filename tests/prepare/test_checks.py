@@ -11,6 +11,7 @@ from friedel.prepare.lines import lines, longest_line
 from friedel.prepare.ring_evidence import RingEvidence
 from friedel.refit.flags import PointFlag
 from friedel.scoring.metrics import evaluate
+from friedel.settings import PrepareSettings
 from friedel.settings.checks import CHECK_LIMITS
 from friedel.stages import shows_no_waves
 
@@ -98,10 +99,11 @@ def test_two_edges_are_two_lines_and_chance_keeps_its_share():
 
 
 def test_points_on_an_edge_are_listed_with_the_probability_that_chance_leaves_them():
-    """A reflecting step edge with terraces beside true impurities: the chain along it is no list of impurities."""
+    """A reflecting step edge with terraces, not levelled: the chain along it is no list of impurities."""
     field = confounded("edge-terrace", "moderate", 1)
-    kept = detect(field.stack, dispersion=field.band, demote_lines=False)
-    demoted = detect(field.stack, dispersion=field.band)
+    steps = PrepareSettings(terraces=False)
+    kept = detect(field.stack, dispersion=field.band, demote_lines=False, prepare=steps)
+    demoted = detect(field.stack, dispersion=field.band, prepare=steps)
     f1 = [
         evaluate(one.positions, field.positions, 1.0, optional=field.optional).f1 for one in (kept, demoted)
     ]

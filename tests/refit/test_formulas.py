@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.refit import robust
 from friedel.refit.amplitude_prior import AmplitudePrior
 from friedel.refit.bias_binning import average_into
@@ -101,7 +101,7 @@ def test_no_event_has_a_poisson_interval_that_is_not_zero():
 
 def test_a_mean_over_voltages_is_corrected_for():
     """Four bins of eleven voltages: the corrected model is nearer to the mean of the eleven maps."""
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     k, points = twin.k, twin.scatterers.position
     maps = np.zeros((len(k), *EXACT.shape), np.float32)
     binned = average_into(maps, k, 4)

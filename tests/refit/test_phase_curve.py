@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.benchmark.synthetic import make_twin
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.errors import FriedelError
 from friedel.refit.columns import phases
 from friedel.refit.phase_curve import phase_curve, phase_shift
@@ -39,7 +39,7 @@ def test_a_resonance_is_unwrapped_and_has_the_table_s_value_in_the_middle():
 
 
 def test_the_curve_of_a_point_has_the_table_s_value_at_the_stated_voltage():
-    twin = make_twin(EXACT, 3)
+    twin = make_synthetic(EXACT, 3)
     truth, _ = twin.truth()
     found = friedel.refit_points(twin.stack, truth, dispersion=twin.dispersion)
     row = found.table.iloc[0]

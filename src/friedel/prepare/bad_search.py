@@ -33,7 +33,7 @@ class BadData:
 
 @dataclass(frozen=True)
 class BadInMaps:
-    """What is bad in some maps, each looked at alone.
+    """What is bad in some maps, each searched alone.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class BadInMaps:
 
 
 def look_at_maps(values: np.ndarray, dead: np.ndarray, telling: np.ndarray) -> BadInMaps:
-    """Find what is bad in maps, each looked at alone.
+    """Find what is bad in maps, each searched alone.
 
     Parameters
     ----------

@@ -111,7 +111,7 @@ def search_periodic(values: np.ndarray, known: np.ndarray) -> PlaneWaves:
     if min(known.shape) < SIDE or known.mean() < LEAST_KNOWN:
         return PlaneWaves(q)
     if known.size > LARGEST:
-        text = "The field is too large to look for periodic structures: a lattice is not subtracted."
+        text = "The field is too large for the search for periodic structures: a lattice is not subtracted."
         return PlaneWaves(q, (Step("periodic", 0.0, text),))
     tame, _ = _tamed(values, known)
     rest = tame

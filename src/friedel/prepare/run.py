@@ -106,7 +106,7 @@ def _terraces_levelled(maps: np.ndarray, settings: PrepareSettings) -> tuple[np.
     if not settings.terraces or settings.background == "none":
         return maps, []
     if not fits(maps.shape):
-        return maps, [Step("terraces", 0.0, "Terraces are not looked for in a field of this size.")]
+        return maps, [Step("terraces", 0.0, "In a field of this size terraces are not searched for.")]
     terraces = find_terraces(maps)
     return level_terraces(maps, terraces), [report_terraces(terraces)] if terraces.count > 1 else []
 

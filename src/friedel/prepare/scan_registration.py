@@ -21,7 +21,7 @@ from friedel.reference.registration import Shift, register
 
 #: Slow background that is no part of what is compared [px], and where values are clipped [robust σ].
 BACKGROUND_PX, CLIP = 6.0, 5.0
-#: Largest shift that is looked for, as a share of the shorter side.
+#: Largest shift within which the search goes, as a share of the shorter side.
 FARTHEST = 0.25
 #: A smaller shift changes nothing [px].
 LEAST_PX = 0.15

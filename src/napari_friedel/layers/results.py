@@ -117,7 +117,8 @@ def fill(layer: Any, stack: xr.Dataset, channel: str, detections: Detections) ->
     features = pd.concat(rows, ignore_index=True) if rows else blank(0, found.columns)
     features["origin"] = pd.Categorical(features["origin"], categories=ORIGINS)
     if "flags" in features:
-        features[FLAG_WORDS] = text(np.nan_to_num(features["flags"].to_numpy(float)).astype(int))
+        numbers = pd.to_numeric(features["flags"], errors="coerce")  # another program's may be words
+        features[FLAG_WORDS] = text(numbers.fillna(0).to_numpy(int))
     update(
         layer,
         stack=stack,
