@@ -23,6 +23,7 @@ from qtpy.QtCore import QCoreApplication, QEventLoop, QObject, QThread, QTimer, 
 
 from friedel.errors import FriedelWarning
 from friedel.progress import Progress
+from napari_friedel.endings import at_end
 from napari_friedel.words import WorkerError, in_window_words, sentence
 
 Work = Generator[Progress, None, Any]
@@ -98,7 +99,7 @@ class Job(QObject):
         self._bar: Any = None
         if parent is not None:
             # A closed dock must not leave a network running. The event outlives this object.
-            parent.destroyed.connect(_setter(self._cancel))
+            at_end(parent, self._cancel.set)
 
     @property
     def busy(self) -> bool:
@@ -260,10 +261,6 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
     else:
         torch.mps.empty_cache()
-
-
-def _setter(event: threading.Event) -> Callable[..., None]:
-    return lambda *_: event.set()
 
 
 def _forget(worker: Any) -> Callable[[], None]:

@@ -45,7 +45,10 @@ class SessionBox(QGroupBox):
         self._timer.setSingleShot(True)
         self._timer.setInterval(self.delay)
         self._timer.timeout.connect(self._keep)
-        Listener(self).on(results.EVENTS.changed, lambda _layer: self._timer.start())
+        Listener(self).on(results.EVENTS.changed, self._later)
+
+    def _later(self, _layer: Any = None) -> None:
+        self._timer.start()
 
     def _keep(self) -> None:
         try:

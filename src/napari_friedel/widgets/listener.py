@@ -10,6 +10,8 @@ from typing import Any
 
 from qtpy.QtWidgets import QWidget
 
+from napari_friedel.endings import at_end
+
 
 class Listener:
     """Connections to napari's events that end with the widget.
@@ -21,7 +23,7 @@ class Listener:
     def __init__(self, widget: QWidget) -> None:
         self._connections: list[tuple[Any, _Forward]] = []
         connections = self._connections
-        widget.destroyed.connect(lambda *_: _end(connections))
+        at_end(widget, lambda: _end(connections))
 
     def on(self, emitter: Any, callback: Callable[..., Any]) -> None:
         """Call `callback` at every event of `emitter` (of napari, psygnal or Qt)."""

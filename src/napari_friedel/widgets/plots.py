@@ -6,6 +6,7 @@ theme and stay apart for colour-blind eyes (Okabe & Ito).
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,12 @@ class Plot(QWidget):
         self._picture: tuple[np.ndarray, tuple[float, float, float, float]] | None = None
         self.set_dark(viewer is None or is_dark(viewer))
         if viewer is not None:
-            Listener(self).on(viewer.events.theme, lambda _event=None: self.set_dark(is_dark(viewer)))
+            self._viewer = weakref.ref(viewer)
+            Listener(self).on(viewer.events.theme, self._follow_theme)
+
+    def _follow_theme(self, _event: Any = None) -> None:
+        if (viewer := self._viewer()) is not None:
+            self.set_dark(is_dark(viewer))
 
     def sizeHint(self) -> QSize:
         """Fit into a narrow dock; pyqtgraph would ask for 640 pixels."""
