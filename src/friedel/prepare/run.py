@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from friedel._util.big_maps import allocate, fits, parts, release, row_parts
+from friedel._util.big_maps import allocate, parts, release, row_parts
 from friedel._util.robust import spread
 from friedel._util.work import HERE, Work
 from friedel.prepare.background import clipped, line_offsets, slow_background
 from friedel.prepare.cleaning import Cleaned, clean
 from friedel.prepare.extended import find_extended, report
 from friedel.prepare.flattened import Flattened
+from friedel.prepare.periodic import telling
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
@@ -105,10 +106,14 @@ def _terraces_levelled(maps: np.ndarray, settings: PrepareSettings) -> tuple[np.
     """Maps without the steps between terraces, and what was done."""
     if not settings.terraces or settings.background == "none":
         return maps, []
-    if not fits(maps.shape):
-        return maps, [Step("terraces", 0.0, "In a field of this size terraces are not searched for.")]
-    terraces = find_terraces(maps)
-    return level_terraces(maps, terraces), [report_terraces(terraces)] if terraces.count > 1 else []
+    terraces = find_terraces(maps[telling(len(maps))])
+    if terraces.count < 2:
+        return maps, []
+    out = allocate(maps.shape)
+    for part in parts(maps.shape):
+        out[part] = level_terraces(maps[part], terraces)
+        release(maps, out)
+    return out, [report_terraces(terraces)]
 
 
 def _grounds(maps: np.ndarray, half: float, pixel: float, settings: PrepareSettings, work: Work) -> _Ground:
