@@ -66,7 +66,7 @@ class Completeness:
         of the fit, and where nothing was fitted.
     amplitude : array, shape (rows, columns)
         Amplitude |s| below which an impurity at the pixel would be missed in more than half of the cases; 1 where any
-        would be. NaN like `log_odds`.
+        would be. NaN like `log_odds`. A lower limit: planted impurities of several times this amplitude were missed.
     limit : float
         Scatterers with `log_odds` above this are accepted.
     """
