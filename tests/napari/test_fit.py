@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.refit.exact import EXACT
 
 import friedel
-from friedel.benchmark.settings import Setting
 from friedel.benchmark.synthetic import make_synthetic
 from friedel.given_points import refit_with
 from friedel.report.fit_figure import chosen, fit_figure
@@ -17,22 +17,10 @@ from napari_friedel.layers.info import ImpuritiesInfo, known
 
 pytestmark = pytest.mark.gui
 
-SMALL = Setting(
-    shape=(36, 36),
-    bias_mv=tuple(float(v) for v in range(-230, 21, 25)),
-    impurities=8,
-    noise=0.3,
-    jitter_pm=0.0,
-    rows=0.0,
-    herringbone=False,
-    cores="replaced",
-    margin_nm=1.5,
-)
-
 
 @pytest.fixture(scope="module")
 def twin():
-    return make_synthetic(SMALL, 3)
+    return make_synthetic(EXACT, 3)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +47,7 @@ def test_the_inspect_dock_draws_the_phase_shift_of_the_selected_point(model, sho
     dock.tabs.setCurrentIndex(4)
     dock.redraw()
     bias, shift = dock.phase._items["δ"].getData()
-    assert list(bias) == sorted(SMALL.bias_mv)
+    assert list(bias) == sorted(EXACT.bias_mv)
     at = found.provenance["refit"]["phase_shift_bias_mv"]
     assert np.interp(at, bias, shift) == pytest.approx(points.features["phase_shift_rad"][0], abs=0.01)
     low, high = (dock.phase._items[f"±1σ: {side}"].getData()[1] for side in ("low", "high"))
@@ -95,7 +83,7 @@ def test_the_fitted_waves_follow_the_slider(model, shown, found, open_dock, qtbo
     assert layer.data == pytest.approx(found.model(order[0]), rel=1e-4)
     model.dims.set_current_step(0, 3)
     qtbot.waitUntil(lambda: np.allclose(layer.data, found.model(order[3]), rtol=1e-4), timeout=5000)
-    assert f"{sorted(SMALL.bias_mv)[3]:+.4g} mV" in layer.name
+    assert f"{sorted(EXACT.bias_mv)[3]:+.4g} mV" in layer.name
     rest = results.find(model, stack, "residual")
     assert layer.data + rest.data == pytest.approx(found.waves.recorded[order[3]], rel=1e-4)
     dock.fit.waves.click()
@@ -112,7 +100,7 @@ def test_what_could_be_missed_is_two_maps(model, shown, open_dock, qtbot) -> Non
         dock.fit.missed.click()
     least, odds = (results.find(model, stack, kind) for kind in ("missed", "one_more"))
     assert least.visible and not odds.visible
-    assert least.data.shape == SMALL.shape and 0 < np.nanmin(least.data) <= np.nanmax(least.data) <= 1
+    assert least.data.shape == EXACT.shape and 0 < np.nanmin(least.data) <= np.nanmax(least.data) <= 1
 
 
 def test_points_of_any_layer_are_fitted(model, twin, open_dock, qtbot) -> None:
