@@ -40,45 +40,6 @@ LARGEST = 1200 * 1200
 LEAST_KNOWN = 0.2
 
 
-@dataclass(frozen=True)
-class Periodic:
-    """A periodic structure.
-
-    Parameters
-    ----------
-    waves : array, shape (bias, rows, columns)
-        Its plane waves, to be subtracted.
-    q : array, shape (n, 2)
-        Their wavevectors (row, column) [rad/px].
-    steps : tuple of Step
-        What to report.
-    """
-
-    waves: np.ndarray
-    q: np.ndarray
-    steps: tuple[Step, ...] = ()
-
-
-def find_periodic(values: np.ndarray) -> Periodic:
-    """Find the plane waves that stand out as spots of the Fourier transform.
-
-    They are found before the lines are levelled: the median step from line to line, summed up, walks at random where a
-    lattice is stronger than the rest.
-
-    Parameters
-    ----------
-    values : array, shape (bias, rows, columns)
-        NaN where not known.
-
-    Returns
-    -------
-    Periodic
-    """
-    known = np.isfinite(values).all(axis=0)
-    found = search_periodic(values[telling(len(values))], known)
-    return Periodic(waves_of(values, known, found.q), found.q, found.steps)
-
-
 def telling(count: int) -> np.ndarray:
     """Indices of the maps that are searched, of so many."""
     return np.unique(np.linspace(0, count - 1, min(count, TELLING)).round().astype(int))
@@ -93,7 +54,10 @@ class PlaneWaves:
 
 
 def search_periodic(values: np.ndarray, known: np.ndarray) -> PlaneWaves:
-    """Find the wavevectors of a periodic structure.
+    """Find the wavevectors of a periodic structure: the spots of the Fourier transform that stand out.
+
+    They are found before the lines are levelled: the median step from line to line, summed up, walks at random where a
+    lattice is stronger than the rest.
 
     Parameters
     ----------
