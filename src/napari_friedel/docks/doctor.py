@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from html import escape
 from typing import Any
 
@@ -9,6 +10,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton
 
 from friedel.doctor import Finding, examine
+from friedel.progress import Progress
+from napari_friedel.jobs import Job
 from napari_friedel.widgets.dock import Dock
 
 
@@ -33,20 +36,30 @@ class DoctorDock(Dock):
         self.form.addWidget(self.button)
         self.form.addWidget(self.findings)
         self.form.addStretch(1)
+        self.job = Job(self, "examining this machine")
+        self.job.returned.connect(self.show_findings)
+        self.job.failed.connect(self._failed)
         self.button.clicked.connect(self.examine)
         self.examine()
 
     def examine(self) -> None:
         """Examine in a thread: loading torch takes seconds."""
-        from napari.qt.threading import create_worker
-
         self.button.setEnabled(False)
-        create_worker(examine, _connect={"returned": self.show_findings}, _start_thread=True)
+        self.job.start(_examination)
 
     def show_findings(self, findings: tuple[Finding, ...]) -> None:
         """Show what was found."""
         self.findings.setText("".join(map(_paragraph, findings)))
         self.button.setEnabled(True)
+
+    def _failed(self, problem: str, details: str) -> None:
+        self.message.error(problem, details)
+        self.button.setEnabled(True)
+
+
+def _examination() -> Generator[Progress, None, tuple[Finding, ...]]:
+    yield Progress(0.0, "examining this machine")
+    return examine()
 
 
 def _paragraph(finding: Finding) -> str:
