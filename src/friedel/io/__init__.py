@@ -19,6 +19,7 @@ import xarray as xr
 from friedel.errors import FriedelError, StackError
 from friedel.io.axes import AxesMissing, override_axes
 from friedel.io.formats import FORMATS, Format, identify
+from friedel.io.signatures import is_zarr
 from friedel.stack import validate
 
 __all__ = ["FORMATS", "AxesMissing", "Format", "open_stack", "sniff"]
@@ -59,8 +60,8 @@ def open_stack(
     Parameters
     ----------
     path : path, or list of paths
-        A file; a folder or list of Nanonis ``.dat`` spectra that form a grid; a folder or list of ``.sxm`` images
-        at different bias.
+        A file; a folder or list of Nanonis ``.dat`` or Createc ``.VERT`` spectra; a folder or list of ``.sxm`` or
+        Createc images at different bias; a zarr store.
     bias : str, pair, number or array, optional
         Bias axis [mV], for files that hold none (or to correct one): ``"START:STOP"``, ``(start, stop)``, all
         values, or one number for one image.
@@ -119,7 +120,7 @@ def _members(path: Source) -> list[Path]:
     if isinstance(path, (str, Path)):
         target = Path(path).expanduser()
         try:
-            if target.is_dir():
+            if target.is_dir() and not is_zarr(target):
                 files = sorted((p for p in target.iterdir() if _visible(p)), key=_natural)
                 if not files:
                     raise StackError(f"{target}: the folder holds no files.")
