@@ -53,6 +53,7 @@ def open_stack(
     bias: Any = None,
     pixel_nm: float | tuple[float, float] | None = None,
     format: str | None = None,
+    separate_scans: bool = False,
     **options: Any,
 ) -> xr.Dataset:
     """Open a dI/dV stack.
@@ -69,6 +70,9 @@ def open_stack(
         Pixel pitch [nm], or (along y, along x), for files that hold none.
     format : str, optional
         Read the file as this format (a key of `FORMATS`) instead of recognising its content.
+    separate_scans : bool
+        The maps are separate scans, between which the sample drifts, so that a detection brings them onto each other.
+        A series of image files is known to be; no file says it of a bare array.
     **options
         What a format offers beyond this: ``dataset="name"`` chooses an array in HDF5, ``.mat``, ``.npz`` and
         ``.gwy`` files, ``axes="yxb"`` names the axes of a bare array, ``index=3`` an image of a QPI dataset.
@@ -111,6 +115,8 @@ def open_stack(
         stack = override_axes(stack, bias, pixel_nm, label)
     if chosen.name != "netcdf" or not stack.attrs.get("source"):  # a stack's own netCDF names the original
         stack.attrs["source"] = str(members[0]) if len(members) == 1 else str(members[0].parent)
+    if separate_scans and stack.sizes["bias"] > 1:
+        stack.attrs["separate_scans"] = 1
     stack.encoding["source"] = str(members[0]) if len(members) == 1 else str(members[0].parent)
     return validate(stack)
 

@@ -72,6 +72,8 @@ def _write_npz(stack: xr.Dataset, target: Path) -> None:
     stack = stack.sortby(["y", "x"])  # the archive holds no direction
     arrays: dict[str, Any] = {name.replace("/", "_"): stack[name].to_numpy() for name in channel_names(stack)}
     arrays |= {"bias": stack["bias"].to_numpy(), "pixel_nm": np.array(pixel_pitch(stack))}
+    if stack.attrs.get("separate_scans"):
+        arrays["separate_scans"] = np.array(1)
     with write_beside(target) as beside, beside.open("wb") as file:
         np.savez(file, **arrays)
 
