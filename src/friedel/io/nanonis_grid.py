@@ -79,7 +79,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
 
 
 def _check_unnamed_sweep(found: SweepAxis, recorded: np.ndarray | None, path: Path) -> None:
-    """A header that does not name what was swept is believed only where the recorded bias agrees."""
+    """A header that does not name what was swept counts as that of the bias only where a recorded bias agrees."""
     if recorded is None or not found.agrees_with(recorded):
         raise AxesMissing(
             f"{path}: the header does not say what was swept (from {found.values[0]:g} to {found.values[-1]:g}), and "

@@ -59,10 +59,16 @@ def _curve(group: h5py.Group) -> tuple[np.ndarray, np.ndarray, str] | None:
     names = np.atleast_1d(group.attrs.get("axes", ()))
     signal = group.get(text(group.attrs.get("signal", "")) or "?")
     axis = group.get(text(names[0])) if len(names) == 1 else None
-    if not all(isinstance(one, h5py.Dataset) and one.dtype.kind in "fiu" for one in (signal, axis)):
+    if not isinstance(signal, h5py.Dataset) or not isinstance(axis, h5py.Dataset):
         return None
     unit = text(axis.attrs.get("units", ""))
-    if signal.ndim != 1 or signal.shape != axis.shape or not 1 < signal.size <= _LONGEST:
+    if (
+        signal.dtype.kind not in "fiu"
+        or axis.dtype.kind not in "fiu"
+        or signal.ndim != 1
+        or signal.shape != axis.shape
+        or not 1 < signal.size <= _LONGEST
+    ):
         return None
     if factor_of(unit, TO_MV) is None:
         return None
