@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from friedel.errors import StackError
 
@@ -64,6 +63,8 @@ def fit(points: np.ndarray, where: str, angle_deg: float | None = None) -> Latti
     StackError
         If they form none.
     """
+    from scipy.spatial import cKDTree  # half a second: only where positions are fitted
+
     points = np.asarray(points, dtype=float)
     if not np.isfinite(points).all() or len(points) < 2:
         raise StackError(f"{where}: the positions of the spectra are not known.")
