@@ -225,6 +225,9 @@ def test_folders_and_missing_files(tmp_path: Path) -> None:
         open_stack([])
     with pytest.raises(StackError):
         open_stack("a\x00b")
+    for wrong in (None, 5, b"a.nc"):
+        with pytest.raises(StackError, match="A path, or a list of paths"):
+            open_stack(wrong)
 
 
 @pytest.mark.skipif(

@@ -136,7 +136,10 @@ def _members(path: Source) -> list[Path]:
         except (OSError, ValueError) as error:
             raise StackError(f"{_printable(target)}: cannot be opened ({_reason(error)}).") from error
         return [target]
-    files = [Path(p).expanduser() for p in path]
+    try:
+        files = [Path(p).expanduser() for p in path]
+    except TypeError:
+        raise StackError(f"A path, or a list of paths, is opened; not {path!r:.60}.") from None
     if not files:
         raise StackError("The list of files to open is empty.")
     for file in files:
