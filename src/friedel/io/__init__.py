@@ -19,6 +19,7 @@ import xarray as xr
 from friedel.errors import FriedelError, StackError
 from friedel.io.axes import AxesMissing, override_axes
 from friedel.io.formats import FORMATS, Format, identify
+from friedel.io.limits import need_file
 from friedel.io.signatures import is_zarr
 from friedel.stack import validate
 
@@ -133,6 +134,7 @@ def _members(path: Source) -> list[Path]:
                 return files
             if not target.exists():
                 raise StackError(f"{target}: there is no such file.")
+            need_file(target)
         except (OSError, ValueError) as error:
             raise StackError(f"{_printable(target)}: cannot be opened ({_reason(error)}).") from error
         return [target]
@@ -147,6 +149,7 @@ def _members(path: Source) -> list[Path]:
             raise StackError(f"{file}: a list of files may not hold a folder.")
         if not file.exists():
             raise StackError(f"{file}: there is no such file.")
+        need_file(file)
     return files
 
 
