@@ -109,8 +109,8 @@ class Simulation:
                 continue
             sound = isinstance(value, (int, float, np.number)) and bool(np.isfinite(value))
             if not sound or (value < 0 and name != "drift_px") or (value == 0 and name == "pixel_nm"):
-                least = "any finite" if name == "drift_px" else "a positive"
-                raise SettingsError(f"{name} must be {least} number, not {value!r}.", settings=name)
+                kind = "finite" if name == "drift_px" else "positive"
+                raise SettingsError(f"{name} must be a {kind} number, not {value!r}.", settings=name)
 
 
 @with_torch_defaults
