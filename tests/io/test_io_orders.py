@@ -173,6 +173,16 @@ def test_a_small_meander_that_was_broken_off_lost_nothing_before(tmp_path: Path)
     check(open_stack(tmp_path / "a.3ds"), "Current", places)
 
 
+def test_a_few_records_of_another_pitch_than_the_header_are_no_beginning(tmp_path: Path) -> None:
+    places = np.array(
+        [[0.75, 0.0], [0.15, 0.0], [-0.75, 0.0]]
+    )  # about evenly, yet every second to third point
+    write_grid(tmp_path / "a.3ds", places, (1, 6), (0.0, 0.0, 1.8, 0.5, 0.0))
+    with pytest.raises(StackError, match="tip positions are not those of a grid of 6 × 1 points"):
+        open_stack(tmp_path / "a.3ds")
+    check(open_stack(tmp_path / "a.3ds", pixel_nm=0.3), "Current", places)
+
+
 @pytest.mark.parametrize("named", ["", None])
 def test_a_sweep_that_the_header_does_not_name_is_asked_for(named: str | None, tmp_path: Path) -> None:
     header = makers.grid_header(Sweep__Signal=named)
