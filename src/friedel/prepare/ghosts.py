@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Displacements that are looked at [half wavelengths]: nearer ones are one impurity, farther ones no second apex.
+#: Displacements that are compared [half wavelengths]: nearer ones are one impurity, farther ones no second apex.
 REACH = 2.5
 #: Two displacements are the same within this radius [half wavelengths].
 SAME = 0.2

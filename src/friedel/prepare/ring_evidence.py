@@ -20,7 +20,7 @@ from friedel.stack import normalise
 CLIP = 2.5
 #: The ring may lie off by this share of k, for a band that is not quite right.
 TOLERANCE = 0.1
-#: The wavevector itself is looked for in this range, in units of k.
+#: The wavevector itself is searched in this range, in units of k.
 NEAR = (0.7, 1.4)
 #: The median over the angle and the slope of the surroundings move the maximum inward: mean of the true bands of
 #: Au(111), Ag(111) and Cu(111) in ``benchmarks/checks.py``.
