@@ -88,6 +88,16 @@ def test_a_store_without_axes_or_with_absurd_ones_is_refused(tmp_path: Path) -> 
         open_stack(tmp_path / "b.zarr")
 
 
+def test_a_damaged_chunk_is_told_when_it_is_touched(tmp_path: Path) -> None:
+    write_stack(makers.stack(), tmp_path / "a.zarr")
+    (chunk,) = (part for part in (tmp_path / "a.zarr" / "Current" / "c").rglob("*") if part.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:-9])
+    stack = open_stack(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(stack["LockinX"], makers.cube(0))
+    with pytest.raises(StackError, match=r"a\.zarr: a part of it cannot be read"):
+        stack["Current"].to_numpy()
+
+
 def test_the_tip_goes_to_the_same_place_as_from_netcdf(tmp_path: Path) -> None:
     stack = make_stack(
         {"a": makers.cube()}, bias_mv=makers.BIAS, pixel_nm=0.25, scan_angle_deg=20.0, scan_centre_x_nm=7.0

@@ -152,18 +152,18 @@ def hdf5_variable(path: Path, name: str, shape: tuple[int, int, int]) -> xr.Vari
     return _lazy(("bias", "y", "x"), _Dataset(path, name, shape))
 
 
-def converted(variable: xr.Variable, dims: tuple[str, ...]) -> xr.Variable:
+def converted(variable: xr.Variable, dims: tuple[str, ...], path: Path) -> xr.Variable:
     """Give a variable the order of axes `dims` and float32 numbers; in a file it stays until it is touched."""
     if variable._in_memory or variable.chunks:
         return variable.transpose(*dims).astype(np.float32)
-    lazy = _lazy(dims, _Converted(variable, dims))
+    lazy = _lazy(dims, _Converted(variable, dims, path))
     lazy.attrs.update(variable.attrs)
     return lazy
 
 
 class _Converted(BackendArray):
-    def __init__(self, variable: xr.Variable, dims: tuple[str, ...]) -> None:
-        self.variable, self.dims = variable, dims
+    def __init__(self, variable: xr.Variable, dims: tuple[str, ...], path: Path) -> None:
+        self.variable, self.dims, self.path = variable, dims, path
         self.shape = tuple(variable.sizes[dim] for dim in dims)
         self.dtype = np.dtype(np.float32)
 
@@ -173,7 +173,10 @@ class _Converted(BackendArray):
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         part = self.variable.isel(dict(zip(self.dims, key, strict=True)))
         ordered = part.transpose(*(dim for dim in self.dims if dim in part.dims))
-        return np.asarray(ordered.to_numpy(), dtype=np.float32)
+        try:
+            return np.asarray(ordered.to_numpy(), dtype=np.float32)
+        except Exception as error:  # whatever unpacks the parts raises an error of its own
+            raise StackError(f"{self.path}: a part of it cannot be read ({error}): it is damaged.") from error
 
 
 class _Dataset(BackendArray):

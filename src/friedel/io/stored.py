@@ -74,7 +74,9 @@ def complete(stack: xr.Dataset, path: Path) -> xr.Dataset:
                 raise StackError(f"{path}: {str(name)!r} holds no real numbers (type {variable.dtype}).")
             order = tuple(dim for dim in DIMS if dim in variable.dims)
             if variable.dims != order or variable.dtype != np.float32:
-                stack[name] = converted(variable.variable, order)  # part by part, where it lies in a file
+                stack[name] = converted(
+                    variable.variable, order, path
+                )  # part by part, where it lies in a file
     if not channel_names(stack) and not (image_names(stack) and stack.sizes["bias"] == 1):
         raise StackError(f"{path}: there is no variable with the axes bias, y and x.")
     stack = _upgrade(stack)

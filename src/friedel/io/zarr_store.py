@@ -28,7 +28,9 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:  
     file = xr.open_dataset(path, engine="zarr", chunks=None, decode_times=False, cache=False)
     for name, variable in file.data_vars.items():
         if set(DIMS[1:]) <= set(variable.dims) <= set(DIMS) and variable.dtype.kind in "fiu":
-            file[name] = converted(variable.variable, tuple(dim for dim in DIMS if dim in variable.dims))
+            file[name] = converted(
+                variable.variable, tuple(dim for dim in DIMS if dim in variable.dims), path
+            )
     return complete(restored(file), path)
 
 
