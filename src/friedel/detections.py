@@ -33,6 +33,8 @@ COLUMNS: dict[str, str] = {
 }
 
 
+#: A point made by hand that is nearer than this to an impurity stands for it [px].
+SAME_PX = 1.0
 #: Columns that a classical method adds, with their units: the field-wise significance 1 − p. `probability` holds the
 #: same number there, since every table has that column; a posterior probability it is only for a network.
 CLASSICAL_COLUMNS: dict[str, str] = {"significance": "1"}

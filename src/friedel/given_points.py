@@ -13,7 +13,7 @@ import friedel
 from friedel._util.remarks import Remarks
 from friedel.assembly import frame_of, of_maps, physical
 from friedel.classical.detect import K_RANGE
-from friedel.detections import COLUMNS, Detections
+from friedel.detections import COLUMNS, SAME_PX, Detections
 from friedel.errors import FriedelError, ModelError, PhysicsError, StackError
 from friedel.physics.dispersion import Dispersion, resolve
 from friedel.prepare import PrepareSettings, Sampling, prepare
@@ -31,8 +31,6 @@ from friedel.stack import validate
 PRIOR_PROBABILITY = 0.5
 #: Probability from which on a point is an impurity.
 THRESHOLD = 0.5
-#: A point made by hand that is nearer than this to an impurity stands for it [px].
-SAME_PX = 1.0
 #: What the provenance says of a search, and not of the maps.
 OF_THE_SEARCH = ("model", "model_sha256", "architecture", "tiles", "checks", "settings", "template")
 

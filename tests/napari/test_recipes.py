@@ -110,14 +110,20 @@ def test_a_spectrum_is_that_of_the_pixel(stack, tmp_path, monkeypatch):
     assert "40" in command(recipe.command, tmp_path, monkeypatch)
 
 
-def test_a_fine_tuning_is_named_with_its_model_and_band(stack):
-    recipe = recipes.fine_tuning(
-        stack, FineTuneSettings(epochs=2, seed=3), "friedel", "LockinX", Dispersion(-480.0, 0.25)
-    )
-    compile(recipe.python, "copied", "exec")
-    assert "epochs=2" in recipe.python and "Dispersion(-480.0, 0.25)" in recipe.python
-    words = shlex.split(recipe.command)
-    assert words[:2] == ["friedel", "fine-tune"] and "--epochs" in words and "--onset-mev" in words
+def test_a_fine_tuning_is_run_with_its_model_and_band(stack, tmp_path, monkeypatch):
+    settings = FineTuneSettings(steps_per_epoch=1, batch=1, voltages=2, device="cpu", noise=0.5, seed=3)
+    recipe = recipes.fine_tuning(stack, settings, "paper", "LockinX", Dispersion(-480.0, 0.25))
+    assert shlex.split(recipe.command)[:2] == ["friedel", "fine-tune"]
+    made = []
+    for run, text in ((python, recipe.python), (command, recipe.command)):
+        run(text, tmp_path, monkeypatch)
+        made.append(friedel.load_model(tmp_path / "tuned.safetensors"))
+        (tmp_path / "tuned.safetensors").unlink()
+    for model in made:
+        notes = model.header["fine_tune"]
+        assert notes["steps_done"] > 0 and model.header["sample"]["dispersion"]["onset_mev"] == -480.0
+    weights = [dict(model.network.state_dict()) for model in made]
+    assert all(bool((weights[0][name] == weights[1][name]).all()) for name in weights[0])
 
 
 def test_corrected_points_are_refused(stack):

@@ -22,6 +22,7 @@ from scipy.special import hankel1
 
 from friedel._util import chi2
 from friedel._util.threads import cores, each
+from friedel._util.voltage_bins import bins_by_width
 from friedel.errors import PhysicsError
 from friedel.progress import Progress, drain
 from friedel.stack import normalise
@@ -84,8 +85,8 @@ def pool(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Average neighbouring voltages whose waves are still in step, by their phase at a distance.
 
-    The refit bins by number instead (`friedel.refit.bias_binning.bin_bias`): its model knows the wavevectors of every
-    bin, so that bins may be wider; the templates here do not. The two give other maps, and stay two functions.
+    The refit bins by number instead: its model knows the wavevectors of every bin, so that bins may be wider; the
+    templates here do not.
 
     A scatterer's phase moves slowly with energy, hence maps whose wavevectors differ by less than
     ``phase / (2 reach)`` show the same wave with independent noise. Their average keeps the wave and loses noise: the
@@ -110,13 +111,10 @@ def pool(
         Mean wavevector of each group.
     """
     k = np.asarray(k, dtype=float)
-    order = np.argsort(k)
-    span = max(float(np.ptp(k)), 1e-12)
-    groups = max(1, int(np.ceil(span * 2 * reach / phase)))
-    bins = np.minimum(((k[order] - k.min()) / span * groups).astype(int), groups - 1)
-    members = [order[bins == group] for group in np.unique(bins)]
-    pooled = np.stack([maps[index].mean(axis=0) for index in members])
-    return normalise(pooled), np.array([k[index].mean() for index in members])
+    bins = bins_by_width(k, phase / (2 * reach))
+    return normalise(np.stack([maps[one].mean(axis=0) for one in bins])), np.array(
+        [k[one].mean() for one in bins]
+    )
 
 
 def iter_statistic(

@@ -10,15 +10,16 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from scipy.fft import next_fast_len
 from torch import nn
 
+from friedel._util.voltage_bins import bins_by_count
+
 
 def pool_voltages(maps: torch.Tensor, k: torch.Tensor, groups: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Average neighbouring voltages (in the order of k) into at most `groups` maps of equally many.
-
-    `friedel.refit.bias_binning` bins arrays and keeps what its model needs of each bin; this serves batches of tensors.
 
     Parameters
     ----------
@@ -35,10 +36,11 @@ def pool_voltages(maps: torch.Tensor, k: torch.Tensor, groups: int) -> tuple[tor
         maps, k = maps.flip(1), k.flip(1)
     v = maps.shape[1]
     if v > groups:
-        edges = [round(i * v / groups) for i in range(groups + 1)]
-        pieces = list(pairwise(edges))
-        maps = torch.stack([maps[:, a:b].mean(dim=1) for a, b in pieces], dim=1)
-        k = torch.stack([k[:, a:b].mean(dim=1) for a, b in pieces], dim=1)
+        bins = [
+            slice(int(one[0]), int(one[-1]) + 1) for one in bins_by_count(np.arange(v), groups, spread=True)
+        ]
+        maps = torch.stack([maps[:, one].mean(dim=1) for one in bins], dim=1)
+        k = torch.stack([k[:, one].mean(dim=1) for one in bins], dim=1)
     return maps, k
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel._util.big_maps import allocate, release
+from friedel._util.voltage_bins import bins_by_count
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,14 @@ def bin_bias(maps: np.ndarray, k: np.ndarray, bins: int) -> BinnedMaps:
 
 def average_into(maps: np.ndarray, k: np.ndarray, count: int) -> BinnedMaps:
     """Average adjacent voltages into `count` maps, or as many as there are; other parameters as `bin_bias`."""
-    order = np.argsort(np.real(k), kind="stable")
-    parts = np.array_split(order, min(count, len(order)))
+    parts = bins_by_count(k, count)
     mean = allocate((len(parts), *maps.shape[1:]), np.float32)
     for number, part in enumerate(parts):
         mean[number] = maps[part].mean(axis=0)
         release(maps, mean)
     wavevector, blur = np.array([(k[part].mean(), k[part].real.std()) for part in parts]).T
-    rank = np.array([part.mean() for part in np.array_split(np.arange(len(order)), len(parts))])
-    rank -= (len(order) - 1) / 2
+    rank = np.array([part.mean() for part in np.array_split(np.arange(len(k)), len(parts))])
+    rank -= (len(k) - 1) / 2
     return BinnedMaps(mean, wavevector, blur.real, rank / max(rank.max(), 1e-9))
 
 

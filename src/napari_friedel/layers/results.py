@@ -16,7 +16,7 @@ import xarray as xr
 from psygnal import Signal
 from scipy.spatial import KDTree
 
-from friedel.detections import COLUMNS, Detections
+from friedel.detections import COLUMNS, SAME_PX, Detections
 from friedel.errors import StackError
 from friedel.refit.flags import text
 from friedel.scoring.areal_density import Density, covered_area, density
@@ -28,8 +28,6 @@ from napari_friedel.layers.info import (
 )
 from napari_friedel.layers.style import point_size, ring_colours
 
-#: Two positions nearer than this are the same impurity when a new run meets old corrections [px].
-SAME_PX = 1.0
 #: A fit moves a point made by hand by no more than this [px].
 REFITTED_PX = 2.5
 #: Origins of points that count whatever the threshold.
