@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,17 @@ def restore(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Opened:
     stacks : list
         As `load_stacks` gives it.
     """
+    steps = restoring(viewer, state, stacks)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            opened: Opened = end.value
+            return opened
+
+
+def restoring(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Generator[None, None, Opened]:
+    """As `restore`, a layer at each step, so that a window can draw in between."""
     warnings, opened, shown = [], 0, 0
     for item, loaded in zip(state["stacks"], stacks, strict=True):
         if isinstance(loaded, Exception):
@@ -184,9 +195,13 @@ def restore(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Opened:
         stack, same = loaded
         if not same:
             warnings.append(f"{item['path']} is not the file that it was when the session was saved.")
-        layers = [add_layer(viewer, made) for made in stack_layers(stack, item["channel"])]
+        layers = []
+        for made in stack_layers(stack, item["channel"]):
+            layers.append(add_layer(viewer, made))
+            yield
         opened += 1
         for told in item["results"]:
+            yield
             _restore_result(viewer, layers[-1], told)
             shown += 1
     _restore_window(viewer, state)

@@ -140,6 +140,22 @@ def test_all_docks_open_close_and_open_again(viewer, qtbot) -> None:
         viewer.dims.set_current_step(0, 2)
 
 
+def test_sliders_that_bear_numbers_are_named_and_names_of_the_user_stand(model) -> None:
+    from made_up import build_stack
+
+    from napari_friedel.layers import add_layer, stack_layers
+    from napari_friedel.layers.versions import name_sliders
+
+    for layer in stack_layers(build_stack()):
+        add_layer(model, layer)
+    model.dims.axis_labels = ("0", "1", "2")
+    name_sliders(model, ("bias", "y", "x"))
+    assert model.dims.axis_labels == ("bias", "y", "x")
+    model.dims.axis_labels = ("V", "y", "x")
+    name_sliders(model, ("bias", "y", "x"))
+    assert model.dims.axis_labels == ("V", "y", "x")
+
+
 def test_the_save_dialog_offers_our_table_first_and_a_drop_asks_nothing(
     viewer, tmp_path, monkeypatch
 ) -> None:

@@ -8,13 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from friedel.stack import DIMS
 from napari_friedel.layers import linking, results
 from napari_friedel.layers.adopt import adopt, belongs
 from napari_friedel.layers.edits import show_rejected
 from napari_friedel.layers.geometry import contrast
 from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, info_of, kind_of, known
 from napari_friedel.layers.saving import prefer_writers
-from napari_friedel.layers.versions import camera, check_napari, fit_to_view, scale_bar, text_overlay
+from napari_friedel.layers.versions import (
+    camera,
+    check_napari,
+    fit_to_view,
+    name_sliders,
+    scale_bar,
+    text_overlay,
+)
 
 _attached: weakref.WeakKeyDictionary[Any, Keeper] = weakref.WeakKeyDictionary()
 #: Layers that lie over the maps, lowest first.
@@ -189,8 +197,10 @@ class Keeper:
         if not self._placed and any(kind_of(layer) in ("stack", "table") for layer in viewer.layers):
             self._place(viewer)
         for layer in viewer.layers:
-            if kind_of(layer) == "stack" and layer.visible:
-                self._adapt(viewer, layer)
+            if kind_of(layer) == "stack":
+                name_sliders(viewer, DIMS)
+                if layer.visible:
+                    self._adapt(viewer, layer)
         self._write()
 
     def _pointed(self, _event: Any = None) -> None:

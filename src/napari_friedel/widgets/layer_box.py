@@ -8,10 +8,11 @@ from typing import Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
+from napari_friedel.widgets.elided_box import ElidedBox
 from napari_friedel.widgets.listener import Listener
 
 
-class LayerBox(QComboBox):
+class LayerBox(ElidedBox):
     """A chooser of layers that follows the viewer's layer list.
 
     Parameters
