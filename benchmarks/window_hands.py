@@ -121,6 +121,13 @@ class Hands:
                     return self.docks[name]
         raise LookupError(f"there is no tab {name!r}")
 
+    def tabs(self) -> list[str]:
+        """Texts of the docks' tabs, from left to right."""
+        from qtpy.QtWidgets import QTabBar
+
+        found = ([bar.tabText(i) for i in range(bar.count())] for bar in self.window.findChildren(QTabBar))
+        return next(texts for texts in found if "Import" in texts)
+
     def key(self, text: str, modifier: Any = None) -> None:
         """Press a key over the canvas."""
         from qtpy.QtCore import Qt
@@ -191,4 +198,6 @@ class Hands:
         """Stop where the window does not show what it should."""
         if not true:
             self.picture("wrong")
+            for dock in self.docks.values():  # tracebacks of errors that are no sentences
+                print(dock.message.toolTip())
             raise AssertionError(f"{self.story}: {what}")

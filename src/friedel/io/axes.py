@@ -70,13 +70,13 @@ def _parse(text: str) -> list[float]:
             f"{text!r} is not a bias axis in mV; write START:STOP, for example -230:20."
         ) from error
     if ":" in text and text.count(":") == 2 and len(values) == 3:
-        return _steps(text, *values)
+        return stepped_axis(text, *values)
     if not values or (":" in text and len(values) != 2):
         raise StackError(f"{text!r} is not a bias axis in mV; write START:STOP, for example -230:20.")
     return values
 
 
-def _steps(text: str, start: float, stop: float, step: float) -> list[float]:
+def stepped_axis(text: str, start: float, stop: float, step: float) -> list[float]:
     """All voltages of ``START:STOP:STEP``, both ends included.
 
     Raises

@@ -32,7 +32,7 @@ from napari_friedel.layers.describe import describe
 from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, StackInfo, kind_of, known, update
 from napari_friedel.layers.plain import parse_bias, plain_array, plain_stack
-from napari_friedel.layers.stack_layers import add_layer, stack_layer, stack_layers, stack_of
+from napari_friedel.layers.stack_layers import RECALIBRATED, add_layer, stack_layer, stack_layers, stack_of
 from napari_friedel.layers.versions import fit_to_view
 from napari_friedel.layers.viewing import stack_index
 
@@ -266,6 +266,8 @@ class ImportDock(ImportForm):
         direction = -1 if self.top.isChecked() else 1
         if direction != row_direction(old):
             stack = turned_over(stack)
+        if stack is not old:
+            stack.encoding = {**old.encoding, RECALIBRATED: True}
         data, kwargs, _ = stack_layer(stack, self.channel.currentData(), known(layer, StackInfo).title)
         others = linking.companions(self.viewer, layer)
         layer.metadata["friedel moves"] = True

@@ -52,7 +52,7 @@ class SessionBox(QGroupBox):
 
     def _keep(self) -> None:
         try:
-            session.save(self._viewer, session.last_path())
+            session.save(self._viewer, session.last_path(), at_most=session.UNASKED)
         except (FriedelError, OSError, ValueError, TypeError):
             return  # nothing worth keeping, or no room: no reason to disturb
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
-from friedel.io.axes import bias_axis
+from friedel.io.axes import bias_axis, stepped_axis
 from friedel.stack import make_stack
 
 #: Voltages that are all smaller than this [mV] are more likely volts.
@@ -52,6 +52,8 @@ def parse_bias(text: str, unit: str) -> str:
             if parts is not None
             else f"{text} mV are very small voltages. If these are volts, choose V beside the box."
         )
+    if parts is not None and len(parts) == 3:
+        stepped_axis(text, *parts)  # refuses a step that leads nowhere, before the data are asked
     factor = 1000.0 if unit == "V" else 1.0
     joiner = ":" if parts is not None else ", "
     return joiner.join(f"{factor * value:.10g}" for value in values)
