@@ -24,7 +24,7 @@ import pandas as pd
 from window_hands import Hands
 
 STORIES = ("sample", "drop_file", "detect", "edit", "compare", "inspect", "finetune", "broken", "crash")
-STORIES += ("own", "folder", "session")
+STORIES += ("own", "points", "folder", "session")
 #: Pictures of the film, from the drop to the end of the fine-tuning.
 FILM = (
     "empty",
@@ -253,6 +253,18 @@ class Tour(Hands):
         self.picture("resumed")
         self.check(dock.message.level != "error", dock.message.text())
         self.click(dock.outcome.revert)
+
+    def points(self) -> None:
+        """Wheel, keys, clipboard, menus, tool tips, excluded regions, several results, moved layers."""
+        from window_points import all_of
+
+        self.viewer.layers.clear()
+        self.wait(100)
+        self.drop(self.file)
+        self.until(lambda: len(self.viewer.layers) >= 3)
+        self.detect()
+        wrong = all_of(self)
+        self.check(not wrong, "; ".join(wrong))
 
     def folder(self) -> None:
         """Two files, processed one after the other; opened by the arrows."""

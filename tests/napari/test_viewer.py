@@ -140,6 +140,26 @@ def test_all_docks_open_close_and_open_again(viewer, qtbot) -> None:
         viewer.dims.set_current_step(0, 2)
 
 
+def test_a_hidden_result_may_lose_points(viewer) -> None:
+    from dataclasses import replace
+
+    from made_up import build_detections, build_stack
+
+    from napari_friedel.layers import add_layer, results, stack_layer
+
+    stack = build_stack()
+    layer = add_layer(viewer, stack_layer(stack))
+    detections = build_detections(stack)
+    points = showing.show(viewer, layer, detections)
+    points.visible = False
+    fewer = replace(detections, table=detections.table.iloc[:1])
+    showing.show(viewer, layer, fewer)
+    assert len(points.data) == 1 and points.visible
+    points.visible = False
+    results.set_points(points, np.zeros((0, 2)), results.blank(0))
+    results.refresh(points)
+
+
 def test_sliders_that_bear_numbers_are_named_and_names_of_the_user_stand(model) -> None:
     from made_up import build_stack
 

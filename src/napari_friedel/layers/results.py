@@ -143,6 +143,9 @@ def set_points(layer: Any, data: np.ndarray, features: pd.DataFrame) -> None:
     try:
         layer.selected_data = set()
         layer.data = data
+        if not layer.visible:
+            # napari slices no hidden layer, and would look for points that are gone when it is told their colours.
+            layer.set_view_slice()
         layer.features = features
         layer.feature_defaults = blank(1, [name for name in features if name != "origin"])
     finally:
