@@ -146,6 +146,9 @@ class Keeper:
             linking.order(viewer, OVERLAYS)
             if any(kind_of(layer) == "stack" for layer in news):
                 self._into_view(viewer, next(x for x in reversed(news) if kind_of(x) == "stack"))
+            active = viewer.layers.selection.active
+            if active is None or (active in news and not active.visible):
+                viewer.layers.selection.active = self.shown_stack() or stacks[-1]
         finally:
             self._settling = False
         self.refresh()
@@ -182,7 +185,13 @@ class Keeper:
             found = next((x for x in stacks if x.unique_id == info.owner), None)
             if found is not None:
                 return found
-        return next((layer for layer in reversed(stacks) if layer.visible), None)
+        return self.shown_stack()
+
+    def shown_stack(self) -> Any:
+        """The topmost stack that is visible, or None."""
+        viewer = self._viewer()
+        layers = () if viewer is None else reversed(viewer.layers)
+        return next((layer for layer in layers if kind_of(layer) == "stack" and layer.visible), None)
 
     def _active(self, _event: Any = None) -> None:
         viewer = self._viewer()
