@@ -140,6 +140,23 @@ def test_all_docks_open_close_and_open_again(viewer, qtbot) -> None:
         viewer.dims.set_current_step(0, 2)
 
 
+def test_a_dropped_file_shows_its_stack_first_and_its_images_below(viewer, qtbot, tmp_path) -> None:
+    from made_up import build_stack
+    from qtpy.QtCore import QTimer
+
+    from friedel.io.netcdf import write
+
+    write(build_stack(), tmp_path / "grid.nc")
+    order: list[str] = []
+    viewer.layers.events.inserted.connect(lambda event: order.append(kind_of(event.value)))
+    drop = viewer.window._qt_viewer._qt_open
+    QTimer.singleShot(0, lambda: drop([str(tmp_path / "grid.nc")], stack=False, plugin=None))
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20000)
+    assert order == ["stack", "topograph"]
+    assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "stack"]
+    assert kind_of(viewer.layers.selection.active) == "stack"
+
+
 def test_a_hidden_result_may_lose_points(viewer) -> None:
     from dataclasses import replace
 
