@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -62,6 +63,14 @@ class _Task(functools.partial):  # type: ignore[type-arg]
         return self.title
 
     __str__ = __repr__
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error that the worker returns: one that it raises, or returns bare, calls napari's own answer to errors,
+    which PySide6 gives too many arguments."""
+
+    error: JobError
 
 
 _CANCELLED = object()
@@ -166,8 +175,8 @@ class Job(QObject):
             self._set(State.IDLE)
             self.cancelled.emit()
             return
-        if isinstance(value, JobError):
-            self._on_errored(value)
+        if isinstance(value, _Failure):
+            self._on_errored(value.error)
             return
         self._set(State.DONE)
         self.returned.emit(value)
@@ -212,8 +221,7 @@ def _guarded(
     except GeneratorExit:
         raise
     except BaseException as error:
-        # Returned, not raised: with PySide6, what napari connects to a worker's `errored` raises a TypeError.
-        return JobError(error)
+        return _Failure(JobError(error))
     finally:
         if work is not None:
             work.close()  # in this thread: its `finally` blocks run now, not when the memory is collected

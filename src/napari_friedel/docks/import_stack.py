@@ -283,8 +283,8 @@ class ImportDock(ImportForm):
                 update(other, stack=stack)
         finally:
             layer.metadata.pop("friedel moves")
-        self.message.info(f"{layer.name!r} now shows {describe(stack, self.channel.currentData())}.")
         self.layer.currentIndexChanged.emit(self.layer.currentIndex())
+        self.message.info(f"{layer.name!r} now shows {describe(stack, self.channel.currentData())}.")
 
 
 def _move(layer: Any, place: dict[str, Any]) -> None:
