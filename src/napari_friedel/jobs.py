@@ -67,8 +67,10 @@ class _Task(functools.partial):  # type: ignore[type-arg]
 
 @dataclass(frozen=True)
 class _Failure:
-    """An error that the worker returns: one that it raises, or returns bare, calls napari's own answer to errors,
-    which PySide6 gives too many arguments."""
+    """An error that the worker returns.
+
+    One that is raised, or returned bare, calls napari's own answer, which PySide6 gives too many arguments.
+    """
 
     error: JobError
 

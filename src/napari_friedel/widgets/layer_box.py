@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ class LayerBox(ElidedBox):
         self.setMinimumContentsLength(8)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._listener = Listener(self)
+        self._named: weakref.WeakSet[Any] = weakref.WeakSet()
         for name in ("inserted", "removed", "reordered"):
             self._listener.on(getattr(viewer.layers.events, name), self.refresh)
         self.refresh()
@@ -46,7 +48,9 @@ class LayerBox(ElidedBox):
         for layer in offered:
             self.addItem(_short(layer.name), layer)
             self.setItemData(self.count() - 1, layer.name, Qt.ItemDataRole.ToolTipRole)
-            layer.events.name.connect(self._renamed)
+            if layer not in self._named:  # to connect once more costs as much as the first time
+                self._named.add(layer)
+                self._listener.on(layer.events.name, self._renamed)
         index = next((i for i in range(self.count()) if kept is not None and self.itemData(i) is kept), -1)
         if index < 0:
             index = 1 if self._none and kept is not None and self.count() > 1 else 0
