@@ -77,6 +77,8 @@ def clipboard(hands: Hands) -> None:
         hands.click(button)
         hands.check(words in board.text(), f"{button.text()}: {board.text()[:80]!r}; {dock.message.text()}")
     inspect = hands.tab("Inspect")
+    dock.result.layer.selected_data = {0}
+    hands.hover(40, 40)
     for index in range(inspect.tabs.count()):
         inspect.tabs.setCurrentIndex(index)
         hands.wait(200)
