@@ -112,8 +112,11 @@ class Keeper:
     def _inserted(self, event: Any) -> None:
         self.refresh()
         layer = getattr(event, "value", None)
-        if layer is not None:
+        viewer = self._viewer()
+        if layer is not None and viewer is not None:
             self._news.append(layer)
+            if stacks := [x for x in viewer.layers if kind_of(x) == "stack"]:
+                linking.give_units(layer, stacks)  # before napari draws, and warns of units that differ
         if self._waiting or self._settling:
             return
         self._waiting = True
@@ -138,7 +141,7 @@ class Keeper:
             for layer in news:
                 if kind_of(layer) == "stack":
                     linking.follow(viewer, layer)
-                linking.give_units(layer, stacks)
+                linking.give_units(layer, stacks)  # a stack may have come after it
                 if kind_of(layer) == "table":
                     owner = next((x for x in reversed(stacks) if belongs(layer, x)), None)
                     if owner is not None:
