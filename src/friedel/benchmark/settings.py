@@ -42,6 +42,9 @@ class Setting:
         What is near an impurity: a signal of its own, or what its surroundings would have there.
     margin_nm : float
         Scatterers lie up to this far outside the field.
+    planted : tuple of (float, float, float, float, float)
+        Further scatterers at given places: row and column [px], δ at the middle of the energies [rad], its slope
+        [rad/eV] and η. The others and their waves' noise stay what they are without.
     """
 
     material: str = "au111"
@@ -59,6 +62,7 @@ class Setting:
     herringbone: bool = True
     cores: str = "scrambled"
     margin_nm: float = 9.4
+    planted: tuple[tuple[float, float, float, float, float], ...] = ()
 
     def without_cores(self) -> Setting:
         """Return the same field, seen from its waves alone."""

@@ -153,7 +153,7 @@ def _field(setting: Setting, seed: int | tuple[int, ...]) -> _Waves:
     bias = np.asarray(setting.bias_mv)
     energy = bias - dispersion.onset_mev
     k = complex_wavevector(energy, dispersion.mass, dispersion.broadening_mev) * setting.pixel_nm
-    scatterers = _scatterers(setting, random)
+    scatterers = _with_planted(_scatterers(setting, random), setting)
     middle = (bias.min() + bias.max()) / 2
     strength = np.array([scatterers.strength(v - middle) for v in bias]).reshape(len(bias), -1)
     ripple = _ripple(setting, float(np.mean(energy)), random)
@@ -203,6 +203,20 @@ def _scatterers(setting: Setting, random: np.random.Generator) -> Scatterers:
             if abs(elasticity[i] * np.exp(2j * delta[i]) - 1) / 2 >= 1 / 3:
                 break
     return Scatterers(position, delta, random.uniform(-1, 1, n), elasticity)
+
+
+def _with_planted(drawn: Scatterers, setting: Setting) -> Scatterers:
+    """The drawn scatterers, then those of `Setting.planted`."""
+    if not setting.planted:
+        return drawn
+    more = np.array(setting.planted, float)
+    return Scatterers(
+        np.concatenate([drawn.position, more[:, :2]]),
+        *(
+            np.concatenate([values, more[:, column]])
+            for column, values in enumerate((drawn.delta, drawn.slope, drawn.elasticity), start=2)
+        ),
+    )
 
 
 def _special(kind: str, position: np.ndarray, random: np.random.Generator) -> Scatterers:
