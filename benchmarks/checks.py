@@ -17,6 +17,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from friedel._util.work import Work, process_pool
 from friedel.benchmark.confounders import CONFOUNDERS, HELD_OUT, LEVELS, confounded
 from friedel.benchmark.scenes import SCENES, Scene
 from friedel.benchmark.settings import Setting
@@ -138,6 +140,16 @@ def measure(case: Case) -> dict[str, object]:
     return row | {check.name: round(float(check.value), 4) for check in found.checks}
 
 
+def measured(make: Callable[[], Case], have: set[tuple[str, int]]) -> dict[str, object] | None:
+    """The row of a field; None if it is there already."""
+    case = make()
+    if (case.name, case.seed) in have:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FriedelWarning)
+        return measure(case)
+
+
 def failures(rows: pd.DataFrame, limits: CheckLimits) -> pd.DataFrame:
     """Whether each check of each row fails with these limits; a value that could not be measured does not."""
     out = pd.DataFrame(index=rows.index)
@@ -203,7 +215,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "checks.csv")
-    parser.add_argument("--most", type=int, default=-1, help="stop after so many fields, drawn at random")
+    parser.add_argument("--most", type=int, help="stop after so many fields, drawn at random")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--count", action="store_true", help="measure nothing")
     parser.add_argument(
         "--limit", action="append", default=[], metavar="NAME=VALUE", help="try another limit"
@@ -211,16 +224,13 @@ def main() -> None:
     options = parser.parse_args()
     rows = pd.read_csv(options.output).to_dict("records") if options.output.exists() else []
     have = {(row["name"], row["seed"]) for row in rows}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FriedelWarning)
-        for number, make in enumerate([] if options.count else draws(options.first, options.seeds)):
-            if number == options.most:
-                break
-            case = make()
-            if (case.name, case.seed) in have:
-                continue
-            rows.append(measure(case))
-            pd.DataFrame(rows).to_csv(options.output, index=False)
+    fields = [] if options.count else draws(options.first, options.seeds)[: options.most]
+    with ExitStack() as stack:
+        pool = stack.enter_context(process_pool(options.jobs)) if options.jobs > 1 else None
+        for row in Work(pool, ahead=2 * options.jobs).each(measured, [(make, have) for make in fields]):
+            if row:
+                rows.append(row)
+                pd.DataFrame(rows).to_csv(options.output, index=False)
     tried = dict(text.split("=") for text in options.limit)
     limits = replace(CHECK_LIMITS, **{name: float(value) for name, value in tried.items()})
     text = summary(pd.DataFrame(rows), limits)

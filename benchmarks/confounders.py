@@ -1,7 +1,7 @@
 """Every method on confounded fields: one CSV of results, one table with intervals.
 
     python benchmarks/confounders.py --quick                 # one seed of every field
-    python benchmarks/confounders.py --seeds 0:4 --methods friedel,friedel-network,matched-field,omp
+    python benchmarks/confounders.py --seeds 0:4 --methods friedel,friedel-network,matched-field,omp --jobs 16
 
 A run that is in the CSV is not done again. The fields are those of `friedel.benchmark.confounders`; their family
 `HELD_OUT` is only reported, never used to choose anything.
@@ -14,8 +14,9 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from friedel._util.atomic_write import write_beside
+from friedel._util.work import Work, process_pool
 from friedel.benchmark.confounders import CONFOUNDERS, HELD_OUT, LEVELS, Confounded, confounded
 from friedel.benchmark.methods import Found, by_network, method
 from friedel.errors import FriedelWarning
@@ -83,29 +85,56 @@ def score(field: Confounded, found: Found) -> dict[str, Any]:
     return counts
 
 
+@dataclass(frozen=True)
+class Run:
+    """One method on one field; `model` is a file in the place of the bundled model, or empty."""
+
+    name: str
+    level: str
+    impurities: bool
+    seed: int
+    method: str
+    model: str
+    cap: float
+
+    @property
+    def key(self) -> tuple[str, str, bool, int, str]:
+        """What tells this run from all others in the CSV."""
+        return self.name, self.level, self.impurities, self.seed, self.method
+
+
+@cache
+def finder(name: str, model: str) -> Any:
+    """A method, loaded once a process."""
+    if not model:
+        return method(name)
+    return {"friedel": by_network(model), "friedel-network": by_network(model, refit="none")}[name]
+
+
+def do(one: Run) -> dict[str, Any]:
+    """One row of the CSV."""
+    field = confounded(one.name, one.level, one.seed, impurities=one.impurities)
+    row: dict[str, Any] = dict(zip(KEYS, one.key, strict=True))
+    return row | {"family": field.family, **measured(field, finder(one.method, one.model), one.cap)}
+
+
 def run(args: argparse.Namespace) -> pd.DataFrame:
     """Do what the CSV does not hold yet."""
     done = pd.read_csv(args.output) if args.output.exists() else pd.DataFrame(columns=KEYS)
     have = set(done[KEYS].itertuples(index=False, name=None))
-    finders = {name: method(name) for name in args.methods}
-    if args.model:
-        finders |= {
-            "friedel": by_network(args.model),
-            "friedel-network": by_network(args.model, refit="none"),
-        }
-        finders = {name: finders[name] for name in args.methods}
+    model = str(Path(args.model).resolve()) if args.model else ""
+    runs = [
+        Run(name, level, impurities, seed, one, model, args.cap)
+        for seed in args.seeds
+        for name, level, impurities in fields(args.names)
+        for one in args.methods
+    ]
     rows = done.to_dict("records")
-    for seed in args.seeds:
-        for name, level, impurities in fields(args.names):
-            missing = [m for m in finders if (name, level, impurities, seed, m) not in have]
-            if not missing:
-                continue
-            field = confounded(name, level, seed, impurities=impurities)
-            for one in missing:
-                row: dict[str, Any] = dict(zip(KEYS, (name, level, impurities, seed, one), strict=True))
-                row |= {"family": field.family, **measured(field, partial(finders[one]), args.cap)}
-                rows.append(row)
-                print(*row.values(), flush=True)
+    with ExitStack() as stack:
+        pool = stack.enter_context(process_pool(args.jobs)) if args.jobs > 1 else None
+        for row in Work(pool, ahead=2 * args.jobs).each(do, [(one,) for one in runs if one.key not in have]):
+            rows.append(row)
+            print(*row.values(), flush=True)
             with write_beside(args.output) as beside:
                 pd.DataFrame(rows).to_csv(beside, index=False, float_format="%.4g")
     return pd.DataFrame(rows)
@@ -200,6 +229,7 @@ def main() -> None:
     parser.add_argument(
         "--cap", type=float, default=60.0, help="processor seconds after which a run is given up"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--model", help="a model's file in the place of the bundled one")
     args = parser.parse_args()
     args.seeds = range(1) if args.quick else range(*map(int, args.seeds.split(":")))

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from friedel._util.work import process_pool
 from friedel.claims import owner
 from friedel.errors import FriedelError, StackError
 from friedel.file_job import FileJob, FileResult, Run, claim_of, detect_file, failed_result
@@ -133,30 +134,6 @@ def grids_in(given: Sequence[str | os.PathLike[str]]) -> list[Path]:
         else:
             found.append(path)
     return list(dict.fromkeys(found))
-
-
-def process_pool(jobs: int) -> ProcessPoolExecutor:
-    """A pool of fresh processes that share this machine's cores.
-
-    Parameters
-    ----------
-    jobs : int
-        How many processes.
-    """
-    import multiprocessing
-
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = max(1, allowed // jobs)
-    # spawn: torch's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker, initargs=(threads,))
-
-
-def _begin_worker(threads: int) -> None:
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    import torch
-
-    torch.set_num_threads(threads)
 
 
 def iter_jobs(

@@ -52,11 +52,15 @@ def test_across_an_edge_the_impurities_are_the_neighbours():
         2, replace(SMALL, k=(0.8, 0.8), k_ratio=(1.5, 1.5), k_error=0.0, density=(0.05, 0.06)), generator()
     )
     confused = confound(scene, ConfounderConfig(share=0.0, split=1.0), generator(2))
-    (one,) = (~confused.plain).nonzero().flatten().tolist()
-    n = scene.points.shape[1]
-    kept = confused.scene.present[one]
-    assert 0 < kept[:n].sum() < scene.present[one].sum() and kept[n:].sum() > 0
-    assert torch.equal(confused.scene.points[one, n:], scene.points[1 - one])
+    one = (~confused.plain).nonzero().flatten().tolist()[0]
+    places = confused.scene.points[one][confused.scene.present[one]]
+
+    def shared(other: int) -> int:
+        theirs = scene.points[other][scene.present[other]]
+        return int((places[:, None] == theirs).all(dim=2).sum())
+
+    assert 0 < shared(one) < scene.present[one].sum() and shared(1 - one) > 0
+    assert shared(one) + shared(1 - one) == len(places)
 
 
 def test_preparation_takes_background_and_wild_pixels_and_leaves_waves():

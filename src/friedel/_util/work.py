@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -47,3 +48,27 @@ class Work:
 
 #: In this process.
 HERE = Work()
+
+
+def process_pool(jobs: int) -> ProcessPoolExecutor:
+    """A pool of fresh processes that share this machine's cores.
+
+    Parameters
+    ----------
+    jobs : int
+        How many processes.
+    """
+    import multiprocessing
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = max(1, allowed // jobs)
+    # spawn: torch's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker, initargs=(threads,))
+
+
+def _begin_worker(threads: int) -> None:
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)

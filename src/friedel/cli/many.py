@@ -83,7 +83,7 @@ def _results(jobs: Sequence[FileJob], workers: Workers) -> Iterator[tuple[int, F
 @contextmanager
 def executor_of(workers: Workers) -> Iterator[Executor | None]:
     """An executor for the tiles of one file; None for this process alone."""
-    from friedel.many import process_pool
+    from friedel._util.work import process_pool
 
     if workers.scheduler is not None:
         with _client(workers.scheduler) as client:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from friedel._util.work import HERE, Work
 from friedel.candidates.decode import claims
 from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure
 from friedel.training.calibrate_paper import best_threshold, hits, platt
@@ -23,6 +25,8 @@ FALSE_ALARMS = 0.05
 AREA = 6400
 #: Of the points with p between .9 and .99 in confounded fields at least so many are true.
 LEAST_TRUE = 0.85
+#: Fields that are drawn from one seed: pieces of this size are done in one process, whatever their number.
+PIECE = 20
 #: A Gaussian error stays within one σ in this share of cases.
 ONE_SIGMA = 0.6827
 
@@ -44,6 +48,7 @@ def collect(
     fields: int,
     seed: int = SEED,
     confounders: ConfounderConfig | None = None,
+    work: Work = HERE,
 ) -> Peaks:
     """Run the network on fresh scenes and compare its peaks with the truth.
 
@@ -57,7 +62,27 @@ def collect(
     seed : int
     confounders : ConfounderConfig, optional
         What is added to them; nothing if None.
+    work : Work
+        Where; the answer does not depend on it.
     """
+    sizes = [min(PIECE, fields - start) for start in range(0, fields, PIECE)]
+    pieces = [(network, config, device, size, seed + 1000 * i, confounders) for i, size in enumerate(sizes)]
+    parts = list(work.each(_collect, pieces))
+    s, true, error = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("s", "true", "error")
+    )
+    return Peaks(s, true, error, sum(part.impurities for part in parts))
+
+
+def _collect(
+    network: torch.nn.Module,
+    config: SceneConfig,
+    device: torch.device | str,
+    fields: int,
+    seed: int,
+    confounders: ConfounderConfig | None,
+) -> Peaks:
+    """One piece of `collect`."""
     rng = torch.Generator().manual_seed(seed)
     s, true, error, impurities = [], [], [], 0
     for _ in range(fields):
@@ -117,6 +142,7 @@ def calibrate_wave(
     confounders: ConfounderConfig | None = None,
     fields: int = 300,
     empty_fields: int = 80,
+    work: Work = HERE,
 ) -> dict[str, Any]:
     """Calibration for a model's header.
 
@@ -134,14 +160,16 @@ def calibrate_wave(
         ``calibration`` (slope, intercept), ``threshold``, ``sigma_scale``, ``validation``.
     """
     network.eval()
+    if work.executor is not None:  # other processes compute on processors
+        network, device = copy.deepcopy(network).cpu(), "cpu"
     config = replace(config, size=64)
-    found = collect(network, config, device, fields)
+    found = collect(network, config, device, fields, work=work)
     empty = replace(config, empty=1.0, noise=(0.3, max(0.3, config.noise[1])), jitter=(0.0, 0.3))
-    nothing = collect(network, empty, device, empty_fields, seed=SEED + 1)
+    nothing = collect(network, empty, device, empty_fields, seed=SEED + 1, work=work)
     parts = [found, nothing]
     if confounders is not None and confounders.share > 0:
         every = replace(confounders, share=1.0)
-        parts.append(collect(network, config, device, fields, seed=SEED + 2, confounders=every))
+        parts.append(collect(network, config, device, fields, SEED + 2, every, work))
     s, true = (np.concatenate([getattr(part, name) for part in parts]) for name in ("s", "true"))
     slopes, intercept = platt(s, true)
     slope = float(slopes[0])

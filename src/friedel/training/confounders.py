@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from torch.nn import functional as F
 
 from friedel.physics import instrument
 from friedel.physics.scene import Scene
@@ -34,7 +35,8 @@ class ConfounderConfig:
     second : float
         Share of the confounded scenes with a second confounder.
     split : float
-        Share of the scenes with a step edge across which the waves are another scene's.
+        Share of the scenes with a step edge across which the waves are another scene's, where the batch
+        has one of the same wavevectors.
     prepared : float
         Share of all scenes, confounded or not, that pass `prepare_cheaply`.
     """
@@ -43,8 +45,8 @@ class ConfounderConfig:
     strength: float = 1.0
     empty: float = 0.4
     second: float = 0.35
-    split: float = 0.35
-    prepared: float = 0.4
+    split: float = 0.05
+    prepared: float = 0.6
     waves: Bounds = (0.3, 4.0)  # standing waves at an edge
     terrace: Bounds = (0.5, 12.0)
     line: Bounds = (0.5, 8.0)  # on the edge itself
@@ -145,11 +147,13 @@ def _hills(
 #: What lies on the surface, and how often, among all confounders.
 _SURFACES: tuple[tuple[_Surface, float], ...] = (
     (_edge, 0.22),
-    (_island, 0.12),
-    (_spots, 0.14),
+    (_island, 0.10),
+    (_spots, 0.12),
     (_pattern, 0.14),
     (_hills, 0.06),
 )
+#: How often the tip is a double one, or blunt.
+_TIPS = (0.10, 0.09)
 #: What `spoil` may do, and how often; the rest (double and blunt tip) is done by `confound`.
 _FAULTS = (("noise", 0.10), ("lines", 0.08), ("spectra", 0.08), ("hum", 0.04))
 
@@ -182,11 +186,12 @@ def confound(scene: Scene, config: ConfounderConfig, rng: torch.Generator) -> Co
         for _ in range(kinds):
             maps[i] = _one(maps[i], scene.k[i], waves[i], config, rng)
     scene = Scene(maps, scene.k, points, present)
-    pairs = [(i, j) for i in range(b) for j in range(b) if i != j and _alike(scene.k[i], scene.k[j])]
-    if pairs and coin(config.split, rng):
-        one, other = pairs[int(torch.randint(0, len(pairs), (1,), generator=rng))]
-        scene = _split(Confused(scene, waves, plain), (one, other), config, rng)
-        plain = plain & (torch.arange(b) != one)
+    for one in range(b):
+        mates = [i for i in range(b) if i != one and _alike(scene.k[one], scene.k[i])]
+        if mates and coin(config.split, rng):
+            other = mates[int(torch.randint(0, len(mates), (1,), generator=rng))]
+            scene = _split(Confused(scene, waves, plain), (one, other), config, rng)
+            plain = plain & (torch.arange(b) != one)
     return Confused(scene, waves, plain)
 
 
@@ -204,12 +209,13 @@ def _one(
         if pick < share:
             return maps + config.strength * waves * make(k, maps, config, rng)
         pick -= share
-    if pick < 0.06:
+    double, blunt = _TIPS
+    if pick < double:
         angle, far = draw((0, 2 * math.pi), rng), draw((1.0, 4.5), rng)
         ghost = shapes.shifted(maps, (far * math.sin(angle), far * math.cos(angle)))
         share = draw(config.ghost, rng)
         return (maps + share * ghost) / (1 + share)
-    if pick < 0.10:
+    if pick < double + blunt:
         return shapes.smooth(maps, draw(config.blur, rng))
     return maps  # spoiled after the noise
 
@@ -227,17 +233,25 @@ def _split(
     maps = scene.maps.clone()
     mixed = torch.where(distance > 0, scene.maps[one], mate)
     maps[one] = mixed + config.strength * waves[one] * _edge_at(distance, scene.k[one], config, rng)
-    n = scene.points.shape[1]
-    points = torch.cat([scene.points, scene.points], dim=1)
-    present = torch.cat([scene.present, torch.zeros_like(scene.present)], dim=1)
-    points[one, n:], present[one, n:] = scene.points[other], scene.present[other]
-    cell = points[one].round().long()
+    points = torch.cat([scene.points[one], scene.points[other]])
+    first = torch.arange(len(points)) < len(scene.points[one])
+    cell = points.round().long()
     inside = (cell >= 0).all(dim=1) & (cell[:, 0] < size[0]) & (cell[:, 1] < size[1])
     side = torch.zeros(len(cell))
     side[inside] = distance[cell[inside, 0], cell[inside, 1]]
-    here = torch.where(torch.arange(2 * n) < n, side > 0, side < 0)
-    present[one] &= inside & here
-    return Scene(maps, scene.k, points, present)
+    there = torch.cat([scene.present[one], scene.present[other]])
+    return _replaced(
+        replace(scene, maps=maps), one, points[there & inside & torch.where(first, side > 0, side < 0)]
+    )
+
+
+def _replaced(scene: Scene, one: int, points: torch.Tensor) -> Scene:
+    """Give a scene of the batch other points (N, 2)."""
+    room = (0, 0, 0, max(0, len(points) - scene.points.shape[1]))
+    padded, present = F.pad(scene.points, room).clone(), F.pad(scene.present, room[2:]).clone()
+    present[one] = torch.arange(present.shape[1]) < len(points)
+    padded[one, : len(points)] = points
+    return replace(scene, points=padded, present=present)
 
 
 def spoil(confused: Confused, config: ConfounderConfig, rng: torch.Generator) -> Scene:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 class Recipe(Protocol):
     """What is trained on what.
 
-    A recipe may also have ``calibrate(network, device) -> dict``, run at the end, whose result is merged into the
-    header (`calibration`, `threshold`), and the numbers ``learning_rate``, ``weight_decay`` and ``average`` (decay per
-    step of an exponential moving average of the weights; the average is what is kept in the end).
+    A recipe may also have ``calibrate(network, device, work) -> dict``, run at the end, whose result is merged into
+    the header (`calibration`, `threshold`), and the numbers ``learning_rate``, ``weight_decay`` and ``average`` (decay
+    per step of an exponential moving average of the weights; the average is what is kept in the end).
     """
 
     name: str

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from friedel._util.work import HERE, Work
 from friedel.models.base import Output
 from friedel.models.friedel_net import WaveConfig, WaveNet
 from friedel.models.registry import load_model
@@ -32,7 +33,7 @@ K_MEAN = (0.7, 0.9)
 #: Wavevectors [rad/px] to which a stack is rescaled: scenes reach from 0.44 to 1.3, most of them lie in here.
 K_RANGE = (0.5, 1.15)
 #: The scenes that are drawn where nothing else is said.
-SCENE = SceneConfig(size=40, margin=12.0, extended=0.10, p_wave=0.10, clustered=0.10)
+SCENE = SceneConfig(size=40, margin=12.0, extended=0.15, p_wave=0.15, clustered=0.10)
 _KEPT = ("batch_size", "pool", "fresh", "sparse", "learning_rate", "weight_decay", "average")
 
 
@@ -172,11 +173,11 @@ class WaveRecipe:
             },
         }
 
-    def calibrate(self, network: torch.nn.Module, device: torch.device) -> dict[str, Any]:
+    def calibrate(self, network: torch.nn.Module, device: torch.device, work: Work = HERE) -> dict[str, Any]:
         """Probability, threshold and scale of σ from scenes that training never saw."""
         from friedel.training.calibrate_friedel import calibrate_wave
 
-        return calibrate_wave(network, self.scene, device, self.confounders)
+        return calibrate_wave(network, self.scene, device, self.confounders, work=work)
 
 
 def _choose_voltages(

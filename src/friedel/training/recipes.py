@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from friedel._util.work import HERE, Work
 from friedel.errors import ModelError
 from friedel.models.paper_net import AttentionConfig, AttentionNetwork
 from friedel.physics.eq3 import FriedelConfig, paper_k
@@ -109,8 +110,9 @@ class PaperRecipe:
             },
         }
 
-    def calibrate(self, network: nn.Module, device: torch.device) -> dict[str, Any]:
-        """Probability and threshold from fresh validation scenes."""
+    def calibrate(self, network: nn.Module, device: torch.device, work: Work = HERE) -> dict[str, Any]:
+        """Probability and threshold from fresh validation scenes; they are few, so that this process does it."""
+        del work
         from friedel.training.calibrate_paper import calibrate_on_scenes
 
         return calibrate_on_scenes(network, self.scene, self.voltages, device)

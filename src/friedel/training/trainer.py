@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import friedel
 from friedel._util.malloc import keep_freed_memory
+from friedel._util.work import HERE, Work, process_pool
 from friedel.errors import ModelError
 from friedel.models.model import Model, mixed_precision
 from friedel.progress import Progress
@@ -56,6 +58,16 @@ def schedule(done: float, warm_up: float = 0.02, end: float = 0.01) -> float:
     if done < warm_up:
         return (done + 1e-3) / (warm_up + 1e-3)
     return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - warm_up) / (1 - warm_up))))
+
+
+@contextmanager
+def _work(workers: int) -> Iterator[Work]:
+    """The processes that made scenes are gone; as many others work out the calibration."""
+    if not workers:
+        yield HERE
+        return
+    with process_pool(workers) as pool:
+        yield Work(pool, ahead=2 * workers)
 
 
 class Trainer:
@@ -213,7 +225,10 @@ class Trainer:
         network = self.parts.network if average is None else average.module
         network.eval()
         calibrate = getattr(self.recipe, "calibrate", None)
-        extra = {} if calibrate is None else calibrate(network, self.group.device)
+        extra: dict[str, Any] = {}
+        if calibrate is not None:
+            with _work(self.config.workers) as work:
+                extra = calibrate(network, self.group.device, work)
         save_trained(target, network, self._header() | extra)
         Curve(self.state.curve).write(target.with_suffix(".curve.csv"))
 
