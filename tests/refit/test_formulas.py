@@ -66,9 +66,13 @@ def test_log_odds_of_one_number():
 
 
 def test_detectable_amplitude_is_the_root_of_noncentrality_over_information():
-    """Information 400 and 900 on the two parts: the first counts. Pr(χ'²(λ) > 20) = 0.9 in two dimensions."""
+    """Information 400 and 900 on the two parts: the first counts. Pr(χ'²(λ) > 20) = 0.9 in two dimensions.
+
+    Of 100 times the information it would be 0.03; what is weaker than 0.15 is pruned.
+    """
     (found,) = detectable_amplitude(np.diag([400.0, 900.0])[None], 20.0)
     assert ncx2.sf(20.0, 2, 400 * found**2) == pytest.approx(0.9)
+    assert detectable_amplitude(np.diag([4e4, 9e4])[None], 20.0) == pytest.approx([0.15])
 
 
 def test_least_delta_chi2_solves_the_logistic_regression_at_a_network_of_one_half():

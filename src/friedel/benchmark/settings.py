@@ -25,8 +25,8 @@ class Setting:
         Whether phase shifts and absorption differ from impurity to impurity.
     scatterers : {"usual", "born", "unitary", "absorbing", "p-wave"}
         Usual ones are drawn as `unlike` says. Born: elastic, |δ| from 0.15 to 0.3 rad. Unitary: elastic, δ within
-        0.15 rad of π/2. Absorbing: η up to 0.2, any δ. P wave: usual ones that scatter partial waves m = ±1, too, half as strongly
-        as a δ between 0.5 and 1.5 rad of either sign would; without a herringbone and without drift.
+        0.15 rad of π/2. Absorbing: η up to 0.2, any δ. P wave: usual ones that scatter partial waves m = ±1, too, half
+        as strongly as a δ between 0.5 and 1.5 rad of either sign would; without a herringbone and without drift.
     noise : float
         White noise in units of each map's rms of the waves.
     jitter_pm : float

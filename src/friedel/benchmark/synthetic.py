@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from friedel._util.moved import renamed
-from friedel.benchmark.confounders.greens import multipole
+from friedel.benchmark.greens import multipole
 from friedel.benchmark.inpaint import Patch
 from friedel.benchmark.instrument import bound_state, measure, nearest, pixels, scramble, smooth_in_bias
 from friedel.benchmark.settings import Setting

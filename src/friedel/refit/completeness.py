@@ -10,11 +10,12 @@ detectable amplitude is that at which Δχ² is large enough in nine of ten case
 
     a² = λ / (f min_u uᵀMu),     Pr(χ'²(λ) > required Δχ²) = 0.9.
 
-An undecided network proposes one of two, so that of impurities of this amplitude about half are found, and of twice
-this amplitude nearly all. f is the share of the maps and pixels from which the refit takes Δχ², times a measured
-factor. M has the new impurity's core left out: the pixels around it are weighted as those around the fitted scatterers
-are on average (`friedel.refit.core_profile`). The source of Wald's test and its noncentral distribution is A. Wald,
-Trans. Am. Math. Soc. 54, 426 (1943).
+It is no smaller than `friedel.refit.pruning.DecisionConstants.min_amplitude`: a weaker scatterer is pruned unless the
+network is sure of it. An undecided network is sure of one of two, so that of impurities of the detectable amplitude
+about half are found, and of twice this amplitude nearly all. f is the share of the maps and pixels from which the refit
+takes Δχ², times a measured factor. M has the new impurity's core left out: the pixels around it are weighted as those
+around the fitted scatterers are on average (`friedel.refit.core_profile`). The source of Wald's test and its noncentral
+distribution is A. Wald, Trans. Am. Math. Soc. 54, 426 (1943).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from friedel.refit.joint_fit.evaluation import evaluate
 from friedel.refit.joint_fit.state import FitState
 from friedel.refit.joint_fit.step import begin, update_weights
 from friedel.refit.model_selection import required_delta_chi2, typical_delta_chi2
+from friedel.refit.pruning import DECISIONS
 from friedel.refit.schedules import SCHEDULES
 from friedel.refit.source_search import SEARCH, ScoreTest, log_odds_alone
 
@@ -104,8 +106,8 @@ class Completeness:
         Twice the logarithm of the Bayes factor of one more scatterer at each pixel, against none. NaN at the scatterers
         of the fit, and where nothing was fitted.
     amplitude : array, shape (rows, columns)
-        Amplitude |s| at which about half of the impurities at the pixel would be found; 1 where none would be. NaN
-        like `log_odds`.
+        Amplitude |s| at which about half of the impurities at the pixel would be found, from
+        `friedel.refit.pruning.DecisionConstants.min_amplitude` on; 1 where none would be. NaN like `log_odds`.
     limit : float
         Scatterers with `log_odds` above this are accepted.
     """
@@ -202,7 +204,7 @@ def detectable_amplitude(matrix: np.ndarray, required: float) -> np.ndarray:
     noncentrality = float(np.nan_to_num(chndtrinc(required, matrix.shape[1], 1 - COMPLETENESS.sure)))
     hardest = np.linalg.eigvalsh(matrix[:, :2, :2])[:, 0]
     amplitude = np.sqrt(noncentrality / np.maximum(hardest, 1e-12))
-    return np.asarray(np.clip(amplitude, 1e-6, COMPLETENESS.max_amplitude))
+    return np.asarray(np.clip(amplitude, DECISIONS.min_amplitude, COMPLETENESS.max_amplitude))
 
 
 def _positive(matrix: np.ndarray) -> np.ndarray:
