@@ -52,11 +52,13 @@ GOOD = ("like-60", "unlike-60", "unlike-120", "noise", "isolated", "drift", "ag1
 RULES = {
     "ring": ("ring", True),
     "band": ("other_ring", False),
+    "wavevector": ("wavevector", False),
     "density": ("density", False),
     "dropped": ("dropped", False),
     "explained": ("explained", True),
     "sure": ("sure", True),
     "line": ("line", False),
+    "double tip": ("ghosts", False),
     "field size": ("field_size", True),
     "sampling": ("sampling", True),
     "voltages": ("voltages_out", False),

@@ -20,7 +20,7 @@ import torch
 from friedel.models.registry import load_model
 from friedel.training.calibrate_friedel import AREA, collect
 from friedel.training.checkpoint import reading_checkpoint
-from friedel.training.confounders import ConfounderConfig
+from friedel.training.confounder_config import ConfounderConfig
 from friedel.training.recipe_friedel import SCENE, recipe
 
 SEED = 5_555_555

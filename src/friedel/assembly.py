@@ -13,6 +13,7 @@ import friedel
 from friedel._util.remarks import Remarks
 from friedel.candidates.result import Candidates
 from friedel.detections import COLUMNS, Check, Detections
+from friedel.physics.dispersion import MATERIALS
 from friedel.prepare.checks import Facts, check_all
 from friedel.prepare.lines import lines
 from friedel.prepare.prepared import Prepared
@@ -150,7 +151,22 @@ def _facts(prepared: Prepared, fitted: FittedCandidates) -> Facts:
         explained=fitted.explained_share,
         calibrated=found.calibrated,
         unregistered=float("nan") if prepared.shifts is None else prepared.shifts.unknown_share,
+        suggested=_suggested(prepared),
     )
+
+
+def _suggested(prepared: Prepared) -> str:
+    """Name the materials that have the ring's wavevector, if there is a band and a ring."""
+    band, ratio = prepared.band.dispersion, prepared.flattened.ring.k_ratio
+    if band is None or not np.isfinite(ratio):
+        return ""
+    ring = ratio * band.k(prepared.energy_mev)
+    names = [
+        name
+        for name, one in MATERIALS.items()
+        if abs(float(np.log(one.k(prepared.energy_mev) / ring).mean())) <= CHECK_LIMITS.wavevector
+    ]
+    return f" The band of {' or '.join(names)} has such a ring." if names else ""
 
 
 def physical(table: pd.DataFrame, scaling: Scaling, stack: xr.Dataset, area: Area) -> pd.DataFrame:

@@ -192,8 +192,8 @@ def iter_detect_with(
     elif found.calibrated and shows_no_waves(prepared, fitted):
         fitted = replace(fitted, candidates=without_probability(fitted.candidates))
         remarks.add(
-            "The Fourier transform shows no Friedel ring of this band, and the fitted waves explain only "
-            f"{100 * fitted.explained_share:.0f} % of the structure: no probability is listed."
+            "The Fourier transform shows no Friedel ring of this band, waves of impurities do not explain the maps, "
+            "and no impurity is sure: no probability is listed."
         )
     result = assemble(stack, area, prepared, fitted, settings, remarks)
     yield Progress(1.0, f"{len(result)} impurities")

@@ -144,9 +144,15 @@ def refit_candidates(
 
 
 def shows_no_waves(prepared: Prepared, fitted: FittedCandidates) -> bool:
-    """Whether neither the ring of the band is seen nor waves around the candidates: a pattern took their place."""
+    """Whether nothing tells of waves: no ring of the band, no fit that explains the maps, and no sure impurity.
+
+    Without a refit there is no fit that could tell.
+    """
+    probability = fitted.candidates.table["probability"].to_numpy(float)
     ring, explained = prepared.flattened.ring.height, fitted.explained_share
-    return bool(fitted.waves is not None and ring < CHECK_LIMITS.ring and explained < CHECK_LIMITS.explained)
+    unexplained = not explained >= CHECK_LIMITS.explained  # NaN: the fit was so poor that it was not used
+    sure = bool((probability > CHECK_LIMITS.certain).any())
+    return bool(fitted.refitted and ring < CHECK_LIMITS.ring and unexplained and not sure)
 
 
 def without_probability(found: Candidates) -> Candidates:

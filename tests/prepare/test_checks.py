@@ -2,11 +2,14 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from friedel.benchmark.confounders import confounded
+from friedel.physics.simulate import Simulation, simulate
 from friedel.pipeline import detect
 from friedel.prepare.checks import Facts, check_all
+from friedel.prepare.ghosts import ghosts
 from friedel.prepare.lines import lines, longest_line
 from friedel.prepare.ring_evidence import RingEvidence
 from friedel.refit.flags import PointFlag
@@ -99,8 +102,8 @@ def test_two_edges_are_two_lines_and_chance_keeps_its_share():
 
 
 def test_points_on_an_edge_are_listed_with_the_probability_that_chance_leaves_them():
-    """A reflecting step edge with terraces, not levelled: the chain along it is no list of impurities."""
-    field = confounded("edge-terrace", "moderate", 1)
+    """A reflecting step edge: the chain along it is no list of impurities."""
+    field = confounded("edge", "strong", 1)
     steps = PrepareSettings(terraces=False)
     kept = detect(field.stack, dispersion=field.band, demote_lines=False, prepare=steps)
     demoted = detect(field.stack, dispersion=field.band, prepare=steps)
@@ -114,10 +117,47 @@ def test_points_on_an_edge_are_listed_with_the_probability_that_chance_leaves_th
     assert on_line.sum() > 10
 
 
-@pytest.mark.parametrize(("ring", "explained", "used", "none"), [
-    (0.05, 0.17, True, True), (1.5, 0.17, True, False), (0.05, 0.9, True, False), (0.05, 0.17, False, False),
+@pytest.mark.parametrize(("ring", "explained", "refitted", "highest", "none"), [
+    (0.05, 0.17, True, 0.9, True), (0.05, float("nan"), True, 0.9, True), (1.5, 0.17, True, 0.9, False),
+    (0.05, 0.9, True, 0.9, False), (0.05, 0.17, False, 0.9, False), (0.05, 0.17, True, 0.995, False),
 ])  # fmt: skip
-def test_a_field_shows_no_waves_if_neither_its_ring_nor_its_fit_does(ring, explained, used, none):
+def test_a_field_shows_no_waves_if_neither_ring_nor_fit_nor_a_sure_impurity_does(
+    ring, explained, refitted, highest, none
+):
     prepared = SimpleNamespace(flattened=SimpleNamespace(ring=SimpleNamespace(height=ring)))
-    fitted = SimpleNamespace(waves=object() if used else None, explained_share=explained)
+    candidates = SimpleNamespace(table=pd.DataFrame({"probability": [0.6, highest]}))
+    fitted = SimpleNamespace(candidates=candidates, refitted=refitted, explained_share=explained)
     assert shows_no_waves(prepared, fitted) is none
+
+
+def test_a_second_apex_is_told_by_pairs_at_one_displacement():
+    """40 impurities, 15 of them seen twice at (2, −3) px with an error of 0.2 px."""
+    rng = np.random.default_rng(3)
+    alone = rng.uniform(0, 80, (40, 2))
+    twice = np.concatenate([alone, alone[:15] + (2.0, -3.0) + 0.2 * rng.normal(size=(15, 2))])
+    found = ghosts(twice, (80, 80), 4.0)
+    assert found.share > 0.1 and found.pairs >= 14
+    assert np.allclose(np.abs(found.apart), (2, 3), atol=0.2)
+
+
+def test_impurities_at_random_have_no_common_displacement():
+    rng = np.random.default_rng(4)
+    shares = [ghosts(rng.uniform(0, 80, (count, 2)), (80, 80), 4.0).share for count in (3, 20, 45, 90) * 10]
+    assert max(shares) < CHECK_LIMITS.ghosts
+
+
+@pytest.mark.parametrize(("told", "material"), [
+    ("cu111", "au111"), ("au111", "cu111"),
+])  # fmt: skip
+def test_a_wrong_material_does_not_pass(told, material):
+    """One voltage of a field, told another noble metal whose wavevector is 10 % off."""
+    stack = simulate(
+        material,
+        Simulation(shape=(96, 96), bias_mv=np.array([-100.0, 0.0]), impurities=45, seed=5, noise=0.4),
+    )
+    stack = stack.isel(bias=[1])
+    found = detect(stack, dispersion=told, refit="none")
+    (check,) = [check for check in found.failed if check.name == "wavevector"]
+    assert f"band of {material} has such a ring" in check.sentence
+    right = detect(stack, dispersion=material, refit="none")
+    assert "wavevector" not in [check.name for check in right.failed]

@@ -12,7 +12,8 @@ from friedel.physics.scene import Scene, SceneConfig, clean_scene
 from friedel.physics.structured import gathered, p_waves, with_arms
 from friedel.training import confounder_shapes as shapes
 from friedel.training.calibrate_friedel import LEAST_TRUE, Peaks, honest_intercept
-from friedel.training.confounders import ConfounderConfig, Confused, confound, prepare_cheaply, spoil
+from friedel.training.confounder_config import ConfounderConfig
+from friedel.training.confounders import Confused, confound, prepare_cheaply, spoil
 from friedel.training.recipe_friedel import recipe
 
 SMALL = SceneConfig(size=24, voltages=4, margin=4.0, density=(0.01, 0.02))

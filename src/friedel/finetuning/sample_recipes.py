@@ -132,7 +132,7 @@ def _wave(model: Model, sample: Sample, batch: int, voltages: int, noise: float 
     """Multiple-scattering scenes and the localiser's loss."""
     from friedel.models.friedel_net import WaveNet
     from friedel.models.matched_field import pool_voltages
-    from friedel.training.confounders import ConfounderConfig
+    from friedel.training.confounder_config import ConfounderConfig
     from friedel.training.recipe_friedel import WaveRecipe
 
     config = cast("WaveNet", model.network).config

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel.detections import Check
+from friedel.prepare.ghosts import ghosts
 from friedel.prepare.lines import longest_line
 from friedel.prepare.ring_evidence import RingEvidence
 from friedel.settings.checks import CHECK_LIMITS as LIMITS
@@ -50,6 +51,8 @@ class Facts:
         Whether probabilities are a network's.
     unregistered : float
         Share of separate scans whose shift to the one before could not be told; NaN for maps of one grid.
+    suggested : str
+        A sentence that names the materials whose wavevector the ring has, after a space; empty if there is none.
     """
 
     positions: np.ndarray
@@ -67,6 +70,7 @@ class Facts:
     explained: float
     calibrated: bool
     unregistered: float = float("nan")
+    suggested: str = ""
 
 
 def check_all(facts: Facts) -> tuple[Check, ...]:
@@ -74,7 +78,7 @@ def check_all(facts: Facts) -> tuple[Check, ...]:
     return (
         *_ring(facts),
         *_points(facts),
-        _line(facts),
+        *_places(facts),
         *_record(facts),
     )
 
@@ -107,7 +111,18 @@ def _ring(facts: Facts) -> list[Check]:
             "of the band. Check the material, the voltages and the pixel size."
         )
         checks.append(Check("band", excess, LIMITS.other_ring, bool(agrees), text))
+    if seen and np.isfinite(ring.k_ratio):
+        checks.append(_wavevector(ring.k_ratio, min(facts.shape) / facts.half_px, facts.suggested))
     return checks
+
+
+def _wavevector(ratio: float, waves: float, suggested: str) -> Check:
+    """A field of few half wavelengths tells the wavevector less well."""
+    off, limit = abs(float(np.log(ratio))), max(LIMITS.wavevector, LIMITS.resolution / waves)
+    agrees = off <= limit
+    text = f"The ring lies at {ratio:.2f} times the wavevector of the band"
+    text += "." if agrees else f": check the material, the voltages and the pixel size.{suggested}"
+    return Check("wavevector", off, limit, agrees, text)
 
 
 def _points(facts: Facts) -> list[Check]:
@@ -129,23 +144,37 @@ def _points(facts: Facts) -> list[Check]:
         text += "." if good else ": most of it is no wave of this band."
         checks.append(Check("explained", facts.explained, LIMITS.explained, bool(good), text))
     if facts.calibrated and facts.voltages >= 3 and count >= LIMITS.few:
-        sure = float((facts.probability > 0.99).mean())
+        sure = float((facts.probability > LIMITS.certain).mean())
         text = f"{100 * sure:.0f} % of the impurities have a probability above .99"
         text += "." if sure >= LIMITS.sure else ": so few are typical of a field unlike the training data."
         checks.append(Check("sure", sure, LIMITS.sure, bool(sure >= LIMITS.sure), text))
     return checks
 
 
-def _line(facts: Facts) -> Check:
+def _places(facts: Facts) -> list[Check]:
+    """Points on a line, and points that are seen twice; those of a line are left out there."""
     line = longest_line(facts.positions, facts.shape, facts.half_px)
-    good = line.excess <= LIMITS.line
+    straight = line.excess <= LIMITS.line
     text = (
         "No line of points."
-        if good
+        if straight
         else f"{len(line.members)} points lie on a line: a step edge or a scan line, rather than impurities. Points on "
         "such lines are listed with the probability that chance leaves to them."
     )
-    return Check("line", line.excess, LIMITS.line, bool(good), text)
+    rest = facts.positions if straight else np.delete(facts.positions, line.members, axis=0)
+    twice = ghosts(rest, facts.shape, facts.half_px)
+    single = twice.share <= LIMITS.ghosts
+    seen = (
+        "No two impurities lie alike."
+        if single
+        else f"{twice.pairs} pairs of impurities lie at one and the same distance and direction, "
+        f"({twice.apart[0]:+.1f}, {twice.apart[1]:+.1f}) px as sampled: a double tip shows everything twice, or they "
+        "are a lattice."
+    )
+    return [
+        Check("line", line.excess, LIMITS.line, bool(straight), text),
+        Check("double tip", twice.share, LIMITS.ghosts, bool(single), seen),
+    ]
 
 
 def _record(facts: Facts) -> list[Check]:

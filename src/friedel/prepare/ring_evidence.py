@@ -20,6 +20,11 @@ from friedel.stack import normalise
 CLIP = 2.5
 #: The ring may lie off by this share of k, for a band that is not quite right.
 TOLERANCE = 0.1
+#: The wavevector itself is searched in this range, in units of k.
+NEAR = (0.7, 1.4)
+#: The median over the angle and the slope of the surroundings move the maximum inward: mean of the true bands of
+#: Au(111), Ag(111) and Cu(111) in ``benchmarks/checks.py``.
+INWARD = 0.975
 #: Other wavevectors are tried in this range, in units of k.
 SCAN = (0.4, 2.6)
 #: Surroundings of the ring, in units of 2k: where a straight line through ln(power) over ln(q) is fitted.
@@ -42,6 +47,9 @@ class RingEvidence:
         Height of the highest ring at another wavevector.
     elsewhere_factor : float
         Its k over the assumed k.
+    k_ratio : float
+        Wavevector that the ring tells over the assumed one: the highest place within `NEAR`. NaN where no map shows
+        that range.
     """
 
     height: float
@@ -49,6 +57,7 @@ class RingEvidence:
     factor: float
     elsewhere: float = float("nan")
     elsewhere_factor: float = 1.0
+    k_ratio: float = float("nan")
 
 
 def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -> RingEvidence:
@@ -97,8 +106,25 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
     error = 1.44 / np.sqrt(max(cells, 1.0))
     height = float(mean[best])
     return RingEvidence(
-        height, height / error, float(factors[best]), float(mean[other]), float(factors[other])
+        height,
+        height / error,
+        float(factors[best]),
+        float(mean[other]),
+        float(factors[other]),
+        _k_ratio(factors, mean),
     )
+
+
+def _k_ratio(factors: np.ndarray, mean: np.ndarray) -> float:
+    """Where the ring is highest within `NEAR`, by a parabola through the maximum and its neighbours."""
+    tried = (factors >= NEAR[0]) & (factors <= NEAR[1]) & np.isfinite(mean)
+    if not tried.any():
+        return float("nan")
+    best = int(np.where(tried, mean, -np.inf).argmax())
+    x, y = np.log(factors[best - 1 : best + 2]), mean[best - 1 : best + 2]
+    bend = 2 * y[1] - y[0] - y[2]
+    offset = 0.5 * (y[2] - y[0]) / bend if np.isfinite(bend) and bend > 0 else 0.0
+    return float(np.exp(x[1] + np.clip(offset, -0.5, 0.5) * (x[2] - x[1])) / INWARD)
 
 
 def _planes(maps: np.ndarray, some: np.ndarray) -> Iterator[np.ndarray]:

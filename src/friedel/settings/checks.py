@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class CheckLimits:
     """What the value of each check is compared with.
 
-    These are first values. ``benchmarks/checks.py`` measures how often each fails on fields of low and of high
-    precision; it is there to set a limit on the even seeds and to test it on the odd ones.
+    ``benchmarks/checks.py`` measures how often each fails on fields of low and of high precision. The limits of `ring`,
+    `wavevector`, `other_ring`, `sure`, `density`, `line` and `ghosts` are set on its even seeds; the odd ones test
+    them.
 
     Parameters
     ----------
@@ -18,16 +19,24 @@ class CheckLimits:
         Least height of the ring at 2k, as the logarithm of a power ratio.
     other_ring : float
         A ring at another wavevector may be higher than that of the band by so much.
+    wavevector : float
+        Largest deviation of the ring's wavevector from that of the band, as |ln(k/k of the band)|.
+    resolution : float
+        The same times the half wavelengths along the shorter side: small fields tell less.
     dropped : float
         Largest share of the network's impurities that the refit drops.
     sure : float
-        Least share of impurities with a probability above .99, where there are three voltages or more.
+        Least share of sure impurities, where there are three voltages or more.
+    certain : float
+        An impurity of a higher probability is sure.
     explained : float
         Least share of the structure outside the cores that the fitted waves explain.
     density : float
         Most impurities per square of half a wavelength.
     line : float
         Most points on a line beyond those that chance puts there, in standard deviations.
+    ghosts : float
+        Largest share of impurities, beyond chance, that have a neighbour at one and the same distance and direction.
     field_size : float
         Least half wavelengths along the shorter side.
     sampling : float
@@ -44,11 +53,15 @@ class CheckLimits:
 
     ring: float = 0.25
     other_ring: float = 0.4
+    wavevector: float = 0.06
+    resolution: float = 0.8
     dropped: float = 0.25
-    sure: float = 0.6
+    sure: float = 0.15
+    certain: float = 0.99
     explained: float = 0.3
     density: float = 0.3
     line: float = 5.0
+    ghosts: float = 0.1
     field_size: float = 4.0
     sampling: float = 2.0
     voltages_out: float = 0.5

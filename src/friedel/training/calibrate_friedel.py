@@ -13,7 +13,8 @@ from friedel._util.work import HERE, Work
 from friedel.candidates.decode import claims
 from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure
 from friedel.training.calibrate_paper import best_threshold, hits, platt
-from friedel.training.confounders import ConfounderConfig, confound, spoil
+from friedel.training.confounder_config import ConfounderConfig
+from friedel.training.confounders import confound, spoil
 from friedel.training.patches import normalise_maps
 
 #: Seed of the scenes; training counts its seeds from 0.

@@ -17,51 +17,8 @@ from torch.nn import functional as F
 from friedel.physics import instrument
 from friedel.physics.scene import Scene
 from friedel.training import confounder_shapes as shapes
-from friedel.training.confounder_shapes import Bounds, coin, draw, draw_log
-
-
-@dataclass(frozen=True)
-class ConfounderConfig:
-    """How many training scenes are confounded, and how strongly; heights are in rms of the waves, log-uniform.
-
-    Parameters
-    ----------
-    share : float
-        Of all scenes.
-    strength : float
-        Factor of all heights.
-    empty : float
-        Share of the confounded scenes without any impurity.
-    second : float
-        Share of the confounded scenes with a second confounder.
-    split : float
-        Share of the scenes with a step edge across which the waves are another scene's, where the batch
-        has one of the same wavevectors.
-    prepared : float
-        Share of all scenes, confounded or not, that pass `prepare_cheaply`.
-    """
-
-    share: float = 0.5
-    strength: float = 1.0
-    empty: float = 0.4
-    second: float = 0.35
-    split: float = 0.05
-    prepared: float = 0.6
-    waves: Bounds = (0.3, 4.0)  # standing waves at an edge
-    terrace: Bounds = (0.5, 12.0)
-    line: Bounds = (0.5, 8.0)  # on the edge itself
-    island: Bounds = (0.7, 12.0)
-    spot: Bounds = (0.7, 14.0)
-    pattern: Bounds = (0.2, 5.0)
-    background: Bounds = (0.5, 6.0)
-    noise: Bounds = (0.3, 1.5)
-    lines: Bounds = (1.0, 15.0)
-    spectra: Bounds = (2.0, 25.0)
-    hum: Bounds = (0.3, 3.0)
-    smoothing: Bounds = (0.5, 1.6)  # of noise [px]
-    blur: Bounds = (0.4, 1.5)  # [px]
-    ghost: Bounds = (0.15, 0.7)  # second tip's share
-    level: Bounds = (0.03, 0.3)  # rms that the waves of an empty field would have
+from friedel.training.confounder_config import ConfounderConfig
+from friedel.training.confounder_shapes import coin, draw, draw_log
 
 
 @dataclass(frozen=True)
@@ -126,15 +83,15 @@ def _island(
 def _spots(
     k: torch.Tensor, like: torch.Tensor, config: ConfounderConfig, rng: torch.Generator
 ) -> torch.Tensor:
-    return draw_log(config.spot, rng) * shapes.bias_dependence(len(k), rng) * shapes.spots(_size(like), rng)
+    height = draw_log(config.spot, rng) * shapes.bias_dependence(len(k), rng)
+    return height * shapes.spots(_size(like), rng)
 
 
 def _pattern(
     k: torch.Tensor, like: torch.Tensor, config: ConfounderConfig, rng: torch.Generator
 ) -> torch.Tensor:
-    return (
-        draw_log(config.pattern, rng) * shapes.bias_dependence(len(k), rng) * shapes.pattern(_size(like), rng)
-    )
+    height = draw_log(config.pattern, rng) * shapes.bias_dependence(len(k), rng)
+    return height * shapes.pattern(_size(like), rng)
 
 
 def _hills(
@@ -225,7 +182,7 @@ def _split(
 ) -> Scene:
     """Give the first scene of a pair an edge behind which lie the second one's waves and impurities."""
     scene, (one, other), waves = confused.scene, pair, confused.waves
-    size = (scene.maps.shape[-2], scene.maps.shape[-1])
+    size = _size(scene.maps)
     distance = shapes.edge_distance(size, rng)
     scale = waves[one] / waves[other]
     level, mean = (scene.maps[i].mean(dim=(-2, -1), keepdim=True) for i in pair)

@@ -19,7 +19,8 @@ from friedel.models.base import Output
 from friedel.models.friedel_net import WaveConfig, WaveNet
 from friedel.models.registry import load_model
 from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure, random_symmetry
-from friedel.training.confounders import ConfounderConfig, confound, spoil
+from friedel.training.confounder_config import ConfounderConfig
+from friedel.training.confounders import confound, spoil
 from friedel.training.localisation import (
     Target,
     distillation_loss,
