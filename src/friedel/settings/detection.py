@@ -38,7 +38,7 @@ class ImportSettings(Settings):
     Parameters
     ----------
     bias : str
-        Bias axis: both ends, all values a,b,c, or one voltage.
+        Bias axis: both ends START:STOP with or without a :STEP, all values a,b,c, or one voltage.
     pixel_nm : float or (float, float)
         Pixel size, or Y,X.
     dataset : str
@@ -49,7 +49,7 @@ class ImportSettings(Settings):
         Whether the maps are separate scans, between which the sample drifts; a series of image files is known to be.
     """
 
-    bias: Annotated[str | None, Option(unit="mV", none="the file's own", metavar="START:STOP")] = None
+    bias: Annotated[str | None, Option(unit="mV", none="the file's own", metavar="START:STOP[:STEP]")] = None
     pixel_nm: Annotated[
         float | tuple[float, float] | None,
         Option(unit="nm", none="the file's own", wanted="a pixel size greater than 0.001 and at most 100000 [nm], or "
