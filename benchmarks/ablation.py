@@ -132,8 +132,11 @@ class Field:
 def fields(name: str, seeds: int) -> list[Field]:
     """The first fields of a standard scene."""
     one = scene(name)
-    twins = [one.field(seed) for seed in range(seeds)]
-    return [Field(twin.stack, twin.dispersion, *twin.truth(), one.tolerance_px) for twin in twins]
+    fields = [one.field(seed) for seed in range(seeds)]
+    return [
+        Field(simulated.stack, simulated.dispersion, *simulated.truth(), one.tolerance_px)
+        for simulated in fields
+    ]
 
 
 def best_f1(network: torch.nn.Module, made: WaveRecipe, name: str, seeds: int) -> float:

@@ -37,8 +37,8 @@ def fields(seeds: range, names: list[str]) -> Iterator[tuple[str, str, str, int,
     """Every field with impurities: name, level, family, seed, stack and true band."""
     for seed in seeds:
         for name in [one for one in STANDARD if one in names]:
-            twin = scene(name).field(seed)
-            yield name, "", "standard", seed, twin.stack, twin.dispersion
+            simulated = scene(name).field(seed)
+            yield name, "", "standard", seed, simulated.stack, simulated.dispersion
         for name, one in CONFOUNDERS.items():
             if one.alone or one.family in LEFT_OUT or name not in names:
                 continue

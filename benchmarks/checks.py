@@ -81,14 +81,14 @@ class Case:
 
 def scene_case(scene: Scene, told: str | None, single: bool, seed: int) -> Case:
     """A standard scene, with its own band or called another material; at its middle voltage alone if `single`."""
-    twin = scene.field(seed)
-    truth, optional = twin.truth()
+    simulated = scene.field(seed)
+    truth, optional = simulated.truth()
     name = f"{scene.name} called {told}" if told else f"scene {scene.name}"
-    stack = twin.stack
+    stack = simulated.stack
     if single:
         middle = stack.sizes["bias"] // 2
         stack, name = stack.isel(bias=[middle]), f"{name}, one voltage"
-    return Case(name, seed, stack, truth, optional, told or twin.dispersion, scene.tolerance_px)
+    return Case(name, seed, stack, truth, optional, told or simulated.dispersion, scene.tolerance_px)
 
 
 def confounded_case(name: str, level: str, impurities: bool, seed: int) -> Case:

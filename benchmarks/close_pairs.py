@@ -17,7 +17,7 @@ import pandas as pd
 from friedel._util.atomic_write import write_beside
 from friedel.benchmark.cramer_rao import position_bound
 from friedel.benchmark.settings import Setting
-from friedel.benchmark.synthetic import Twin, make_synthetic
+from friedel.benchmark.synthetic import SyntheticField, make_synthetic
 from friedel.benchmark.t_matrix_exact import Scatterers
 
 FIELD = Setting(shape=(48, 48), impurities=0, noise=0.8, herringbone=False, margin_nm=0.01)
@@ -25,30 +25,30 @@ DISTANCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 1.0, 1.5, 2.0)
 DIRECTIONS = 4
 
 
-def field(twin: Twin, points: np.ndarray) -> Twin:
+def field(simulated: SyntheticField, points: np.ndarray) -> SyntheticField:
     """The field with identical impurities at these points."""
     n = len(points)
     made = Scatterers(points, np.full(n, 1.9), np.full(n, -0.5), np.full(n, 0.8))
-    bias = np.asarray(twin.setting.bias_mv)
+    bias = np.asarray(simulated.setting.bias_mv)
     strength = np.array([made.strength(v - (bias.min() + bias.max()) / 2) for v in bias])
-    return replace(twin, scatterers=made, strength=strength, core_px=np.full(n, 0.9))
+    return replace(simulated, scatterers=made, strength=strength, core_px=np.full(n, 0.9))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
     args = parser.parse_args()
-    twin = make_synthetic(FIELD, 0)
+    simulated = make_synthetic(FIELD, 0)
     middle = (np.array(FIELD.shape) - 1) / 2 + 0.21
-    half = np.pi / float(np.mean(twin.k.real))
-    alone = float(position_bound(field(twin, middle[None]), voltages=12)[0])
+    half = np.pi / float(np.mean(simulated.k.real))
+    alone = float(position_bound(field(simulated, middle[None]), voltages=12)[0])
     rows = []
     for distance in DISTANCES:
         bounds = []
         for angle in np.pi * (np.arange(DIRECTIONS) + 0.3) / DIRECTIONS:
             away = distance * half / 2 * np.array([np.sin(angle), np.cos(angle)])
             pair = np.array([middle - away, middle + away])
-            bounds.append(position_bound(field(twin, pair), voltages=12).mean())
+            bounds.append(position_bound(field(simulated, pair), voltages=12).mean())
         bound = float(np.mean(bounds))
         rows.append(
             {

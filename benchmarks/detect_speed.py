@@ -70,8 +70,8 @@ def measure(field: str, method: str, model: str, device: str, repeat: int) -> di
     if field.isdigit():
         stack, dispersion = synthetic(int(field)), friedel.Dispersion(-520, 0.26)
     else:
-        twin = SCENES[field].field(0)
-        stack, dispersion = twin.stack, twin.dispersion
+        simulated = SCENES[field].field(0)
+        stack, dispersion = simulated.stack, simulated.dispersion
     options = {"dispersion": dispersion, "device": device}
     if model:
         refit = {"network alone": "none", "full refit": "full"}.get(method)

@@ -32,13 +32,13 @@ def topograph(
     number = int(random.integers(6, 40)) if impurities is None else impurities
     setting = Setting("ag111", (count, count), pixel, (100.0,), impurities=number, noise=0.3, jitter_pm=0.0,
                       rows=0.0, herringbone=False, unlike=False)  # fmt: skip
-    twin = make_synthetic(setting.without_cores(), seed)
-    image = twin.stack["LockinX"].to_numpy()[0].astype(float) - 1
+    simulated = make_synthetic(setting.without_cores(), seed)
+    image = simulated.stack["LockinX"].to_numpy()[0].astype(float) - 1
     image /= 1.4826 * np.median(np.abs(image - np.median(image))) if number else image.std()
-    truth, optional = twin.truth()
+    truth, optional = simulated.truth()
     rows, columns = np.mgrid[:count, :count]
     if atoms:
-        for y, x in twin.scatterers.position:
+        for y, x in simulated.scatterers.position:
             height, width = np.exp(random.uniform(np.log(2), np.log(50))), random.uniform(0.35, 0.55) / pixel
             image += height * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 2 / width**2)
     if random.random() < 0.5:

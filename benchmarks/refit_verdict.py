@@ -46,15 +46,17 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     from friedel.scoring.matching import match
 
     one, model = SCENES[scene], load_model("friedel", "cpu")
-    twin = one.field(FIRST_SEED + seed)
+    simulated = one.field(FIRST_SEED + seed)
     finder = Finder("network", model)
-    field = prepare(twin.stack, None, twin.dispersion, finder.sampling, PrepareSettings(), Remarks())
+    field = prepare(
+        simulated.stack, None, simulated.dispersion, finder.sampling, PrepareSettings(), Remarks()
+    )
     found = drain(find_candidates(field, finder))
     table = found.table[found.table["probability"] >= SELECTION.min_probability]
     probability = table["probability"].to_numpy(float)
     given = RefitInput(
         maps=field.maps,
-        k=twin.dispersion.complex_k(field.energy_mev) * field.scaling.pixel_nm,
+        k=simulated.dispersion.complex_k(field.energy_mev) * field.scaling.pixel_nm,
         mask=field.fit_mask,
         points=table[["row", "column"]].to_numpy(float),
         sigma=prior_sigma(table, field.mask.shape, SCHEDULES[kind]),
@@ -66,12 +68,12 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     probability = np.append(probability, extra["probability"])
     place = field.scaling.to_old(fitted.positions)
     sigma = fitted.sigma * float(np.mean(field.scaling.step))
-    truth, optional = twin.truth()
+    truth, optional = simulated.truth()
     matched = match(place, truth, one.tolerance_px, optional=optional)
     label = np.zeros(len(place))
     label[matched.found] = 1
     label[matched.ignored] = np.nan
-    size = np.array(twin.setting.shape)
+    size = np.array(simulated.setting.shape)
     label[((place < -0.5) | (place > size - 0.5)).any(axis=1)] = np.nan  # no impurity of this field
     out = pd.DataFrame(
         {"scene": scene, "seed": seed, "probability": probability, "delta_chi2": fitted.delta_chi2}

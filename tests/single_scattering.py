@@ -69,7 +69,7 @@ def make_synthetic(  # noqa: PLR0913 - what a field is made of
 
 
 @pytest.fixture(scope="session")
-def twin() -> SyntheticField:
+def simulated() -> SyntheticField:
     return make_synthetic()
 
 

@@ -27,49 +27,49 @@ def untrained():
 
 
 @pytest.mark.parametrize("method", ["matched-field", "omp"])
-def test_classical_methods_find_the_scatterers(twin, hits, method):
-    found = detect(twin.stack, dispersion="au111", method=method)
+def test_classical_methods_find_the_scatterers(simulated, hits, method):
+    found = detect(simulated.stack, dispersion="au111", method=method)
     assert list(found.table.columns) == [*COLUMNS, "significance"]
     assert found.s.shape == found.probability.shape == (64, 64)
     assert found.table["probability"].is_monotonic_decreasing
-    assert hits(found.positions, twin.truth) >= 0.9 * len(twin.truth)
+    assert hits(found.positions, simulated.truth) >= 0.9 * len(simulated.truth)
     if method == "omp":
-        assert len(found) <= len(twin.truth) + 1
+        assert len(found) <= len(simulated.truth) + 1
         assert (found.impurities["sigma_nm"] > 0).all()
 
 
-def test_positions_in_nm_and_at_the_tip(twin):
-    table = detect(twin.stack, dispersion="au111", method="matched-field").table
-    pitch_y, pitch_x = pixel_pitch(twin.stack)
+def test_positions_in_nm_and_at_the_tip(simulated):
+    table = detect(simulated.stack, dispersion="au111", method="matched-field").table
+    pitch_y, pitch_x = pixel_pitch(simulated.stack)
     np.testing.assert_allclose(table["y_nm"], table["row"] * pitch_y)
     np.testing.assert_allclose(table["x_nm"], table["column"] * pitch_x)
     np.testing.assert_allclose(table["tip_x_nm"], table["x_nm"] - 31.5 * pitch_x)
 
 
-def test_an_area_gives_the_indices_of_the_whole(twin, hits):
+def test_an_area_gives_the_indices_of_the_whole(simulated, hits):
     area = ((10, 60), (5, 64))
-    found = detect(twin.stack, dispersion="au111", method="omp", area=area)
-    inside = ((twin.truth >= (11, 6)) & (twin.truth < (59, 63))).all(axis=1)
+    found = detect(simulated.stack, dispersion="au111", method="omp", area=area)
+    inside = ((simulated.truth >= (11, 6)) & (simulated.truth < (59, 63))).all(axis=1)
     assert found.s.shape == (50, 59)
-    assert hits(found.positions, twin.truth[inside]) >= 0.9 * inside.sum()
+    assert hits(found.positions, simulated.truth[inside]) >= 0.9 * inside.sum()
 
 
 @pytest.mark.parametrize("pixel_nm", [0.2, (0.3, 0.42)])
 def test_any_sampling(hits, pixel_nm):
-    twin = make_synthetic(
+    simulated = make_synthetic(
         impurities=8, shape=(84, 84), pixel_nm=pixel_nm, bias=np.arange(-200, 1, 40.0), seed=2
     )
-    found = detect(twin.stack, dispersion="au111", method="omp")
-    assert hits(found.positions, twin.truth, 0.3 / np.min(pixel_nm)) >= 7
+    found = detect(simulated.stack, dispersion="au111", method="omp")
+    assert hits(found.positions, simulated.truth, 0.3 / np.min(pixel_nm)) >= 7
     assert found.s.shape == (84, 84)
     assert found.provenance["pixel_nm"] > 0.29
 
 
-def test_without_a_band_it_is_fitted_and_said(twin, hits):
+def test_without_a_band_it_is_fitted_and_said(simulated, hits):
     with pytest.warns(FriedelWarning, match="ring in the FFT gives"):
-        found = detect(twin.stack, method="omp")
+        found = detect(simulated.stack, method="omp")
     assert found.provenance["dispersion"]["origin"] == "fitted to the FFT ring"
-    assert hits(found.positions, twin.truth) >= 0.9 * len(twin.truth)
+    assert hits(found.positions, simulated.truth) >= 0.9 * len(simulated.truth)
 
 
 def test_without_a_ring_the_user_is_warned():
@@ -83,10 +83,10 @@ def test_without_a_ring_the_user_is_warned():
     assert found.provenance["dispersion"]["origin"] == "assumed"
 
 
-def test_the_network_runs_and_leaves_its_provenance(twin, untrained):
+def test_the_network_runs_and_leaves_its_provenance(simulated, untrained):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FriedelWarning)  # the checks doubt an untrained network
-        found = detect(twin.stack, dispersion="au111", model=untrained, threshold=0.3)
+        found = detect(simulated.stack, dispersion="au111", model=untrained, threshold=0.3)
     made = json.loads(json.dumps(found.provenance, allow_nan=False))
     assert made["model"] == "untrained" and made["architecture"] == "wave" and made["threshold"] == 0.3
     assert made["channel"] == "LockinX" and made["derived"] is False and made["rescale"] == [1.0, 1.0]
@@ -94,10 +94,10 @@ def test_the_network_runs_and_leaves_its_provenance(twin, untrained):
     assert {"ring", "density"} <= {check["name"] for check in made["checks"]} and made["prepare"] is not None
 
 
-def test_sigma_is_scaled_as_the_model_was_calibrated(twin, untrained):
+def test_sigma_is_scaled_as_the_model_was_calibrated(simulated, untrained):
     scaled = Model(untrained.network, {**untrained.header, "sigma_scale": 0.5}, "scaled")
     plain, half = (
-        detect(twin.stack, dispersion="au111", model=one).table["sigma_nm"].to_numpy()
+        detect(simulated.stack, dispersion="au111", model=one).table["sigma_nm"].to_numpy()
         for one in (untrained, scaled)
     )
     assert len(plain)
@@ -105,8 +105,8 @@ def test_sigma_is_scaled_as_the_model_was_calibrated(twin, untrained):
 
 
 @pytest.mark.parametrize("tiles", ["blend", "paper"])
-def test_it_yields_between_tiles_and_can_be_closed(twin, untrained, tiles):
-    work = iter_detect(twin.stack, dispersion="au111", model=untrained, tiles=tiles)
+def test_it_yields_between_tiles_and_can_be_closed(simulated, untrained, tiles):
+    work = iter_detect(simulated.stack, dispersion="au111", model=untrained, tiles=tiles)
     steps = [next(work) for _ in range(5)]
     assert all(isinstance(step, Progress) for step in steps)
     fractions = [step.fraction for step in steps]
@@ -114,10 +114,10 @@ def test_it_yields_between_tiles_and_can_be_closed(twin, untrained, tiles):
     work.close()
 
 
-def test_gaps_and_a_derived_channel_are_remarked(twin):
-    current = np.cumsum(twin.maps, axis=0) * 10.0
+def test_gaps_and_a_derived_channel_are_remarked(simulated):
+    current = np.cumsum(simulated.maps, axis=0) * 10.0
     current[:, 50:] = np.nan
-    stack = make_stack({"Current": current}, bias_mv=twin.bias, pixel_nm=0.469)
+    stack = make_stack({"Current": current}, bias_mv=simulated.bias, pixel_nm=0.469)
     with pytest.warns(FriedelWarning):
         found = detect(stack, dispersion="au111", method="matched-field")
     assert found.provenance["derived"] is True
@@ -127,9 +127,9 @@ def test_gaps_and_a_derived_channel_are_remarked(twin):
 
 
 def test_a_tiny_field_is_remarked():
-    twin = make_synthetic(impurities=1, shape=(30, 30), pixel_nm=0.167, bias=np.array([-100.0, -50, 0]))
+    simulated = make_synthetic(impurities=1, shape=(30, 30), pixel_nm=0.167, bias=np.array([-100.0, -50, 0]))
     with pytest.warns(FriedelWarning, match="half Friedel wavelengths"):
-        detect(twin.stack, dispersion="au111", method="matched-field")
+        detect(simulated.stack, dispersion="au111", method="matched-field")
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_a_tiny_field_is_remarked():
         ({"model": "nobody"}, ModelError, "no model 'nobody'"),
     ],
 )
-def test_bad_input_is_a_sentence(twin, change, error, words):
+def test_bad_input_is_a_sentence(simulated, change, error, words):
     with pytest.raises(error, match=words):
-        detect(twin.stack, **{"dispersion": "au111", **change})
+        detect(simulated.stack, **{"dispersion": "au111", **change})
 
 
 def test_a_stack_without_pixels_is_refused():

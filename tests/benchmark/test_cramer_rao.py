@@ -87,7 +87,7 @@ def test_the_best_linear_estimator_reaches_the_bound():
     np.testing.assert_allclose(np.std(errors, axis=0), bound, rtol=0.15)
 
 
-def test_without_jitter_a_twins_bound_scales_with_its_noise():
+def test_without_jitter_a_fields_bound_scales_with_its_noise():
     settings = [
         replace(
             Setting(shape=(32, 32), bias_mv=(-230.0, -100.0, 20.0)),
@@ -121,19 +121,19 @@ def test_jitter_is_noise_that_voltages_share():
     np.testing.assert_allclose(huge[inner], bound(noise=0.2, jitter_pm=1e5)[inner], rtol=1e-3)
 
 
-def test_the_twin_jitters_by_what_the_bound_believes():
+def test_the_field_jitters_by_what_the_bound_believes():
     still = Setting(shape=(48, 48), bias_mv=(-100.0,), impurities=0, noise=0.0, rows=0.0, herringbone=False)
     moved = make_synthetic(replace(still, jitter_pm=2.0), 3).stack["LockinX"].to_numpy()
     assert np.std(moved) == pytest.approx(2 * JITTER, rel=0.05)
 
 
 def test_isolation_is_about_the_nearest_neighbour():
-    twin = make_synthetic(Setting(shape=(32, 32), bias_mv=(-100.0,), impurities=20, margin_nm=2.0), 0)
-    wanted = twin.truth()[0]
-    gaps = np.sort(distances(wanted, twin.scatterers.position), axis=1)[:, 1]
-    np.testing.assert_array_equal(isolated(twin), gaps > 0.75 * np.pi / twin.k[0].real)
+    simulated = make_synthetic(Setting(shape=(32, 32), bias_mv=(-100.0,), impurities=20, margin_nm=2.0), 0)
+    wanted = simulated.truth()[0]
+    gaps = np.sort(distances(wanted, simulated.scatterers.position), axis=1)[:, 1]
+    np.testing.assert_array_equal(isolated(simulated), gaps > 0.75 * np.pi / simulated.k[0].real)
 
 
 def test_no_scatterer_no_bound():
-    twin = make_synthetic(Setting(shape=(16, 16), bias_mv=(-100.0,), impurities=0), 0)
-    assert position_bound(twin) == pytest.approx(np.zeros(0))
+    simulated = make_synthetic(Setting(shape=(16, 16), bias_mv=(-100.0,), impurities=0), 0)
+    assert position_bound(simulated) == pytest.approx(np.zeros(0))

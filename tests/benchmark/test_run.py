@@ -154,14 +154,14 @@ def test_the_command(tmp_path, capsys):
     assert main(["benchmark", "-o", folder, "--seeds", "0"]) == 2
 
 
-def test_the_classical_methods_find_something_in_a_twin():
-    twin = scenes.SCENES["ag111"].field(0)
-    truth, optional = twin.truth()
+def test_the_classical_methods_find_something_in_a_synthetic_field():
+    simulated = scenes.SCENES["ag111"].field(0)
+    truth, optional = simulated.truth()
     from friedel.scoring.metrics import precision_recall
 
     best = {}
     for name in ("log", "matched-field"):
-        found = methods.METHODS[name](twin.stack, twin.dispersion)
+        found = methods.METHODS[name](simulated.stack, simulated.dispersion)
         assert len(found.positions) == len(found.score) == len(found.probability)
         best[name] = precision_recall(found.positions, found.score, truth, 1.0, optional=optional).f1.max()
     assert best["matched-field"] > 0.5

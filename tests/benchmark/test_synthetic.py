@@ -13,14 +13,14 @@ from friedel.stack import true_positions, validate
 SMALL = Setting(shape=(32, 36), bias_mv=(-230.0, -100.0, 20.0), impurities=8, margin_nm=3.0)
 
 
-def test_a_twin_is_a_sound_stack_with_its_truth():
-    twin = make_synthetic(SMALL, 3)
-    stack = validate(twin.stack)
+def test_a_synthetic_field_is_a_sound_stack_with_its_truth():
+    simulated = make_synthetic(SMALL, 3)
+    stack = validate(simulated.stack)
     assert stack["LockinX"].shape == (3, 32, 36)
     assert np.isfinite(stack["LockinX"]).all()
     assert len(true_positions(stack)) == 8
     assert stack["bound_state"].shape == (32, 36)
-    assert len(twin.scatterers.position) > 8  # some lie outside
+    assert len(simulated.scatterers.position) > 8  # some lie outside
 
 
 def test_the_same_seed_gives_the_same_field_and_another_seed_another():
@@ -30,13 +30,13 @@ def test_the_same_seed_gives_the_same_field_and_another_seed_another():
 
 
 def test_the_variant_without_cores_differs_near_impurities_only():
-    twin, bare = make_synthetic(SMALL, 5), make_synthetic(SMALL.without_cores(), 5)
-    np.testing.assert_array_equal(twin.scatterers.position, bare.scatterers.position)
-    change = np.abs(twin.stack["LockinX"].to_numpy() - bare.stack["LockinX"].to_numpy()).max(0)
+    simulated, bare = make_synthetic(SMALL, 5), make_synthetic(SMALL.without_cores(), 5)
+    np.testing.assert_array_equal(simulated.scatterers.position, bare.scatterers.position)
+    change = np.abs(simulated.stack["LockinX"].to_numpy() - bare.stack["LockinX"].to_numpy()).max(0)
     pixels = np.stack(np.mgrid[:32, :36], -1).reshape(-1, 1, 2)
-    nearest = np.linalg.norm(pixels - twin.scatterers.position, axis=-1).min(1).reshape(32, 36)
+    nearest = np.linalg.norm(pixels - simulated.scatterers.position, axis=-1).min(1).reshape(32, 36)
     # The window of a core falls from one to one per cent within a pixel of its radius.
-    assert change[nearest > twin.core_px.max() + 1.0].max() < 1e-6
+    assert change[nearest > simulated.core_px.max() + 1.0].max() < 1e-6
     assert change[nearest < 0.5].min() > 1e-3
 
 
@@ -48,8 +48,8 @@ def test_the_noise_is_what_the_setting_says():
 
 
 def test_border_points_are_optional_and_outsiders_are_not_asked_for():
-    twin = make_synthetic(Setting(shape=(40, 40), bias_mv=(-100.0,), impurities=60), 0)
-    positions, optional = twin.truth(1.0)
+    simulated = make_synthetic(Setting(shape=(40, 40), bias_mv=(-100.0,), impurities=60), 0)
+    positions, optional = simulated.truth(1.0)
     gap = np.minimum(positions + 0.5, 39.5 - positions).min(1)
     assert (gap > -1.0).all()
     np.testing.assert_array_equal(optional, gap <= 1.0)
@@ -95,10 +95,10 @@ FIRST, MEAN = (54.419885, 44.553391), 1.00721
 
 def test_a_scene_never_changes():
     # A figure in the docs is worth something only as long as its scene is the same, to the last impurity.
-    twin = scene("ag111").field(0)
-    assert len(twin.truth()[0]) == 27
-    assert twin.scatterers.position[0] == pytest.approx(FIRST, abs=1e-6)
-    assert float(twin.stack["LockinX"].mean()) == pytest.approx(MEAN, abs=1e-4)
+    simulated = scene("ag111").field(0)
+    assert len(simulated.truth()[0]) == 27
+    assert simulated.scatterers.position[0] == pytest.approx(FIRST, abs=1e-6)
+    assert float(simulated.stack["LockinX"].mean()) == pytest.approx(MEAN, abs=1e-4)
 
 
 def test_the_empty_scene_is_empty():

@@ -55,24 +55,24 @@ def test_empty_noise_gives_no_point_at_the_default_threshold():
     assert false <= 3  # 1 expected
 
 
-def test_pooling_keeps_the_wave_and_quiets_the_noise(twin):
-    maps, k = pool(normalise(twin.maps), twin.k_px)
-    assert len(k) == len(maps) < len(twin.k_px)
+def test_pooling_keeps_the_wave_and_quiets_the_noise(simulated):
+    maps, k = pool(normalise(simulated.maps), simulated.k_px)
+    assert len(k) == len(maps) < len(simulated.k_px)
     assert np.all(np.diff(k) > 0)
-    assert k.min() >= twin.k_px.min() and k.max() <= twin.k_px.max()
-    rows, columns = np.rint(twin.truth).astype(int).T
-    plain = statistic(normalise(twin.maps), twin.k_px)
+    assert k.min() >= simulated.k_px.min() and k.max() <= simulated.k_px.max()
+    rows, columns = np.rint(simulated.truth).astype(int).T
+    plain = statistic(normalise(simulated.maps), simulated.k_px)
     pooled = statistic(maps, k)
     contrast = [t[rows, columns].mean() / np.median(t) for t in (plain, pooled)]
     assert contrast[1] > contrast[0]
 
 
-def test_positions_are_found(twin, hits):
-    maps, k = pool(normalise(twin.maps), twin.k_px)
+def test_positions_are_found(simulated, hits):
+    maps, k = pool(normalise(simulated.maps), simulated.k_px)
     t = statistic(maps, k)
     table = candidates(t, significance(t, 2 * len(k)))
-    best = table.sort_values("s", ascending=False)[["row", "column"]].to_numpy()[: len(twin.truth)]
-    assert hits(best, twin.truth) >= 0.9 * len(twin.truth)
+    best = table.sort_values("s", ascending=False)[["row", "column"]].to_numpy()[: len(simulated.truth)]
+    assert hits(best, simulated.truth) >= 0.9 * len(simulated.truth)
 
 
 def test_an_unknown_template_is_refused():

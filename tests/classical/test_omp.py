@@ -10,34 +10,34 @@ from friedel.stack import normalise
 
 
 @pytest.fixture(scope="module")
-def fit(twin):
+def fit(simulated):
     steps = []
-    maps, k = pool(normalise(twin.maps), twin.k_px)
+    maps, k = pool(normalise(simulated.maps), simulated.k_px)
     result = drain(iter_pursue(maps, k), steps.append)
     assert len(steps) > 3 and all(isinstance(step, Progress) for step in steps)
     return result
 
 
-def test_all_are_found_and_nothing_else(fit, twin, hits):
-    assert len(fit.positions) == len(twin.truth)
-    assert hits(fit.positions, twin.truth, 0.5) == len(twin.truth)
+def test_all_are_found_and_nothing_else(fit, simulated, hits):
+    assert len(fit.positions) == len(simulated.truth)
+    assert hits(fit.positions, simulated.truth, 0.5) == len(simulated.truth)
 
 
-def test_sigma_is_the_error(fit, twin):
-    error = cKDTree(fit.positions).query(twin.truth)[0]
+def test_sigma_is_the_error(fit, simulated):
+    error = cKDTree(fit.positions).query(simulated.truth)[0]
     # The median of a two-dimensional normal distribution's length is 1.18 standard deviations an axis.
     assert 0.5 < np.median(error) / 1.18 / np.median(fit.sigma) < 2
 
 
-def test_gaps_do_no_harm(twin, hits):
-    maps = twin.maps.copy()
+def test_gaps_do_no_harm(simulated, hits):
+    maps = simulated.maps.copy()
     maps[:, 20:26] = np.nan
     maps[3, 40:44, 40:44] = np.nan
-    pooled, k = pool(normalise(maps), twin.k_px)
+    pooled, k = pool(normalise(maps), simulated.k_px)
     fit = drain(iter_pursue(pooled, k))
-    far = (twin.truth[:, 0] < 19) | (twin.truth[:, 0] > 26)
-    assert hits(fit.positions, twin.truth[far]) >= far.sum() - 1
-    assert len(fit.positions) <= len(twin.truth) + 1
+    far = (simulated.truth[:, 0] < 19) | (simulated.truth[:, 0] > 26)
+    assert hits(fit.positions, simulated.truth[far]) >= far.sum() - 1
+    assert len(fit.positions) <= len(simulated.truth) + 1
 
 
 def test_noise_alone_gives_nothing():
@@ -64,13 +64,13 @@ def test_a_scatterer_beyond_one_corner_reaches_the_opposite_one():
     assert np.isfinite(t).all()
 
 
-def test_without_pooling_every_map_is_fitted(twin, hits):
-    mask = np.ones(twin.maps.shape[1:], bool)
-    maps = normalise(twin.maps)
-    each = drain(iter_omp(maps, twin.k_px, mask, pooling=False))
+def test_without_pooling_every_map_is_fitted(simulated, hits):
+    mask = np.ones(simulated.maps.shape[1:], bool)
+    maps = normalise(simulated.maps)
+    each = drain(iter_omp(maps, simulated.k_px, mask, pooling=False))
     assert (
         each.method["voltage_groups"]
-        == len(twin.k_px)
-        > drain(iter_omp(maps, twin.k_px, mask)).method["voltage_groups"]
+        == len(simulated.k_px)
+        > drain(iter_omp(maps, simulated.k_px, mask)).method["voltage_groups"]
     )
-    assert hits(each.table[["row", "column"]].to_numpy(), twin.truth, 0.5) == len(twin.truth)
+    assert hits(each.table[["row", "column"]].to_numpy(), simulated.truth, 0.5) == len(simulated.truth)

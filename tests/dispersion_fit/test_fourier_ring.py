@@ -7,14 +7,14 @@ from friedel.stack import make_stack
 from single_scattering import make_synthetic
 
 
-def worst(fit, twin):
-    return np.nanmax(np.abs(fit.k_per_bias / twin.dispersion.k(fit.bias_mv) - 1))
+def worst(fit, simulated):
+    return np.nanmax(np.abs(fit.k_per_bias / simulated.dispersion.k(fit.bias_mv) - 1))
 
 
-def test_au_at_the_papers_sampling(twin):
-    fit = fit_dispersion(twin.stack)
+def test_au_at_the_papers_sampling(simulated):
+    fit = fit_dispersion(simulated.stack)
     assert fit.found
-    assert worst(fit, twin) < 0.015
+    assert worst(fit, simulated) < 0.015
     assert fit.onset_mev == pytest.approx(-520, abs=max(40, 3 * fit.onset_error))
     assert fit.mass == pytest.approx(0.26, abs=max(0.03, 3 * fit.mass_error))
     assert 0 < fit.onset_error < 80 and 0 < fit.mass_error < 0.06
@@ -23,22 +23,22 @@ def test_au_at_the_papers_sampling(twin):
 
 
 def test_five_voltages_and_pixels_that_are_not_square():
-    twin = make_synthetic(
+    simulated = make_synthetic(
         dispersion="ag111",
         bias=np.array([70.0, 95, 120, 145, 170]),
         pixel_nm=(0.4, 0.5),
         shape=(80, 64),
         noise=0.6,
     )
-    fit = fit_dispersion(twin.stack)
-    assert fit.found and worst(fit, twin) < 0.02
+    fit = fit_dispersion(simulated.stack)
+    assert fit.found and worst(fit, simulated) < 0.02
 
 
-def test_an_aborted_scan_is_enough(twin):
-    stack = twin.stack.copy(deep=True)
+def test_an_aborted_scan_is_enough(simulated):
+    stack = simulated.stack.copy(deep=True)
     stack["LockinX"].values[:, 44:] = np.nan
     fit = fit_dispersion(stack)
-    assert fit.found and worst(fit, twin) < 0.02
+    assert fit.found and worst(fit, simulated) < 0.02
 
 
 @pytest.mark.parametrize("common", [0.0, 1.0])
@@ -61,5 +61,5 @@ def test_a_lattice_is_no_ring():
 
 
 def test_one_voltage_cannot_tell():
-    twin = make_synthetic(bias=np.array([-100.0]), impurities=5, shape=(40, 40))
-    assert not fit_dispersion(twin.stack).found
+    simulated = make_synthetic(bias=np.array([-100.0]), impurities=5, shape=(40, 40))
+    assert not fit_dispersion(simulated.stack).found

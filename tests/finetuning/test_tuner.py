@@ -206,7 +206,7 @@ def test_collapse_is_warned_of_once(model, stack):
 
 
 def test_corrected_points_are_learned(model, stack):
-    """A twin with three spots that are no impurities and that no simulation knows: only the user can tell."""
+    """A field with three spots that are no impurities and that no simulation knows: only the user can tell."""
     quick = {"steps_per_epoch": 60, "check_every": 60, "patience": 99, "alpha": 0.0}
     trained = fine_tune(model, stack, config(**quick, learning_rate=5e-3), dispersion="au111")
     added = tuple((float(row), float(column)) for row, column in stack.attrs["truth"])

@@ -123,7 +123,7 @@ def test_a_lazy_stack_can_be_changed_and_copied(tmp_path: Path) -> None:
 
     makers.grid(tmp_path / "a.3ds")
     stack = open_stack(tmp_path / "a.3ds")
-    for twin in (copy.deepcopy(stack), pickle.loads(pickle.dumps(stack)), stack.copy()):
-        np.testing.assert_array_equal(twin["LockinX"], makers.cube())
+    for copied in (copy.deepcopy(stack), pickle.loads(pickle.dumps(stack)), stack.copy()):
+        np.testing.assert_array_equal(copied["LockinX"], makers.cube())
     stack["LockinX"][0, 0, 0] = 7
     assert float(open_stack(tmp_path / "a.3ds")["LockinX"][0, 0, 0]) != 7

@@ -102,10 +102,10 @@ def test_pixels_that_were_not_acquired_cannot_speak():
 
 def test_the_configuration_makes_the_same_network_again():
     network = _network()
-    twin = build(config_of(network))
-    twin.load_state_dict(network.state_dict())
+    simulated = build(config_of(network))
+    simulated.load_state_dict(network.state_dict())
     maps, k, mask = torch.randn(1, 4, 16, 16), torch.full((1, 4), 0.8), torch.ones(1, 16, 16)
-    torch.testing.assert_close(network(maps, k, mask).s, twin.eval()(maps, k, mask).s)
+    torch.testing.assert_close(network(maps, k, mask).s, simulated.eval()(maps, k, mask).s)
 
 
 def test_an_untrained_network_believes_in_nothing():

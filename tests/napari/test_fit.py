@@ -19,19 +19,19 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture(scope="module")
-def twin():
+def simulated():
     return make_synthetic(EXACT, 3)
 
 
 @pytest.fixture(scope="module")
-def found(twin):
-    return friedel.refit_points(twin.stack, twin.truth()[0], dispersion=twin.dispersion)
+def found(simulated):
+    return friedel.refit_points(simulated.stack, simulated.truth()[0], dispersion=simulated.dispersion)
 
 
 @pytest.fixture
-def shown(model, twin, found):
+def shown(model, simulated, found):
     """The stack with the fitted points."""
-    for layer in stack_layers(twin.stack):
+    for layer in stack_layers(simulated.stack):
         add_layer(model, layer)
     stack = next(x for x in model.layers if x.ndim == 3)
     return stack, showing.show(model, stack, found, maps=False)
@@ -103,13 +103,13 @@ def test_what_could_be_missed_is_two_maps(model, shown, open_dock, qtbot) -> Non
     assert least.data.shape == EXACT.shape and 0 < np.nanmin(least.data) <= np.nanmax(least.data) <= 1
 
 
-def test_points_of_any_layer_are_fitted(model, twin, open_dock, qtbot) -> None:
+def test_points_of_any_layer_are_fitted(model, simulated, open_dock, qtbot) -> None:
     from napari_friedel.docks.detect import DetectDock
 
-    for layer in stack_layers(twin.stack):
+    for layer in stack_layers(simulated.stack):
         add_layer(model, layer)
     stack = next(x for x in model.layers if x.ndim == 3)
-    truth, optional = twin.truth()
+    truth, optional = simulated.truth()
     truth = truth[~optional]
     frame = {name: getattr(stack, name)[1:] for name in ("scale", "translate")}
     mine = model.add_points(truth, name="mine", **frame)
@@ -126,7 +126,7 @@ def test_points_of_any_layer_are_fitted(model, twin, open_dock, qtbot) -> None:
     assert np.sort(made.data, axis=0) == pytest.approx(np.sort(truth, axis=0), abs=0.01)
 
 
-def test_points_made_by_hand_are_fitted_at_the_next_run(model, shown, twin, found) -> None:
+def test_points_made_by_hand_are_fitted_at_the_next_run(model, shown, simulated, found) -> None:
     """One impurity is missing, the user adds it a little off: the run fits it with the others."""
     stack, points = shown
     missing = found.table.iloc[2]

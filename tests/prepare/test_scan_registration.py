@@ -74,7 +74,7 @@ def test_shifting_back_gives_the_first_frame_and_knows_nothing_beyond_the_border
 
 def _drifted():
     """Five voltages of Ag(111) whose later maps have drifted by up to 4 px."""
-    field = scene("ag111").twin(3)
+    field = scene("ag111").field(3)
     stack = field.stack.copy(deep=True)
     for index, move in enumerate(np.linspace(0, 4, stack.sizes["bias"])):
         plane = stack["LockinX"].values[index]

@@ -25,9 +25,9 @@ EXACT = Setting(
 
 
 def joint_fit(
-    twin: SyntheticField, points: np.ndarray, *, confident: np.ndarray | None = None, bins: int = 16
+    simulated: SyntheticField, points: np.ndarray, *, confident: np.ndarray | None = None, bins: int = 16
 ) -> tuple[FitData, FitState]:
     """A joint fit of a synthetic field that begins at these points."""
-    maps = normalise(didv(twin.stack).to_numpy())
-    data = FitData.from_maps(bin_bias(maps, twin.k, bins), np.ones(maps.shape[1:], bool))
+    maps = normalise(didv(simulated.stack).to_numpy())
+    data = FitData.from_maps(bin_bias(maps, simulated.k, bins), np.ones(maps.shape[1:], bool))
     return data, begin(data, points, np.full(len(points), 0.3), confident)

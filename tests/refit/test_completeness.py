@@ -80,25 +80,25 @@ def test_a_core_profile_is_the_mean_weight_at_each_distance():
 @pytest.fixture(scope="module")
 def lacking():
     """A refit of all impurities but one, which is told."""
-    twin = make_synthetic(EXACT, 3)
-    truth, optional = twin.truth()
-    every = twin.scatterers.position
+    simulated = make_synthetic(EXACT, 3)
+    truth, optional = simulated.truth()
+    every = simulated.scatterers.position
     apart = np.array([np.sort(np.hypot(*(every - place).T))[1] for place in truth])
     inside = ((truth > 3) & (truth < 32)).all(axis=1) & ~optional
     one = int(np.flatnonzero(inside)[apart[inside].argmax()])
     rest = np.delete(every, np.hypot(*(every - truth[one]).T).argmin(), axis=0)
     rest = rest[((rest > 0) & (rest < 35)).all(axis=1)]
-    return twin, truth[one], rest
+    return simulated, truth[one], rest
 
 
 def test_in_more_noise_scatterers_must_be_stronger(lacking, monkeypatch):
     """Without the floor below which doubtful ones are pruned, which hides it."""
     monkeypatch.setattr("friedel.refit.completeness.DECISIONS", replace(DECISIONS, min_amplitude=0.0))
-    twin, _, rest = lacking
+    simulated, _, rest = lacking
     noisy = make_synthetic(replace(EXACT, noise=1.2), 3)
     found = [
         friedel.refit_points(one.stack, rest, dispersion=one.dispersion).completeness()
-        for one in (twin, noisy)
+        for one in (simulated, noisy)
     ]
     assert found[0].amplitude.shape == EXACT.shape
     known = np.isfinite(found[0].amplitude) & np.isfinite(found[1].amplitude)
@@ -108,8 +108,8 @@ def test_in_more_noise_scatterers_must_be_stronger(lacking, monkeypatch):
 
 
 def test_a_detection_refits_points_of_its_own_and_says_where_pixels_are_bad(lacking):
-    twin, _, rest = lacking
-    first = friedel.refit_points(twin.stack, rest, dispersion=twin.dispersion)
+    simulated, _, rest = lacking
+    first = friedel.refit_points(simulated.stack, rest, dispersion=simulated.dispersion)
     again = first.refit(rest, hold=True)
     assert len(again.table) == len(first.table)
     order = ["row", "x_nm", "tip_x_nm"]
@@ -122,11 +122,11 @@ def test_a_detection_refits_points_of_its_own_and_says_where_pixels_are_bad(lack
     assert again.provenance["refit"]["hold"] and not first.provenance["refit"]["hold"]
     assert again.provenance["channel"] == first.provenance["channel"]
 
-    hole = twin.stack.copy(deep=True)
+    hole = simulated.stack.copy(deep=True)
     row, column = rest[0].round().astype(int)
     for name in hole.data_vars:
         hole[name].values[..., row, column] = np.nan
-    holed = friedel.refit_points(hole, rest, dispersion=twin.dispersion).table
+    holed = friedel.refit_points(hole, rest, dispersion=simulated.dispersion).table
     nearest = np.hypot(holed["row"] - row, holed["column"] - column).argmin()
     bad = (holed["flags"] & int(PointFlag.BAD_DATA)) > 0
     assert bad[nearest] and bad.sum() <= 2
@@ -134,8 +134,8 @@ def test_a_detection_refits_points_of_its_own_and_says_where_pixels_are_bad(lack
 
 
 def test_without_fitted_maps_nothing_can_be_refitted(lacking):
-    twin, _, rest = lacking
-    found = friedel.detect(twin.stack, dispersion=twin.dispersion, method="matched-field")
+    simulated, _, rest = lacking
+    found = friedel.detect(simulated.stack, dispersion=simulated.dispersion, method="matched-field")
     with pytest.raises(FriedelError, match="no fitted maps"):
         found.refit(rest)
     with pytest.raises(FriedelError, match="no refit was used"):
@@ -147,9 +147,9 @@ def test_planted_impurities_are_found_of_twice_the_told_amplitude_and_missed_of_
     times = {2.0: [], 0.25: []}
     places = np.array([[9.0, 9.0], [9.0, 27.0], [18.0, 18.0], [27.0, 9.0], [27.0, 27.0]])
     for seed in (3, 5):
-        twin = make_synthetic(EXACT, seed)
-        told = friedel.detect(twin.stack, dispersion=twin.dispersion).completeness().amplitude
-        apart = np.min([np.hypot(*(places - one).T) for one in twin.scatterers.position], axis=0)
+        simulated = make_synthetic(EXACT, seed)
+        told = friedel.detect(simulated.stack, dispersion=simulated.dispersion).completeness().amplitude
+        apart = np.min([np.hypot(*(places - one).T) for one in simulated.scatterers.position], axis=0)
         free = places[apart > 2.5]
         least = told[tuple(free.round().astype(int).T)]
         free, least = free[np.isfinite(least)], least[np.isfinite(least)]
@@ -167,9 +167,9 @@ def test_planted_impurities_are_found_of_twice_the_told_amplitude_and_missed_of_
 
 def test_what_is_told_as_missing_is_a_scatterer_just_beyond_the_border(lacking):
     """With every scatterer of the field in the fit, nothing else is asked for."""
-    twin, missing, rest = lacking
-    fit = friedel.refit_points(twin.stack, np.vstack([rest, missing]), dispersion=twin.dispersion)
+    simulated, missing, rest = lacking
+    fit = friedel.refit_points(simulated.stack, np.vstack([rest, missing]), dispersion=simulated.dispersion)
     told = fit.completeness()
-    beyond = [one for one in twin.scatterers.position if not ((one >= 0) & (one <= 35)).all()]
+    beyond = [one for one in simulated.scatterers.position if not ((one >= 0) & (one <= 35)).all()]
     for pixel in np.argwhere(told.missing):
         assert np.min(np.hypot(*(np.array(beyond) - pixel).T)) < 4

@@ -34,10 +34,10 @@ from friedel.stack import didv, normalise
 from .exact import EXACT, joint_fit
 
 
-def _refit(twin: SyntheticField, points: np.ndarray, *, schedule=FULL, **options):
-    maps = normalise(didv(twin.stack).to_numpy())
+def _refit(simulated: SyntheticField, points: np.ndarray, *, schedule=FULL, **options):
+    maps = normalise(didv(simulated.stack).to_numpy())
     mask = np.ones(maps.shape[1:], bool)
-    given = RefitInput(maps, twin.k, mask, points, np.full(len(points), 0.12), **options)
+    given = RefitInput(maps, simulated.k, mask, points, np.full(len(points), 0.12), **options)
     return drain(iter_refit(given, schedule))
 
 
@@ -47,15 +47,15 @@ def _errors(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def exact():
-    twin = make_synthetic(EXACT, 3)
-    truth, optional = twin.truth()
+    simulated = make_synthetic(EXACT, 3)
+    truth, optional = simulated.truth()
     start = truth + np.random.default_rng(1).normal(0, 0.12, truth.shape)
-    return twin, truth, ~optional & isolated(twin), start, _refit(twin, start)
+    return simulated, truth, ~optional & isolated(simulated), start, _refit(simulated, start)
 
 
 def test_reaches_the_bound_where_the_model_is_exact(exact):
-    twin, truth, counts, start, found = exact
-    bound = np.sqrt((position_bound(twin)[counts] ** 2).mean())
+    simulated, truth, counts, start, found = exact
+    bound = np.sqrt((position_bound(simulated)[counts] ** 2).mean())
     assert _errors(start[counts], truth[counts]) > 5 * bound
     assert _errors(found.given.position[counts], truth[counts]) < 1.5 * bound
     assert not found.kept.any()
@@ -70,14 +70,14 @@ def test_sigma_covers_the_errors(exact):
 @pytest.mark.slow
 def test_finds_the_herringbone_and_the_positions_that_it_shifts():
     setting = replace(EXACT, herringbone=True, shape=(52, 52), impurities=16)
-    twin = make_synthetic(setting, 5)
-    truth, optional = twin.truth()
-    counts = ~optional & isolated(twin)
+    simulated = make_synthetic(setting, 5)
+    truth, optional = simulated.truth()
+    counts = ~optional & isolated(simulated)
     start = truth + np.random.default_rng(2).normal(0, 0.1, truth.shape)
-    found = _refit(twin, start, pixel_nm=setting.pixel_nm)
+    found = _refit(simulated, start, pixel_nm=setting.pixel_nm)
     (tile,) = found.summary()["tiles"]
     assert 0.036 < tile["herringbone"] < 0.056  # 38 meV out of 2 × 415 meV
-    unaware = _refit(twin, start)
+    unaware = _refit(simulated, start)
     assert unaware.summary()["tiles"][0]["herringbone"] == 0
     error = _errors(found.given.position[counts], truth[counts])
     assert error < 0.6 * _errors(unaware.positions[counts], truth[counts])
@@ -97,31 +97,31 @@ def test_noise_moves_no_point_far():
 
 
 def test_wrong_positions_are_given_back(monkeypatch):
-    twin = make_synthetic(EXACT, 3)
-    truth, _ = twin.truth()
+    simulated = make_synthetic(EXACT, 3)
+    truth, _ = simulated.truth()
     start = truth.copy()
     start[0] += [0.9, -0.9]  # the fit would move it back, by more than it may
-    far = _refit(twin, start)
+    far = _refit(simulated, start)
     assert not far.kept[0] and np.hypot(*(far.given.position[0] - truth[0])) < 0.1
     monkeypatch.setattr(pruning, "DECISIONS", replace(DECISIONS, max_move_px=0.5))
-    found = _refit(twin, start)
+    found = _refit(simulated, start)
     assert (np.hypot(*(found.given.position - start).T) <= 0.5).all()
     assert found.kept[~found.new][0] and (found.given.position[0] == start[0]).all()
 
 
 def test_a_point_beside_a_large_core_is_placed_by_its_waves_further_out():
-    twin = make_synthetic(EXACT, 3)
-    truth, optional = twin.truth()
-    one = np.flatnonzero(~optional & isolated(twin))[0]
-    maps = normalise(didv(twin.stack).to_numpy())
+    simulated = make_synthetic(EXACT, 3)
+    truth, optional = simulated.truth()
+    one = np.flatnonzero(~optional & isolated(simulated))[0]
+    maps = normalise(didv(simulated.stack).to_numpy())
     rows, columns = np.mgrid[: maps.shape[1], : maps.shape[2]]
     near = np.hypot(rows - truth[one, 0], columns - truth[one, 1]) < 3.8
     near &= columns < truth[one, 1] + 1.5  # the fourth side is as it was
     maps[:, near] += 6 * np.random.default_rng(5).normal(size=int(near.sum()))
     start = truth + np.random.default_rng(1).normal(0, 0.12, truth.shape)
     mask, sigma = np.ones(maps.shape[1:], bool), np.full(len(start), 0.12)
-    found = drain(iter_refit(RefitInput(maps, twin.k, mask, start, sigma)))
-    whole = _refit(twin, start)
+    found = drain(iter_refit(RefitInput(maps, simulated.k, mask, start, sigma)))
+    whole = _refit(simulated, start)
     assert not found.kept[~found.new][one]
     assert _errors(found.given.position[[one]], truth[[one]]) < 0.5 * _errors(start[[one]], truth[[one]])
     assert found.given.sigma[one] > 1.2 * whole.given.sigma[one]
@@ -146,10 +146,10 @@ def test_where_little_fits_a_short_move_is_accepted_and_sigma_grows():
 
 
 def test_two_points_on_one_impurity_do_not_stay_together():
-    twin = make_synthetic(EXACT, 3)
-    truth, _ = twin.truth()
+    simulated = make_synthetic(EXACT, 3)
+    truth, _ = simulated.truth()
     start = np.vstack([truth, truth[2] + [0.8, 0.0]])
-    found = _refit(twin, start)
+    found = _refit(simulated, start)
     # The spare point is dropped, or its Δχ² is far below that of the impurity.
     assert found.given.delta_chi2[-1] < 0.05 * found.given.delta_chi2[2]
     assert np.hypot(*(found.given.position[2] - truth[2])) < 0.1
@@ -170,15 +170,15 @@ def test_a_weak_doubtful_scatterer_is_pruned_before_it_biases_its_neighbour():
 
 
 def test_doubtful_points_are_decided_by_their_delta_chi2():
-    twin = make_synthetic(EXACT, 3)
-    truth, optional = twin.truth()
-    counts = np.flatnonzero(~optional & isolated(twin))
-    empty = _empty_places(twin, 3)
+    simulated = make_synthetic(EXACT, 3)
+    truth, optional = simulated.truth()
+    counts = np.flatnonzero(~optional & isolated(simulated))
+    empty = _empty_places(simulated, 3)
     points = np.vstack([truth, empty])
     doubtful = np.zeros(len(points), bool)
     doubtful[counts[:2]] = True  # impurities that the network doubts
     doubtful[len(truth) :] = True  # and places where there is none
-    found = _refit(twin, points, doubtful=doubtful)
+    found = _refit(simulated, points, doubtful=doubtful)
     real, none = found.given.delta_chi2[counts], found.given.delta_chi2[len(truth) :]
     assert np.nanmax(none, initial=0) < 0.05 * real.min()
     assert _errors(found.given.position[counts[:2]], truth[counts[:2]]) < 0.1
@@ -189,25 +189,25 @@ def test_doubtful_points_are_decided_by_their_delta_chi2():
 
 
 def test_a_confident_point_without_a_scatterer_has_a_small_delta_chi2():
-    twin = make_synthetic(EXACT, 3)
-    truth, optional = twin.truth()
-    points = np.vstack([truth, _empty_places(twin, 1)])
-    found = _refit(twin, points)
-    counts = ~optional & isolated(twin)
+    simulated = make_synthetic(EXACT, 3)
+    truth, optional = simulated.truth()
+    points = np.vstack([truth, _empty_places(simulated, 1)])
+    found = _refit(simulated, points)
+    counts = ~optional & isolated(simulated)
     assert not found.given.delta_chi2[-1] > 0.05 * found.given.delta_chi2[: len(truth)][counts].min()
 
 
 @pytest.mark.parametrize("seed", [20, 34, 39])
 def test_a_doubtful_partner_resolves_a_close_pair(seed):
-    twin = make_synthetic(replace(EXACT, impurities=14), seed)
-    truth, _ = twin.truth()
+    simulated = make_synthetic(replace(EXACT, impurities=14), seed)
+    truth, _ = simulated.truth()
     one, other = _closest_pair(truth)
     assert np.hypot(*(truth[one] - truth[other])) < 2
     points = truth.copy()
     points[one] = (2 * truth[one] + truth[other]) / 3  # drawn towards the partner, as networks place it
     points[other] += [0.2, -0.3]
     doubtful = np.arange(len(truth)) == other
-    found = _refit(twin, points, doubtful=doubtful)
+    found = _refit(simulated, points, doubtful=doubtful)
     pair = [one, other]
     assert _errors(points[pair], truth[pair]) > 0.4
     assert _errors(found.given.position[pair], truth[pair]) < 0.1
@@ -224,11 +224,11 @@ def _closest_pair(truth: np.ndarray) -> tuple[int, int]:
 
 def test_delta_chi2_is_what_chi2_rises_by():
     """To second order; so for a weak scatterer, whose loss the others cannot compensate."""
-    twin = make_synthetic(EXACT, 3)
-    truth, _ = twin.truth()
-    points = np.vstack([truth, _empty_places(twin, 1)])
+    simulated = make_synthetic(EXACT, 3)
+    truth, _ = simulated.truth()
+    points = np.vstack([truth, _empty_places(simulated, 1)])
     last = np.arange(len(points)) == len(truth)
-    data, state = joint_fit(twin, points, confident=~last)
+    data, state = joint_fit(simulated, points, confident=~last)
     state.update(core=np.where(last, 0.0, state.scatterers.core))  # the same pixels with and without it
     guess_amplitudes(data, state)
     for number in range(8):
@@ -243,8 +243,8 @@ def test_delta_chi2_is_what_chi2_rises_by():
 
 
 def test_sigma_and_delta_chi2_are_refused_before_a_step_that_fits_the_positions():
-    twin = make_synthetic(EXACT, 3)
-    data, state = joint_fit(twin, twin.truth()[0])
+    simulated = make_synthetic(EXACT, 3)
+    data, state = joint_fit(simulated, simulated.truth()[0])
     with pytest.raises(NotSettledError, match="not been evaluated"):
         state.now()
     guess_amplitudes(data, state)
@@ -261,10 +261,10 @@ def test_sigma_and_delta_chi2_are_refused_before_a_step_that_fits_the_positions(
 
 
 def _three_steps(
-    twin: SyntheticField, points: np.ndarray, *subset: np.ndarray, spoil=None
+    simulated: SyntheticField, points: np.ndarray, *subset: np.ndarray, spoil=None
 ) -> tuple[FitData, FitState]:
     """A fit on a subset of maps and pixels; `spoil` changes the values of the data first."""
-    data, _ = joint_fit(twin, points)
+    data, _ = joint_fit(simulated, points)
     if spoil is not None:
         values = data.values.copy()
         spoil(values)
@@ -279,16 +279,16 @@ def _three_steps(
 
 
 def test_maps_that_are_not_chosen_do_not_count():
-    twin = make_synthetic(EXACT, 3)
-    truth, _ = twin.truth()
-    count = len(joint_fit(twin, truth)[0].k)
+    simulated = make_synthetic(EXACT, 3)
+    truth, _ = simulated.truth()
+    count = len(joint_fit(simulated, truth)[0].k)
     half = np.arange(0, count, 2)
 
     def spoil(values):
         rest = np.setdiff1d(np.arange(count), half)
         values[rest] = np.random.default_rng(0).normal(size=values.shape[1:])
 
-    fits = [_three_steps(twin, truth, half, spoil=one) for one in (None, spoil)]
+    fits = [_three_steps(simulated, truth, half, spoil=one) for one in (None, spoil)]
     positions = [state.scatterers.position for _, state in fits]
     assert np.allclose(*positions)
     assert _errors(positions[0], truth) < 0.1
@@ -299,15 +299,15 @@ def test_maps_that_are_not_chosen_do_not_count():
 
 
 def test_pixels_that_are_not_chosen_do_not_count():
-    twin = make_synthetic(EXACT, 3)
-    truth, _ = twin.truth()
-    data = joint_fit(twin, truth)[0]
+    simulated = make_synthetic(EXACT, 3)
+    truth, _ = simulated.truth()
+    data = joint_fit(simulated, truth)[0]
     half = data.pixels.sum(axis=1) % 2 == 0
 
     def spoil(values):
         values[:, ~half] = 5.0
 
-    fits = [_three_steps(twin, truth, np.arange(len(data.k)), half, spoil=one) for one in (None, spoil)]
+    fits = [_three_steps(simulated, truth, np.arange(len(data.k)), half, spoil=one) for one in (None, spoil)]
     positions = [state.scatterers.position for _, state in fits]
     assert np.allclose(*positions)
     assert _errors(positions[0], truth) < 0.1
@@ -315,9 +315,9 @@ def test_pixels_that_are_not_chosen_do_not_count():
 
 def test_a_pixel_that_comes_out_of_a_core_is_weighted_before_it_counts():
     """Its core's signal would push the point away, the point would cover it again, and so on for ever."""
-    twin = make_synthetic(EXACT, 3)
-    truth, _ = twin.truth()
-    count = len(joint_fit(twin, truth)[0].k)
+    simulated = make_synthetic(EXACT, 3)
+    truth, _ = simulated.truth()
+    count = len(joint_fit(simulated, truth)[0].k)
     away = np.argwhere(np.ones(EXACT.shape, bool))[:, None] - truth
     gap = np.sort(np.hypot(*away.transpose(2, 0, 1)), axis=1)
     pixel = int(np.flatnonzero((gap[:, 0] > 1.3) & (gap[:, 0] < 1.4) & (gap[:, 1] > 3))[0])
@@ -325,7 +325,7 @@ def test_a_pixel_that_comes_out_of_a_core_is_weighted_before_it_counts():
     def spoil(values):
         values[:, pixel] = 5.0
 
-    data, state = _three_steps(twin, truth, np.arange(count), spoil=spoil)
+    data, state = _three_steps(simulated, truth, np.arange(count), spoil=spoil)
     assert pixel not in state.used and state.errors.weight[pixel] == 1
     moved, near = state.scatterers.position.copy(), np.hypot(*away[pixel].T).argmin()
     moved[near] -= 0.4 * away[pixel, near] / np.hypot(*away[pixel, near])
@@ -335,9 +335,9 @@ def test_a_pixel_that_comes_out_of_a_core_is_weighted_before_it_counts():
 
 
 def test_a_step_of_amplitudes_leaves_the_positions():
-    twin = make_synthetic(EXACT, 3)
-    truth, _ = twin.truth()
-    data, state = joint_fit(twin, truth)
+    simulated = make_synthetic(EXACT, 3)
+    truth, _ = simulated.truth()
+    data, state = joint_fit(simulated, truth)
     guess_amplitudes(data, state)
     update_weights(data, state)
     before, amplitudes = evaluate(data, state).cost, state.scatterers.coefficients
@@ -349,25 +349,25 @@ def test_a_step_of_amplitudes_leaves_the_positions():
 def test_positions_of_a_drifting_field_are_those_half_way_in_time():
     """Not half-way in k, which grows as √E: that would be 0.03 px off along the drift."""
     bias = tuple(float(v) for v in range(-230, 21, 5))
-    twin = make_synthetic(replace(EXACT, bias_mv=bias, drift_px=1.3, noise=0.2), 3)
-    truth, optional = twin.truth()
-    found = _refit(twin, truth)
+    simulated = make_synthetic(replace(EXACT, bias_mv=bias, drift_px=1.3, noise=0.2), 3)
+    truth, optional = simulated.truth()
+    found = _refit(simulated, truth)
     way = np.array(found.tiles[0].shared.drift)
     assert 0.58 < np.hypot(*way) < 0.65  # to the last average of maps
-    along = (found.given.position - truth)[~optional & isolated(twin)] @ (way / np.hypot(*way))
+    along = (found.given.position - truth)[~optional & isolated(simulated)] @ (way / np.hypot(*way))
     assert abs(along.mean()) < 0.005
 
 
 def test_a_quick_refit_halves_the_errors():
-    twin = make_synthetic(EXACT, 3)
-    truth, optional = twin.truth()
-    counts = ~optional & isolated(twin)
+    simulated = make_synthetic(EXACT, 3)
+    truth, optional = simulated.truth()
+    counts = ~optional & isolated(simulated)
     points = np.vstack(
-        [truth + np.random.default_rng(1).normal(0, 0.12, truth.shape), _empty_places(twin, 2)]
+        [truth + np.random.default_rng(1).normal(0, 0.12, truth.shape), _empty_places(simulated, 2)]
     )
     doubtful = np.arange(len(points)) >= len(truth)
     doubtful[np.flatnonzero(counts)[:2]] = True
-    found = _refit(twin, points, doubtful=doubtful, schedule=QUICK)
+    found = _refit(simulated, points, doubtful=doubtful, schedule=QUICK)
     place = found.given.position[: len(truth)]
     assert _errors(place[counts], truth[counts]) < 0.5 * _errors(points[: len(truth)][counts], truth[counts])
     assert (
@@ -378,14 +378,14 @@ def test_a_quick_refit_halves_the_errors():
 @pytest.fixture(scope="module")
 def sparse():
     """Few impurities, every disturbance: truth, what counts of it, its bound, refits with finish and without."""
-    twin = make_synthetic(Setting(impurities=8, noise=2.0), (5000, 8))
-    truth, optional = twin.truth()
+    simulated = make_synthetic(Setting(impurities=8, noise=2.0), (5000, 8))
+    truth, optional = simulated.truth()
     start = truth + np.random.default_rng(1).normal(0, 0.1, truth.shape)
     refits = [
-        _refit(twin, start, pixel_nm=twin.setting.pixel_nm, schedule=schedule)
+        _refit(simulated, start, pixel_nm=simulated.setting.pixel_nm, schedule=schedule)
         for schedule in (QUICK, replace(QUICK, final_iteration=None))
     ]
-    return truth, ~optional & isolated(twin), position_bound(twin), refits
+    return truth, ~optional & isolated(simulated), position_bound(simulated), refits
 
 
 def test_with_few_impurities_a_quick_refit_is_near_the_bound(sparse):
@@ -406,19 +406,21 @@ def test_the_final_iteration_changes_no_selection(sparse):
 
 
 def test_an_expensive_final_iteration_is_left_out(exact):
-    twin, _, _, start, _ = exact
-    judged = _refit(twin, start, schedule=replace(QUICK, final_iteration=None))
-    assert not np.array_equal(_refit(twin, start, schedule=QUICK).given.position, judged.given.position)
+    simulated, _, _, start, _ = exact
+    judged = _refit(simulated, start, schedule=replace(QUICK, final_iteration=None))
+    assert not np.array_equal(_refit(simulated, start, schedule=QUICK).given.position, judged.given.position)
     cheap = replace(QUICK, final_max_cost=1e5)
-    np.testing.assert_array_equal(_refit(twin, start, schedule=cheap).given.position, judged.given.position)
+    np.testing.assert_array_equal(
+        _refit(simulated, start, schedule=cheap).given.position, judged.given.position
+    )
 
 
 @pytest.mark.parametrize("schedule", [QUICK, FULL])
 def test_an_undetected_impurity_is_found(schedule):
-    twin = make_synthetic(EXACT, 3)
-    truth, optional = twin.truth()
-    one = np.flatnonzero(~optional & isolated(twin))[0]
-    found = _refit(twin, np.delete(truth, one, axis=0), schedule=schedule)
+    simulated = make_synthetic(EXACT, 3)
+    truth, optional = simulated.truth()
+    one = np.flatnonzero(~optional & isolated(simulated))[0]
+    found = _refit(simulated, np.delete(truth, one, axis=0), schedule=schedule)
     away = np.hypot(*(found.added.position - truth[one]).T)
     assert away.min() < 0.5 and found.added.delta_chi2[away.argmin()] > 100
     assert (found.added.delta_chi2[away > 1] < 0.1 * found.added.delta_chi2[away.argmin()]).all()
@@ -426,11 +428,11 @@ def test_an_undetected_impurity_is_found(schedule):
     assert ((found.added.position > -0.5) & (found.added.position < 35.5)).all()
 
 
-def _empty_places(twin: SyntheticField, count: int) -> np.ndarray:
+def _empty_places(simulated: SyntheticField, count: int) -> np.ndarray:
     """Places far from every scatterer, and from each other."""
-    grid = np.argwhere(np.ones(twin.setting.shape, bool)).astype(float)
-    grid = grid[((grid > 3) & (grid < np.array(twin.setting.shape) - 4)).all(axis=1)]
-    places = twin.scatterers.position
+    grid = np.argwhere(np.ones(simulated.setting.shape, bool)).astype(float)
+    grid = grid[((grid > 3) & (grid < np.array(simulated.setting.shape) - 4)).all(axis=1)]
+    places = simulated.scatterers.position
     chosen: list[np.ndarray] = []
     for _ in range(count):
         near = np.min([np.hypot(*(grid - q).T) for q in [*places, *chosen]], axis=0)
@@ -440,10 +442,10 @@ def _empty_places(twin: SyntheticField, count: int) -> np.ndarray:
 
 def test_tiles_give_every_point_once():
     small = replace(FULL, max_whole_px=26, tile_px=26, overlap_px=12)
-    twin = make_synthetic(EXACT, 3)
-    truth, optional = twin.truth()
+    simulated = make_synthetic(EXACT, 3)
+    truth, optional = simulated.truth()
     start = truth + np.random.default_rng(1).normal(0, 0.12, truth.shape)
-    found = _refit(twin, start, schedule=small)
+    found = _refit(simulated, start, schedule=small)
     assert len(found.tiles) > 1
     assert _errors(found.given.position[~optional], truth[~optional]) < 0.6 * _errors(start, truth)
 
@@ -467,9 +469,9 @@ def test_damping_is_that_of_the_complex_band():
 def detected():
     from friedel.pipeline import detect
 
-    twin = make_synthetic(EXACT, 3)
-    options = {"dispersion": twin.dispersion, "method": "matched-field"}
-    return twin, detect(twin.stack, **options), detect(twin.stack, refit="full", **options)
+    simulated = make_synthetic(EXACT, 3)
+    options = {"dispersion": simulated.dispersion, "method": "matched-field"}
+    return simulated, detect(simulated.stack, **options), detect(simulated.stack, refit="full", **options)
 
 
 def test_detect_moves_the_impurities_and_leaves_the_other_candidates(detected):
@@ -502,14 +504,14 @@ def test_the_classical_methods_keep_their_probabilities(detected):
 def judged():
     from friedel.pipeline import detect
 
-    twin = make_synthetic(replace(EXACT, shape=(44, 44), impurities=12), 8)
-    plain = detect(twin.stack, dispersion=twin.dispersion, refit="none")
-    return twin, plain, detect(twin.stack, dispersion=twin.dispersion, refit="full")
+    simulated = make_synthetic(replace(EXACT, shape=(44, 44), impurities=12), 8)
+    plain = detect(simulated.stack, dispersion=simulated.dispersion, refit="none")
+    return simulated, plain, detect(simulated.stack, dispersion=simulated.dispersion, refit="full")
 
 
 def test_with_a_network_the_fit_selects(judged):
-    twin, plain, fitted = judged
-    truth, optional = twin.truth()
+    simulated, plain, fitted = judged
+    truth, optional = simulated.truth()
     scores = [
         match(one.impurities[["row", "column"]].to_numpy(), truth, 1.0, optional=optional)
         for one in (plain, fitted)
@@ -535,9 +537,11 @@ def test_in_a_field_of_few_waves_probabilities_stay():
     from friedel.errors import FriedelWarning
     from friedel.pipeline import detect
 
-    twin = make_synthetic(replace(EXACT, shape=(14, 14), impurities=3), 2)
+    simulated = make_synthetic(replace(EXACT, shape=(14, 14), impurities=3), 2)
     with pytest.warns(FriedelWarning, match="half Friedel wavelengths wide"):
-        plain, fitted = (detect(twin.stack, dispersion=twin.dispersion, refit=on) for on in ("none", "full"))
+        plain, fitted = (
+            detect(simulated.stack, dispersion=simulated.dispersion, refit=on) for on in ("none", "full")
+        )
     assert len(plain) > 0
     assert fitted.table["probability"].to_list() == plain.table["probability"].to_list()
     assert not np.isnan(fitted.impurities["row"]).any() and fitted.provenance["refit"]["tiles"]
@@ -547,10 +551,10 @@ def test_a_wrong_band_is_noticed_and_made_good(detected):
     from friedel.errors import FriedelWarning
     from friedel.pipeline import detect
 
-    twin, _, right = detected
-    wrong = replace(twin.dispersion, mass=1.06 * twin.dispersion.mass)
+    simulated, _, right = detected
+    wrong = replace(simulated.dispersion, mass=1.06 * simulated.dispersion.mass)
     with pytest.warns(FriedelWarning, match=r"\d % longer than the surface band says"):
-        found = detect(twin.stack, dispersion=wrong, method="matched-field", refit="full")
+        found = detect(simulated.stack, dispersion=wrong, method="matched-field", refit="full")
     (tile,) = found.provenance["refit"]["tiles"]
     assert tile["k_change"] == pytest.approx(-0.03, abs=0.006)
     assert abs(right.provenance["refit"]["tiles"][0]["k_change"]) < 0.006
@@ -561,9 +565,9 @@ def test_without_a_band_nothing_is_refitted():
     from friedel.errors import FriedelWarning
     from friedel.pipeline import detect
 
-    twin = make_synthetic(replace(EXACT, impurities=0, margin_nm=0.0, shape=(24, 24)), 0)
+    simulated = make_synthetic(replace(EXACT, impurities=0, margin_nm=0.0, shape=(24, 24)), 0)
     with pytest.warns(FriedelWarning, match="not refitted"):
-        found = detect(twin.stack, method="matched-field", refit="full")
+        found = detect(simulated.stack, method="matched-field", refit="full")
     assert found.provenance["refit"] is None
 
 

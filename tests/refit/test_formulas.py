@@ -109,8 +109,8 @@ def test_no_event_has_a_poisson_interval_that_is_not_zero():
 
 def test_a_mean_over_voltages_is_corrected_for():
     """Four bins of eleven voltages: the corrected model is nearer to the mean of the eleven maps."""
-    twin = make_synthetic(EXACT, 3)
-    k, points = twin.k, twin.scatterers.position
+    simulated = make_synthetic(EXACT, 3)
+    k, points = simulated.k, simulated.scatterers.position
     maps = np.zeros((len(k), *EXACT.shape), np.float32)
     binned = average_into(maps, k, 4)
     data = FitData.from_maps(binned, np.ones(EXACT.shape, bool))

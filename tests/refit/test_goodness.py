@@ -14,8 +14,8 @@ from friedel.refit.joint_fit.step import guess_amplitudes, step, update_weights
 from .exact import EXACT, joint_fit
 
 
-def _fit(twin, points, add=None):
-    data, state = joint_fit(twin, points)
+def _fit(simulated, points, add=None):
+    data, state = joint_fit(simulated, points)
     if add is not None:
         data = replace(data, values=(data.values + add).astype(np.float32))
     guess_amplitudes(data, state)
@@ -26,31 +26,31 @@ def _fit(twin, points, add=None):
 
 
 def test_a_field_of_point_scatterers_is_explained():
-    twin = make_synthetic(EXACT, 3)
-    found = _fit(twin, twin.scatterers.position)
+    simulated = make_synthetic(EXACT, 3)
+    found = _fit(simulated, simulated.scatterers.position)
     assert found.explained > 0.9
     assert np.nanmin(found.local) > 0.6
 
 
 def test_a_structure_that_is_no_wave_is_not_explained_where_it_lies():
-    twin = make_synthetic(EXACT, 3)
+    simulated = make_synthetic(EXACT, 3)
     shape = EXACT.shape
     island = gaussian_filter((np.hypot(*(np.indices(shape) - 10.0)) < 7).astype(float), 1)
     noise = np.random.default_rng(1).normal(size=shape)
     structure = (4 * island * (1 + gaussian_filter(noise, 1.5) * 4)).ravel()
-    found = _fit(twin, twin.scatterers.position, structure)
-    near = np.hypot(*(twin.scatterers.position - 10.0).T) < 7
-    far = (np.hypot(*(twin.scatterers.position - 10.0).T) > 18) & np.isfinite(found.local)
+    found = _fit(simulated, simulated.scatterers.position, structure)
+    near = np.hypot(*(simulated.scatterers.position - 10.0).T) < 7
+    far = (np.hypot(*(simulated.scatterers.position - 10.0).T) > 18) & np.isfinite(found.local)
     assert found.explained < 0.8
     assert near.any() and np.nanmax(found.local[near]) < np.nanmin(found.local[far])
 
 
 def test_noise_alone_is_not_explained():
-    twin = make_synthetic(replace(EXACT, impurities=0, margin_nm=0.0), 0)
+    simulated = make_synthetic(replace(EXACT, impurities=0, margin_nm=0.0), 0)
     rng = np.random.default_rng(0)
     smooth = gaussian_filter(rng.normal(size=EXACT.shape), 1.2)
     points = rng.uniform(4, 32, (6, 2))
-    assert _fit(twin, points, 5 * smooth.ravel()).explained < CANDIDATES.min_explained_structure
+    assert _fit(simulated, points, 5 * smooth.ravel()).explained < CANDIDATES.min_explained_structure
 
 
 @pytest.mark.parametrize("k", [0.5, 0.8])

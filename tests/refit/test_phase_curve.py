@@ -39,9 +39,9 @@ def test_a_resonance_is_unwrapped_and_has_the_table_s_value_in_the_middle():
 
 
 def test_the_curve_of_a_point_has_the_table_s_value_at_the_stated_voltage():
-    twin = make_synthetic(EXACT, 3)
-    truth, _ = twin.truth()
-    found = friedel.refit_points(twin.stack, truth, dispersion=twin.dispersion)
+    simulated = make_synthetic(EXACT, 3)
+    truth, _ = simulated.truth()
+    found = friedel.refit_points(simulated.stack, truth, dispersion=simulated.dispersion)
     row = found.table.iloc[0]
     curve = phase_curve(found.waves, row["row"], row["column"])
     assert (np.diff(curve.bias_mv) > 0).all() and len(curve.bias_mv) == len(EXACT.bias_mv)

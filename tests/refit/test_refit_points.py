@@ -14,10 +14,10 @@ from .exact import EXACT
 
 @pytest.fixture(scope="module")
 def fitted():
-    twin = make_synthetic(EXACT, 3)
-    truth, optional = twin.truth()
-    found = friedel.refit_points(twin.stack, truth, dispersion=twin.dispersion)
-    return twin, truth, ~optional & isolated(twin), found
+    simulated = make_synthetic(EXACT, 3)
+    truth, optional = simulated.truth()
+    found = friedel.refit_points(simulated.stack, truth, dispersion=simulated.dispersion)
+    return simulated, truth, ~optional & isolated(simulated), found
 
 
 def _rows(found, places):
@@ -27,12 +27,12 @@ def _rows(found, places):
 
 
 def test_planted_phase_shifts_are_recovered(fitted):
-    twin, truth, counts, found = fitted
+    simulated, truth, counts, found = fitted
     index = _rows(found, truth[counts])
-    true = [np.hypot(*(twin.scatterers.position - place).T).argmin() for place in truth[counts]]
+    true = [np.hypot(*(simulated.scatterers.position - place).T).argmin() for place in truth[counts]]
     middle = (min(EXACT.bias_mv) + max(EXACT.bias_mv)) / 2
     offset = found.provenance["refit"]["phase_shift_bias_mv"] - middle
-    s = twin.scatterers.strength(offset)[true]
+    s = simulated.scatterers.strength(offset)[true]
     z = 1 + 2 * s
     table = found.table.iloc[index]
     shift = np.angle(z * np.exp(-2j * table["phase_shift_rad"].to_numpy())) / 2
@@ -42,19 +42,19 @@ def test_planted_phase_shifts_are_recovered(fitted):
 
 
 def test_a_point_without_a_scatterer_gets_a_low_probability(fitted):
-    twin, truth, _, _ = fitted
+    simulated, truth, _, _ = fitted
     grid = np.argwhere(np.ones(EXACT.shape, bool)).astype(float)
     grid = grid[((grid > 4) & (grid < 31)).all(axis=1)]
-    near = np.min([np.hypot(*(grid - place).T) for place in twin.scatterers.position], axis=0)
+    near = np.min([np.hypot(*(grid - place).T) for place in simulated.scatterers.position], axis=0)
     points = np.vstack([truth, grid[near.argmax()]])
-    found = friedel.refit_points(twin.stack, points, dispersion=twin.dispersion, hold=True)
+    found = friedel.refit_points(simulated.stack, points, dispersion=simulated.dispersion, hold=True)
     (index,) = _rows(found, points[-1:])
     assert found.table["probability"][index] < 0.5 < found.table["probability"].median()
 
 
 def test_held_points_stay(fitted):
-    twin, truth, _, _ = fitted
-    found = friedel.refit_points(twin.stack, truth, dispersion=twin.dispersion, hold=True)
+    simulated, truth, _, _ = fitted
+    found = friedel.refit_points(simulated.stack, truth, dispersion=simulated.dispersion, hold=True)
     inside = truth[((truth > 0) & (truth < np.array(EXACT.shape) - 1)).all(axis=1)]
     index = _rows(found, inside)
     assert found.table[["row", "column"]].to_numpy()[index] == pytest.approx(inside, abs=2e-3)
@@ -62,8 +62,8 @@ def test_held_points_stay(fitted):
 
 
 def test_model_and_residual_add_up_to_the_data(fitted):
-    twin, _, _, found = fitted
-    data = twin.stack["LockinX"].to_numpy() if "LockinX" in twin.stack else None
+    simulated, _, _, found = fitted
+    data = simulated.stack["LockinX"].to_numpy() if "LockinX" in simulated.stack else None
     for index in (0, 5):
         whole = found.model(index) + found.residual(index)
         assert whole == pytest.approx(found.waves.recorded[index], rel=1e-5)
@@ -73,13 +73,13 @@ def test_model_and_residual_add_up_to_the_data(fitted):
 
 
 def test_without_a_refit_there_is_no_model():
-    twin = make_synthetic(EXACT, 3)
-    found = friedel.detect(twin.stack, dispersion=twin.dispersion, method="matched-field")
+    simulated = make_synthetic(EXACT, 3)
+    found = friedel.detect(simulated.stack, dispersion=simulated.dispersion, method="matched-field")
     with pytest.raises(FriedelError, match="no refit was used"):
         found.model(0)
 
 
 def test_points_that_are_none_are_refused(fitted):
-    twin = fitted[0]
+    simulated = fitted[0]
     with pytest.raises(StackError, match="at least one point"):
-        friedel.refit_points(twin.stack, np.zeros((0, 2)), dispersion=twin.dispersion)
+        friedel.refit_points(simulated.stack, np.zeros((0, 2)), dispersion=simulated.dispersion)

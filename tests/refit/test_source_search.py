@@ -31,8 +31,8 @@ def _gain(g, matrix):
     return (g * np.linalg.solve(matrix[every, :, every] + np.diag(tight), g[..., None])[..., 0]).sum(axis=1)
 
 
-def _fit(twin, points, iterations=5):
-    data, state = joint_fit(twin, points)
+def _fit(simulated, points, iterations=5):
+    data, state = joint_fit(simulated, points)
     guess_amplitudes(data, state)
     for number in range(iterations):
         update_weights(data, state)
@@ -41,20 +41,20 @@ def _fit(twin, points, iterations=5):
 
 
 @pytest.fixture(scope="module")
-def twin():
+def simulated():
     return make_synthetic(EXACT, 3)
 
 
 @pytest.fixture(scope="module")
-def lacking(twin):
+def lacking(simulated):
     """A fit of all scatterers but one outside and one inside; both are told."""
-    points = twin.scatterers.position
+    points = simulated.scatterers.position
     outside = np.flatnonzero(_outside(points))
     apart = np.array([np.sort(np.hypot(*(points - p).T))[1] for p in points])
     beyond = np.maximum(np.maximum(-points, points - 35).max(axis=1), 0)
     one = outside[(apart[outside] > 3) & (beyond[outside] < 6)][0]
     other = np.flatnonzero((apart > 3) & (points > 3).all(axis=1) & (points < 32).all(axis=1))[0]
-    return _fit(twin, np.delete(points, [one, other], axis=0)), points[one], points[other]
+    return _fit(simulated, np.delete(points, [one, other], axis=0)), points[one], points[other]
 
 
 def test_what_is_missing_is_found_where_it_is(lacking):
@@ -85,10 +85,10 @@ def test_the_search_leaves_the_fit_unchanged(lacking):
 
 
 @pytest.mark.parametrize("one", [0, 2, 9, 11])  # inside, at the corner, just outside, further out
-def test_what_the_score_promises_the_fit_gains(twin, one):
-    points = twin.scatterers.position
+def test_what_the_score_promises_the_fit_gains(simulated, one):
+    points = simulated.scatterers.position
     place = points[one : one + 1]
-    data, state = _fit(twin, np.delete(points, one, axis=0), iterations=12)
+    data, state = _fit(simulated, np.delete(points, one, axis=0), iterations=12)
     promised = float(_gain(*ScoreTest(data, state).profiled(place))[0])
     before = evaluate(data, state).cost
     add_scatterers(state, place)
@@ -104,9 +104,9 @@ def test_what_the_score_promises_the_fit_gains(twin, one):
 
 def test_where_nothing_is_missing_the_gains_are_those_of_chance():
     """χ² with as many degrees of freedom as an amplitude has, or less: the prior holds it back."""
-    twin = make_synthetic(replace(EXACT, noise=0.6), 4)
-    points = twin.scatterers.position
-    fit = _fit(twin, points, iterations=8)
+    simulated = make_synthetic(replace(EXACT, noise=0.6), 4)
+    points = simulated.scatterers.position
+    fit = _fit(simulated, points, iterations=8)
     places = np.random.default_rng(0).uniform(-10, 46, (150, 2))
     places = places[np.hypot(*(places[:, None] - points).transpose(2, 0, 1)).min(axis=1) > 2]
     seen = ScoreTest(*fit).profiled(places)

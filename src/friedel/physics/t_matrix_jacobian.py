@@ -78,7 +78,7 @@ class Scattering:
         From scatterer to scatterer.
     k : complex
         Wavevector [rad/px].
-    strength : array of complex, shape (N,)
+    amplitude : array of complex, shape (N,)
         s_i = (e^{2iδ_i} − 1)/2.
     reach : float
         Longest path from a pixel to a scatterer [px].
@@ -87,17 +87,17 @@ class Scattering:
     """
 
     def __init__(
-        self, between: OpticalPaths, k: complex, strength: np.ndarray, reach: float, blur: float = 0.0
+        self, between: OpticalPaths, k: complex, amplitude: np.ndarray, reach: float, blur: float = 0.0
     ) -> None:
         self.between, self.k, self.blur = between, k, blur
-        self.strength = strength.astype(np.complex64)
+        self.amplitude = amplitude.astype(np.complex64)
         self.table = Hankel(k, max(reach, float(between.length.max(initial=0))) + 1, blur)
-        off = (1 - np.eye(len(strength))).astype(np.float32)
+        off = (1 - np.eye(len(amplitude))).astype(np.float32)
         wave, slope = self.table(between)
         #: Derivative of H₀ from scatterer to scatterer by the path between them, shape (N, N).
         self.slope = slope * off
-        matrix = wave * off * -self.strength
-        matrix[np.diag_indices(len(strength))] += 1
+        matrix = wave * off * -self.amplitude
+        matrix[np.diag_indices(len(amplitude))] += 1
         #: Wᵀ, by which the waves of all scatterers become dressed ones.
         self.dressing = np.ascontiguousarray(np.linalg.inv(matrix).T)
 
@@ -126,7 +126,7 @@ class Waves:
         self._to_pixels, self._scattering = away, scattering
         wave, self._slope = scattering.table(away)
         self._dressed = wave @ scattering.dressing
-        self._twice = self._dressed * (2 * scattering.strength)  # 2 g
+        self._twice = self._dressed * (2 * scattering.amplitude)  # 2 g
         #: ρ/ρ₀ − 1, shape (P,).
         self.density = _row_by_row(self._twice, wave).real / 2
 
@@ -170,7 +170,7 @@ class Waves:
     def dressed_waves_at(self, away: OpticalPaths, between: OpticalPaths) -> np.ndarray:
         """Dressed waves y of M further points, complex, shape (P, M).
 
-        With one of them a scatterer of small strength s, the density changes by Re s y².
+        With one of them a scatterer of small amplitude s, the density changes by Re s y².
 
         Parameters
         ----------
