@@ -19,6 +19,7 @@ from friedel.physics.dispersion import Dispersion, resolve
 from friedel.prepare import PrepareSettings, Sampling, prepare
 from friedel.progress import drain
 from friedel.refit.columns import energy_scale, fit_columns
+from friedel.refit.completeness import Acceptance
 from friedel.refit.driver import RefitInput, iter_refit
 from friedel.refit.fitted import Fitted
 from friedel.refit.fitted_waves import FittedMaps, FittedWaves
@@ -164,7 +165,7 @@ def _fit(before: Detections, frame: xr.Dataset, maps: FittedMaps, place: np.ndar
         threshold=THRESHOLD,
         provenance=made | {"method": "given points", "refit": about, "threshold": THRESHOLD},
         checks=(),
-        waves=FittedWaves(fitted, maps),
+        waves=FittedWaves(fitted, maps, Acceptance(how.kind, THRESHOLD)),
     )
 
 

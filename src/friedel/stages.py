@@ -116,6 +116,7 @@ def refit_candidates(
         return FittedCandidates(found, refitted=True)
     from friedel.refit.candidates import RefitMaps, RefitOptions, iter_refit_candidates
     from friedel.refit.columns import energy_scale, fit_columns
+    from friedel.refit.completeness import Acceptance
     from friedel.refit.fitted_waves import FittedMaps, FittedWaves
 
     scaling = prepared.scaling
@@ -133,7 +134,7 @@ def refit_candidates(
     if result.used:
         mask = prepared.fit_mask
         maps = FittedMaps(prepared.recorded, prepared.bias_mv, band, prepared.maps, mask, k, scaling)
-        waves = FittedWaves(result.fitted, maps)
+        waves = FittedWaves(result.fitted, maps, Acceptance(kind, float(found.threshold)))
         energy_ev, per_ev = energy_scale(result.fitted, band, scaling.pixel_nm)
         extra = fit_columns(result.fitted, result.point, result.start, mask, per_ev)
         about |= {"phase_shift_bias_mv": band.onset_mev + 1e3 * energy_ev}

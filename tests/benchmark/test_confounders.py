@@ -6,7 +6,7 @@ from scipy.special import hankel1
 
 from friedel.benchmark.confounders import CONFOUNDERS, HELD_OUT, LEVELS, confounded, families
 from friedel.benchmark.confounders.draft import Picture
-from friedel.benchmark.confounders.greens import Wall, behind_wall, helical, multipole
+from friedel.benchmark.greens import Wall, behind_wall, helical, multipole
 from friedel.benchmark.instrument import pixels
 from friedel.benchmark.t_matrix_exact import Places, distances, scattered
 from friedel.errors import FriedelError

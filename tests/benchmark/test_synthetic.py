@@ -107,3 +107,16 @@ def test_the_empty_scene_is_empty():
 
 def _as_dict(setting):
     return {name: getattr(setting, name) for name in setting.__dataclass_fields__}
+
+
+def test_planted_scatterers_come_after_the_others_and_leave_them_as_they_are():
+    planted = ((10.0, 12.5, 1.2, 0.4, 0.9), (20.0, 30.0, 0.3, 0.0, 1.0))
+    plain, more = (make_synthetic(Setting(**{**_as_dict(SMALL), "planted": p}), 4) for p in ((), planted))
+    count = len(plain.scatterers.position)
+    assert np.array_equal(more.scatterers.position[:count], plain.scatterers.position)
+    assert more.scatterers.position[count:] == pytest.approx(np.array(planted)[:, :2])
+    assert more.strength[1, count] == pytest.approx(
+        (0.9 * np.exp(2j * (1.2 + 0.4e-3 * (-100.0 + 105.0))) - 1) / 2
+    )
+    assert len(more.truth()[0]) == len(plain.truth()[0]) + 2
+    assert not np.array_equal(more.stack["LockinX"], plain.stack["LockinX"])

@@ -55,11 +55,11 @@ def test_a_good_result_passes_every_check():
         ({"dropped": 0.8}, "dropped"),
         ({"explained": 0.05}, "explained"),
         ({"probability": np.full(40, 0.7)}, "sure"),
-        ({"half_px": 8.0}, "density"),
+        ({"half_px": 9.0}, "density"),
         ({"half_px": 30.0}, "field size"),
         ({"recorded_half_px": 1.5}, "sampling"),
         ({"voltages_out": 0.8}, "voltages"),
-        ({"lost": 0.5}, "bad data"),
+        ({"lost": 0.7}, "bad data"),
     ],
 )
 def test_each_doubt_fails_its_check(change, name):

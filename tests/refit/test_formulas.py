@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.special import expit
+from scipy.stats import ncx2
 
 from friedel.benchmark.synthetic import make_synthetic
 from friedel.refit import robust
-from friedel.refit.amplitude_prior import AmplitudePrior
 from friedel.refit.bias_binning import average_into
 from friedel.refit.common_scale import COMMON_SCALE, free_common_scale
 from friedel.refit.completeness import detectable_amplitude
@@ -19,9 +19,9 @@ from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import correct_binning, wave_model
 from friedel.refit.joint_fit.state import Curvature
 from friedel.refit.joint_fit.step import begin
-from friedel.refit.model_selection import SELECTION, posterior_probability
+from friedel.refit.model_selection import SELECTION, posterior_probability, required_delta_chi2
 from friedel.refit.normal_equations import NormalEquations
-from friedel.refit.source_search import SEARCH, log_odds_alone
+from friedel.refit.source_search import log_odds_alone
 from friedel.scoring.intervals import poisson
 
 from .exact import EXACT
@@ -65,12 +65,20 @@ def test_log_odds_of_one_number():
     assert found == pytest.approx([900 / 100 - np.log(1 + 96 / 4)])
 
 
-def test_detectable_amplitude_of_equal_information_in_both_parts():
-    """With μ = 0, M = m 1 and P = p 1 of each coefficient: A = m²/(m + p), B = 0, C = −Σ log(1 + m/p)."""
-    prior = AmplitudePrior.of(np.ones(1, bool), 1)
-    m, p = 400.0, 4.0
-    expected = np.sqrt((SEARCH.min_log_odds + 2 * np.log(1 + m / p)) / (m**2 / (m + p)))
-    assert detectable_amplitude(m * np.eye(2)[None], prior) == pytest.approx([expected])
+def test_detectable_amplitude_is_the_root_of_noncentrality_over_information():
+    """Information 400 and 900 on the two parts: the first counts. Pr(χ'²(λ) > 20) = 0.9 in two dimensions.
+
+    Of 100 times the information it would be 0.03; what is weaker than 0.15 is pruned.
+    """
+    (found,) = detectable_amplitude(np.diag([400.0, 900.0])[None], 20.0)
+    assert ncx2.sf(20.0, 2, 400 * found**2) == pytest.approx(0.9)
+    assert detectable_amplitude(np.diag([4e4, 9e4])[None], 20.0) == pytest.approx([0.15])
+
+
+def test_least_delta_chi2_solves_the_logistic_regression_at_a_network_of_one_half():
+    """a + c x + d (x − x_typical) = 0 with x = log₁₀ Δχ²."""
+    a, _, c, d = SELECTION.weights("quick")
+    assert np.log10(required_delta_chi2(1000.0, "quick")) == pytest.approx((3 * d - a) / (c + d))
 
 
 def test_posterior_probability_is_the_logistic_regression():

@@ -55,7 +55,7 @@ def position_bound(field: SyntheticField, border_px: float = 1.0, voltages: int 
     if len(points) == 0:
         return np.zeros(0)
     place = pixels(field.setting.shape)
-    place = place[_usable(field)]
+    place = place[usable(field)]
     information = np.eye(2 * len(points)) / PRIOR_PX**2
     count = len(field.k)
     chosen = np.unique(np.linspace(0, count - 1, min(voltages, count)).round().astype(int))
@@ -87,7 +87,7 @@ def isolated(field: SyntheticField, border_px: float = 1.0) -> np.ndarray:
     return result
 
 
-def _usable(field: SyntheticField) -> np.ndarray:
+def usable(field: SyntheticField) -> np.ndarray:
     """Pixels outside all cores, flat."""
     shape, points = field.setting.shape, field.scatterers.position
     if field.setting.cores == "replaced":

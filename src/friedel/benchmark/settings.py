@@ -23,9 +23,10 @@ class Setting:
         Inside the field; the same density goes on outside.
     unlike : bool
         Whether phase shifts and absorption differ from impurity to impurity.
-    scatterers : {"usual", "born", "unitary", "absorbing"}
+    scatterers : {"usual", "born", "unitary", "absorbing", "p-wave"}
         Usual ones are drawn as `unlike` says. Born: elastic, |δ| from 0.15 to 0.3 rad. Unitary: elastic, δ within
-        0.15 rad of π/2. Absorbing: η up to 0.2, any δ.
+        0.15 rad of π/2. Absorbing: η up to 0.2, any δ. P wave: usual ones that scatter partial waves m = ±1, too, half
+        as strongly as a δ between 0.5 and 1.5 rad of either sign would; without a herringbone and without drift.
     noise : float
         White noise in units of each map's rms of the waves.
     jitter_pm : float
@@ -42,6 +43,9 @@ class Setting:
         What is near an impurity: a signal of its own, or what its surroundings would have there.
     margin_nm : float
         Scatterers lie up to this far outside the field.
+    planted : tuple of (float, float, float, float, float)
+        Further scatterers at given places: row and column [px], δ at the middle of the energies [rad], its slope
+        [rad/eV] and η. The others and their waves' noise stay what they are without.
     """
 
     material: str = "au111"
@@ -59,6 +63,7 @@ class Setting:
     herringbone: bool = True
     cores: str = "scrambled"
     margin_nm: float = 9.4
+    planted: tuple[tuple[float, float, float, float, float], ...] = ()
 
     def without_cores(self) -> Setting:
         """Return the same field, seen from its waves alone."""

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from friedel._util.moved import renamed
+from friedel.benchmark.greens import multipole
 from friedel.benchmark.inpaint import Patch
 from friedel.benchmark.instrument import bound_state, measure, nearest, pixels, scramble, smooth_in_bias
 from friedel.benchmark.settings import Setting
@@ -153,7 +154,7 @@ def _field(setting: Setting, seed: int | tuple[int, ...]) -> _Waves:
     bias = np.asarray(setting.bias_mv)
     energy = bias - dispersion.onset_mev
     k = complex_wavevector(energy, dispersion.mass, dispersion.broadening_mev) * setting.pixel_nm
-    scatterers = _scatterers(setting, random)
+    scatterers = _with_planted(_scatterers(setting, random), setting)
     middle = (bias.min() + bias.max()) / 2
     strength = np.array([scatterers.strength(v - middle) for v in bias]).reshape(len(bias), -1)
     ripple = _ripple(setting, float(np.mean(energy)), random)
@@ -192,7 +193,7 @@ def _scatterers(setting: Setting, random: np.random.Generator) -> Scatterers:
         count[inside] += 1
     n = len(places)
     position = np.array(places).reshape(n, 2)
-    if setting.scatterers != "usual":
+    if setting.scatterers not in ("usual", "p-wave"):
         return _special(setting.scatterers, position, random)
     if not setting.unlike:
         return Scatterers(position, np.full(n, 1.9), np.full(n, -0.5), np.full(n, 0.8))
@@ -203,6 +204,20 @@ def _scatterers(setting: Setting, random: np.random.Generator) -> Scatterers:
             if abs(elasticity[i] * np.exp(2j * delta[i]) - 1) / 2 >= 1 / 3:
                 break
     return Scatterers(position, delta, random.uniform(-1, 1, n), elasticity)
+
+
+def _with_planted(drawn: Scatterers, setting: Setting) -> Scatterers:
+    """The drawn scatterers, then those of `Setting.planted`."""
+    if not setting.planted:
+        return drawn
+    more = np.array(setting.planted, float)
+    return Scatterers(
+        np.concatenate([drawn.position, more[:, :2]]),
+        *(
+            np.concatenate([values, more[:, column]])
+            for column, values in enumerate((drawn.delta, drawn.slope, drawn.elasticity), start=2)
+        ),
+    )
 
 
 def _special(kind: str, position: np.ndarray, random: np.random.Generator) -> Scatterers:
@@ -240,6 +255,11 @@ def _waves(
     grid = pixels(setting.shape)
     if len(scatterers.position) == 0:
         return np.zeros((len(k), rows, columns))
+    if setting.scatterers == "p-wave":
+        delta = random.uniform(0.5, 1.5, strength.shape[1]) * random.choice([-1.0, 1.0], strength.shape[1])
+        p = np.broadcast_to((np.exp(2j * delta) - 1) / 4, strength.shape)
+        maps = multipole(grid, scatterers.position, k, np.stack([p, strength, p], axis=1), (-1, 0, 1))
+        return maps.reshape(-1, rows, columns)
     between = distances(scatterers.position, scatterers.position, ripple)
     angle = random.uniform(0, 2 * np.pi)
     displacement = setting.drift_px * np.array([np.sin(angle), np.cos(angle)])

@@ -11,7 +11,7 @@ from friedel.physics.dispersion import Dispersion
 from friedel.physics.optical_paths import OpticalPaths
 from friedel.physics.t_matrix_jacobian import PART, Scattering, Waves
 from friedel.refit.bias_binning import even_times
-from friedel.refit.completeness import Completeness, completeness
+from friedel.refit.completeness import Acceptance, Completeness, completeness
 from friedel.refit.fitted import Fitted, TileModel
 from friedel.resample import Scaling
 
@@ -55,10 +55,13 @@ class FittedWaves:
         In pixels of the prepared maps.
     maps : FittedMaps
         What was fitted.
+    acceptance : Acceptance
+        How the detection accepts an impurity.
     """
 
     fitted: Fitted
     maps: FittedMaps
+    acceptance: Acceptance
 
     @property
     def recorded(self) -> np.ndarray:
@@ -82,7 +85,7 @@ class FittedWaves:
 
     def completeness(self) -> Completeness:
         """What could still be in the field, on the recorded pixels; takes about as long as a step of the fit."""
-        found = completeness(self.fitted, self.maps.prepared, self.maps.k, self.maps.mask)
+        found = completeness(self.fitted, self.maps.prepared, self.maps.k, self.maps.mask, self.acceptance)
         back = self.scaling.back
         return Completeness(back(found.log_odds), back(found.amplitude), found.limit)
 

@@ -68,9 +68,32 @@ def features(probability: np.ndarray, delta_chi2: np.ndarray) -> np.ndarray:
     c = SELECTION
     network = np.clip(logit(probability), -c.logit_clip, c.logit_clip)
     rise = np.maximum(delta_chi2, c.min_delta_chi2)
-    confident = rise[(probability >= 0.5) & (rise > c.min_delta_chi2)]
-    typical = float(np.median(np.append(confident, [c.usual_delta_chi2] * c.usual_count)))
+    typical = typical_delta_chi2(rise[probability >= 0.5])
     return np.stack([np.ones(len(rise)), network, np.log10(rise), np.log10(rise / typical)], axis=1)
+
+
+def typical_delta_chi2(delta_chi2: np.ndarray) -> float:
+    """Δχ² of a typical impurity of a field, from those of its confident ones, shape (n,); NaN are left out."""
+    c = SELECTION
+    known = delta_chi2[delta_chi2 > c.min_delta_chi2]
+    return float(np.median(np.append(known, [c.usual_delta_chi2] * c.usual_count)))
+
+
+def required_delta_chi2(typical: float, kind: str = "full", threshold: float = 0.5) -> float:
+    """Δχ² from which on a candidate is accepted on which the network is undecided.
+
+    Parameters
+    ----------
+    typical : float
+        As `typical_delta_chi2`.
+    kind : {"quick", "full"}
+        Which refit.
+    threshold : float
+        Probability of an accepted candidate.
+    """
+    constant, _, alone, beside = SELECTION.weights(kind)
+    wanted = float(logit(threshold)) - constant + beside * np.log10(typical)
+    return float(max(10 ** (wanted / (alone + beside)), SELECTION.min_delta_chi2))
 
 
 def posterior_probability(probability: np.ndarray, delta_chi2: np.ndarray, kind: str = "full") -> np.ndarray:

@@ -22,14 +22,16 @@ from typing import Literal
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.spatial import KDTree
-from scipy.stats import chi2
+from scipy.spatial.distance import cdist
 
+from friedel._util import chi2
 from friedel._util.threads import each
 from friedel.candidates.peaks import local_maxima
 from friedel.classical.matched_field import statistic
 from friedel.physics.optical_paths import OpticalPaths
 from friedel.physics.t_matrix_jacobian import Waves
 from friedel.refit.amplitude_prior import AmplitudePrior
+from friedel.refit.core_profile import CoreProfile
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import evaluate, priors, wave_model
 from friedel.refit.joint_fit.state import FitState
@@ -205,7 +207,7 @@ class ScoreTest:
             return np.zeros((0, 2))
         return np.asarray(places[_one_by_one(*self.profiled(places), prior, most)])
 
-    def profiled(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def profiled(self, places: np.ndarray, core: CoreProfile | None = None) -> tuple[np.ndarray, np.ndarray]:
         """g, (n, size), and DᵀD − DᵀJ N⁻¹ JᵀD, (n, size, n, size), of one more scatterer at each of n places.
 
         The size is that of an amplitude: real and imaginary part of every energy coefficient, in this order.
@@ -214,6 +216,8 @@ class ScoreTest:
         ----------
         places : array, shape (n, 2)
             Row and column [px].
+        core : CoreProfile, optional
+            Weights of the pixels around the new scatterer; as everywhere else if None.
         """
         count, n = self.data.n_coefficients, len(places)
         width, ripple = 2 * count, self.state.shared.ripple
@@ -221,10 +225,13 @@ class ScoreTest:
         square = np.zeros((count, 2 * n, count, 2 * n), np.float32)
         along = np.zeros((count, 2 * n, 2, self.layout.columns), np.float32)
         to = OpticalPaths(self.state.scatterers.position, places, ripple)
+        near = None if core is None else core.root_weight(cdist(self.model.place, places))
         for v, basis in enumerate(self.data.basis[self.state.subset.maps].astype(np.float32)):
             moved = (places + self.model.drift[v]).astype(np.float32)
             wave = self.waves[v].dressed_waves_at(OpticalPaths(self.model.place, moved, ripple), to) ** 2
             change = np.concatenate([wave.real, -wave.imag], axis=1) * self.factor[v][:, None]
+            if near is not None:
+                change *= np.concatenate([near, near], axis=1)
             # The columns are without nuisance already: only the square needs what nuisance explains.
             explained = self.nuisance[v].T @ change
             slope += basis[:, None] * (self.weights.left[v] @ change)

@@ -53,19 +53,19 @@ class CheckLimits:
 
     ring: float = 0.25
     other_ring: float = 0.4
-    wavevector: float = 0.06
+    wavevector: float = 0.08
     resolution: float = 0.8
     dropped: float = 0.25
-    sure: float = 0.15
+    sure: float = 0.05
     certain: float = 0.99
-    explained: float = 0.3
-    density: float = 0.3
+    explained: float = 0.25
+    density: float = 0.4
     line: float = 5.0
-    ghosts: float = 0.1
+    ghosts: float = 0.12
     field_size: float = 4.0
     sampling: float = 2.0
     voltages_out: float = 0.5
-    lost: float = 0.25
+    lost: float = 0.55
     unregistered: float = 0.5
     few: int = 5
 

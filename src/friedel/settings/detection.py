@@ -45,6 +45,8 @@ class ImportSettings(Settings):
         The array to take, where a file holds several.
     axes : str
         Order of the axes of a bare array: byx, yxb ...
+    separate_scans : bool
+        Whether the maps are separate scans, between which the sample drifts; a series of image files is known to be.
     """
 
     bias: Annotated[str | None, Option(unit="mV", none="the file's own", metavar="START:STOP[:STEP]")] = None
@@ -58,6 +60,7 @@ class ImportSettings(Settings):
         str | None,
         Option(none="by rule", metavar="ORDER", pattern="[A-Za-z]{1,4}", wanted="letters of the axes, for example byx"),
     ] = None  # fmt: skip
+    separate_scans: bool = False
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,8 @@ class FitBox(QGroupBox):
         )
         self.missed = button(
             "What could be missed",
-            "A map of the scattering amplitude below which an impurity would be missed, and one of where the data ask "
-            "for one more",
+            "A map of the scattering amplitude at which half of the impurities would be missed, and one of where the "
+            "data ask for one more",
         )
         self.points = LayerBox(self._viewer, lambda x: type(x).__name__ == "Points", none="–")
         self.points.setToolTip("Points from any source: by hand, a loaded table, a reference, a result")

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import hankel1, jv, k0
 
 from friedel.benchmark.confounders.draft import Confounder, Layout
-from friedel.benchmark.confounders.greens import helical, multipole
 from friedel.benchmark.confounders.layouts import plain_waves, waves_at
+from friedel.benchmark.greens import helical, multipole
 from friedel.benchmark.instrument import pixels
 from friedel.benchmark.t_matrix_exact import Places, distances, scattered
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from friedel.benchmark.confounders.greens import Wall
+from friedel.benchmark.greens import Wall
 from friedel.benchmark.synthetic import TYPICAL_RMS
 from friedel.benchmark.t_matrix_exact import Scatterers, complex_wavevector
 from friedel.physics.dispersion import Dispersion

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import expit
 
 from friedel.benchmark.confounders.draft import Confounder, Layout, Picture
-from friedel.benchmark.confounders.greens import Wall, behind_wall
 from friedel.benchmark.confounders.layouts import plain_waves
+from friedel.benchmark.greens import Wall, behind_wall
 from friedel.benchmark.instrument import pixels, smooth_in_bias
 
 
