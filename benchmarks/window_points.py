@@ -157,7 +157,7 @@ def several(hands: Hands) -> None:
     hands.picture("two-results")
     compare = hands.tab("Compare")
     offered = [compare.source.itemText(i) for i in range(compare.source.count())]
-    other = next((i for i in range(compare.source.count()) if "impurities" in compare.source.itemText(i)), -1)
+    other = next((i for i in range(compare.source.count()) if "kept" in compare.source.itemText(i)), -1)
     hands.check(other >= 0, f"the other result can be the reference: {offered}")
     compare.source.setCurrentIndex(other)
     hands.click(compare.bar.start)

@@ -126,6 +126,21 @@ def test_the_result_box_empties_with_its_layer(shown, stack, open_dock) -> None:
     assert dock.result.number.text() == "–" and dock.result.layer is None
 
 
+def test_a_classical_method_shows_a_significance(shown, stack, open_dock) -> None:
+    from dataclasses import replace
+
+    from napari_friedel.docks.detect import DetectDock
+
+    dock = open_dock(DetectDock, shown)
+    found = build_detections(stack)
+    showing.show(shown, dock.stack.layer(), found)
+    assert dock.result.above.text() == "Probability ≥"
+    table = found.table.assign(significance=found.table["probability"])
+    told = {**found.provenance, "method": "omp"}
+    showing.show(shown, dock.stack.layer(), replace(found, table=table, provenance=told))
+    assert dock.result.above.text() == "Significance ≥" and "Significance" in dock.result.colour.itemText(0)
+
+
 def test_a_session_brings_everything_back(shown, stack, points, tmp_path) -> None:
     from napari.components import ViewerModel
 

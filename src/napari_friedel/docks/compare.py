@@ -201,6 +201,7 @@ class ReferenceDock(CompareForm):
     def _compared(self, positions: np.ndarray) -> None:
         self._positions = positions
         self._moved()
+        self.into_sight(self.table[ROWS[-1]])
 
     def _moved(self) -> None:
         """The reference lies elsewhere, or is another: show its positions and count again."""

@@ -127,6 +127,15 @@ class Dock(QWidget):
                 0, lambda: bar.setValue(widget.mapTo(self.content, widget.rect().topLeft()).y())
             )
 
+    def into_sight(self, widget: QWidget) -> None:
+        """Scroll the form no farther than `widget` needs to be seen, once the layout has run."""
+
+        def show() -> None:
+            with contextlib.suppress(RuntimeError):  # closed meanwhile
+                self._scroll.ensureWidgetVisible(widget)
+
+        QTimer.singleShot(0, show)
+
     def pin(self, widget: QWidget) -> None:
         """Keep a widget below the form, in sight however far the form is scrolled."""
         outer = self.layout()

@@ -74,7 +74,8 @@ class ResultBox(QGroupBox):
         rows.setVerticalSpacing(4)
         self._several = side_by_side(self.choice, self.aside, shares=(3, 1))
         rows.addRow("Result", self._several)
-        rows.addRow("Probability ≥", self.slider)
+        self.above = QLabel("Probability ≥")
+        rows.addRow(self.above, self.slider)
         rows.addRow(side_by_side(self.number, self.back))
         for widget in (self.density, self.checks, self.edits, self.bar):
             rows.addRow(widget)
@@ -117,13 +118,16 @@ class ResultBox(QGroupBox):
 
     def _fill_colours(self, info: ImpuritiesInfo) -> None:
         features = self.layer.features
+        # What a classical method gives is 1 − p over the field, and not calibrated as a probability.
+        word = "Significance" if "significance" in features else "Probability"
+        self.above.setText(f"{word} ≥")
         numeric = [name for name in features if features[name].dtype.kind in "fiu"]
         self.colour.clear()
-        self.colour.addItem("Probability (log-odds)", BY_LOG_ODDS)
+        self.colour.addItem(f"{word} (log-odds)", BY_LOG_ODDS)
         self.colour.addItem("Found, accepted, added …", BY_ORIGIN)
         for name in numeric:
             if (
-                name not in ("row", "column", "probability") and not name.endswith("_nm")
+                name not in ("row", "column", "probability", "significance") and not name.endswith("_nm")
             ) or name == "sigma_nm":
                 self.colour.addItem(name, name)
         self.colour.setCurrentIndex(max(self.colour.findData(info.colour_by), 0))
