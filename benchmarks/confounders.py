@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 
@@ -34,6 +35,8 @@ from friedel.scoring.matching import match
 RESULTS = Path(__file__).parent / "results"
 KEYS = ["name", "level", "impurities", "seed", "method"]
 TOLERANCE_PX = 1.0
+#: Columns of the CSV that count points by their probability: name, from, below.
+BINS = (("p50", 0.5, 0.9), ("p90", 0.9, 0.99), ("p99", 0.99, 1.01))
 
 
 def fields(names: list[str]) -> Iterator[tuple[str, str, bool]]:
@@ -75,7 +78,7 @@ def score(field: Confounded, found: Found) -> dict[str, Any]:
     wrong[pairs.false] = True
     counts = {"truth": int((~field.optional).sum()), "found": len(points), "right": len(pairs)}
     counts |= {"false": len(pairs.false), "missed": len(pairs.missed)}
-    for name, low, high in (("p50", 0.5, 0.9), ("p90", 0.9, 0.99), ("p99", 0.99, 1.01)):
+    for name, low, high in BINS:
         within = (p >= low) & (p < high)
         counts |= {name: int(within.sum()), f"{name}_false": int((wrong & within).sum())}
     sigma = found.sigma_px[taken][pairs.found]
@@ -216,6 +219,43 @@ def summary(rows: pd.DataFrame, methods: list[str]) -> list[str]:
     return lines
 
 
+def reliability(rows: pd.DataFrame) -> pd.DataFrame:
+    """How many of the points of a range of probability are true, over all fields of a method, with Wilson intervals."""
+    lines = []
+    for name, mine in rows[~rows["capped"].astype(bool)].groupby("method", sort=False):
+        for column, low, high in BINS:
+            whole = int(mine[column].sum())
+            true = whole - int(mine[f"{column}_false"].sum())
+            if whole:
+                least, most = wilson(true, whole)
+                line = {"method": name, "from": low, "to": min(high, 1.0), "points": whole}
+                lines.append(line | {"true_share": true / whole, "low": least, "high": most})
+    return pd.DataFrame(lines)
+
+
+def draw_reliability(lines: pd.DataFrame, path: Path) -> None:
+    """Share of true points against the range of their probability, with the range as a grey box."""
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
+    for place, (_, low, high) in enumerate(BINS):
+        axes.fill_between([place - 0.45, place + 0.45], low, min(high, 1.0), color="0.9")
+    methods = list(dict.fromkeys(lines["method"]))
+    for number, name in enumerate(methods):
+        mine = lines[lines["method"] == name]
+        place = [[low for _, low, _ in BINS].index(low) for low in mine["from"]]
+        share = mine["true_share"].to_numpy(float)
+        error = np.abs(mine[["low", "high"]].to_numpy(float).T - share)
+        x = np.array(place) + (number - (len(methods) - 1) / 2) * 0.18
+        axes.errorbar(x, share, error, fmt="o", capsize=3, label=name)
+    axes.set_xticks(range(len(BINS)), [f"{low:g} to {min(high, 1.0):g}" for _, low, high in BINS])
+    axes.set(xlabel="probability", ylabel="share of true points", ylim=(0, 1.02))
+    axes.legend(fontsize="small")
+    with write_beside(path) as beside:
+        figure.savefig(beside, dpi=110, format="png")
+
+
 def main() -> None:
     """Read the arguments, run, write the table."""
     parser = argparse.ArgumentParser(
@@ -235,6 +275,10 @@ def main() -> None:
     args.seeds = range(1) if args.quick else range(*map(int, args.seeds.split(":")))
     rows = run(args)
     args.output.with_suffix(".md").write_text(table(rows), encoding="utf-8")
+    lines = reliability(rows)
+    name = f"{args.output.stem}-reliability"
+    lines.to_csv(args.output.with_name(f"{name}.csv"), index=False, float_format="%.4g")
+    draw_reliability(lines, args.output.with_name(f"{name}.png"))
     print(table(rows))
 
 

@@ -13,128 +13,40 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from window_hands import Hands
 
-STORIES = ("sample", "detect", "edit", "compare", "inspect", "own", "finetune", "crash", "folder", "session")
+STORIES = ("sample", "drop_file", "detect", "edit", "compare", "inspect", "finetune", "broken", "crash")
+STORIES += ("own", "points", "folder", "session")
+#: Pictures of the film, from the drop to the end of the fine-tuning.
+FILM = (
+    "empty",
+    "dropped",
+    "detecting",
+    "detected",
+    "waves",
+    "compared",
+    "figure-3",
+    "fine-tuning",
+    "fine-tuned",
+)
 
 
-class Tour:
-    """One window, its docks, and what was seen."""
-
-    def __init__(self, out: Path, size: tuple[int, int], theme: str) -> None:
-        import torch  # noqa: F401  (before Qt, as the launcher does)
-
-        from napari_friedel.__main__ import open_viewer
-
-        self.out, self.frames = out, []  # type: ignore[var-annotated]
-        out.mkdir(parents=True, exist_ok=True)
-        self.viewer = open_viewer()
-        self.viewer.theme = theme
-        self.window = self.viewer.window._qt_window
-        self.window.resize(*size)
-        self.docks = {name.split(" (")[0]: dock for name, dock in self.viewer.window.dock_widgets.items()}
-        #: Per story: (interval, processor time of this thread) between two ticks [ms].
-        self.gaps: dict[str, list[tuple[float, float]]] = {}
-        self._ticks()
-
-    def _ticks(self) -> None:
-        from qtpy.QtCore import Qt, QTimer
-
-        self.story, self.last = "start", (time.perf_counter(), time.thread_time())
-        self.timer = QTimer()
-        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self.timer.timeout.connect(self._tick)
-        self.timer.start(30)
-
-    def _tick(self) -> None:
-        now = (time.perf_counter(), time.thread_time())
-        gap = (1000 * (now[0] - self.last[0]), 1000 * (now[1] - self.last[1]))
-        self.gaps.setdefault(self.story, []).append(gap)
-        self.last = now
-
-    # --- hands and eyes -------------------------------------------------------------------------------------------
-
-    def wait(self, milliseconds: int = 300) -> None:
-        """Let the event loop run, as napari.run() does (`QTest.qWait` runs none: work would look synchronous)."""
-        from qtpy.QtCore import QEventLoop, QTimer
-
-        loop = QEventLoop()
-        QTimer.singleShot(milliseconds, loop.quit)
-        loop.exec()
-
-    def until(self, done: Callable[[], bool], seconds: float = 1800.0) -> None:
-        """Let the event loop run until `done()`."""
-        end = time.monotonic() + seconds
-        while not done():
-            if time.monotonic() > end:
-                raise TimeoutError(f"{self.story}: it did not end within {seconds:.0f} s")
-            self.wait(50)
-        self.wait(150)
-
-    def click(self, widget: Any) -> None:
-        """Press and release the left button in the middle of a widget, scrolled into sight."""
-        from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
-
-        parent = widget.parentWidget()
-        while parent is not None and not hasattr(parent, "ensureWidgetVisible"):
-            parent = parent.parentWidget()
-        if parent is not None:
-            parent.ensureWidgetVisible(widget)
-            self.wait(30)
-        QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
-        self.wait(60)
-
-    def tab(self, name: str) -> Any:
-        """Click the tab of a dock."""
-        from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
-        from qtpy.QtWidgets import QTabBar
-
-        for bar in self.window.findChildren(QTabBar):
-            for index in range(bar.count()):
-                if bar.tabText(index) == name and bar.isVisible():
-                    QTest.mouseClick(bar, Qt.MouseButton.LeftButton, pos=bar.tabRect(index).center())
-                    self.wait(150)
-                    return self.docks[name]
-        raise LookupError(f"there is no tab {name!r}")
-
-    def key(self, text: str, modifier: Any = None) -> None:
-        """Press a key over the canvas."""
-        from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
-
-        canvas = self.viewer.window._qt_viewer.canvas.native
-        canvas.setFocus()
-        QTest.keyClick(canvas, text, modifier or Qt.KeyboardModifier.NoModifier)
-        self.wait(80)
-
-    def picture(self, name: str) -> None:
-        """Keep what the window shows."""
-        self.wait(350)
-        path = self.out / f"{len(self.frames):02d}-{name}.png"
-        self.window.grab().save(str(path))
-        self.frames.append(path)
-        print(f"{path.name}", flush=True)
-
-    def check(self, true: bool, what: str) -> None:
-        """Stop where the window does not show what it should."""
-        if not true:
-            self.picture("wrong")
-            raise AssertionError(f"{self.story}: {what}")
-
-    # --- stories --------------------------------------------------------------------------------------------------
+class Tour(Hands):
+    """The stories, one method each."""
 
     def sample(self) -> None:
-        """File ▸ Open Sample, clicked twice."""
+        """File ▸ Open Sample, clicked twice; saved as a file for what follows."""
         from qtpy.QtCore import QTimer
+
+        from friedel.io.netcdf import write
 
         for _ in range(2):
             QTimer.singleShot(0, lambda: self.viewer.open_sample("napari-friedel", "au111"))
@@ -144,13 +56,22 @@ class Tour:
         self.wait(500)
         kinds = [layer.name.split(" · ")[-1] for layer in self.viewer.layers]
         self.check(len(self.viewer.layers) == 4, f"one sample, not {kinds}")
-        from napari._qt.dialogs.qt_notification import NapariQtNotification
-
-        for toast in self.window.findChildren(NapariQtNotification):
-            self.click(toast.close_button)
+        self.close_notes()
         self.viewer.dims.set_point(0, -60.0)
-        self.viewer.fit_to_view()
         self.picture("sample")
+        write(self.docks["Detect"].current()[0], self.file)
+
+    def drop_file(self) -> None:
+        """A file dropped on an empty window."""
+        self.viewer.layers.clear()
+        self.tab("Detect")
+        self.picture("empty")
+        self.drop(self.file)
+        self.until(lambda: len(self.viewer.layers) >= 3)
+        self.viewer.dims.set_point(0, -60.0)
+        self.hover(30, 40)
+        self.picture("dropped")
+        self.check(self.docks["Detect"].stack.layer() is not None, "the dropped stack is chosen")
 
     def detect(self) -> None:
         """Press Detect; show the waves; move the threshold."""
@@ -164,13 +85,14 @@ class Tour:
         self.picture("detected")
         self.click(dock.waves)
         self.until(lambda: not dock.waves_job.busy)
+        dock._scroll.ensureWidgetVisible(dock.result.save)
         self.picture("waves")
         dock.result.slider.setValue(0.9)
         self.picture("threshold")
         self.click(dock.result.back)
 
     def edit(self) -> None:
-        """Walk, reject, undo by keys; the table."""
+        """Walk, reject, undo, add by keys and mouse; the table."""
         dock = self.tab("Detect")
         points = dock.result.layer
         self.viewer.layers.selection.active = points
@@ -182,6 +104,15 @@ class Tour:
         self.check(dock.result.number.text() != before, "X rejects the selected point")
         self.click(dock.result.bar.undo)
         self.check(dock.result.number.text() == before, "undo brings it back")
+        self.viewer.fit_to_view()
+        self.wait(100)
+        self.hover(5, 75)
+        self.key("I")
+        self.check(
+            "added" in dock.result.edits.text(), f"I adds under the mouse: {dock.result.edits.text()!r}"
+        )
+        self.click(dock.result.bar.undo)
+        self.check(dock.result.number.text() == before, "undo takes the added point away")
         self.click(dock.result.table)
         self.picture("table")
         for name in list(self.viewer.window.dock_widgets):
@@ -195,80 +126,148 @@ class Tour:
         self.click(dock.bar.start)
         self.until(lambda: not dock.job.busy)
         self.picture("compared")
+        self.check(dock.message.level != "error", dock.message.text())
         self.click(dock.figure)
+        self.hover(30, 40)
         self.picture("figure-3")
+        self.click(dock.place.register)
+        self.until(lambda: not dock.place.job.busy)
+        self.picture("registered")
+        self.click(dock.place.home)
         dock.opacity.setValue(0)
 
     def inspect(self) -> None:
-        """The spectrum of an impurity."""
+        """The spectrum under the mouse, and every tab of an impurity."""
         dock = self.tab("Inspect")
         points = self.docks["Detect"].result.layer
         self.viewer.layers.selection.active = points
         points.selected_data = {0}
-        dock.look_at(40, 40)
-        self.picture("inspect")
+        self.hover(40, 40)
+        self.wait(200)
+        self.check("cursor: row" in dock.where.text(), f"the mouse chooses a pixel: {dock.where.text()!r}")
+        for index in range(dock.tabs.count()):
+            dock.tabs.setCurrentIndex(index)
+            self.picture(f"inspect-{dock.tabs.tabText(index)[:3]}")
+            self.check(dock.message.level != "error", dock.message.text())
 
     def own(self) -> None:
-        """A plain TIFF becomes a stack."""
+        """Plain TIFF and .npy files become stacks, in an empty window and beside another stack."""
         import tifffile
 
-        data = np.random.default_rng(0).normal(size=(12, 48, 48)).astype(np.float32)
-        path = self.out / "own.tif"
-        tifffile.imwrite(path, data)
-        self.viewer.open(str(path))
+        rng = np.random.default_rng(0)
+        smooth = rng.normal(size=(11, 12, 12)).repeat(4, axis=1).repeat(4, axis=2).astype(np.float32)
+        tifffile.imwrite(self.out / "own.tif", smooth)
+        np.save(self.out / "array.npy", smooth)
+        self.keep_layers = list(self.viewer.layers)
+        self._own(self.out / "own.tif", "-200:0:20", "mV")
+        self.picture("own-stack-beside")
+        for layer in self.keep_layers:
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+        self.viewer.layers.clear()
+        self._own(self.out / "array.npy", "-0.2:0", "V")
+        self.picture("own-stack-alone")
+        self.viewer.layers.clear()
+        self.drop(self.file)
+        self.until(lambda: len(self.viewer.layers) >= 3)
+        self.detect()
+
+    def _own(self, path: Path, bias: str, unit: str) -> None:
         dock = self.tab("Import")
-        dock.layer.choose(self.viewer.layers[-1])
-        self.type(dock.bias, "-200:20:20")
+        self.viewer.open(str(path))
+        self.wait(200)
+        self.check(path.stem in dock.layer.currentText(), f"{dock.layer.currentText()} is not the new layer")
+        self.type(dock.bias, bias)
+        dock.unit.setCurrentText(unit)
         self.type(dock.pixel, "0.5")
-        self.picture("own-before")
+        dock._scroll.ensureWidgetVisible(dock.apply)
+        self.picture(f"own-{path.suffix[1:]}")
         self.click(dock.apply)
-        self.picture("own-stack")
         self.check(dock.message.level != "error", dock.message.text())
         made = dock.layer.layer()
         units = self.viewer.layers.units
         self.check(units is not None and "nanometer" in str(units), f"units {units}")
         low, high = made.extent.world[:, 0]
         self.check(low <= self.viewer.dims.point[0] <= high, "the slider stands on the stack")
-        self.viewer.layers.remove(made)
-
-    def type(self, line: Any, text: str) -> None:
-        """Type into a line."""
-        from qtpy.QtTest import QTest
-
-        line.clear()
-        line.setFocus()
-        QTest.keyClicks(line, text)
-        self.wait(50)
+        self.close_notes()
 
     def finetune(self) -> None:
-        """A short fine-tuning, to its end."""
+        """A short fine-tuning, to its end; kept under a name."""
         dock = self.tab("Fine-tune")
         dock.further_settings = {"steps_per_epoch": 12, "check_every": 4, "batch": 4}
         self.click(dock.preview)
         self.click(dock.bar.start)
-        self.until(lambda: bool(dock._points) or not dock.job.busy)
+        self.until(lambda: len(dock._points.get("L0", ((), ()))[0]) >= 3 or not dock.job.busy)
+        dock._scroll.ensureWidgetVisible(dock.tabs)
         self.picture("fine-tuning")
         self.until(lambda: not dock.job.busy and not dock.after_job.busy)
         self.wait(500)
         self.until(lambda: not dock.after_job.busy)
         self.check(dock.message.level != "error", dock.message.text())
         self.picture("fine-tuned")
+        inside = dock.rect().contains(dock.outcome.keep.mapTo(dock, dock.outcome.keep.rect().bottomLeft()))
+        self.check(inside, "Keep and Revert are in sight")
+        dock.keep_as(f"tour-{os.getpid()}")
+        self.picture("kept")
+        self.check(
+            f"tour-{os.getpid()}" in self.docks["Detect"].model.currentText(), "Detect uses the kept model"
+        )
         self.click(dock.outcome.revert)
 
-    def crash(self) -> None:
-        """A damaged file says why."""
-        from qtpy.QtCore import QTimer
-
+    def broken(self) -> None:
+        """A damaged file that is dropped says why."""
         path = self.out / "broken.3ds"
         path.write_bytes(b'Grid dim="4 x 4"\r\n:HEADER_END:\r\n')
-        QTimer.singleShot(
-            0, lambda: self.viewer.window._qt_viewer._qt_open([str(path)], stack=False, plugin=None)
-        )
-        self.wait(1200)
+        self.drop(path)
+        self.wait(900)
         self.picture("broken-file")
+        self.close_notes()
+
+    def crash(self) -> None:
+        """A fine-tuning whose process was killed goes on in a new window."""
+        from napari_friedel import tuning
+
+        stack = self.out / "field.nc"
+        shutil.copy(self.file, stack)
+        child = subprocess.Popen([sys.executable, __file__, str(self.out), "--killed", str(stack)])
+        self.until(lambda: tuning.unfinished() is not None or child.poll() is not None, 600)
+        self.wait(1500)
+        child.kill()
+        child.wait()
+        self.check(tuning.unfinished() is not None, "the killed fine-tuning has left its state")
+        self.docks_in_order = self.tabs()
+        self.viewer.window.remove_dock_widget(self.docks["Fine-tune"])
+        self.wait(300)
+        _, dock = self.viewer.window.add_plugin_dock_widget("napari-friedel", "Fine-tune", tabify=True)
+        self.docks["Fine-tune"] = dock
+        self.jobs += dock.findChildren(type(dock.job))
+        self.wait(500)
+        self.tab("Fine-tune")
+        self.picture("unfinished")
+        self.check(dock.resume.isVisible(), dock.message.text())
+        self.check(self.tabs() == list(self.docks_in_order), f"tabs in the order of work, not {self.tabs()}")
+        self.click(dock.resume)
+        self.until(lambda: not dock.job.busy and not dock.after_job.busy)
+        self.wait(500)
+        self.until(lambda: not dock.after_job.busy)
+        self.picture("resumed")
+        self.check(dock.message.level != "error", dock.message.text())
+        self.click(dock.outcome.revert)
+
+    def points(self) -> None:
+        """Wheel, keys, clipboard, menus, tool tips, excluded regions, several results, moved layers."""
+        from window_points import all_of
+
+        self.viewer.layers.clear()
+        self.wait(100)
+        self.drop(self.file)
+        self.until(lambda: len(self.viewer.layers) >= 3)
+        self.detect()
+        wrong = all_of(self)
+        self.check(not wrong, "; ".join(wrong))
 
     def folder(self) -> None:
-        """Two files, processed one after the other."""
+        """Two files, processed one after the other; opened by the arrows."""
         from friedel.io.netcdf import write
 
         stack = self.docks["Detect"].current()[0]
@@ -278,41 +277,65 @@ class Tour:
             write(stack.isel(y=slice(0, 40), x=slice(0, 40)), folder / f"grid{number}.nc")
         dock = self.tab("Folder")
         dock.open_folder(folder)
+        self.picture("folder-before")
         self.click(dock.bar.start)
         self.until(lambda: not dock.job.busy)
         self.tab("Folder")
         self.picture("folder")
         self.check((folder / "summary.csv").exists(), dock.message.text())
+        before = len(self.viewer.layers)
+        self.click(dock.next)
+        self.until(lambda: not dock.open_job.busy)
+        self.wait(300)
+        self.picture("folder-next")
+        self.check(len(self.viewer.layers) > before, "the next file is opened")
+        self.check(self.docks["Detect"].result.layer is not None, "with its saved points as its result")
 
     def session(self) -> None:
         """Save, close all, open again."""
+        self.viewer.layers.clear()
+        self.wait(100)
+        self.drop(self.file)
+        self.until(lambda: len(self.viewer.layers) >= 3)
+        self.detect()
         dock = self.tab("Import")
         path = str(self.out / "work.friedel.json")
         detect = self.docks["Detect"]
+        detect.result.slider.setValue(0.7)
         before = detect.result.number.text()
-        from friedel.io.netcdf import write
-
-        source = self.out / "field.nc"
-        write(detect.current()[0], source)
-        detect.current()[0].attrs["source"] = str(source)
         dock.session.write(path)
         self.viewer.layers.clear()
         self.wait(300)
         dock.session.load(path)
-        self.until(lambda: not dock.session.job.busy)
+        self.until(lambda: not dock.session.job.busy and bool(dock.message.text()))
         self.tab("Detect")
+        detect._scroll.ensureWidgetVisible(detect.result.save)
         self.picture("session")
         self.check(
             detect.result.number.text() == before, f"{detect.result.number.text()} instead of {before}"
         )
+        self.check(abs(detect.result.slider.value() - 0.7) < 1e-6, "the threshold is the session's")
+
+
+def killed(path: str) -> None:
+    """Fine-tune on a file until this process is killed."""
+    from friedel.io import open_stack
+    from friedel.physics.dispersion import resolve
+    from friedel.stack import didv_channel
+    from napari_friedel.tuning import Session
+
+    stack = open_stack(path)
+    settings = {"device": "cpu", "steps_per_epoch": 8, "check_every": 2, "batch": 2, "epochs": 1}
+    for _ in Session(stack, didv_channel(stack)[0], "friedel", resolve("au111"), settings).run():
+        pass
 
 
 def film(frames: list[Path], path: Path, width: int = 960) -> None:
     """Write the pictures as one film of at most 3 MB."""
     from PIL import Image
 
-    wanted = ("sample", "detecting", "detected", "waves", "compared", "figure-3", "fine-tuning", "fine-tuned")
-    chosen = [frame for frame in frames if frame.stem.split("-", 1)[1] in wanted]
+    by_name = {frame.stem.split("-", 1)[1]: frame for frame in reversed(frames)}
+    chosen = [by_name[name] for name in FILM if name in by_name]
     pictures = []
     for frame in chosen:
         with Image.open(frame) as picture:
@@ -327,12 +350,14 @@ def film(frames: list[Path], path: Path, width: int = 960) -> None:
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {len(pictures)} pictures")
 
 
-def _summary(gaps: np.ndarray) -> dict[str, float]:
-    """95th percentile and largest of the intervals and of the thread's processor time, shape (ticks, 2)."""
+def _summary(ticks: list[tuple[float, float, bool]]) -> dict[str, float]:
+    """95th percentile and largest of the intervals, of those while work ran, and of the thread's processor time."""
+    table = pd.DataFrame(ticks, columns=["wall", "cpu", "busy"])
     found = {}
-    for name, values in zip(("", "cpu_"), gaps.T, strict=True):
-        found[f"{name}p95_ms"] = round(float(np.percentile(values, 95)), 1)
-        found[f"{name}max_ms"] = round(float(values.max()), 1)
+    for name, values in (("", table.wall), ("busy_", table.wall[table.busy]), ("cpu_", table.cpu)):
+        if len(values):
+            found[f"{name}p95_ms"] = round(float(np.percentile(values, 95)), 1)
+            found[f"{name}max_ms"] = round(float(values.max()), 1)
     return found
 
 
@@ -344,29 +369,34 @@ def main() -> None:
     parser.add_argument("--theme", default="dark", choices=["dark", "light"])
     parser.add_argument("--stories", default=",".join(STORIES))
     parser.add_argument("--film", type=Path)
+    parser.add_argument(
+        "--explain", type=float, metavar="MS", help="say what happens in gaps longer than this"
+    )
     parser.add_argument("--gaps", type=Path, help="write the gaps per story to this table")
+    parser.add_argument("--killed", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.killed:
+        killed(args.killed)
+        return
     # Models, sessions and remembered settings of a tour are no one's own.
     os.environ.setdefault("FRIEDEL_MODELS", tempfile.mkdtemp())
     width, height = (int(part) for part in args.size.split("x"))
     tour = Tour(args.out, (width, height), args.theme)
     tour.wait(800)
+    if args.explain:
+        tour.explain(args.explain)
     broken = []
     for name in args.stories.split(","):
         tour.story = name
         try:
             getattr(tour, name)()
-        except (AssertionError, LookupError, TimeoutError) as error:
+        except (AssertionError, LookupError, TimeoutError, AttributeError) as error:
             broken.append(f"{name}: {error}")
             print(broken[-1], flush=True)
-    found = {name: _summary(np.array(gaps)) for name, gaps in tour.gaps.items()}
-    for name, gap in found.items():
-        print(
-            "{0:10s} p95 {p95_ms:7.1f}  largest {max_ms:7.1f} ms   window's processor time: p95 {cpu_p95_ms:7.1f}  "
-            "largest {cpu_max_ms:7.1f} ms".format(name, **gap)
-        )
+    table = pd.DataFrame({name: _summary(ticks) for name, ticks in tour.gaps.items()}).T.rename_axis("story")
+    print(table.to_string())
     if args.gaps:
-        pd.DataFrame(found).T.rename_axis("story").to_csv(args.gaps)
+        table.to_csv(args.gaps)
     if args.film:
         film(tour.frames, args.film)
     tour.viewer.close()

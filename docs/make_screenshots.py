@@ -2,55 +2,36 @@
 
     xvfb-run -a -s "-screen 0 1280x800x24" python docs/make_screenshots.py
 
-Every picture shows the real plugin at work on the simulated Au(111) sample; nothing is drawn by hand.
+Every picture shows the real plugin at work on the simulated Au(111) sample; nothing is drawn by hand. The window is
+driven as `benchmarks/window_tour.py` drives it.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
+import os
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-IMAGES = Path(__file__).parent / "images"
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs" / "images"
 SIZE = (1280, 800)
+sys.path.insert(0, str(ROOT / "benchmarks"))
 
 
-def wait(job: Any, seconds: float = 600.0) -> None:
-    """Let the event loop run until `job` has ended."""
-    from qtpy.QtTest import QTest
-
-    end = time.monotonic() + seconds
-    QTest.qWait(100)
-    while job.busy:
-        if time.monotonic() > end:
-            raise TimeoutError(f"{job.name} did not end")
-        QTest.qWait(50)
-    QTest.qWait(200)
-
-
-def save(viewer: Any, name: str) -> None:
+def save(hands: Any, name: str) -> None:
     """Save the window as a PNG, packed well."""
     from PIL import Image
-    from qtpy.QtTest import QTest
 
-    QTest.qWait(600)
+    hands.wait(600)
     IMAGES.mkdir(exist_ok=True)
     path = IMAGES / f"{name}.png"
-    viewer.window._qt_window.grab().save(str(path))
+    hands.window.grab().save(str(path))
     with Image.open(path) as picture:
         picture.convert("RGB").save(path, optimize=True)
-    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-
-
-def bring_up(widget: Any) -> None:
-    """Raise the tab of a dock."""
-    parent = widget
-    while parent is not None and type(parent).__name__ != "QtViewerDockWidget":
-        parent = parent.parent()
-    if parent is not None:
-        parent.show()
-        parent.raise_()
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
 
 
 def main() -> None:
@@ -58,57 +39,53 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=60, help="steps of the fine-tuning that is shown")
     args = parser.parse_args()
-    import torch  # noqa: F401  (before Qt, as the launcher does)
+    os.environ.setdefault("FRIEDEL_MODELS", tempfile.mkdtemp())  # no models, sessions, settings of one's own
+    from window_hands import Hands
 
-    from napari_friedel.__main__ import open_viewer
+    hands = Hands(Path(tempfile.mkdtemp()), SIZE, "dark")
+    hands.wait(800)
+    hands.viewer.open_sample("napari-friedel", "au111")
+    hands.viewer.dims.set_point(0, -60.0)
+    hands.viewer.fit_to_view()
+    detect = hands.tab("Detect")
+    hands.hover(30, 40)
+    hands.click(detect.bar.start)
+    hands.until(lambda: not detect.job.busy)
+    hands.check(detect.result.layer is not None, detect.message.text())
+    save(hands, "detect")
+    detect._scroll.ensureWidgetVisible(detect.band.ring)
+    hands.click(detect.band.ring)
+    save(hands, "band")
+    hands.click(detect.band.ring)
 
-    viewer = open_viewer(sample="au111")
-    assert viewer is not None
-    window = viewer.window._qt_window
-    window.resize(*SIZE)
-    docks = {name.split(" (")[0]: dock for name, dock in viewer.window.dock_widgets.items()}
-    detect, compare = docks["Detect"], docks["Compare"]
-    viewer.dims.set_point(0, -60.0)
-    viewer.fit_to_view()
+    compare = hands.tab("Compare")
+    hands.click(compare.bar.start)
+    hands.until(lambda: not compare.job.busy)
+    hands.click(compare.figure)
+    save(hands, "reference")
+    compare.opacity.setValue(0)
 
-    bring_up(detect)
-    detect.detect()
-    wait(detect.job)
-    save(viewer, "detect")
-    detect.band.ring.setChecked(True)
-    save(viewer, "band")
-    detect.band.ring.setChecked(False)
-
-    bring_up(compare)
-    compare.compare()
-    wait(compare.job)
-    save(viewer, "reference")
-
-    inspect = docks["Inspect"]
-    bring_up(inspect)
+    inspect = hands.tab("Inspect")
     points = detect.result.layer
-    viewer.layers.selection.active = points
+    hands.viewer.layers.selection.active = points
     points.selected_data = {0}
-    inspect.look_at(40, 40)
-    save(viewer, "inspect")
+    hands.hover(40, 40)
+    save(hands, "inspect")
     inspect.tabs.setCurrentIndex(3)
-    inspect.redraw()
-    save(viewer, "dispersion")
+    save(hands, "dispersion")
 
-    bring_up(docks["Import"])
-    save(viewer, "import")
+    hands.tab("Import")
+    save(hands, "import")
 
-    tune = docks["Fine-tune"]
-    bring_up(tune)
-    tune.stack.currentIndexChanged.emit(0)
-    tune.band.choose("au111")
-    tune.options.set("epochs", 1)
+    tune = hands.tab("Fine-tune")
     tune.further_settings = {"steps_per_epoch": args.steps, "check_every": 10}
-    tune.start()
-    wait(tune.job)
-    wait(tune.after_job)
-    save(viewer, "fine-tune")
-    viewer.close()
+    hands.click(tune.bar.start)
+    hands.until(lambda: not tune.job.busy and not tune.after_job.busy)
+    hands.wait(500)
+    hands.until(lambda: not tune.after_job.busy)
+    hands.check(tune.message.level != "error", tune.message.text())
+    save(hands, "fine-tune")
+    hands.viewer.close()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 HEAVY = ["torch", "napari", "qtpy", "matplotlib", "skimage", "pandas"]
@@ -31,6 +33,67 @@ def test_help_of_the_command_line_loads_no_torch() -> None:
         "from friedel.cli import main\ntry: main(['--help'])\nexcept SystemExit as end: assert end.code == 0"
     )
     assert not _loaded_by(statement).intersection(["torch", "napari", "matplotlib"])
+
+
+@pytest.fixture(scope="module")
+def small_grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from friedel.io.export import write_stack
+    from friedel.stack import make_stack
+
+    path = tmp_path_factory.mktemp("start") / "grid.nc"
+    values = np.random.default_rng(0).normal(size=(5, 24, 24))
+    write_stack(make_stack({"dI/dV": values}, bias_mv=[-50, -25, 0, 25, 50], pixel_nm=0.5), path)
+    return path
+
+
+def _loaded_by_command(*words: str) -> set[str]:
+    """Packages that a process of the command line loads, its own children not counted."""
+    statement = (
+        f"import sys; sys.argv = {['friedel', *words]!r}\nfrom friedel.cli import main\n"
+        "try: code = main()\nexcept SystemExit as end: code = end.code\nassert not code"
+    )
+    loaded = "print(json.dumps(sorted(n.split('.')[0] for n, m in sys.modules.items() if m is not None)))"
+    code = f"import json\n{statement}\n{loaded}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("command", [(), ("info",), ("detect",), ("convert",), ("fine-tune",), ("simulate",)])
+def test_help_needs_no_numbers(command: tuple[str, ...]) -> None:
+    heavy = [*HEAVY, "xarray", "scipy", "h5py", "dask", "pint"]
+    assert not _loaded_by_command(*command, "--help").intersection(heavy)
+
+
+def test_info_loads_what_it_describes_and_no_more(small_grid: Path) -> None:
+    # pandas comes with xarray.
+    heavy = {*HEAVY, "dask", "pint", "scipy"} - {"pandas"}
+    assert not _loaded_by_command("info", str(small_grid)).intersection(heavy)
+
+
+def test_a_band_in_info_needs_no_network(small_grid: Path) -> None:
+    loaded = _loaded_by_command("info", str(small_grid), "--material", "au111")
+    assert not loaded.intersection({*HEAVY, "dask", "pint"} - {"pandas"})
+
+
+def test_a_classical_detection_loads_no_torch(small_grid: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "points.csv")
+    words = ["detect", str(small_grid), "--material", "au111", "--method", "matched-field", "-o", out]
+    loaded = _loaded_by_command(*words)
+    assert not loaded.intersection({*HEAVY, "dask", "pint"} - {"pandas"}) and "scipy" in loaded
+
+
+def test_statistics_of_scipy_are_not_loaded_by_the_detector() -> None:
+    code = "import friedel.pipeline, friedel.refit.driver, sys; assert 'scipy.stats' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_host_program_keeps_its_array_packages(small_grid: Path) -> None:
+    """Called with words, the command line runs in a process that is not its own."""
+    code = f"from friedel.cli import main; main(['info', {str(small_grid)!r}]); import dask.array, sys; print('kept')"
+    pytest.importorskip("dask")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1] == "kept", done.stderr
 
 
 def test_the_reader_decides_without_torch_or_qt(shared_data) -> None:

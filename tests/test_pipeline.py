@@ -137,6 +137,7 @@ def test_a_tiny_field_is_remarked():
     [
         ({"method": "magic"}, SettingsError, "method must be 'network'"),
         ({"threshold": 2}, SettingsError, "from 0 to 1"),
+        ({"model": 3}, SettingsError, "model must be a name"),
         ({"area": ((0, 99), (0, 99))}, StackError, "does not lie inside"),
         ({"channel": "Phase"}, StackError, "no channel 'Phase'"),
         ({"dispersion": "fe3o4"}, PhysicsError, "Unknown material"),

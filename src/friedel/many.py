@@ -125,12 +125,14 @@ def result_names(files: Sequence[Path]) -> list[str]:
 def grids_in(given: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """Files to read; a folder that is not itself one stack stands for the grids in it."""
     from friedel.io import sniff
+    from friedel.io.signatures import is_zarr
 
     found: list[Path] = []
     for name in given:
         path = Path(name)
         if path.is_dir() and sniff(path) is None:
-            found += [item for item in sorted(path.iterdir()) if item.is_file() and sniff(item) is not None]
+            inside = [item for item in sorted(path.iterdir()) if item.is_file() or is_zarr(item)]
+            found += [item for item in inside if sniff(item) is not None]
         else:
             found.append(path)
     return list(dict.fromkeys(found))

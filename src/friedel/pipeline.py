@@ -20,6 +20,7 @@ from friedel._util.torch_defaults import with_torch_defaults
 from friedel._util.work import Work
 from friedel.assembly import assemble
 from friedel.detections import Detections
+from friedel.errors import SettingsError
 from friedel.physics.dispersion import Dispersion, as_settings, resolve
 from friedel.prepare.stage import prepare
 from friedel.progress import Progress, drain, share
@@ -130,7 +131,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         For every remark; also kept in ``provenance["warnings"]``.
     """
     settings = DetectSettings(
-        method=method, model=fspath(model) if isinstance(model, (str, PathLike)) else model.name, tiles=tiles,
+        method=method, model=_model_text(model), tiles=tiles,
         threshold=threshold, device=_device_text(device), refit=refit, area=area, channel=channel,
         prepare=_prepare_settings(prepare), demote_lines=demote_lines,
     )  # fmt: skip
@@ -198,6 +199,16 @@ def iter_detect_with(
     result = assemble(stack, area, prepared, fitted, settings, remarks)
     yield Progress(1.0, f"{len(result)} impurities")
     return result
+
+
+def _model_text(model: str | PathLike[str] | Model) -> str:
+    """Name or path of a model, for the settings."""
+    if isinstance(model, (str, PathLike)):
+        return fspath(model)
+    name = getattr(model, "name", None)
+    if not isinstance(name, str):
+        raise SettingsError(f"model must be a name, a path or a Model, not {model!r:.60}.", settings="model")
+    return name
 
 
 def _finder(settings: DetectSettings, model: str | PathLike[str] | Model | None) -> Finder:

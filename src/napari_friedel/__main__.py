@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -84,6 +85,9 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
             print(f"napari-friedel: {' '.join(str(error).split())}", file=sys.stderr)
             return None
     viewer = napari.Viewer(title="napari-friedel", show=show)
+    # napari collects garbage whenever a layer goes. What is loaded up to here stays till the end: with torch and Qt
+    # these are half a million objects, whose examination would hold the window up for most of a second.
+    gc.freeze()
     attach(viewer)
     added = [add_layer(viewer, layer) for layer in layers]
     stacks = [layer for layer in added if kind_of(layer) == "stack"]

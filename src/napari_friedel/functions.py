@@ -12,6 +12,7 @@ from friedel.settings.copying import flags_of
 from friedel.stack import Area
 from napari_friedel.layers import viewing
 from napari_friedel.layers.info import kind_of
+from napari_friedel.layers.stack_layers import file_of
 
 PLUGIN = "napari-friedel"
 TABLE = ("napari", "Features table widget")
@@ -35,7 +36,7 @@ def options_of(dock: Any) -> tuple[str, dict[str, Any]]:
         If the stack was made in this session and lies in no file.
     """
     stack, channel = dock.current()
-    source = str(stack.attrs.get("source", ""))
+    source = file_of(stack) or str(stack.attrs.get("source", ""))
     if not source:
         raise FriedelError("This stack lies in no file: save it first, then a command can name it.")
     area: Area | None = dock.current_area()

@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -64,6 +65,16 @@ class _Task(functools.partial):  # type: ignore[type-arg]
     __str__ = __repr__
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """An error that the worker returns.
+
+    One that is raised, or returned bare, calls napari's own answer, which PySide6 gives too many arguments.
+    """
+
+    error: JobError
+
+
 _CANCELLED = object()
 # A worker that is collected before its thread ends takes Qt objects with it that are still in use.
 _alive: set[Any] = set()
@@ -89,6 +100,8 @@ class Job(QObject):
 
     #: Steps are handed to the GUI at most this often [s]: a fast generator must not flood the event loop.
     interval = 0.03
+    #: napari's bar handles all waiting events at each change, drawing included: it moves less often [s].
+    bar_interval = 0.5
 
     def __init__(self, parent: QObject | None = None, name: str = "friedel") -> None:
         super().__init__(parent)
@@ -97,6 +110,7 @@ class Job(QObject):
         self._cancel = threading.Event()
         self._worker: Any = None
         self._bar: Any = None
+        self._next_bar = 0.0
         if parent is not None:
             # A closed dock must not leave a network running. The event outlives this object.
             at_end(parent, self._cancel.set)
@@ -138,8 +152,10 @@ class Job(QObject):
 
     def _show_progress(self, steps: list[Progress]) -> None:
         """Move napari's own bar in the activity dock; `update` would run the event loop in the middle of things."""
-        if self._bar is None or steps[-1].fraction <= 0:
+        now = time.monotonic()
+        if self._bar is None or steps[-1].fraction <= 0 or now < self._next_bar:
             return
+        self._next_bar = now + self.bar_interval
         with contextlib.suppress(RuntimeError):  # the window closes
             if not self._bar.total:
                 self._bar.total = 1000
@@ -161,8 +177,8 @@ class Job(QObject):
             self._set(State.IDLE)
             self.cancelled.emit()
             return
-        if isinstance(value, JobError):
-            self._on_errored(value)
+        if isinstance(value, _Failure):
+            self._on_errored(value.error)
             return
         self._set(State.DONE)
         self.returned.emit(value)
@@ -207,8 +223,7 @@ def _guarded(
     except GeneratorExit:
         raise
     except BaseException as error:
-        # Returned, not raised: with PySide6, what napari connects to a worker's `errored` raises a TypeError.
-        return JobError(error)
+        return _Failure(JobError(error))
     finally:
         if work is not None:
             work.close()  # in this thread: its `finally` blocks run now, not when the memory is collected
@@ -238,6 +253,21 @@ def draw_while(work: Callable[[], T]) -> T:
         loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
         timer.stop()
         return future.result()
+
+
+def in_turns(steps: Generator[None, None, T], done: Callable[[T], None] | None = None) -> None:
+    """Take steps in the GUI thread, one in a turn of the event loop: each new layer costs napari a quarter second."""
+
+    def turn() -> None:
+        try:
+            next(steps)
+        except StopIteration as end:
+            if done is not None:
+                done(end.value)
+            return
+        QTimer.singleShot(1, turn)
+
+    turn()
 
 
 def loading_torch() -> Generator[Progress, None, None]:

@@ -21,6 +21,7 @@ from friedel.settings import (
     SampleSettings,
 )
 from friedel.settings.copying import as_command, as_python, flags_of
+from napari_friedel.layers.stack_layers import file_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def source_of(stack: xr.Dataset | None) -> str:
     FriedelError
         If it was made in this session, or its file is gone.
     """
-    source = "" if stack is None else str(stack.attrs.get("source", ""))
+    source = file_of(stack)
     if not source or not Path(source).exists():
         raise FriedelError("This stack lies in no file: save it first, then a command can name it.")
     return source

@@ -1,13 +1,14 @@
 """A session on disk: which files, which settings, which points, so that work goes on where it was left.
 
-Stacks are kept by path and SHA-256, not by value; results with their candidates, edits and threshold.
+Stacks are kept by path and SHA-256; those that lie in no file, or were calibrated anew, as netCDF files beside the
+session. Results are kept with their candidates, edits and threshold.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,20 @@ import pandas as pd
 from friedel._util.atomic_write import write_beside
 from friedel.detections import Detections
 from friedel.errors import StackError
+from friedel.io.netcdf import write
 from friedel.physics.dispersion import Dispersion
 from napari_friedel import remembered
 from napari_friedel.layers import edits, results, showing
 from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, kind_of, known, update
-from napari_friedel.layers.stack_layers import add_layer, stack_layers
+from napari_friedel.layers.stack_layers import RECALIBRATED, add_layer, file_of, stack_layers
 from napari_friedel.widgets.shared import BandState, shared
 
 SUFFIX = ".friedel.json"
 VERSION = 1
+#: Where the stacks of a session lie that lie in no file of their own.
+FOLDER = ".stacks"
+#: Without being asked, no more than this is written to disk [bytes].
+UNASKED = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,11 @@ def digest(path: str | Path) -> str:
         return ""
 
 
+def _lies_in_its_file(stack: Any) -> bool:
+    """Whether opening the stack's file gives this stack again."""
+    return bool(stack.encoding.get("source")) and not stack.encoding.get(RECALIBRATED)
+
+
 def describe(viewer: Any) -> dict[str, Any]:
     """The state of a viewer in plain JSON types."""
     stacks = []
@@ -69,7 +80,7 @@ def describe(viewer: Any) -> dict[str, Any]:
         if kind_of(layer) != "stack":
             continue
         info = known(layer, StackInfo)
-        source = "" if info.stack is None else str(info.stack.attrs.get("source", ""))
+        source = file_of(info.stack)
         stacks.append(
             {
                 "path": source,
@@ -120,20 +131,35 @@ def _table(table: pd.DataFrame) -> dict[str, list[Any]]:
     return {"columns": plain["columns"], "data": plain["data"]}
 
 
-def save(viewer: Any, path: str | Path) -> None:
+def save(viewer: Any, path: str | Path, *, at_most: float = np.inf) -> None:
     """Write the state of a viewer.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    path : str or Path
+    at_most : float
+        Stacks that lie in no file are left out where they are larger than this [bytes].
 
     Raises
     ------
     StackError
         If there is no stack.
     """
-    state = describe(viewer)
+    path, state = Path(path), describe(viewer)
     if not state["stacks"]:
         raise StackError("There is nothing to save: no stack is open.")
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with write_beside(Path(path)) as beside:
-        beside.write_text(json.dumps(state, indent=1, default=str), encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    layers = (layer for layer in viewer.layers if kind_of(layer) == "stack")
+    for number, (layer, item) in enumerate(zip(layers, state["stacks"], strict=True), 1):
+        stack = known(layer, StackInfo).stack
+        if stack is not None and not _lies_in_its_file(stack) and stack.nbytes <= at_most:
+            beside = Path(path.name.removesuffix(SUFFIX) + FOLDER, f"{number}.nc")
+            (path.parent / beside.parent).mkdir(exist_ok=True)
+            write(stack, path.parent / beside)
+            item.update(path=beside.as_posix(), sha256=digest(path.parent / beside))
+    with write_beside(path) as written:
+        written.write_text(json.dumps(state, indent=1, default=str), encoding="utf-8")
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -150,6 +176,9 @@ def read(path: str | Path) -> dict[str, Any]:
         raise StackError(f"{path}: this session cannot be read ({error}).") from error
     if not isinstance(state, dict) or state.get("friedel session") != VERSION:
         raise StackError(f"{path}: this is no session of napari-friedel, or of a later version.")
+    for item in state["stacks"]:
+        if item["path"] and not Path(item["path"]).is_absolute():
+            item["path"] = str(Path(path).parent / item["path"])
     return state
 
 
@@ -176,6 +205,17 @@ def restore(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Opened:
     stacks : list
         As `load_stacks` gives it.
     """
+    steps = restoring(viewer, state, stacks)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            opened: Opened = end.value
+            return opened
+
+
+def restoring(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Generator[None, None, Opened]:
+    """As `restore`, a layer at each step, so that a window can draw in between."""
     warnings, opened, shown = [], 0, 0
     for item, loaded in zip(state["stacks"], stacks, strict=True):
         if isinstance(loaded, Exception):
@@ -184,9 +224,13 @@ def restore(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Opened:
         stack, same = loaded
         if not same:
             warnings.append(f"{item['path']} is not the file that it was when the session was saved.")
-        layers = [add_layer(viewer, made) for made in stack_layers(stack, item["channel"])]
+        layers = []
+        for made in stack_layers(stack, item["channel"], item["title"]):
+            layers.append(add_layer(viewer, made))
+            yield
         opened += 1
         for told in item["results"]:
+            yield
             _restore_result(viewer, layers[-1], told)
             shown += 1
     _restore_window(viewer, state)

@@ -16,6 +16,7 @@ from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress
 from napari_friedel.layers import results
 from napari_friedel.layers.info import ImpuritiesInfo, known
+from napari_friedel.layers.stack_layers import file_of
 
 
 class _Events:
@@ -94,7 +95,7 @@ class Session:
     def _describe(self, path: Path) -> None:
         """Write beside the state what it belongs to, so that it can be offered without loading torch."""
         text = {
-            "source": str(self.stack.attrs.get("source", "")),
+            "source": file_of(self.stack) or str(self.stack.attrs.get("source", "")),
             "model": self.model,
             "dispersion": asdict(self.dispersion),
             "settings": self.settings,

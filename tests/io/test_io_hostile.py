@@ -21,6 +21,8 @@ from io_makers import MAKERS as COMMON
 
 from friedel.errors import StackError
 from friedel.io import FORMATS, guard, open_stack, sniff
+from friedel.io.maps import read_map
+from friedel.io.points import read_points
 from friedel.stack import channel_names, image_names
 
 #: A small damaged file may cost this much at most: seconds (the machine may be busy) and bytes.
@@ -210,6 +212,17 @@ def test_an_empty_file_is_told(suffix: str, tmp_path: Path) -> None:
         open_stack(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    for name, read in (("a.nc", open_stack), ("a.csv", read_points), ("a.gsf", read_map)):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(StackError, match=rf"{name}: this is a pipe or a device"):
+            read(tmp_path / name)
+    makers.npy(tmp_path / "b.npy")
+    with pytest.raises(StackError, match="pipe"):
+        open_stack([tmp_path / "b.npy", tmp_path / "a.nc"])
+
+
 def test_folders_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="no such file"):
         open_stack(tmp_path / "missing.3ds")
@@ -225,6 +238,9 @@ def test_folders_and_missing_files(tmp_path: Path) -> None:
         open_stack([])
     with pytest.raises(StackError):
         open_stack("a\x00b")
+    for wrong in (None, 5, b"a.nc"):
+        with pytest.raises(StackError, match="A path, or a list of paths"):
+            open_stack(wrong)
 
 
 @pytest.mark.skipif(

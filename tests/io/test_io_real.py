@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -138,8 +139,21 @@ def test_nexus(shared_data: Path) -> None:
     stack = open_stack(shared_data / "nexus" / "stm_5_with_default_config.nxs", bias=100)
     assert set(stack.data_vars) == {"current_forward", "current_backward", "z_forward", "z_backward"}
     assert pixel_pitch(stack) == pytest.approx((4 / 255, 4 / 255))
-    with pytest.raises(StackError, match="two or three axes"):
-        open_stack(shared_data / "nexus" / "sts_5_described_nxdata.nxs")
+
+
+def test_a_nexus_spectrum_is_one_pixel_at_its_place(shared_data: Path) -> None:
+    path = shared_data / "nexus" / "sts_5_described_nxdata.nxs"
+    stack = open_stack(path)
+    assert dict(stack.sizes) == {"bias": 2048, "y": 1, "x": 1}
+    with h5py.File(path) as file:
+        lockin = "entry/instrument/bias_spectroscopy_environment/bias_spectroscopy/bias_sweep/linear_sweep/"
+        for name, where in (("current", "entry/current"), ("lockin_demod_1x", f"{lockin}lockin_demod_1x")):
+            group = file[where]
+            np.testing.assert_allclose(stack[name][:, 0, 0], group[group.attrs["signal"]][()], rtol=1e-6)
+        np.testing.assert_allclose(stack["bias"], file["entry/current/bias_voltage"][()] * 1e3)
+        tip = [file[f"entry/instrument/piezo_sensor/{axis}"][()] * 1e9 for axis in "xy"]
+    np.testing.assert_allclose([stack.attrs["tip_origin_x_nm"], stack.attrs["tip_origin_y_nm"]], tip)
+    assert didv_channel(stack) == ("lockin_demod_1x", False)
 
 
 def test_info_of_real_files(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,9 +74,3 @@ def test_a_file_that_is_cut_off_is_refused(cut: int, tmp_path: Path) -> None:
     (tmp_path / "a.sm2").write_bytes(content[:-cut])
     with pytest.raises(StackError, match=r"a\.sm2"):
         open_stack(tmp_path / "a.sm2")
-
-
-def test_an_sm3_file_is_told(tmp_path: Path) -> None:
-    (tmp_path / "a.sm3").write_bytes(b"\x00\x01" + "STiMage 004.001 1".encode("utf-16-le") + bytes(200))
-    with pytest.raises(StackError, match=r"a\.sm3: this is an RHK \.sm3 file"):
-        open_stack(tmp_path / "a.sm3")

@@ -73,8 +73,8 @@ def test_bias_may_be_the_last_axis(dock) -> None:
     [
         ("", "", "Give the bias voltages"),
         ("-200:40", "", "Give the bias voltages"),
-        ("-200:40", "small", "not a pixel size"),
-        ("-200:40", "-1", "positive length"),
+        ("-200:40", "small", "“Pixel (nm)” must be a pixel size"),
+        ("-200:40", "-1", "“Pixel (nm)” must be a pixel size"),
         ("10,20,30", "0.5", "3 values, but the data has 4"),
         ("high", "0.5", "not a bias axis"),
         ("50,50,60,70", "0.5", "same voltage twice"),
@@ -150,3 +150,36 @@ def test_a_damaged_file_gets_a_sentence(model, qtbot, tmp_path, open_dock) -> No
     widget.open(str(path))
     qtbot.waitUntil(lambda: widget.message.level == "error", timeout=20000)
     assert "broken.3ds" in widget.message.text() and not model.layers
+
+
+def test_the_axes_have_the_controls_help_and_ranges_of_the_settings(dock) -> None:
+    from friedel.settings import ImportSettings, settings_of
+
+    told = {one.name: one.help for one in settings_of(ImportSettings)}
+    for name, control in dock.options.controls.items():
+        assert told[name] in control.native.toolTip()
+    assert list(dock.options.shown) == ["axes", "bias", "pixel_nm"]
+    dock.pixel.setText("1e9")
+    dock.apply.click()
+    assert "at most 100000" in dock.message.text()
+
+
+def test_a_step_is_taken_for_a_plain_layer_and_for_a_stack(dock) -> None:
+    stack = dock.layer.layer()
+    count = stack.data.shape[0]
+    dock.bias.setText(f"-100:{-100 + 5 * (count - 1)}:5")
+    dock.apply.click()
+    assert dock.message.level == "info", dock.message.text()
+    assert stack_of(stack)[0]["bias"].to_numpy().tolist() == [-100 + 5 * i for i in range(count)]
+    dock.layer.choose(dock.viewer.add_image(np.ones((4, 10, 12), np.float32), name="array"))
+    dock.bias.setText("-200:100:150")
+    dock.pixel.setText("0.5")
+    dock.apply.click()
+    assert dock.message.level == "error" and "3 values" in dock.message.text()
+
+
+def test_a_plain_layer_that_is_opened_beside_a_stack_is_the_one_that_gets_axes(dock) -> None:
+    dock.viewer.add_points([[1, 2]], name="points")
+    assert kind_of(dock.layer.layer()) == "stack"
+    plain = dock.viewer.add_image(np.ones((4, 10, 12), np.float32), name="array")
+    assert dock.layer.layer() is plain

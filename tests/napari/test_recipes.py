@@ -127,7 +127,7 @@ def test_corrected_points_are_refused(stack):
 
 def test_a_stack_in_no_file_is_refused(stack):
     with pytest.raises(FriedelError, match="save it first"):
-        recipes.opening(stack.assign_attrs(source=""), ImportSettings())
+        recipes.opening(stack.assign_attrs(source="").drop_encoding(), ImportSettings())
 
 
 def test_a_result_without_settings_is_refused(stack):

@@ -177,3 +177,19 @@ def test_a_map_is_opened_from_a_file(dock, field, tmp_path, qtbot) -> None:
     write_map(_blobs(PLACES), path, pixel_nm=0.5)
     dock.open_map(str(path))
     assert dock.map.layer().name == "onset · map" and dock.map.layer().data.shape == (60, 60)
+
+
+def test_a_result_that_was_kept_aside_can_be_the_reference(dock, field, qtbot) -> None:
+    from dataclasses import replace
+
+    first = _detect(dock, field, PLACES)
+    assert dock.source.count() == 1, "a result is not compared with itself"
+    later = build_detections(field, PLACES[:5], np.full(5, 0.9))
+    object.__setattr__(later, "provenance", {**later.provenance, "label": "later"})
+    second = showing.show(dock.viewer, dock.stack.layer(), replace(later))
+    assert [dock.source.itemData(i) for i in range(dock.source.count())] == [None, first]
+    dock.source.choose(first)
+    _compare(dock, qtbot)
+    assert "<b>5</b> matched" in dock.counts.text() and "<b>2</b> missed" in dock.counts.text()
+    results.make_current(dock.viewer, dock.stack.layer(), first)
+    assert [dock.source.itemData(i) for i in range(dock.source.count())] == [None, second]

@@ -140,6 +140,59 @@ def test_all_docks_open_close_and_open_again(viewer, qtbot) -> None:
         viewer.dims.set_current_step(0, 2)
 
 
+def test_a_dropped_file_shows_its_stack_first_and_its_images_below(viewer, qtbot, tmp_path) -> None:
+    from made_up import build_stack
+    from qtpy.QtCore import QTimer
+
+    from friedel.io.netcdf import write
+
+    write(build_stack(), tmp_path / "grid.nc")
+    order: list[str] = []
+    viewer.layers.events.inserted.connect(lambda event: order.append(kind_of(event.value)))
+    drop = viewer.window._qt_viewer._qt_open
+    QTimer.singleShot(0, lambda: drop([str(tmp_path / "grid.nc")], stack=False, plugin=None))
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20000)
+    assert order == ["stack", "topograph"]
+    assert [kind_of(layer) for layer in viewer.layers] == ["topograph", "stack"]
+    assert kind_of(viewer.layers.selection.active) == "stack"
+
+
+def test_a_hidden_result_may_lose_points(viewer) -> None:
+    from dataclasses import replace
+
+    from made_up import build_detections, build_stack
+
+    from napari_friedel.layers import add_layer, results, stack_layer
+
+    stack = build_stack()
+    layer = add_layer(viewer, stack_layer(stack))
+    detections = build_detections(stack)
+    points = showing.show(viewer, layer, detections)
+    points.visible = False
+    fewer = replace(detections, table=detections.table.iloc[:1])
+    showing.show(viewer, layer, fewer)
+    assert len(points.data) == 1 and points.visible
+    points.visible = False
+    results.set_points(points, np.zeros((0, 2)), results.blank(0))
+    results.refresh(points)
+
+
+def test_sliders_that_bear_numbers_are_named_and_names_of_the_user_stand(model) -> None:
+    from made_up import build_stack
+
+    from napari_friedel.layers import add_layer, stack_layers
+    from napari_friedel.layers.versions import name_sliders
+
+    for layer in stack_layers(build_stack()):
+        add_layer(model, layer)
+    model.dims.axis_labels = ("0", "1", "2")
+    name_sliders(model, ("bias", "y", "x"))
+    assert model.dims.axis_labels == ("bias", "y", "x")
+    model.dims.axis_labels = ("V", "y", "x")
+    name_sliders(model, ("bias", "y", "x"))
+    assert model.dims.axis_labels == ("V", "y", "x")
+
+
 def test_the_save_dialog_offers_our_table_first_and_a_drop_asks_nothing(
     viewer, tmp_path, monkeypatch
 ) -> None:

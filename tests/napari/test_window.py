@@ -147,6 +147,55 @@ def test_a_session_brings_everything_back(shown, stack, points, tmp_path) -> Non
     assert "gone" in session.restore(ViewerModel(), state, gone).warnings[0]
 
 
+def test_a_session_keeps_stacks_that_lie_in_no_file_and_may_be_moved(shown, stack, tmp_path) -> None:
+    from napari.components import ViewerModel
+
+    from friedel.io import open_stack
+    from friedel.io.netcdf import write
+    from napari_friedel import session
+    from napari_friedel.layers import add_layer, stack_layer
+
+    write(build_stack(), tmp_path / "grid.nc")
+    add_layer(shown, stack_layer(open_stack(tmp_path / "grid.nc")))
+    (tmp_path / "one").mkdir()
+    session.save(shown, tmp_path / "one" / "work.friedel.json")
+    kept = [path.name for path in (tmp_path / "one" / "work.stacks").iterdir()]
+    assert kept == ["1.nc"], "the other one lies in its own file"
+    (tmp_path / "one").rename(tmp_path / "two")
+    state = session.read(tmp_path / "two" / "work.friedel.json")
+    again = ViewerModel()
+    opened = session.restore(again, state, session.load_stacks(state, open_stack))
+    assert (opened.stacks, opened.warnings) == (2, [])
+    back = [layer for layer in again.layers if kind_of(layer) == "stack"]
+    assert np.array_equal(back[0].data, shown.layers[-2].data) and back[0].name == shown.layers[-2].name
+    session.save(shown, tmp_path / "small.friedel.json", at_most=10)
+    assert not (tmp_path / "small.stacks").exists(), "nothing large is written without being asked"
+
+
+def test_axes_that_were_changed_come_back_with_a_session(shown, open_dock, tmp_path) -> None:
+    from napari.components import ViewerModel
+
+    from friedel.io import open_stack
+    from friedel.io.netcdf import write
+    from friedel.stack import pixel_pitch
+    from napari_friedel import session
+    from napari_friedel.docks.import_stack import ImportDock
+    from napari_friedel.layers import add_layer, stack_layer, stack_of
+
+    write(build_stack(), tmp_path / "grid.nc")
+    shown.layers.clear()
+    layer = add_layer(shown, stack_layer(open_stack(tmp_path / "grid.nc")))
+    dock = open_dock(ImportDock, shown)
+    dock.pixel.setText("0.8")
+    dock.apply.click()
+    assert pixel_pitch(stack_of(layer)[0]) == pytest.approx((0.8, 0.8))
+    session.save(shown, tmp_path / "work.friedel.json")
+    state = session.read(tmp_path / "work.friedel.json")
+    again = ViewerModel()
+    session.restore(again, state, session.load_stacks(state, open_stack))
+    assert pixel_pitch(stack_of(again.layers[-1])[0]) == pytest.approx((0.8, 0.8))
+
+
 def test_a_session_brings_settings_into_open_docks(shown, points, open_dock, tmp_path) -> None:
     from napari_friedel import session
     from napari_friedel.docks.detect import DetectDock
@@ -273,7 +322,8 @@ def test_plain_layers_of_every_kind_become_stacks(model, kind) -> None:
     [
         ("-200:40", "mV", "-200:40"),
         ("-0.2:0.04", "V", "-200:40"),
-        ("-200:-100:50", "mV", "-200:-100#3"),
+        ("-200:-100:50", "mV", "-200:-100:50"),
+        ("-0.2:-0.1:0.05", "V", "-200:-100:50"),
         ("-0.2, -0.1", "V", "-200, -100"),
     ],
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from friedel.detections import Detections
 from friedel.errors import FriedelError, FriedelWarning
@@ -105,12 +106,17 @@ def _read(path: Path) -> list[MeasuredField]:
     ]
 
 
+def measured_stack(field: MeasuredField) -> xr.Dataset:
+    """The maps of a field as a stack."""
+    name = "Z" if field.topograph else "dI/dV"
+    return make_stack({name: field.maps}, bias_mv=field.bias_mv, pixel_nm=field.pixel_nm, source=field.name)
+
+
 def detect_measured(field: MeasuredField) -> Detections:
     """Run the default method on a field; nothing is told but the material."""
     from friedel.pipeline import detect
 
-    name = "Z" if field.topograph else "dI/dV"
-    stack = make_stack({name: field.maps}, bias_mv=field.bias_mv, pixel_nm=field.pixel_nm, source=field.name)
+    stack = measured_stack(field)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FriedelWarning)
         return detect(stack, dispersion=field.material)
@@ -137,24 +143,31 @@ def measured_table(fields: list[MeasuredField]) -> pd.DataFrame:
     rows = []
     for field in fields:
         found = detect_measured(field)
-        pitch = np.array(field.pixel_nm)
-        points, truth = found.positions * pitch, field.reference * pitch
-        optional = np.zeros(len(truth), bool)
-        for row, column, radius in field.ignored:
-            away = np.hypot(*(points - np.array([row, column]) * pitch).T)
-            points = points[away > radius]
-        scores = evaluate(points, truth, _tolerance(found), optional=optional)
-        rows.append(
-            {
-                "field": field.name,
-                "variant": field.variant,
-                "reference": len(truth),
-                "points": len(points),
-                "right": scores.right,
-                "precision": scores.precision if field.complete else np.nan,
-                "recall": scores.recall,
-                "f1": scores.f1 if field.complete else np.nan,
-                "failed checks": ", ".join(check.name for check in found.failed),
-            }
-        )
+        about = {"field": field.name, "variant": field.variant, "reference": len(field.reference)}
+        failed = ", ".join(check.name for check in found.failed)
+        rows.append(about | score_measured(field, found) | {"failed checks": failed})
     return pd.DataFrame(rows)
+
+
+def score_measured(field: MeasuredField, found: Detections) -> dict[str, float]:
+    """Compare a result with the reference.
+
+    Returns
+    -------
+    dict
+        Points that count, ``right``, ``precision``, ``recall``, ``f1``; precision and F1 are NaN where the reference
+        is incomplete.
+    """
+    pitch = np.array(field.pixel_nm)
+    points, truth = found.positions * pitch, field.reference * pitch
+    for row, column, radius in field.ignored:
+        away = np.hypot(*(points - np.array([row, column]) * pitch).T)
+        points = points[away > radius]
+    scores = evaluate(points, truth, _tolerance(found), optional=np.zeros(len(truth), bool))
+    return {
+        "points": len(points),
+        "right": scores.right,
+        "precision": scores.precision if field.complete else np.nan,
+        "recall": scores.recall,
+        "f1": scores.f1 if field.complete else np.nan,
+    }

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 from scipy.special import hankel1
-from scipy.stats import chi2
 
+from friedel._util import chi2
 from friedel._util.threads import cores, each
 from friedel.errors import PhysicsError
 from friedel.progress import Progress, drain

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import binary_dilation
 from scipy.spatial import cKDTree
-from scipy.stats import chi2
 
+from friedel._util import chi2
 from friedel.candidates.peaks import local_maxima, refine
 from friedel.classical.matched_field import Template, null_distribution, statistic
 from friedel.progress import Progress

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 import friedel
+from friedel._util.probes import hide_array_packages
 from friedel.cli.options import Failed, plain_help
 from friedel.cli.output import any_encoding, close_stdout, one_line, say, tell
 from friedel.errors import FriedelError
@@ -115,6 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         With 2, if the arguments cannot be read; with 0 after ``--help`` and ``--version``.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None and _opens_files_only(arguments):  # this process is ours, and nothing in it needs them
+        hide_array_packages()
     with any_encoding():
         try:
             code = _run(arguments)
@@ -123,6 +126,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             close_stdout()
             return CLOSED_PIPE
         return code
+
+
+def _opens_files_only(arguments: list[str]) -> bool:
+    """Whether a command neither starts a window nor hands anything to other processes."""
+    elsewhere = ("--scheduler", "--jobs", "-j")
+    plain = arguments[:1] and arguments[0] in ("info", "convert", "detect", "refit", "evaluate")
+    return bool(plain) and not any(word.startswith(elsewhere) for word in arguments[1:])
 
 
 def _run(arguments: list[str]) -> int:

@@ -74,6 +74,8 @@ def check_output(*paths: Path, overwrite: bool, other: str = "name") -> None:
     StackError
         If a file exists, or the folder of one does not.
     """
+    from friedel.io.signatures import is_zarr
+
     there = [str(path) for path in paths if path.exists()]
     if there and not overwrite:
         verb = "exists" if len(there) == 1 else "exist"
@@ -82,7 +84,7 @@ def check_output(*paths: Path, overwrite: bool, other: str = "name") -> None:
             f"{'it' if len(there) == 1 else 'them'}."
         )
     for path in paths:
-        if path.is_dir():
+        if path.is_dir() and not (path.suffix.lower() == ".zarr" and is_zarr(path)):
             raise StackError(f"{path} is a folder; name a file.")
         if not path.parent.is_dir():
             raise StackError(f"{path.parent}: there is no such folder.")

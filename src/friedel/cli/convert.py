@@ -1,4 +1,4 @@
-"""``friedel convert``: write a stack as netCDF, for Gwyddion, or for NumPy."""
+"""``friedel convert``: write a stack as netCDF or zarr, for Gwyddion, or for NumPy."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from friedel.settings import ConvertSettings, ImportSettings
 def command(
     file: tuple[str, ...], out: str, settings: ConvertSettings, overwrite: bool, axes: ImportSettings
 ) -> int:
-    """Write a stack as netCDF, .gsf, .gwy or .npz.
+    """Write a stack as netCDF, zarr, .gsf, .gwy or .npz.
 
-    FILE is a file, a folder, or several files that form one stack; OUT is OUT.nc (without loss), OUT.gwy, OUT.npz, or
-    OUT.gsf (one image).
+    FILE is a file, a folder, or several files that form one stack; OUT is OUT.nc or OUT.zarr (without loss), OUT.gwy,
+    OUT.npz, or OUT.gsf (one image).
     """
     from friedel.io.export import write_stack
     from friedel.stack import channel_names, crop, image_names
@@ -40,5 +40,6 @@ def command(
             settings="channel",
         )
     write_stack(stack, target, channel=settings.channel, bias_mv=settings.at)
-    say(f"{target}: {target.stat().st_size / 1e6:.3g} MB")
+    parts = [target] if target.is_file() else [part for part in target.rglob("*") if part.is_file()]
+    say(f"{target}: {sum(part.stat().st_size for part in parts) / 1e6:.3g} MB")
     return 0

@@ -19,6 +19,8 @@ import xarray as xr
 from friedel.errors import FriedelError, StackError
 from friedel.io.axes import AxesMissing, override_axes
 from friedel.io.formats import FORMATS, Format, identify
+from friedel.io.limits import need_file
+from friedel.io.signatures import is_zarr
 from friedel.stack import validate
 
 __all__ = ["FORMATS", "AxesMissing", "Format", "open_stack", "sniff"]
@@ -52,6 +54,7 @@ def open_stack(
     bias: Any = None,
     pixel_nm: float | tuple[float, float] | None = None,
     format: str | None = None,
+    separate_scans: bool = False,
     **options: Any,
 ) -> xr.Dataset:
     """Open a dI/dV stack.
@@ -59,8 +62,8 @@ def open_stack(
     Parameters
     ----------
     path : path, or list of paths
-        A file; a folder or list of Nanonis ``.dat`` spectra that form a grid; a folder or list of ``.sxm`` images
-        at different bias.
+        A file; a folder or list of Nanonis ``.dat`` or Createc ``.VERT`` spectra; a folder or list of ``.sxm`` or
+        Createc images at different bias; a zarr store.
     bias : str, pair, number or array, optional
         Bias axis [mV], for files that hold none (or to correct one): ``"START:STOP"``, ``(start, stop)``, all
         values, or one number for one image.
@@ -68,6 +71,9 @@ def open_stack(
         Pixel pitch [nm], or (along y, along x), for files that hold none.
     format : str, optional
         Read the file as this format (a key of `FORMATS`) instead of recognising its content.
+    separate_scans : bool
+        The maps are separate scans, between which the sample drifts, so that a detection brings them onto each other.
+        A series of image files is known to be; no file says it of a bare array.
     **options
         What a format offers beyond this: ``dataset="name"`` chooses an array in HDF5, ``.mat``, ``.npz`` and
         ``.gwy`` files, ``axes="yxb"`` names the axes of a bare array, ``index=3`` an image of a QPI dataset.
@@ -110,6 +116,8 @@ def open_stack(
         stack = override_axes(stack, bias, pixel_nm, label)
     if chosen.name != "netcdf" or not stack.attrs.get("source"):  # a stack's own netCDF names the original
         stack.attrs["source"] = str(members[0]) if len(members) == 1 else str(members[0].parent)
+    if separate_scans and stack.sizes["bias"] > 1:
+        stack.attrs["separate_scans"] = 1
     stack.encoding["source"] = str(members[0]) if len(members) == 1 else str(members[0].parent)
     return validate(stack)
 
@@ -119,17 +127,21 @@ def _members(path: Source) -> list[Path]:
     if isinstance(path, (str, Path)):
         target = Path(path).expanduser()
         try:
-            if target.is_dir():
+            if target.is_dir() and not is_zarr(target):
                 files = sorted((p for p in target.iterdir() if _visible(p)), key=_natural)
                 if not files:
                     raise StackError(f"{target}: the folder holds no files.")
                 return files
             if not target.exists():
                 raise StackError(f"{target}: there is no such file.")
+            need_file(target)
         except (OSError, ValueError) as error:
             raise StackError(f"{_printable(target)}: cannot be opened ({_reason(error)}).") from error
         return [target]
-    files = [Path(p).expanduser() for p in path]
+    try:
+        files = [Path(p).expanduser() for p in path]
+    except TypeError:
+        raise StackError(f"A path, or a list of paths, is opened; not {path!r:.60}.") from None
     if not files:
         raise StackError("The list of files to open is empty.")
     for file in files:
@@ -137,6 +149,7 @@ def _members(path: Source) -> list[Path]:
             raise StackError(f"{file}: a list of files may not hold a folder.")
         if not file.exists():
             raise StackError(f"{file}: there is no such file.")
+        need_file(file)
     return files
 
 

@@ -22,8 +22,8 @@ def bias_axis(bias: Any, count: int) -> np.ndarray:
     Parameters
     ----------
     bias : str, pair, number or array
-        ``"START:STOP"`` or ``(start, stop)`` for an even axis with both ends, ``"a,b,c"`` or an array for all
-        values, one number for one image [mV].
+        ``"START:STOP"`` or ``(start, stop)`` for an even axis with both ends, ``"START:STOP:STEP"``, ``"a,b,c"`` or
+        an array for all values, one number for one image [mV].
     count : int
         Number of bias planes.
 
@@ -37,6 +37,7 @@ def bias_axis(bias: Any, count: int) -> np.ndarray:
     StackError
         If it is not understood or does not fit the number of planes.
     """
+    every = isinstance(bias, str) and bias.count(":") == 2  # the step says how many there are
     if isinstance(bias, str):
         bias = _parse(bias)
     try:
@@ -45,7 +46,7 @@ def bias_axis(bias: Any, count: int) -> np.ndarray:
         raise StackError(f"{bias!r} is not a bias axis in mV; write START:STOP.") from error
     if values.ndim != 1 or not np.isfinite(values).all():
         raise StackError("The bias axis must be a list of finite voltages in mV.")
-    if len(values) == 2 and count > 2:
+    if len(values) == 2 and count > 2 and not every:
         return np.linspace(values[0], values[1], count)
     if len(values) != count:
         raise StackError(
@@ -68,9 +69,27 @@ def _parse(text: str) -> list[float]:
         raise StackError(
             f"{text!r} is not a bias axis in mV; write START:STOP, for example -230:20."
         ) from error
+    if ":" in text and text.count(":") == 2 and len(values) == 3:
+        return stepped_axis(text, *values)
     if not values or (":" in text and len(values) != 2):
         raise StackError(f"{text!r} is not a bias axis in mV; write START:STOP, for example -230:20.")
     return values
+
+
+def stepped_axis(text: str, start: float, stop: float, step: float) -> list[float]:
+    """All voltages of ``START:STOP:STEP``, both ends included.
+
+    Raises
+    ------
+    StackError
+        If the step does not lead from one end to the other.
+    """
+    count = (stop - start) / step if step else -1.0
+    if not 0 <= count < 1e5:  # NaN too
+        raise StackError(f"{text!r}: steps of {step:g} mV do not lead from {start:g} to {stop:g} mV.")
+    if abs(count - round(count)) > 1e-6 * max(count, 1.0):
+        raise StackError(f"{text!r}: steps of {step:g} mV do not end at {stop:g} mV.")
+    return [float(value) for value in np.linspace(start, stop, round(count) + 1)]
 
 
 class AxesMissing(StackError):

@@ -96,6 +96,7 @@ def read(
         y_direction=-1,
         acquired=min(image.rows_scanned for image in images) * columns,
         expected=rows * columns,
+        separate_scans=int(len(images) > 1),
     )
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 from friedel.errors import StackError
 from friedel.stack import didv, didv_channel, pixel_pitch, tip_frame
 
-SUFFIXES = (".nc", ".gwy", ".gsf", ".npz", ".ibw", ".itx")
+SUFFIXES = (".nc", ".zarr", ".gwy", ".gsf", ".npz", ".ibw", ".itx")
 
 
 def write_stack(
@@ -28,7 +28,7 @@ def write_stack(
     ----------
     stack : xarray.Dataset
     path : path
-        ``.nc`` (netCDF: everything, without loss), ``.gwy`` (Gwyddion: all channels and images), ``.npz`` (all
+        ``.nc`` and ``.zarr`` (everything, without loss), ``.gwy`` (Gwyddion: all channels and images), ``.npz`` (all
         channels, the bias axis and the pixel size), ``.gsf`` (one image of one channel), ``.ibw`` and ``.itx``
         (Igor: one channel of even bias, needs igorwriter). Replaced in one step.
     channel : str, optional
@@ -49,6 +49,10 @@ def write_stack(
         from friedel.io.netcdf import write
 
         write(stack, target)
+    elif suffix == ".zarr":
+        from friedel.io.zarr_store import write as write_zarr
+
+        write_zarr(stack, target)
     elif suffix == ".gwy":
         from friedel.io.gwyddion_write import write as write_gwy
 
@@ -68,6 +72,8 @@ def _write_npz(stack: xr.Dataset, target: Path) -> None:
     stack = stack.sortby(["y", "x"])  # the archive holds no direction
     arrays: dict[str, Any] = {name.replace("/", "_"): stack[name].to_numpy() for name in channel_names(stack)}
     arrays |= {"bias": stack["bias"].to_numpy(), "pixel_nm": np.array(pixel_pitch(stack))}
+    if stack.attrs.get("separate_scans"):
+        arrays["separate_scans"] = np.array(1)
     with write_beside(target) as beside, beside.open("wb") as file:
         np.savez(file, **arrays)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from friedel._util.registry import Registry
-from friedel.io.signatures import HEAD, igor_checksum, qpi_text
+from friedel.io.signatures import HEAD, igor_checksum, is_zarr, qpi_text
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,10 @@ def _matlab(head: bytes, _path: Path) -> bool:
     return head.startswith(b"MATLAB ")
 
 
+def _zarr(_head: bytes, path: Path) -> bool:
+    return is_zarr(path)
+
+
 def _netcdf(head: bytes, path: Path) -> bool:
     if head.startswith((b"CDF\x01", b"CDF\x02")):
         return True
@@ -125,7 +129,7 @@ _ALL = (
         "friedel.io.nanonis_scan",
         many=True,
     ),
-    Format("rhk", "RHK (.sm4, .sm2)", (".sm4", ".sm2"), _rhk, "friedel.io.rhk", asks=True),
+    Format("rhk", "RHK (.sm4, .sm3, .sm2)", (".sm4", ".sm3", ".sm2"), _rhk, "friedel.io.rhk", asks=True),
     Format(
         "matrix",
         "Omicron Matrix (_mtrx)",
@@ -191,7 +195,16 @@ _ALL = (
     Format(
         "igor-package", "Igor package (.pxp)", (".pxp",), _igor_package, "friedel.io.igor_package", asks=True
     ),
+    Format(
+        "idl",
+        "IDL save file, NISTview (.NVI, .NVL, .sav)",
+        (".nvi", ".nvl", ".sav"),
+        _starts(b"SR\x00\x04", b"SR\x00\x06"),
+        "friedel.io.idl_save",
+        asks=True,
+    ),
     Format("matlab", "MATLAB (.mat)", (".mat",), _matlab, "friedel.io.matlab", asks=True),
+    Format("zarr", "zarr store (folder)", (".zarr",), _zarr, "friedel.io.zarr_store"),
     Format("netcdf", "netCDF, GXSM (.nc)", (".nc", ".nc4"), _netcdf, "friedel.io.netcdf"),
     Format(
         "hdf5",
@@ -235,7 +248,9 @@ def register_format(new: Format, *, replace: bool = False) -> Format:
 
 
 def head_of(path: Path) -> bytes:
-    """First bytes of a file."""
+    """First bytes of a file; none of a folder."""
+    if path.is_dir():
+        return b""
     with path.open("rb") as file:
         return file.read(HEAD)
 

@@ -19,6 +19,7 @@ from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
 from friedel.io.axes import TO_MV, TO_NM, factor_of, in_unit, need_axes, split_images
 from friedel.io.guard import check_hdf5
+from friedel.io.nexus_spectrum import spectrum, text
 from friedel.stack import make_stack
 
 _MOST_OBJECTS = 20_000
@@ -120,6 +121,8 @@ def read_open(
 ) -> xr.Dataset:
     """Read a stack from a file that `open_file` gave."""
     arrays = {item.name: item for item in _datasets(file)}
+    if not arrays and dataset is None and axes is None and (one := spectrum(file, path, bias)) is not None:
+        return one
     found = {} if axes else {name: main for name, item in arrays.items() if (main := _main(item))}
     if dataset is not None:
         dataset = "/" + dataset.strip("/")
@@ -214,8 +217,8 @@ def _main(item: h5py.Dataset) -> Main | None:
         return None
     spectral, spatial = [], []
     for index, scale in enumerate(scales):
-        unit = _text(scale.attrs.get("units", ""))
-        kind = _text(scale.attrs.get("dimension_type", "")).upper()
+        unit = text(scale.attrs.get("units", ""))
+        kind = text(scale.attrs.get("dimension_type", "")).upper()
         try:
             if "SPECTRAL" in kind or (not kind and factor_of(unit, TO_MV) is not None):
                 spectral.append((index, in_unit(scale[()], unit, TO_MV)))
@@ -233,7 +236,7 @@ def _main(item: h5py.Dataset) -> Main | None:
     pitch = tuple(_pitch(values) for _, values, _ in spatial)
     if not all(np.isfinite(pitch)):
         return None
-    unit, order = _text(item.attrs.get("units", "")), (spatial[0][0], spatial[1][0])
+    unit, order = text(item.attrs.get("units", "")), (spatial[0][0], spatial[1][0])
     y, x = spatial[0][1], spatial[1][1]
     place = (float(x[0]), float(y[0])), (1 if y[-1] >= y[0] else -1, 1 if x[-1] >= x[0] else -1)
     if not spectral:
@@ -262,7 +265,7 @@ def _nexus_axes(item: h5py.Dataset) -> list[h5py.Dataset] | None:
     names = item.parent.attrs.get("axes")
     if names is None or isinstance(names, (str, bytes)) or len(names) != item.ndim:
         return None
-    scales = [item.parent.get(_text(name)) for name in names]
+    scales = [item.parent.get(text(name)) for name in names]
     sound = all(
         isinstance(s, h5py.Dataset) and s.shape == (n,) for s, n in zip(scales, item.shape, strict=True)
     )
@@ -291,9 +294,3 @@ def _label(name: str, names: list[str]) -> str:
         if sum(other.endswith("/" + short) for other in names) == 1:
             return short
     return name
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.reshape(-1)[0]
-    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from friedel.errors import StackError
 
@@ -64,6 +63,8 @@ def fit(points: np.ndarray, where: str, angle_deg: float | None = None) -> Latti
     StackError
         If they form none.
     """
+    from scipy.spatial import cKDTree  # half a second: only where positions are fitted
+
     points = np.asarray(points, dtype=float)
     if not np.isfinite(points).all() or len(points) < 2:
         raise StackError(f"{where}: the positions of the spectra are not known.")
@@ -74,7 +75,7 @@ def fit(points: np.ndarray, where: str, angle_deg: float | None = None) -> Latti
     told = [] if angle_deg is None else [np.array([np.cos(angle := -np.deg2rad(angle_deg)), np.sin(angle)])]
     for fast in [*told, *_directions(points, points[neighbour[:, 1]] - points)]:
         found = _along(points, fast, spacing)
-        if found is not None and (len(points) >= _MANY or _off(points, found) <= _FEW_TOLERANCE):
+        if found is not None and (not by_chance(points, found)):
             return found
     raise StackError(f"{where}: the spectra do not lie on a rectangular grid.")
 
@@ -91,6 +92,19 @@ def _directions(points: np.ndarray, steps: np.ndarray) -> list[np.ndarray]:
     angle = float(np.angle(np.exp(4j * np.arctan2(usual[:, 1], usual[:, 0])).mean())) / 4
     turned = [np.array([np.cos(angle + q), np.sin(angle + q)]) for q in np.arange(4) * np.pi / 2]
     return [*found, max(turned, key=lambda axis: float(axis @ first))]
+
+
+def by_chance(points: np.ndarray, lattice: Lattice) -> bool:
+    """Whether so few points may lie near the places of a grid by chance.
+
+    Parameters
+    ----------
+    points : array, shape (n, 2)
+        x, y [nm].
+    lattice : Lattice
+        The grid that was fitted to them.
+    """
+    return len(points) < _MANY and _off(points, lattice) > _FEW_TOLERANCE
 
 
 def _off(points: np.ndarray, lattice: Lattice) -> float:

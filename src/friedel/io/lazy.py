@@ -152,6 +152,30 @@ def hdf5_variable(path: Path, name: str, shape: tuple[int, int, int]) -> xr.Vari
     return _lazy(("bias", "y", "x"), _Dataset(path, name, shape))
 
 
+def converted(variable: xr.Variable, dims: tuple[str, ...]) -> xr.Variable:
+    """Give a variable the order of axes `dims` and float32 numbers; in a file it stays until it is touched."""
+    if variable._in_memory or variable.chunks:
+        return variable.transpose(*dims).astype(np.float32)
+    lazy = _lazy(dims, _Converted(variable, dims))
+    lazy.attrs.update(variable.attrs)
+    return lazy
+
+
+class _Converted(BackendArray):
+    def __init__(self, variable: xr.Variable, dims: tuple[str, ...]) -> None:
+        self.variable, self.dims = variable, dims
+        self.shape = tuple(variable.sizes[dim] for dim in dims)
+        self.dtype = np.dtype(np.float32)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
+        part = self.variable.isel(dict(zip(self.dims, key, strict=True)))
+        ordered = part.transpose(*(dim for dim in self.dims if dim in part.dims))
+        return np.asarray(ordered.to_numpy(), dtype=np.float32)
+
+
 class _Dataset(BackendArray):
     def __init__(self, path: Path, name: str, shape: tuple[int, int, int]) -> None:
         self.path, self.name = path, name

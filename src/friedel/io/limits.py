@@ -27,6 +27,17 @@ def free_memory() -> int:
         return _UNKNOWN
 
 
+def need_file(path: Path) -> None:
+    """Refuse a pipe, which would be waited for without end, and a device, which never ends.
+
+    Raises
+    ------
+    StackError
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise StackError(f"{path}: this is a pipe or a device, no file.")
+
+
 def check_unpacked(claimed: int, path: Path, what: str = "the data") -> None:
     """Refuse what would not fit.
 

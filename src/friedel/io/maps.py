@@ -12,6 +12,7 @@ import xarray as xr
 from friedel._util.atomic_write import write_beside
 from friedel.errors import StackError
 from friedel.io.axes import Pixel, pixel_pair
+from friedel.io.limits import need_file
 
 
 def write_map(
@@ -94,6 +95,7 @@ def read_map(path: str | os.PathLike[str]) -> xr.DataArray:
         If the file is not a map; the message names the file.
     """
     source = Path(path)
+    need_file(source)
     try:
         with source.open("rb") as file:
             head = file.read(32)

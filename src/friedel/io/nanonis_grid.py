@@ -18,16 +18,16 @@ import xarray as xr
 
 from friedel.errors import FriedelWarning, StackError
 from friedel.io import nanonis_header as text
-from friedel.io.axes import pixel_pair
+from friedel.io.axes import AxesMissing, pixel_pair
 from friedel.io.lazy import Records, image_variable, sweep_variable
 from friedel.io.nanonis_places import GridFrame, Places, from_header, from_positions
-from friedel.io.nanonis_sweep import sweep_axis
+from friedel.io.nanonis_sweep import SweepAxis, sweep_axis
 from friedel.stack import make_stack
 
 _END = b":HEADER_END:"
 
 
-def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:  # noqa: ARG001 - as every adapter
+def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     """Open a `.3ds` file; see `friedel.io.open_stack`."""
     raw, after = text.read_head(path, _END)
     header = text.parse_grid(text.decode(raw))
@@ -45,7 +45,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:  
     taken, table = _checked(records, fixed, path)
     _check_rest(records, width * height, [name.lower() for name in fixed[:2]] == ["sweep start", "sweep end"])
     limits = _limits(table[taken], fixed)
-    sweep, sweep_unit = text.split_unit(header.get("Sweep Signal", "Bias (V)"))
+    sweep, sweep_unit = text.split_unit(header.get("Sweep Signal", "").strip() or "Bias (V)")
     is_bias = bool(re.match(r"bias\b", sweep, re.IGNORECASE)) and sweep_unit in ("V", "mV")
     recorded = None
     if is_bias and "Bias" in names and units["Bias"] == sweep_unit:
@@ -53,6 +53,8 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:  
         start = parts.start("Bias")
         recorded = np.array(records.open()[first, start : start + points], dtype=np.float64)
     found = sweep_axis(header, limits, recorded, points, path)
+    if not header.get("Sweep Signal", "").strip() and bias is None:
+        _check_unnamed_sweep(found, recorded, path)
     axis = found.values * (1e3 if is_bias and sweep_unit == "V" else 1.0)
     places = _places(header, (height, width), fixed, table, taken, pixel_nm, path)
     records = replace(records, shape=places.shape, index=places.record)
@@ -66,7 +68,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:  
         images=images,
         header=header,
         instrument="Nanonis",
-        sweep="bias" if is_bias else header["Sweep Signal"],
+        sweep="bias" if is_bias else header["Sweep Signal"].strip(),
         acquired=int(taken.sum() if places.record is None else (places.record >= 0).sum()),
         expected=max(width * height, places.shape[0] * places.shape[1]),
         **places.frame,
@@ -74,6 +76,17 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:  
     if not is_bias:
         stack["bias"].attrs.update(units=sweep_unit, long_name=sweep)
     return stack
+
+
+def _check_unnamed_sweep(found: SweepAxis, recorded: np.ndarray | None, path: Path) -> None:
+    """A header that does not name what was swept counts as that of the bias only where a recorded bias agrees."""
+    if recorded is None or not found.agrees_with(recorded):
+        raise AxesMissing(
+            f"{path}: the header does not say what was swept (from {found.values[0]:g} to {found.values[-1]:g}), and "
+            "no recorded bias confirms that it was the bias. Give bias (START:STOP, in mV) if it was.",
+            ("bias",),
+            {"spectra": (len(found.values),)},
+        )
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from friedel.errors import FriedelWarning, StackError
-from friedel.io.lattice import Lattice, fit, scattered, through
+from friedel.io.lattice import Lattice, by_chance, fit, scattered, through
 
 #: Pitch and angle of the header are kept where the stored positions agree to this; they are rounded to float32.
 _SAME_PITCH, _SAME_ANGLE = 1e-3, 0.05
+#: A few records in the header's order count as its grid if their pitch is the header's to this share.
+_LIKE_PITCH = 0.1
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,24 @@ def from_positions(
             np.column_stack([row, np.where(row % 2, grid.columns - 1 - column, column)]),
         ):
             lattice = through(positions_nm[numbers], cells, (grid.rows, grid.columns), _pitch(grid))
-            if lattice is not None:
+            if lattice is not None and (
+                not by_chance(positions_nm[numbers], lattice) or _as_in_header(lattice, grid)
+            ):
                 break
         else:
             lattice = _any_order(grid, positions_nm[numbers], pixel_nm, path)
     if lattice is None:
         return from_header(grid, path)
     return _places(_rounded(lattice, grid), numbers, grid, path)
+
+
+def _as_in_header(lattice: Lattice, grid: GridFrame) -> bool:
+    """Whether the pitch is about the header's: size / n, or size / (n − 1)."""
+    sizes = zip(lattice.pixel_nm, grid.size_nm[::-1], (grid.rows, grid.columns), strict=True)
+    return all(
+        n == 1 or any(abs(pitch - size / k) < _LIKE_PITCH * pitch for k in (n, n - 1))
+        for pitch, size, n in sizes
+    )
 
 
 def _pitch(grid: GridFrame) -> tuple[float, float] | None:
@@ -140,7 +153,10 @@ def _across_a_gap(pixels: np.ndarray, numbers: np.ndarray, rows: int, columns: i
     Pixels that were left out on purpose are many runs, or come in another order.
     """
     row, column = np.divmod(pixels, columns)
-    for order in (pixels, row * columns + np.where(row % 2, columns - 1 - column, column)):
+    orders = (pixels, row * columns + np.where(row % 2, columns - 1 - column, column))
+    if any((np.diff(order) == np.diff(numbers)).all() for order in orders):
+        return np.array([], dtype=int)  # broken off, and nothing is missing before
+    for order in orders:
         steps = np.diff(order)
         gaps = np.flatnonzero(steps > np.diff(numbers))  # an empty record is in the file, and no gap
         if order[-1] != rows * columns - 1 or (steps < 1).any() or not 0 < len(gaps) < 3:

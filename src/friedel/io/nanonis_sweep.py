@@ -30,6 +30,14 @@ class SweepAxis:
     values: np.ndarray
     origin: str
 
+    def agrees_with(self, recorded: np.ndarray) -> bool:
+        """Whether a bias that was recorded during the sweep, shape (points,), follows this axis."""
+        steps = np.abs(np.diff(self.values))
+        allowed = max(
+            _AGREES * float(np.ptp(self.values)), 2 * float(steps.max()) if len(steps) else 0.0, 1e-9
+        )
+        return bool(np.abs(recorded[self.keep] - self.values).max() <= allowed)
+
 
 def sweep_axis(
     header: Mapping[str, str],
@@ -80,7 +88,7 @@ def _judged(
     first = candidates[0]
     if recorded is not None and np.isfinite(recorded).all():
         for candidate in candidates:
-            if _agree(candidate, recorded):
+            if candidate.agrees_with(recorded):
                 if candidate is not first:
                     _say(f"{path}: the header names a sweep ({_ends(first)}) that the recorded bias contradicts; "
                          f"the {candidate.origin} are used ({_ends(candidate)}).")  # fmt: skip
@@ -97,13 +105,6 @@ def _judged(
             _say(f"{path}: the segments of the sweep ({_ends(first)}) do not reach its limits ({limits[0]:g} to "
                  f"{limits[1]:g}); the segments are used.")  # fmt: skip
     return first
-
-
-def _agree(candidate: SweepAxis, recorded: np.ndarray) -> bool:
-    axis = candidate.values
-    steps = np.abs(np.diff(axis))
-    allowed = max(_AGREES * float(np.ptp(axis)), 2 * float(steps.max()) if len(steps) else 0.0, 1e-9)
-    return bool(np.abs(recorded[candidate.keep] - axis).max() <= allowed)
 
 
 def _ends(candidate: SweepAxis) -> str:

@@ -1,6 +1,7 @@
 """NumPy arrays (`.npy`, `.npz`): numbers without axes, so the user names bias and pixel.
 
-An `.npz` may hold ``bias`` [mV] and ``pixel_nm`` beside its arrays; then nothing has to be asked.
+An `.npz` may hold ``bias`` [mV] and ``pixel_nm`` beside its arrays; then nothing has to be asked. A number
+``separate_scans`` other than zero says that its maps are scans of their own.
 """
 
 from __future__ import annotations
@@ -45,9 +46,12 @@ def read(
         if pixel_nm is None and "pixel_nm" in shapes and int(np.prod(shapes["pixel_nm"])) <= 2:
             values = [float(value) for value in np.atleast_1d(load("pixel_nm"))]
             pixel_nm = values[0] if len(values) == 1 else (values[0], values[1])
+        separate = shapes.get("separate_scans") == () and bool(load("separate_scans"))
         choice = Choice.of(shapes, dataset, path)
         array = load(choice.name)
-    return stack_from_array(array, path, name=choice.name, bias=bias, pixel_nm=pixel_nm, axes=axes)
+    return stack_from_array(
+        array, path, name=choice.name, bias=bias, pixel_nm=pixel_nm, axes=axes, separate_scans=int(separate)
+    )
 
 
 def _check(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> tuple[int, ...]:

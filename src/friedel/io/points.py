@@ -22,6 +22,7 @@ from friedel._util.atomic_write import write_beside
 from friedel.detections import COLUMNS, FIT_COLUMNS, Detections
 from friedel.errors import StackError
 from friedel.io import handover
+from friedel.io.limits import need_file
 
 _SUFFIXES = {".csv": "csv", ".json": "json", ".xyz": "xyz"}
 #: Written only; see `friedel.io.handover`.
@@ -98,6 +99,7 @@ def read_points(path: str | os.PathLike[str]) -> pd.DataFrame:
         If the file is not such a table; the message names the file.
     """
     source = Path(path)
+    need_file(source)
     try:
         if source.stat().st_size > _LIMIT:
             raise StackError(f"{source}: too long for a table of points.")

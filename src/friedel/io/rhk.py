@@ -1,4 +1,4 @@
-"""RHK `.sm4` and `.sm2`: grids of spectra, images, and spectra at points, from the pages of `friedel.io.rhk_pages`."""
+"""RHK `.sm4`, `.sm3` and `.sm2`: grids of spectra, images, and spectra at points, from the pages of a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import FriedelWarning, StackError
-from friedel.io import rhk_sm2
+from friedel.io import rhk_sm2, rhk_sm3
 from friedel.io.axes import override_axes, single
 from friedel.io.point_spectra import PointSpectra, stack_of_points
 from friedel.io.rhk_pages import IMAGE, LINE, Page, read_pages
@@ -21,7 +21,7 @@ _NO_GRID = (0, 0xFFFFFFFF)
 
 
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | None = None) -> xr.Dataset:
-    """Open an `.sm4` file; see `friedel.io.open_stack`. ``dataset="spectra"`` takes these before an image."""
+    """Open an RHK file; see `friedel.io.open_stack`. ``dataset="spectra"`` takes these before an image."""
     pages = sorted(_pages(path), key=lambda page: page.name.endswith("[bwd]"))
     grids = [p for p in pages if p.header["RHK_PageDataType"] == LINE and _grid_shape(p) is not None]
     images = [p for p in pages if p.header["RHK_PageDataType"] == IMAGE]
@@ -54,8 +54,10 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | N
 
 def _pages(path: Path) -> list[Page]:
     with path.open("rb") as file:
-        old = file.read(len(rhk_sm2.MAGIC)) == rhk_sm2.MAGIC
-    return rhk_sm2.read_pages(path) if old else read_pages(path)
+        head = file.read(64)
+    if head.startswith(rhk_sm2.MAGIC):
+        return rhk_sm2.read_pages(path)
+    return rhk_sm3.read_pages(path) if head.startswith(rhk_sm3.MAGIC, 2) else read_pages(path)
 
 
 def _grid_shape(page: Page) -> tuple[int, int] | None:

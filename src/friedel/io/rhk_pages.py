@@ -89,8 +89,6 @@ def _check(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(58)
-        if head[18:24].decode("utf-16-le", "replace") == "004":
-            raise StackError(f"{path}: this is an RHK .sm3 file, which is not read: save it as .sm4.")
         if len(head) < 58:
             raise StackError(f"{path}: the file is cut off within its header.")
         pages, objects, object_size = struct.unpack_from("<III", head, 38)

@@ -9,6 +9,12 @@ import numpy as np
 
 #: A format is recognised within this many bytes.
 HEAD = 4096
+_ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a zarr store."""
+    return path.is_dir() and any((path / mark).is_file() for mark in _ZARR_MARKS)
 
 
 def igor_checksum(head: bytes) -> bool:

@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 
 from friedel._util.torch_defaults import with_torch_defaults
-from friedel.errors import PhysicsError
+from friedel.errors import PhysicsError, SettingsError
 from friedel.geometry import know_truth
 from friedel.physics import instrument
 from friedel.physics.bound_state import bound_state_map, decay_constant
@@ -89,6 +89,29 @@ class Simulation:
             return np.arange(-230.0, 20.5, 2.0)
         return np.atleast_1d(np.asarray(self.bias_mv, dtype=float))
 
+    def check(self) -> None:
+        """Refuse what is no size, count or amplitude, before anything is computed.
+
+        Raises
+        ------
+        SettingsError
+        """
+        whole = [("shape", size, 1) for size in np.atleast_1d(np.asarray(self.shape, dtype=object))]
+        for name, value, least in [*whole, ("impurities", self.impurities, 0), ("seed", self.seed, 0)]:
+            if not isinstance(value, (int, np.integer)) or value < least:
+                text = f"{name} must be a whole number of at least {least}, not {value!r}."
+                raise SettingsError(text, settings=name)
+        if len(whole) != 2:
+            raise SettingsError(f"shape must be rows and columns, not {self.shape!r}.", settings="shape")
+        for name in ("pixel_nm", "noise", "jitter", "rows", "drift_px", "closest_nm", "herringbone"):
+            value = getattr(self, name)
+            if value is None and name == "herringbone":
+                continue
+            sound = isinstance(value, (int, float, np.number)) and bool(np.isfinite(value))
+            if not sound or (value < 0 and name != "drift_px") or (value == 0 and name == "pixel_nm"):
+                kind = "finite" if name == "drift_px" else "positive"
+                raise SettingsError(f"{name} must be a {kind} number, not {value!r}.", settings=name)
+
 
 @with_torch_defaults
 def simulate(
@@ -117,8 +140,11 @@ def simulate(
     ------
     PhysicsError
         If a bias lies outside the band, or the scatterers do not fit at that distance.
+    SettingsError
+        If a size, a count or an amplitude makes no sense.
     """
     given = replace(simulation or Simulation(), **keywords)
+    given.check()
     band, bias, shape = required(material), given.bias(), given.shape
     if not np.isfinite(band.k(bias)).all():
         raise PhysicsError(

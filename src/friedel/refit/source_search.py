@@ -23,8 +23,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
-from scipy.stats import chi2
 
+from friedel._util import chi2
 from friedel._util.threads import each
 from friedel.candidates.peaks import local_maxima
 from friedel.classical.matched_field import statistic

@@ -38,16 +38,18 @@ class ImportSettings(Settings):
     Parameters
     ----------
     bias : str
-        Bias axis: both ends, all values a,b,c, or one voltage.
+        Bias axis: both ends START:STOP with or without a :STEP, all values a,b,c, or one voltage.
     pixel_nm : float or (float, float)
         Pixel size, or Y,X.
     dataset : str
         The array to take, where a file holds several.
     axes : str
         Order of the axes of a bare array: byx, yxb ...
+    separate_scans : bool
+        Whether the maps are separate scans, between which the sample drifts; a series of image files is known to be.
     """
 
-    bias: Annotated[str | None, Option(unit="mV", none="the file's own", metavar="START:STOP")] = None
+    bias: Annotated[str | None, Option(unit="mV", none="the file's own", metavar="START:STOP[:STEP]")] = None
     pixel_nm: Annotated[
         float | tuple[float, float] | None,
         Option(unit="nm", none="the file's own", wanted="a pixel size greater than 0.001 and at most 100000 [nm], or "
@@ -58,6 +60,7 @@ class ImportSettings(Settings):
         str | None,
         Option(none="by rule", metavar="ORDER", pattern="[A-Za-z]{1,4}", wanted="letters of the axes, for example byx"),
     ] = None  # fmt: skip
+    separate_scans: bool = False
 
 
 @dataclass(frozen=True)

@@ -249,6 +249,7 @@ class ReferenceDock(CompareForm):
             self.table[name].setText("–" if np.isnan(value) else f"{value:.3f}")
 
     def _impurities_changed(self, layer: Any) -> None:
+        self.source.refresh()  # a result that another has replaced can be the reference
         if self._positions is None or self.stack.layer() is None or self.job.busy:
             return
         if layer is results.find(self.viewer, self.stack.layer(), "impurities"):

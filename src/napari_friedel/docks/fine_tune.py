@@ -185,7 +185,7 @@ class FineTuneDock(FineTuneForm):
                     x, y = self._points.setdefault(name, ([], []))
                     x.append(step.values["step"])
                     y.append(value)
-        self.tabs.setVisible(bool(self._points))
+        self.tabs.setVisible(any(key in self._points for _, keys, _ in CURVES for key in keys))
         self._draw()
         fields = [step.values["s"] for step in steps if "s" in step.values]
         if fields and self._layer in self.viewer.layers:
@@ -242,6 +242,7 @@ class FineTuneDock(FineTuneForm):
         self.viewer.layers.selection.active = points
         counts = (len(before), int(results.counted(points).sum()))
         self.outcome.show_model(session.result, counts)
+        self.scroll_to(self.outcome)
         counted = f"{counts[0]} impurities before, {counts[1]} after"
         if session.tuner is not None and session.tuner.step < session.tuner.config.steps:
             self.message.info(

@@ -17,7 +17,7 @@ from friedel.progress import Progress
 from friedel.scoring.areal_density import covered_area, density
 from friedel.settings import DetectSettings
 from napari_friedel import functions, recipes
-from napari_friedel.jobs import Job
+from napari_friedel.jobs import Job, in_turns
 from napari_friedel.layers.stack_layers import add_layer, stack_layers
 from napari_friedel.widgets import Dock, JobBar, button, hint, side_by_side
 from napari_friedel.widgets.copy_bar import CopyBar
@@ -104,6 +104,7 @@ class FolderDock(Dock):
         self.open_job = Job(self, "opening a file of the folder")
         self.folder: Path | None = None
         self._layers: list[Any] = []
+        self._steps: Generator[None, None, None] | None = None
         rows = self.group("Files")
         self.choose = button(
             "Choose a folder…", "Lists its dI/dV files; ✓ marks those whose points are saved"
@@ -217,16 +218,26 @@ class FolderDock(Dock):
         self.open_job.start(work)
 
     def _opened(self, result: Any) -> None:
+        if self._steps is not None:
+            self._steps.close()  # the last file may still be on its way
+        self._steps = self._showing(*result)
+        in_turns(self._steps)
+
+    def _showing(self, path: Path, stack: Any) -> Generator[None, None, None]:
+        """Put a file in place of the last one, a layer at each step."""
         from napari_friedel.io.tables import table_layer
         from napari_friedel.layers.adopt import adopt
 
-        path, stack = result
         owners = {x.unique_id for x in self._layers}
         for layer in list(self.viewer.layers):
             info = layer.metadata.get("friedel")
             if layer in self._layers or getattr(info, "owner", None) in owners:
                 self.viewer.layers.remove(layer)
-        self._layers = [add_layer(self.viewer, made) for made in stack_layers(stack)]
+                yield
+        self._layers = []
+        for made in stack_layers(stack):
+            self._layers.append(add_layer(self.viewer, made))
+            yield
         shown = self._layers[-1]
         self.viewer.layers.selection.active = shown
         if table_of(path).exists():

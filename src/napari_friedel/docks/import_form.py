@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QWidget
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QWidget
-
-from friedel.errors import FriedelError, StackError
-from friedel.settings import ImportSettings, setting
+from friedel.errors import FriedelError
+from friedel.settings import ImportSettings
 from napari_friedel import recipes
 from napari_friedel.jobs import Job
 from napari_friedel.layers.info import kind_of
 from napari_friedel.layers.plain import parse_bias
 from napari_friedel.layers.stack_layers import stack_of
-from napari_friedel.widgets import Dock, JobBar, LayerBox, button, hint, side_by_side
+from napari_friedel.widgets import Dock, JobBar, LayerBox, button, form_for, hint
 from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.plots import Plot
-
-AXES = {"byx": "bias, y, x", "yxb": "y, x, bias"}
 
 
 class ImportForm(Dock):
@@ -39,7 +35,7 @@ class ImportForm(Dock):
         typed = (self.bias.text(), self.unit.currentText())
         return ImportSettings(
             bias=parse_bias(*typed) if typed != (bias, "mV") else None,
-            pixel_nm=parse_pixel(self.pixel.text()) if self.pixel.text() != pixel else None,
+            pixel_nm=self.options.value("pixel_nm") if self.pixel.text() != pixel else None,
         )
 
     def _build_open(self) -> None:
@@ -80,19 +76,21 @@ class ImportForm(Dock):
 
     def _build_axes(self) -> None:
         rows = self.group("Axes")
-        self.axes = QComboBox()
-        for key, text in AXES.items():
-            self.axes.addItem(text, key)
-        self.axes.setToolTip(setting(ImportSettings, "axes").help)
-        self.bias = QLineEdit()
+        self.options = form_for(
+            ImportSettings,
+            ("axes", "bias", "pixel_nm"),
+            choices={"axes": lambda: ("byx", "yxb")},
+            initial={"axes": "byx"},
+            required=("axes",),
+            remember=False,  # they belong to one layer
+        )
+        self.axes, self.bias, self.pixel = (self.options.controls[name].native for name in self.options.shown)
         self.bias.setPlaceholderText("-230:20, -230:20:2, or every voltage: -200, -150, …")
-        self.bias.setToolTip(setting(ImportSettings, "bias").help + " START:STOP or START:STOP:STEP.")
+        self.pixel.setPlaceholderText("0.469, or along y, x: 0.469, 0.47")
         self.unit = QComboBox()
         self.unit.addItems(["mV", "V"])
         self.unit.setToolTip("Unit of the voltages that are typed here")
-        self.pixel = QLineEdit()
-        self.pixel.setToolTip(setting(ImportSettings, "pixel_nm").help + " In nm.")
-        self.pixel.setPlaceholderText("0.469, or along y, x: 0.469, 0.47")
+        self.options.unit_beside("bias", self.unit)
         self.top = QCheckBox("First row at the top (y falls with the row)")
         self.top.setToolTip("How the map lies under the tip; the data are not changed")
         self.mirror = QCheckBox("Mirror left–right")
@@ -103,9 +101,7 @@ class ImportForm(Dock):
         )
         self.back.setVisible(False)
         self.apply.setStyleSheet("QPushButton { font-weight: bold; }")
-        rows.addRow("Axes are", self.axes)
-        rows.addRow("Bias", side_by_side(self.bias, self.unit))
-        rows.addRow("Pixel (nm)", self.pixel)
+        rows.addRow(self.options)
         rows.addRow(self.top)
         rows.addRow(self.mirror)
         rows.addRow(_right(self.apply))
@@ -115,7 +111,6 @@ class ImportForm(Dock):
         rows.addRow(
             hint("The data are never resampled here; “first row” only says how the map lies under the tip.")
         )
-        self._rows = rows
 
 
 def _right(widget: QWidget) -> QWidget:
@@ -125,25 +120,3 @@ def _right(widget: QWidget) -> QWidget:
     row.addStretch(1)
     row.addWidget(widget)
     return holder
-
-
-def show_row(rows: QFormLayout, widget: QWidget, shown: bool) -> None:
-    """Show or hide a row of a form with its label; Qt before 6.4 has no `setRowVisible`."""
-    label = rows.labelForField(widget)
-    for part in (label, widget):
-        if part is not None:
-            part.setVisible(shown)
-
-
-def parse_pixel(text: str | None) -> Any:
-    """Parse one length, or two (along y, x)."""
-    parts = [part for part in (text or "").replace(";", ",").split(",") if part.strip()]
-    if not parts:
-        return None
-    try:
-        values = [float(part) for part in parts]
-    except ValueError:
-        raise StackError(f"{text!r} is not a pixel size in nm.") from None
-    if len(values) > 2:
-        raise StackError("Give one pixel size, or two: along y, along x.")
-    return values[0] if len(values) == 1 else (values[0], values[1])

@@ -24,7 +24,7 @@ from friedel.stack import (
     row_direction,
     turned_over,
 )
-from napari_friedel.docks.import_form import ImportForm, parse_pixel, show_row
+from napari_friedel.docks.import_form import ImportForm
 from napari_friedel.docks.session_box import SessionBox
 from napari_friedel.jobs import Job
 from napari_friedel.layers import linking
@@ -32,7 +32,7 @@ from napari_friedel.layers.describe import describe
 from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, StackInfo, kind_of, known, update
 from napari_friedel.layers.plain import parse_bias, plain_array, plain_stack
-from napari_friedel.layers.stack_layers import add_layer, stack_layer, stack_layers, stack_of
+from napari_friedel.layers.stack_layers import RECALIBRATED, add_layer, stack_layer, stack_layers, stack_of
 from napari_friedel.layers.versions import fit_to_view
 from napari_friedel.layers.viewing import stack_index
 
@@ -61,6 +61,7 @@ class ImportDock(ImportForm):
         self.job.failed.connect(self.message.error)
         self.job.warned.connect(self.message.warn)
         self.listener.on(self.viewer.dims.events.point, self._slider_moved)
+        self.listener.on(self.viewer.layers.selection.events.active, self._activated)
         self._replaced: dict[Any, Any] = {}
         self.share_stack(self.layer)
         self._layer_changed()
@@ -79,7 +80,7 @@ class ImportDock(ImportForm):
 
     def open(self, source: Any) -> None:
         """Open a file, a folder or a list of files off the GUI thread; bias and pixel size typed below are used."""
-        options = {"bias": self.bias.text().strip() or None, "pixel_nm": parse_pixel(self.pixel.text())}
+        options = {"bias": self.bias.text().strip() or None, "pixel_nm": self.options.value("pixel_nm")}
         # Axes typed for a plain layer belong to that layer, not to the next file.
         if kind_of(self.layer.layer()) == "stack":
             options = {"bias": None, "pixel_nm": None}
@@ -100,6 +101,12 @@ class ImportDock(ImportForm):
         self.layer.choose(layers[-1])
         self.viewer.layers.selection.active = layers[-1]
 
+    def _activated(self, _event: Any = None) -> None:
+        """A plain layer that was opened or clicked waits for its axes; stacks come by way of all docks."""
+        active = self.viewer.layers.selection.active
+        if active is not None and kind_of(active) == "":
+            self.layer.choose(active)  # nothing where it is no image
+
     # --- showing --------------------------------------------------------------------------------------------------
 
     def _layer_changed(self, *_: Any) -> None:
@@ -108,8 +115,8 @@ class ImportDock(ImportForm):
         plain = kind_of(layer) != "stack"
         self.channel.blockSignals(True)
         self.channel.clear()
-        for widget in (self.axes, self.mirror):
-            show_row(self._rows, widget, plain)
+        self.options.show_row("axes", plain)
+        self.mirror.setVisible(plain)
         self.back.setVisible(layer in self._replaced)
         self.unit.setCurrentIndex(0)
         self.channel.setEnabled(not plain)
@@ -181,7 +188,7 @@ class ImportDock(ImportForm):
         if data.ndim == 2:
             return np.asarray(data, dtype=float)[::-1], (1.0, 1.0)
         middle = (
-            data[..., data.shape[2] // 2] if self.axes.currentData() == "yxb" else data[data.shape[0] // 2]
+            data[..., data.shape[2] // 2] if self.options.value("axes") == "yxb" else data[data.shape[0] // 2]
         )
         return np.asarray(middle, dtype=float)[::-1], (1.0, 1.0)
 
@@ -237,14 +244,14 @@ class ImportDock(ImportForm):
         return parse_bias(self.bias.text(), self.unit.currentText())
 
     def _from_plain(self, layer: Any) -> xr.Dataset:
-        pixel = parse_pixel(self.pixel.text())
+        pixel = self.options.value("pixel_nm")
         if not self.bias.text().strip() or pixel is None:
             raise StackError("Give the bias voltages (first:last) and the pixel size (in nm).")
         return plain_stack(
             layer,
             bias=self._bias(),
             pixel_nm=pixel,
-            order=str(self.axes.currentData()),
+            order=self.options.value("axes"),
             mirrored=self.mirror.isChecked(),
             top=self.top.isChecked(),
         )
@@ -254,11 +261,13 @@ class ImportDock(ImportForm):
         if self.keep.isChecked():
             remember_channel(str(old.attrs["instrument"]), str(self.channel.currentData()))
         bias = self._bias() if (self.bias.text(), self.unit.currentText()) != (self._typed[0], "mV") else None
-        pixel = self.pixel.text() if self.pixel.text() != self._typed[1] else None
-        stack = override_axes(old, bias, parse_pixel(pixel) if pixel else None, layer.name)
+        pixel = self.options.value("pixel_nm") if self.pixel.text() != self._typed[1] else None
+        stack = override_axes(old, bias, pixel, layer.name)
         direction = -1 if self.top.isChecked() else 1
         if direction != row_direction(old):
             stack = turned_over(stack)
+        if stack is not old:
+            stack.encoding = {**old.encoding, RECALIBRATED: True}
         data, kwargs, _ = stack_layer(stack, self.channel.currentData(), known(layer, StackInfo).title)
         others = linking.companions(self.viewer, layer)
         layer.metadata["friedel moves"] = True
@@ -274,8 +283,8 @@ class ImportDock(ImportForm):
                 update(other, stack=stack)
         finally:
             layer.metadata.pop("friedel moves")
-        self.message.info(f"{layer.name!r} now shows {describe(stack, self.channel.currentData())}.")
         self.layer.currentIndexChanged.emit(self.layer.currentIndex())
+        self.message.info(f"{layer.name!r} now shows {describe(stack, self.channel.currentData())}.")
 
 
 def _move(layer: Any, place: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QGroupBox, QVBoxLayout
 from friedel.errors import FriedelError
 from friedel.progress import Progress
 from napari_friedel import session
-from napari_friedel.jobs import Job
+from napari_friedel.jobs import Job, in_turns
 from napari_friedel.layers import results
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.small import button, side_by_side
@@ -52,7 +52,7 @@ class SessionBox(QGroupBox):
 
     def _keep(self) -> None:
         try:
-            session.save(self._viewer, session.last_path())
+            session.save(self._viewer, session.last_path(), at_most=session.UNASKED)
         except (FriedelError, OSError, ValueError, TypeError):
             return  # nothing worth keeping, or no room: no reason to disturb
 
@@ -92,7 +92,9 @@ class SessionBox(QGroupBox):
 
     def _restore(self, result: Any) -> None:
         state, stacks = result
-        opened = session.restore(self._viewer, state, stacks)
+        in_turns(session.restoring(self._viewer, state, stacks), self._restored)
+
+    def _restored(self, opened: session.Opened) -> None:
         text = f"{opened.stacks} stack(s) and {opened.results} result(s) are back."
         if opened.warnings:
             self._message.warn(" ".join([text, *opened.warnings]))

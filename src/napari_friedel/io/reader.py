@@ -5,13 +5,14 @@ A table of points is claimed only if its first lines say that this program wrote
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 from friedel.errors import StackError
 from napari_friedel.io import tables
 from napari_friedel.layers import viewing
+from napari_friedel.layers.info import KEY, info_of
 from napari_friedel.layers.stack_layers import LayerData, add_layer, map_layer, stack_layers
 
 PathOrPaths = str | Sequence[str]
@@ -52,21 +53,45 @@ def ask_and_open() -> None:
 
 
 def read_for_window(path: PathOrPaths) -> list[Any]:
-    """As `read`; in a running window an error is a notification of one sentence.
+    """As `read`; a running window goes on drawing, and an error is a notification of one sentence.
 
-    napari would say "refused the file" and hide the reason behind a traceback.
+    napari would say "refused the file" and hide the reason behind a traceback. A stack is shown first; images that
+    were taken with it come below it in the next turns of the event loop.
     """
     from friedel.errors import FriedelError
-    from napari_friedel.jobs import in_event_loop
+    from napari_friedel.jobs import draw_while, in_event_loop, in_turns
     from napari_friedel.words import sentence
 
-    try:
+    if not in_event_loop():
         return read(path)
+    from qtpy.QtCore import QTimer
+
+    import napari
+
+    try:
+        layers = draw_while(lambda: read(path))
     except (FriedelError, OSError) as error:
-        if not in_event_loop():
-            raise
         show_error(sentence(error))
         return [(None,)]  # napari's sign for "nothing to add"
+    viewer, *images, stack = napari.current_viewer(), *layers
+    if viewer is not None and images and stack[1]["metadata"][KEY].kind == "stack":
+        QTimer.singleShot(0, lambda: in_turns(_below(viewer, images, stack)))
+        return [stack]
+    return layers
+
+
+def _below(viewer: Any, images: list[LayerData], stack: LayerData) -> Generator[None, None, None]:
+    """Add images below the layer that was made of `stack`, one at each step."""
+    told = stack[1]["metadata"][KEY]
+    for made in images:
+        above = next((layer for layer in viewer.layers if info_of(layer) is told), None)
+        if above is None:  # napari has not taken it, or the user has removed it already
+            return
+        active = viewer.layers.selection.active
+        image = add_layer(viewer, made)
+        viewer.layers.move(viewer.layers.index(image), viewer.layers.index(above))
+        viewer.layers.selection.active = active
+        yield
 
 
 def show_error(text: str) -> None:

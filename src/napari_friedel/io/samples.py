@@ -62,12 +62,19 @@ def _clear(viewer: Any) -> None:
         viewer.layers.remove(layer)
 
 
+def _adding(viewer: Any, layers: list[LayerData]) -> Generator[None, None, None]:
+    _clear(viewer)
+    for layer in layers:
+        yield
+        add_layer(viewer, layer)
+
+
 def _make(title: str, layers: Any) -> None:
     from napari.utils.notifications import show_info
 
     import napari
     from friedel.progress import Progress
-    from napari_friedel.jobs import Job
+    from napari_friedel.jobs import Job, in_turns
     from napari_friedel.layers.viewing import attach
 
     viewer = napari.current_viewer()
@@ -83,9 +90,7 @@ def _make(title: str, layers: Any) -> None:
         _making.pop(title, None)
         if viewer is not None:
             attach(viewer)
-            _clear(viewer)
-            for layer in found:
-                add_layer(viewer, layer)
+            in_turns(_adding(viewer, found))
 
     def failed(text: str, _details: str) -> None:
         _making.pop(title, None)

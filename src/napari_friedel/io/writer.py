@@ -8,7 +8,7 @@ import numpy as np
 
 from friedel.errors import StackError
 from napari_friedel.layers import saving
-from napari_friedel.layers.info import KEY, ImpuritiesInfo, LayerInfo, MapInfo
+from napari_friedel.layers.info import KEY, ImpuritiesInfo, LayerInfo, MapInfo, StackInfo
 
 
 def write_points(
@@ -41,19 +41,24 @@ def write_points(
 
 
 def write_map(path: str = "", data: Any = None, meta: dict[str, Any] | None = None) -> list[str]:
-    """Write a single map (S, probability, topograph) as netCDF or Gwyddion simple field.
+    """Write a single map (S, probability, topograph) as netCDF or Gwyddion simple field, or a whole stack as netCDF.
 
     Raises
     ------
     StackError
-        If the layer is not a single map of this plugin.
+        If the layer is neither a map nor a stack of this plugin.
     """
     if meta is None:
         return _save_active("map")
     from friedel.io.maps import write_map as write
+    from friedel.io.netcdf import write as write_stack
     from friedel.stack import axis_step, pixel_pitch, tip_frame
 
     info = meta.get("metadata", {}).get(KEY)
+    if isinstance(info, StackInfo) and info.stack is not None:
+        path = saving.with_suffix(path, (".nc",))
+        write_stack(info.stack, path)
+        return [path]
     array = np.asarray(data)
     if not isinstance(info, LayerInfo) or info.stack is None or array.ndim != 2:
         raise StackError(f"{meta.get('name', 'This layer')!r} is not a single map with a pixel size in nm.")

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
-from friedel.io.axes import bias_axis
+from friedel.io.axes import bias_axis, stepped_axis
 from friedel.stack import make_stack
 
 #: Voltages that are all smaller than this [mV] are more likely volts.
@@ -52,15 +52,9 @@ def parse_bias(text: str, unit: str) -> str:
             if parts is not None
             else f"{text} mV are very small voltages. If these are volts, choose V beside the box."
         )
-    factor = 1000.0 if unit == "V" else 1.0
     if parts is not None and len(parts) == 3:
-        start, stop, step = parts
-        if step == 0 or (stop - start) / step < 0:
-            raise StackError(f"{text!r}: the step does not lead from {start:g} to {stop:g}.")
-        count = round((stop - start) / step) + 1
-        if abs(start + (count - 1) * step - stop) > 1e-6 * max(abs(stop - start), abs(step)):
-            raise StackError(f"{text!r}: steps of {step:g} do not end at {stop:g}.")
-        return f"{factor * start:.10g}:{factor * stop:.10g}#{count}"
+        stepped_axis(text, *parts)  # refuses a step that leads nowhere, before the data are asked
+    factor = 1000.0 if unit == "V" else 1.0
     joiner = ":" if parts is not None else ", "
     return joiner.join(f"{factor * value:.10g}" for value in values)
 
@@ -98,13 +92,10 @@ def plain_stack(
         data = np.moveaxis(data, 2, 0)
     if mirrored:
         data = data[..., ::-1]
-    text, _, count = bias.partition("#")
-    if count and int(count) != len(data):
-        raise StackError(f"{layer.name!r} holds {len(data)} maps, but these voltages are {count}.")
     source = getattr(layer.source, "path", None) or layer.name
     return make_stack(
         {"dI/dV": data},
-        bias_mv=bias_axis(text, len(data)),
+        bias_mv=bias_axis(bias, len(data)),
         pixel_nm=pixel_nm,
         source=str(source),
         y_direction=-1 if top else 1,

@@ -143,6 +143,9 @@ def set_points(layer: Any, data: np.ndarray, features: pd.DataFrame) -> None:
     try:
         layer.selected_data = set()
         layer.data = data
+        if not layer.visible:
+            # napari slices no hidden layer; its view would refer to points that are gone once the colours change.
+            layer.set_view_slice()
         layer.features = features
         layer.feature_defaults = blank(1, [name for name in features if name != "origin"])
     finally:

@@ -14,6 +14,8 @@ from napari_friedel.layers.geometry import contrast, displayed, displayed_bias, 
 from napari_friedel.layers.info import KEY, MapInfo, StackInfo, frame_of, info_of
 
 LayerData = tuple[Any, dict[str, Any], str]
+#: Mark (in `Dataset.encoding`) of a stack whose axes are others than those of its file.
+RECALIBRATED = "friedel recalibrated"
 
 
 def stack_layer(stack: xr.Dataset, channel: str | None = None, name: str | None = None) -> LayerData:
@@ -106,6 +108,16 @@ def _plain_images(stack: xr.Dataset, title: str, *, visible: bool) -> list[Layer
         layer[1]["visible"] = visible
         layers.append(layer)
     return layers
+
+
+def file_of(stack: xr.Dataset | None) -> str:
+    """The file or folder that a stack was opened from; empty if it lies in none."""
+    if stack is None:
+        return ""
+    # A netCDF file tells where its data came from first; that is another file, or none at all.
+    opened = str(stack.encoding.get("source") or "")
+    told = str(stack.attrs.get("source", ""))
+    return opened or (told if Path(told).exists() and told else "")
 
 
 def title_of(stack: xr.Dataset) -> str:

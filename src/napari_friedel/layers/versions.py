@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from friedel.errors import FriedelError
@@ -71,6 +72,14 @@ def scale_bar(viewer: Any) -> Any:
 def camera(viewer: Any) -> Any:
     """Camera that shows the layers."""
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+
+def name_sliders(viewer: Any, labels: Sequence[str]) -> None:
+    """Name the sliders after a layer's axes where they bear numbers: napari 0.6 does not do so itself."""
+    now = tuple(viewer.dims.axis_labels)
+    last = now[-len(labels) :]
+    if len(last) == len(labels) and all(label.lstrip("-").isdigit() for label in last):
+        viewer.dims.axis_labels = (*now[: -len(labels)], *labels)
 
 
 def fit_to_view(viewer: Any) -> None:

@@ -8,13 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from friedel.stack import DIMS
 from napari_friedel.layers import linking, results
 from napari_friedel.layers.adopt import adopt, belongs
 from napari_friedel.layers.edits import show_rejected
 from napari_friedel.layers.geometry import contrast
 from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, info_of, kind_of, known
 from napari_friedel.layers.saving import prefer_writers
-from napari_friedel.layers.versions import camera, check_napari, fit_to_view, scale_bar, text_overlay
+from napari_friedel.layers.versions import (
+    camera,
+    check_napari,
+    fit_to_view,
+    name_sliders,
+    scale_bar,
+    text_overlay,
+)
 
 _attached: weakref.WeakKeyDictionary[Any, Keeper] = weakref.WeakKeyDictionary()
 #: Layers that lie over the maps, lowest first.
@@ -104,8 +112,11 @@ class Keeper:
     def _inserted(self, event: Any) -> None:
         self.refresh()
         layer = getattr(event, "value", None)
-        if layer is not None:
+        viewer = self._viewer()
+        if layer is not None and viewer is not None:
             self._news.append(layer)
+            if stacks := [x for x in viewer.layers if kind_of(x) == "stack"]:
+                linking.give_units(layer, stacks)  # before napari draws, and warns of units that differ
         if self._waiting or self._settling:
             return
         self._waiting = True
@@ -130,7 +141,7 @@ class Keeper:
             for layer in news:
                 if kind_of(layer) == "stack":
                     linking.follow(viewer, layer)
-                linking.give_units(layer, stacks)
+                linking.give_units(layer, stacks)  # a stack may have come after it
                 if kind_of(layer) == "table":
                     owner = next((x for x in reversed(stacks) if belongs(layer, x)), None)
                     if owner is not None:
@@ -138,6 +149,9 @@ class Keeper:
             linking.order(viewer, OVERLAYS)
             if any(kind_of(layer) == "stack" for layer in news):
                 self._into_view(viewer, next(x for x in reversed(news) if kind_of(x) == "stack"))
+            active = viewer.layers.selection.active
+            if active is None or (active in news and not active.visible):
+                viewer.layers.selection.active = self.shown_stack() or stacks[-1]
         finally:
             self._settling = False
         self.refresh()
@@ -174,7 +188,13 @@ class Keeper:
             found = next((x for x in stacks if x.unique_id == info.owner), None)
             if found is not None:
                 return found
-        return next((layer for layer in reversed(stacks) if layer.visible), None)
+        return self.shown_stack()
+
+    def shown_stack(self) -> Any:
+        """The topmost stack that is visible, or None."""
+        viewer = self._viewer()
+        layers = () if viewer is None else reversed(viewer.layers)
+        return next((layer for layer in layers if kind_of(layer) == "stack" and layer.visible), None)
 
     def _active(self, _event: Any = None) -> None:
         viewer = self._viewer()
@@ -189,8 +209,10 @@ class Keeper:
         if not self._placed and any(kind_of(layer) in ("stack", "table") for layer in viewer.layers):
             self._place(viewer)
         for layer in viewer.layers:
-            if kind_of(layer) == "stack" and layer.visible:
-                self._adapt(viewer, layer)
+            if kind_of(layer) == "stack":
+                name_sliders(viewer, DIMS)
+                if layer.visible:
+                    self._adapt(viewer, layer)
         self._write()
 
     def _pointed(self, _event: Any = None) -> None:

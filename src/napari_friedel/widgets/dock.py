@@ -67,7 +67,8 @@ class Dock(QWidget):
             docked = self.parent() is not None
             if self._docked and not docked:
                 self.listener.end()
-                self.deleteLater()
+                # Not at once: Qt 5 never comes back to what is given up while it delivers an event outside its loop.
+                QTimer.singleShot(0, self.deleteLater)
             self._docked = docked
             if docked:
                 QTimer.singleShot(0, self._settle)

@@ -12,7 +12,7 @@ from typing import Any
 
 from magicgui import widgets as mw
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from friedel.errors import SettingsError
 from friedel.settings import Setting, Settings, settings_of
@@ -26,6 +26,7 @@ LABELS = {
     "learning_rate": "Learning rate",
     "bias": "Bias",
     "pixel_nm": "Pixel",
+    "axes": "Axes are",
     "onset_mev": "E₀",
     "mass": "m*",
     "bad_data": "Find bad data",
@@ -47,6 +48,8 @@ WORDS = {
     "blend": "Overlapping, blended",
     "paper": "Disjoint 20×20 (paper)",
     "none": "None",
+    "byx": "bias, y, x",
+    "yxb": "y, x, bias",
     "quick": "Quick",
     "full": "Full (slow)",
     "plane": "Plane",
@@ -74,6 +77,10 @@ class SettingsForm(QWidget):
         Title under which the advanced settings are folded; empty folds nothing.
     initial : mapping, optional
         Values that stand in place of the defaults at first.
+    required : sequence of str
+        Settings that offer no "automatic".
+    remember : bool
+        Whether what is chosen stands there in the next session, too.
     """
 
     changed = Signal(str)
@@ -86,6 +93,8 @@ class SettingsForm(QWidget):
         choices: Choices | None = None,
         folded: str = "",
         initial: Mapping[str, Any] | None = None,
+        required: Sequence[str] = (),
+        remember: bool = True,
     ) -> None:
         super().__init__()
         self.settings_class = settings_class
@@ -94,20 +103,23 @@ class SettingsForm(QWidget):
             name: known[name] for name in names or known if known[name].option.parsed or name in names
         }
         self.controls: dict[str, Any] = {}
+        self._labels: dict[str, QLabel] = {}
+        self._remember = remember
         self._initial = dict(initial or {})
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         rows, more = _rows(), _rows()
         for name, setting in self.shown.items():
-            control = _control(setting, (choices or {}).get(name))
+            control = _control(setting, (choices or {}).get(name), none=name not in required)
             control.changed.connect(lambda *_, name=name: self._changed(name))
             self.controls[name] = control
             native = control.native
             native.setToolTip(tip(setting))
-            label = QLabel(label_of(setting))
+            label = self._labels[name] = QLabel(label_of(setting))
             label.setToolTip(tip(setting))
             (more if setting.option.advanced and folded else rows).addRow(label, native)
         outer.addLayout(rows)
+        self._main = rows
         self.fold: QWidget | None = None
         if more.rowCount():
             inner = QWidget()
@@ -121,6 +133,22 @@ class SettingsForm(QWidget):
     def add_row(self, label: str, widget: QWidget) -> None:
         """Add a control of another kind below the advanced settings."""
         self._more.addRow(label, widget) if label else self._more.addRow(widget)
+
+    def unit_beside(self, name: str, units: QWidget) -> None:
+        """Put a chooser of the unit beside a control; its label names no unit then."""
+        native = self.controls[name].native
+        holder = QWidget()
+        self._main.replaceWidget(native, holder)
+        line = QHBoxLayout(holder)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(native, 1)
+        line.addWidget(units)
+        self._labels[name].setText(label_of(self.shown[name], unit=False))
+
+    def show_row(self, name: str, shown: bool) -> None:
+        """Show or hide a control with its label; Qt before 6.4 has no `setRowVisible`."""
+        self._labels[name].setVisible(shown)
+        self.controls[name].native.setVisible(shown)
 
     def value(self, name: str) -> Any:
         """The value of one setting.
@@ -175,7 +203,7 @@ class SettingsForm(QWidget):
         self._quiet = True
         try:
             self.reset()
-            for name, value in remembered.values(group).items():
+            for name, value in remembered.values(group).items() if self._remember else ():
                 if name in self.shown:
                     self._try(name, value)
         finally:
@@ -195,7 +223,8 @@ class SettingsForm(QWidget):
         if self._quiet:
             return
         with contextlib.suppress(SettingsError):  # half typed
-            remembered.keep(self.settings_class.__name__, {name: self.value(name)})
+            if self._remember:
+                remembered.keep(self.settings_class.__name__, {name: self.value(name)})
         self.changed.emit(name)
 
 
@@ -204,11 +233,11 @@ def form_for(settings_class: type[Settings], names: Sequence[str] = (), **option
     return SettingsForm(settings_class, names, **options)
 
 
-def label_of(setting: Setting) -> str:
+def label_of(setting: Setting, *, unit: bool = True) -> str:
     """What stands before the control, with the unit."""
     text = LABELS.get(setting.name) or setting.name.replace("_", " ").capitalize()
-    unit = UNITS.get(setting.option.unit, setting.option.unit)
-    return f"{text} ({unit})" if unit else text
+    word = UNITS.get(setting.option.unit, setting.option.unit) if unit else ""
+    return f"{text} ({word})" if word else text
 
 
 def tip(setting: Setting) -> str:
@@ -232,16 +261,16 @@ def _rows() -> QFormLayout:
     return rows
 
 
-def _control(setting: Setting, choices: Callable[[], Sequence[Any]] | None) -> Any:
+def _control(setting: Setting, choices: Callable[[], Sequence[Any]] | None, *, none: bool) -> Any:
     option = setting.option
     if choices is not None or setting.choices:
         listed = choices or (lambda: setting.choices)
 
         def offered(_widget: Any = None) -> list[tuple[str, Any]]:
-            none = (
-                [("Automatic" if option.none else "–", None)] if setting.optional else []
+            empty = (
+                [("Automatic" if option.none else "–", None)] if none and setting.optional else []
             )  # the tip says how
-            return none + [(WORDS.get(str(value), str(value)), value) for value in listed()]
+            return empty + [(WORDS.get(str(value), str(value)), value) for value in listed()]
 
         box = mw.ComboBox(choices=offered, name=setting.name)
         box.native.setMinimumContentsLength(8)

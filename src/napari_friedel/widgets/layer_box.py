@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
+from napari_friedel.widgets.elided_box import ElidedBox
 from napari_friedel.widgets.listener import Listener
 
 
-class LayerBox(QComboBox):
+class LayerBox(ElidedBox):
     """A chooser of layers that follows the viewer's layer list.
 
     Parameters
@@ -30,6 +32,7 @@ class LayerBox(QComboBox):
         self.setMinimumContentsLength(8)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._listener = Listener(self)
+        self._named: weakref.WeakSet[Any] = weakref.WeakSet()
         for name in ("inserted", "removed", "reordered"):
             self._listener.on(getattr(viewer.layers.events, name), self.refresh)
         self.refresh()
@@ -45,7 +48,9 @@ class LayerBox(QComboBox):
         for layer in offered:
             self.addItem(_short(layer.name), layer)
             self.setItemData(self.count() - 1, layer.name, Qt.ItemDataRole.ToolTipRole)
-            layer.events.name.connect(self._renamed)
+            if layer not in self._named:  # to connect once more costs as much as the first time
+                self._named.add(layer)
+                self._listener.on(layer.events.name, self._renamed)
         index = next((i for i in range(self.count()) if kept is not None and self.itemData(i) is kept), -1)
         if index < 0:
             index = 1 if self._none and kept is not None and self.count() > 1 else 0

@@ -175,6 +175,9 @@ class Plot(QWidget):
             item = self._items[name] = self.axes.plot([], [], name=name, connect="finite")
         item.setPen(pen)
         self._curves[name] = (np.asarray(x, dtype=float), np.asarray(y, dtype=float))
+        item.setSymbol("o" if len(x) == 1 else None)  # a line through one point is invisible
+        item.setSymbolBrush(colour)
+        item.setSymbolPen(None)
         item.setData(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
 
     def band(self, name: str, x: Any, low: Any, high: Any, colour: str) -> None:

@@ -21,6 +21,7 @@ from napari_friedel.widgets import copying
 from napari_friedel.widgets.checks_box import ChecksBox
 from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.edit_bar import EditBar
+from napari_friedel.widgets.elided_box import ElidedBox
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.scale_legend import ScaleLegend
 from napari_friedel.widgets.small import button, side_by_side
@@ -42,7 +43,9 @@ class ResultBox(QGroupBox):
         self.follow(None)
 
     def _build(self) -> None:
-        self.choice = QComboBox()
+        self.choice = ElidedBox()
+        self.choice.setMinimumContentsLength(6)
+        self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.choice.setToolTip("Several results of one stack: this one is shown, counted and saved")
         self.aside = button("Keep", "Keep this result as it is; the next run makes a new one beside it")
         self.slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
@@ -69,7 +72,7 @@ class ResultBox(QGroupBox):
         rows = QFormLayout(self)
         rows.setContentsMargins(6, 6, 6, 6)
         rows.setVerticalSpacing(4)
-        self._several = side_by_side(self.choice, self.aside)
+        self._several = side_by_side(self.choice, self.aside, shares=(3, 1))
         rows.addRow("Result", self._several)
         rows.addRow("Probability ≥", self.slider)
         rows.addRow(side_by_side(self.number, self.back))

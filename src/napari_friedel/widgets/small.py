@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
@@ -20,13 +21,13 @@ def hint(text: str) -> QLabel:
     return label
 
 
-def side_by_side(*widgets: QWidget) -> QWidget:
-    """Widgets in one line, of equal share, for a row of a form."""
+def side_by_side(*widgets: QWidget, shares: Sequence[int] = ()) -> QWidget:
+    """Widgets in one line, of equal share if none is given, for a row of a form."""
     holder = QWidget()
     row = QHBoxLayout(holder)
     row.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        row.addWidget(widget, 1)
+    for widget, share in zip(widgets, shares or [1] * len(widgets), strict=True):
+        row.addWidget(widget, share)
     return holder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
 ORDER = ("Import", "Detect", "Compare", "Fine-tune", "Inspect", "Folder")
 
@@ -26,14 +26,16 @@ def tab_together(widget: QWidget) -> None:
     ours = [dock for dock in ours if window.dockWidgetArea(dock) == area]
     ours.sort(key=lambda dock: ORDER.index(_title(dock)))
     alone = [dock for dock in ours if len(window.tabifiedDockWidgets(dock)) + 1 < len(ours)]
-    tabs = [_title(dock) for dock in ours]
-    if not alone and window.property("friedel tabs") == tabs:
-        frame.raise_()
-        return
-    for first, second in pairwise(ours):
-        window.tabifyDockWidget(first, second)
-    window.setProperty("friedel tabs", tabs)
+    if alone or _order(window) != [_title(dock) for dock in ours]:
+        for first, second in pairwise(ours):
+            window.tabifyDockWidget(first, second)
     frame.raise_()
+
+
+def _order(window: QMainWindow) -> list[str]:
+    """Our tabs as they stand in the window now."""
+    bars = ([bar.tabText(i) for i in range(bar.count())] for bar in window.findChildren(QTabBar))
+    return max(([text for text in texts if text in ORDER] for texts in bars), key=len, default=[])
 
 
 def frame_of(widget: Any) -> QDockWidget | None:
