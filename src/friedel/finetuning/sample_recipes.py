@@ -144,8 +144,8 @@ def _wave(model: Model, sample: Sample, batch: int, voltages: int, noise: float 
     pooled = replace(sample, maps=maps[0], k=k[0], noise=measured)
     share = min(measured.share, LARGEST_SHARE)
     eta = float(np.clip(share / np.sqrt(1 - share**2), 0.03, 3.0)) if noise is None else noise
-    # The simulated patches are like the sample; what confounds other samples has no place in them.
-    base = WaveRecipe(confounders=ConfounderConfig(share=0.0), sparse=0.0)
+    # The simulated patches are like the sample, with all its voltages; what confounds other samples has no place there.
+    base = WaveRecipe(confounders=ConfounderConfig(share=0.0, split=0.0), sparse=0.0, fewer=0.0)
     low, high = float(k.min()), float(k.max())
     middle = (low * high) ** 0.5
     scene = replace(

@@ -94,6 +94,8 @@ class WaveRecipe:
         What is added to a share of the scenes.
     sparse : float
         Share of the clean scenes with one to three impurities and none outside.
+    fewer : float
+        Share of the batches that keep only some of the voltages.
     """
 
     scene: SceneConfig = SCENE
@@ -108,6 +110,7 @@ class WaveRecipe:
     weight_decay: float = 1e-3
     average: float = 0.998
     teacher: str = ""
+    fewer: float = 0.5
 
     def __post_init__(self) -> None:
         self._pool: deque[Scene] = deque(maxlen=self.pool)
@@ -131,7 +134,7 @@ class WaveRecipe:
         confused = confound(_concatenate([self._pool[i] for i in chosen]), self.confounders, rng)
         measured = measure(confused.scene, self.scene, rng, confused.waves)
         scene = random_symmetry(spoil(replace(confused, scene=measured), self.confounders, rng), rng)
-        maps, k = _choose_voltages(scene.maps, scene.k, rng)
+        maps, k = _choose_voltages(scene.maps, scene.k, self.fewer, rng)
         mask = _acquired(maps, rng)
         maps = normalise_maps(maps, mask)
         target = make_target(scene.points, scene.present, mask)
@@ -182,11 +185,11 @@ class WaveRecipe:
 
 
 def _choose_voltages(
-    maps: torch.Tensor, k: torch.Tensor, rng: torch.Generator
+    maps: torch.Tensor, k: torch.Tensor, share: float, rng: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """In half of the batches keep only some of the voltages, from 1 up; five and fewer as often as all others."""
+    """In a share of the batches keep only some of the voltages, from 1 up; five and fewer as often as all others."""
     v = maps.shape[1]
-    if torch.rand(1, generator=rng).item() < 0.5 or v < 3:
+    if torch.rand(1, generator=rng).item() >= share or v < 3:
         return maps, k
     most = min(6, v) if torch.rand(1, generator=rng).item() < 0.5 else v
     n = int(torch.randint(1, most, (1,), generator=rng))
