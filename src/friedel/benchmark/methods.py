@@ -58,7 +58,7 @@ class Found:
 def by_network(model: str, *, refit: Refit | None = None) -> Callable[[xr.Dataset, Dispersion], Found]:
     """Return the network of that name as a method, with the refit that `detect` takes by default or with another one.
 
-    It ranks by S, or, where a refit has revised it, by the probability.
+    It ranks by S, or, where a refit has revised it, by the probability; a point of which none is known comes last.
     """
 
     def find(stack: xr.Dataset, dispersion: Dispersion) -> Found:
@@ -66,9 +66,10 @@ def by_network(model: str, *, refit: Refit | None = None) -> Callable[[xr.Datase
 
         found = detect(stack, dispersion=dispersion, model=model, refit=refit)
         table = found.table
+        rank = table["probability" if "refit" in found.provenance else "s"].to_numpy(float)
         return Found(
             table[["row", "column"]].to_numpy(float),
-            table["probability" if "refit" in found.provenance else "s"].to_numpy(float),
+            np.nan_to_num(rank, nan=0.0),
             table["probability"].to_numpy(float),
             table["sigma_nm"].to_numpy(float) / float(np.sqrt(np.prod(pixel_pitch(stack)))),
             found.threshold,
