@@ -41,7 +41,7 @@ HOSTS = {
 class Quick(PaperRecipe):
     """The paper's recipe without the minutes of its calibration."""
 
-    def calibrate(self, network, device):
+    def calibrate(self, network, device, work=None):
         return {"threshold": 0.5, "calibration": {"slope": 1.0, "intercept": 0.0}}
 
 

@@ -119,7 +119,7 @@ def test_kept_waves_are_the_same_waves(case, monkeypatch):
     sums = []
     for kept in (module.KEPT, 0):
         monkeypatch.setattr(module, "KEPT", kept)
-        amplitude = np.array([one.strength for one in model.scattering])
+        amplitude = np.array([one.amplitude for one in model.scattering])
         k = np.array([one.k for one in model.scattering])
         again = FieldModel(
             model.place, model.position, amplitude, k, model.ripple, model.drift, np.full(4, 0.01)

@@ -65,7 +65,7 @@ class CheckLimits:
     field_size: float = 4.0
     sampling: float = 2.0
     voltages_out: float = 0.5
-    lost: float = 0.55
+    lost: float = 0.25
     unregistered: float = 0.5
     few: int = 5
 
