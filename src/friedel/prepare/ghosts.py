@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import KDTree
 
 #: Displacements that are compared [half wavelengths]: nearer ones are one impurity, farther ones no second apex.
 REACH = 2.5
 #: Two displacements are the same within this radius [half wavelengths].
 SAME = 0.2
-#: Fewer points say nothing; more are thinned, since pairs grow with the square.
-FEW, MANY = 6, 400
+#: Fewer points say nothing.
+FEW = 6
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,20 @@ def ghosts(points: np.ndarray, shape: tuple[int, int], half: float) -> Ghosts:
         displacement has some more: three standard deviations are taken off, too.
     """
     points = np.asarray(points, dtype=float).reshape(-1, 2)
-    if len(points) > MANY:
-        points = points[np.linspace(0, len(points) - 1, MANY).astype(int)]
     n, radius = len(points), SAME * half
     if n < FEW:
         return Ghosts(0, 0.0)
-    apart = (points[:, None] - points[None]).reshape(-1, 2)
-    far = np.hypot(*apart.T)
-    # One of d and −d is enough.
-    above = (apart[:, 0] > 0) | ((apart[:, 0] == 0) & (apart[:, 1] > 0))
-    apart = apart[(far > 0) & (far <= REACH * half) & above]
+    first, second = KDTree(points).query_pairs(REACH * half, output_type="ndarray").T
+    apart = points[first] - points[second]
+    apart = apart[(apart != 0).any(axis=1)]
     if not len(apart):
         return Ghosts(0, 0.0)
-    near = np.hypot(*(apart[:, None] - apart[None]).transpose(2, 0, 1)) <= radius
-    count = near.sum(axis=1)
+    # One of d and −d is enough.
+    apart[(apart[:, 0] < 0) | ((apart[:, 0] == 0) & (apart[:, 1] < 0))] *= -1
+    tree = KDTree(apart)
+    count = tree.query_ball_point(apart, radius, return_length=True)
     best = int(count.argmax())
     chance = n**2 * np.pi * radius**2 / max(shape[0] * shape[1], 1)
     excess = count[best] - chance - 3 * np.sqrt(chance) - 1
-    middle = apart[near[best]].mean(axis=0)
+    middle = apart[tree.query_ball_point(apart[best], radius)].mean(axis=0)
     return Ghosts(int(count[best]), max(0.0, float(excess) / n), (float(middle[0]), float(middle[1])))
