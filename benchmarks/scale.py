@@ -1,6 +1,8 @@
 """How a detection scales: seconds and peak memory against pixels, files per minute against processes.
 
-    python benchmarks/scale.py pixels --sizes 128 256 512 1024 --voltages 16
+    python benchmarks/scale.py pixels --sizes 128 256 512 1024 2048 --voltages 16
+    python benchmarks/scale.py pixels --sizes 1024 --voltages 200 --add
+    python benchmarks/scale.py pixels --sizes 4096 --voltages 16 --limit 1500 --add
     python benchmarks/scale.py files --jobs 1 2
 
 A field is a simulated one of 128×128 px, mirrored into the size that is asked for, with fresh noise. Each runs in a
@@ -24,15 +26,46 @@ import pandas as pd
 
 RESULTS = Path(__file__).parent / "results"
 CHILD = """
-import json, sys, time
+import json, re, sys, time
 from pathlib import Path
 import friedel
-path, refit = sys.argv[1:]
-start = time.perf_counter()
-found = friedel.detect(friedel.open_stack(path), dispersion="au111", refit=refit)
-status = Path("/proc/self/status").read_text().split()
-peak = int(status[status.index("VmHWM:") + 1]) / 1024
-print(json.dumps({"seconds": time.perf_counter() - start, "peak_MB": peak, "impurities": len(found)}))
+from friedel.pipeline import iter_detect
+path, refit, limit = sys.argv[1], sys.argv[2], float(sys.argv[3])
+
+def peak():
+    status = Path("/proc/self/status").read_text().split()
+    return int(status[status.index("VmHWM:") + 1]) / 1024
+
+start = last = time.perf_counter()
+seconds = {"prepare": 0.0, "network": 0.0, "refit": 0.0}
+peaks = dict(seconds)
+begins = {"prepare": (0.0, 0.1), "network": (0.1, 0.5), "refit": (0.6, 0.39)}
+work = iter_detect(friedel.open_stack(path), dispersion="au111", refit=refit)
+now, found, total = "prepare", None, time.perf_counter() - start
+while True:
+    try:
+        step = next(work)
+    except StopIteration as end:
+        found = end.value
+    seconds[now] += time.perf_counter() - last
+    last = time.perf_counter()
+    peaks[now] = peak()
+    if found is not None:
+        break
+    if step.message.startswith("detecting impurities"):
+        now = "network"
+    if step.message.startswith("refit"):
+        now = "refit"
+    if last - start > limit:
+        work.close()
+        break
+answer = {f"{name}_seconds": value for name, value in seconds.items()}
+answer |= {"seconds": last - start, "peak_MB": max(peaks.values()), "prepare_peak_MB": peaks["prepare"]}
+first, length = begins[now]
+share = 1.0 if found is not None else max(0.0, (step.fraction - first) / length)
+answer |= {"stage": now, "share_of_stage": share}
+answer["impurities"] = float("nan") if found is None else len(found)
+print(json.dumps(answer))
 """
 
 
@@ -63,24 +96,23 @@ def write_field(path: Path, size: int, voltages: int) -> None:
         file.attrs.update(acquired=size * size, expected=size * size)
 
 
-def measure(path: Path, refit: str) -> dict[str, float]:
+def measure(path: Path, refit: str, limit: float) -> dict[str, float | str]:
     """Seconds, peak memory and number of impurities of one detection in a fresh process."""
-    words = [sys.executable, "-W", "ignore", "-c", CHILD, str(path), refit]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    words = [sys.executable, "-W", "ignore", "-c", CHILD, str(path), refit, str(limit)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    result: dict[str, float | str] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
-def pixels(sizes: list[int], voltages: int, refit: str, folder: Path) -> pd.DataFrame:
+def pixels(sizes: list[int], voltages: int, refit: str, limit: float, folder: Path) -> pd.DataFrame:
     """One row per size."""
     rows = []
     for size in sizes:
         write_field(folder / f"{size}.nc", size, voltages)
-        start = time.perf_counter()
-        found = measure(folder / f"{size}.nc", refit)
-        found["seconds_with_start"] = time.perf_counter() - start
+        found = measure(folder / f"{size}.nc", refit, limit)
         rows.append({"pixels": size, "voltages": voltages, "refit": refit, **found})
-        rows[-1]["seconds_per_megapixel"] = found["seconds"] / size**2 * 1e6
+        for name in ("prepare_seconds", "network_seconds", "refit_seconds", "seconds"):
+            rows[-1][f"{name}_per_megapixel"] = rows[-1][name] / size**2 * 1e6
         print(rows[-1], flush=True)
         (folder / f"{size}.nc").unlink()
     return pd.DataFrame(rows)
@@ -125,15 +157,26 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512])
     parser.add_argument("--voltages", type=int, default=16)
     parser.add_argument("--refit", default="quick", choices=["none", "quick"])
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=np.inf,
+        help="seconds after which a detection is stopped; its peak counts",
+    )
+    parser.add_argument("--add", action="store_true", help="keep the rows that the table has of other sizes")
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--files", type=int, default=6)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if args.what == "pixels":
-            table = pixels(args.sizes, args.voltages, args.refit, Path(name))
+            table = pixels(args.sizes, args.voltages, args.refit, args.limit, Path(name))
         else:
             table = files(args.jobs, args.files, Path(name))
-    table.to_csv(RESULTS / f"scale_{args.what}.csv", index=False, float_format="%.4g")
+    path = RESULTS / f"scale_{args.what}.csv"
+    if args.add and path.exists():
+        keys = ["pixels", "voltages", "refit"]
+        table = pd.concat([pd.read_csv(path), table]).drop_duplicates(keys, keep="last").sort_values(keys)
+    table.to_csv(path, index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

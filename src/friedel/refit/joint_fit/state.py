@@ -10,9 +10,10 @@ import numpy as np
 from friedel.errors import FriedelError
 from friedel.refit import cholesky
 from friedel.refit.amplitude_prior import AmplitudePrior
+from friedel.refit.field_model import FieldModel
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.unknowns import Scatterers, Shared
-from friedel.refit.normal_equations import FieldModel, NormalEquations, Weights
+from friedel.refit.normal_equations import NormalEquations, Weights
 
 
 class NotSettledError(FriedelError):
@@ -102,16 +103,19 @@ class Curvature:
         With the priors: positions, amplitudes, shared parameters.
     count, n_coefficients : int
         N and C of the scatterers.
+    device : str, optional
+        A torch device that inverts it; the processor if None.
     """
 
     sums: NormalEquations
     count: int
     n_coefficients: int
+    device: str | None = None
 
     @cached_property
     def covariance(self) -> np.ndarray:
         """Inverse of the normal matrix."""
-        return cholesky.inverse(self.sums.matrix)
+        return cholesky.inverse(self.sums.matrix, self.device)
 
     @cached_property
     def covariance_at_fixed_scales(self) -> np.ndarray:
@@ -174,6 +178,8 @@ class FitState:
     evaluation : Evaluation, optional
     curvature : Curvature, optional
         None until a step has fitted the positions of the present scatterers to the present maps and pixels.
+    device : str, optional
+        A torch device that makes the maps of the model and the normal equations; the processor, by numpy, if None.
     """
 
     scatterers: Scatterers
@@ -192,6 +198,7 @@ class FitState:
     binning_correction: np.ndarray | None = None
     evaluation: Evaluation | None = None
     curvature: Curvature | None = None
+    device: str | None = None
     cached_model: tuple[tuple[object, ...], Shared, FieldModel] | None = None
 
     @classmethod
