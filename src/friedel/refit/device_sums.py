@@ -5,7 +5,6 @@ The pixels are worked on in blocks of at most `BYTES`, and sums that cross block
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ from friedel.refit.field_model import FieldModel
 from friedel.refit.normal_equations import Sums, Weights
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from friedel.refit.parameters import Layout
 
 #: A block of pixels takes at most about so many bytes of the device.

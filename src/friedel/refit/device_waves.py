@@ -6,7 +6,6 @@ Numbers have single precision, as there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ import torch
 from friedel.physics.optical_paths import LEAST_PHASE, NEAREST, STEP, Ripple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from friedel.physics.t_matrix_jacobian import Scattering
 
 

@@ -8,8 +8,8 @@ supported by the data converge to zero amplitude and are pruned.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,13 +22,17 @@ from friedel.refit.fitted import Estimates, Fitted, TileModel
 from friedel.refit.goodness import goodness
 from friedel.refit.iterations import iterate, run_final_iteration
 from friedel.refit.joint_fit.data import FitData
-from friedel.refit.joint_fit.state import FitState
 from friedel.refit.joint_fit.step import begin
 from friedel.refit.pruning import DECISIONS, consistent, to_prune
 from friedel.refit.robust import ROBUST
 from friedel.refit.schedules import FULL, Schedule
 from friedel.refit.source_search import in_field
 from friedel.refit.tiles import Owned, owners, tiling
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from friedel.refit.joint_fit.state import FitState
 
 
 @dataclass(frozen=True, eq=False)

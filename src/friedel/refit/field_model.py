@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from friedel._util.threads import cores, each
 from friedel.physics.optical_paths import OpticalPaths, Ripple
 from friedel.physics.t_matrix_jacobian import PART, Scattering, Waves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 #: Waves of a model are kept, for the slopes, if they are at most so many numbers, all maps together.
 KEPT = 2_000_000

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from friedel.candidates.tiling import corners, even
-from friedel.refit.schedules import Schedule
 from friedel.refit.source_search import SEARCH
+
+if TYPE_CHECKING:
+    from friedel.refit.schedules import Schedule
 
 
 def tiling(shape: tuple[int, ...], schedule: Schedule) -> tuple[list[tuple[int, int]], np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -19,6 +19,11 @@ from friedel.refit.normal_equations import (
     offsets_and_stripes,
 )
 from friedel.refit.parameters import Layout
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+    from friedel.refit.joint_fit.data import FitData
 
 #: Parts of a bin of voltages by which its mean is computed; the error falls with their square.
 SUB_BINS = 3

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from friedel.errors import FriedelError
 from friedel.refit import cholesky
 from friedel.refit.amplitude_prior import AmplitudePrior
-from friedel.refit.field_model import FieldModel
-from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.unknowns import Scatterers, Shared
-from friedel.refit.normal_equations import NormalEquations, Weights
+
+if TYPE_CHECKING:
+    from friedel.refit.field_model import FieldModel
+    from friedel.refit.joint_fit.data import FitData
+    from friedel.refit.normal_equations import NormalEquations, Weights
 
 
 class NotSettledError(FriedelError):
