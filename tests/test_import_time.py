@@ -66,8 +66,7 @@ def test_help_needs_no_numbers(command: tuple[str, ...]) -> None:
 
 
 def test_info_loads_what_it_describes_and_no_more(small_grid: Path) -> None:
-    # pandas comes with xarray.
-    heavy = {*HEAVY, "dask", "pint", "scipy"} - {"pandas"}
+    heavy = {*HEAVY, "xarray", "dask", "pint", "scipy"}
     assert not _loaded_by_command("info", str(small_grid)).intersection(heavy)
 
 

@@ -49,7 +49,9 @@ def command(
 
     chosen = resolve(band)
     try:
-        stack = open_input(file, axes)
+        stack = _outline(file, axes)
+        if stack is None:
+            stack = open_input(file, axes)
     except AxesMissing as error:
         found = {
             "file": file[0],
@@ -74,6 +76,13 @@ def command(
     else:
         say("\n".join(_lines(known)))
     return 0
+
+
+def _outline(file: tuple[str, ...], axes: ImportSettings) -> xr.Dataset | None:
+    """What one of our own files holds, without its maps; None of any other, and where the user gives axes."""
+    from friedel.io.outline import outline
+
+    return outline(file[0]) if len(file) == 1 and axes == ImportSettings() else None
 
 
 def _remember(stack: xr.Dataset, name: str) -> None:
