@@ -196,11 +196,13 @@ def draw() -> None:
         memory.semilogx(rows["pixels"] ** 2, rows["peak_MB"], "o", label=f"{voltages} voltages")
     seconds.set(xlabel="pixels", ylabel="seconds")
     memory.set(xlabel="pixels", ylabel="peak memory [MB]", ylim=(0, None))
-    for executor, rows in pd.read_csv(RESULTS / "scale_files.csv").groupby("executor"):
-        rate.plot(rows["processes"], rows["files_per_minute"], "o-", label=executor)
+    if (RESULTS / "scale_files.csv").exists():
+        for executor, rows in pd.read_csv(RESULTS / "scale_files.csv").groupby("executor"):
+            rate.plot(rows["processes"], rows["files_per_minute"], "o-", label=executor)
     rate.set(xlabel="processes", ylabel="files per minute", ylim=(0, None))
     for axes in (seconds, memory, rate):
-        axes.legend(fontsize=7)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=7)
     figure.savefig(RESULTS / "scale.png", dpi=110)
 
 

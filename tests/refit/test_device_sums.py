@@ -102,7 +102,8 @@ def test_a_gpu_in_a_host_program_keeps_its_own_precision():
 def test_a_refit_on_a_torch_device_gives_the_same_points():
     from friedel.physics.dispersion import resolve
     from friedel.prepare import PrepareSettings, Sampling, prepare
-    from friedel.refit.driver import RefitInput, iter_refit
+    from friedel.refit.driver import iter_refit
+    from friedel.refit.refit_input import RefitInput
     from friedel.refit.schedules import QUICK
 
     stack = friedel.simulate(seed=3, shape=(40, 40), bias_mv=np.linspace(-150, 0, 9), impurities=6, noise=0.2)
