@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.common import open_input
+from friedel.cli.common import describe_input
 from friedel.cli.options import FriedelCommand, from_settings
 from friedel.cli.output import say, say_json
 from friedel.settings import BandSettings, ImportSettings
@@ -49,9 +49,7 @@ def command(
 
     chosen = resolve(band)
     try:
-        stack = _outline(file, axes)
-        if stack is None:
-            stack = open_input(file, axes)
+        stack = describe_input(file, axes)
     except AxesMissing as error:
         found = {
             "file": file[0],
@@ -76,13 +74,6 @@ def command(
     else:
         say("\n".join(_lines(known)))
     return 0
-
-
-def _outline(file: tuple[str, ...], axes: ImportSettings) -> xr.Dataset | None:
-    """What one of our own files holds, without its maps; None of any other, and where the user gives axes."""
-    from friedel.io.outline import outline
-
-    return outline(file[0]) if len(file) == 1 and axes == ImportSettings() else None
 
 
 def _remember(stack: xr.Dataset, name: str) -> None:
