@@ -119,8 +119,9 @@ def pixels(sizes: list[int], voltages: int, refit: str, limit: float, folder: Pa
         write_field(folder / f"{size}.nc", size, voltages)
         found = measure(folder / f"{size}.nc", refit, limit)
         rows.append({"pixels": size, "voltages": voltages, "refit": refit, **found})
+        whole = not np.isnan(found["impurities"])  # what was stopped tells its peak, and no cost
         for name in ("prepare_seconds", "network_seconds", "refit_seconds", "seconds"):
-            rows[-1][f"{name}_per_megapixel"] = rows[-1][name] / size**2 * 1e6
+            rows[-1][f"{name}_per_megapixel"] = rows[-1][name] / size**2 * 1e6 if whole else np.nan
         print(rows[-1], flush=True)
         (folder / f"{size}.nc").unlink()
     return pd.DataFrame(rows)

@@ -1,6 +1,6 @@
 """Start-up of the commands: processor time of fresh processes, this tree against another one, in one run.
 
-    python benchmarks/startup.py --before PATH/TO/OTHER/src
+    python benchmarks/startup.py --before PATH/TO/OTHER/src -o benchmarks/results/startup.csv
 
 Each command runs in turn in both trees, and the least of the repetitions counts. User plus system time is counted, on
 one thread: unlike wall time it does not depend on what else the machine does. `detect`
@@ -10,6 +10,7 @@ runs the default model on a simulated grid of 32×32 spectra; what remains witho
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import subprocess
 import sys
@@ -47,9 +48,13 @@ def main() -> None:
     )
     parser.add_argument("--before", type=Path, help="src folder of the tree to compare with")
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument(
+        "-o", "--output", type=Path, help="table to write, for example benchmarks/results/startup.csv"
+    )
     args = parser.parse_args()
     trees = {"before": args.before.resolve()} if args.before else {}
     trees["now"] = HERE
+    rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         grid = ["simulate", "--shape", "32,32", "--bias", "-200:0:25", "--impurities", "6", "-o", "grid.nc"]
@@ -65,7 +70,14 @@ def main() -> None:
                 for tree, source in trees.items():
                     least[tree] = min(least[tree], seconds(source, words, folder))
             ratio = f"{least['now'] / least['before']:12.2f}" if args.before else ""
+            rows.append({"command": title} | {f"{tree}_s": f"{value:.2f}" for tree, value in least.items()})
+            rows[-1]["ratio"] = ratio.strip()
             print(f"{title:24}" + "".join(f"{value:12.2f}" for value in least.values()) + ratio, flush=True)
+    if args.output:
+        with args.output.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 if __name__ == "__main__":

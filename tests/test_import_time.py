@@ -90,6 +90,12 @@ def test_statistics_and_optimisers_of_scipy_are_not_loaded_by_the_detector() -> 
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_detection_by_the_network_loads_no_symbolic_mathematics(small_grid: Path, tmp_path: Path) -> None:
+    words = ["detect", str(small_grid), "--material", "au111", "-o", str(tmp_path / "points.csv")]
+    loaded = _loaded_by_command(*words)
+    assert "torch" in loaded and not loaded.intersection({"sympy", "dask", "pint", "matplotlib"})
+
+
 def test_a_host_program_keeps_its_array_packages(small_grid: Path) -> None:
     """Called with words, the command line runs in a process that is not its own."""
     code = f"from friedel.cli import main; main(['info', {str(small_grid)!r}]); import dask.array, sys; print('kept')"

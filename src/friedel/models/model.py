@@ -199,10 +199,19 @@ def build_network(
         ) from error
     if shapes is None:
         return network
-    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    weights = network.state_dict()
+    wanted = {name: tuple(value.shape) for name, value in weights.items()}
     if wanted != dict(shapes):
         raise ModelError("Its weights do not fit its header; get the model again.")
-    return network.to_empty(device="cpu")  # keeps the order of the weights in memory
+    import torch
+
+    # As `Module.to_empty` does, which loads sympy for it: a second. The order of the weights in memory is kept.
+    empty = {
+        name: torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="cpu")
+        for name, value in weights.items()
+    }
+    network.load_state_dict(empty, assign=True)
+    return network
 
 
 def try_network(model: Model, where: str) -> None:
