@@ -3,6 +3,9 @@
 The image is the variable `FloatField` (or `H`, `DoubleField`, `ByteField`) with the axes (time, value, dimy, dimx).
 `value` holds the bias of each layer [V], `dimx` and `dimy` the places of the pixels, `offsetx`, `offsety` and `alpha`
 the frame.
+
+GXSM takes the layers of a series of voltages one after the other, each as a whole scan. Only the maps that it fills
+from spectra taken at each pixel (its sources ``Map-PrbSrc``) hold layers of one scan.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from friedel.io.axes import bias_axis, pixel_pair, split_images
 from friedel.stack import is_height, make_stack
 
 _FIELDS = ("FloatField", "DoubleField", "H", "ByteField")
+_OF_SPECTRA = re.compile(r"map-?prb|prbsrc", re.IGNORECASE)
 _BIAS = re.compile(r"(sranger.*_bias|gapvoltage|bias)$", re.IGNORECASE)
 
 
@@ -58,6 +62,7 @@ def read_open(file: xr.Dataset, path: Path, *, bias: Any = None, pixel_nm: Any =
     }
     if len(layers) > 1:
         axis = _layers(file, path) if bias is None else bias_axis(bias, len(layers))
+        common["separate_scans"] = int(not _of_spectra(file, path))
         return make_stack({name: layers.astype(np.float32)}, bias_mv=axis, **common)
     own = next((float(file[v].to_numpy().ravel()[0]) * 1e3 for v in file if _BIAS.search(str(v))), None)
     channels, images, axis = split_images({name: layers[0]}, {name: unit}, own if bias is None else bias)
@@ -94,6 +99,18 @@ def _layers(file: xr.Dataset, path: Path) -> np.ndarray:
     if len(np.unique(values)) < 2 or not np.isfinite(values).all():
         raise StackError(f"{path}: the layers do not say their bias: give bias (START:STOP, in mV).")
     return np.round(values * 1e3, 9)
+
+
+def _of_spectra(file: xr.Dataset, path: Path) -> bool:
+    """Whether the layers come from spectra taken within one scan, as the titles of the scan or its name say."""
+    texts = [
+        str(value) for key, value in file.attrs.items() if str(key).lower() in ("title", "type", "source")
+    ]
+    for name in ("title", "type"):
+        if name in file:
+            values = file[name].to_numpy().ravel()
+            texts.append("".join(v.decode("latin-1") if isinstance(v, bytes) else str(v) for v in values))
+    return any(_OF_SPECTRA.search(text) for text in (*texts, path.stem))
 
 
 def _label(path: Path, data: xr.DataArray) -> tuple[str, str]:
