@@ -8,14 +8,16 @@ one is read, by its number.
 from __future__ import annotations
 
 import struct
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from friedel.errors import StackError
 from friedel.io.rhk_pages import IMAGE, LINE, Page
 from friedel.io.rhk_spectrum import UNPLACED
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Begins two bytes after the start of each page.
 MAGIC = "STiMage 004.".encode("utf-16-le")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import single
 from friedel.io.point_spectra import PointSpectra, stack_of_points
 from friedel.io.rhk_pages import LINE, Page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 #: Key (in a page's header) of spectra of several places that the file, as far as it is known, does not tell.
 UNPLACED = "RHK_Unplaced"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QWidget
@@ -11,7 +11,6 @@ from friedel.errors import FriedelError
 from friedel.settings import ImportSettings
 from friedel.stack import didv, pixel_pitch, row_direction
 from napari_friedel import recipes
-from napari_friedel.jobs import Job
 from napari_friedel.layers.info import kind_of
 from napari_friedel.layers.plain import parse_bias, plain_array
 from napari_friedel.layers.stack_layers import stack_of
@@ -19,6 +18,9 @@ from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import Dock, JobBar, LayerBox, button, form_for, hint
 from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.plots import Plot
+
+if TYPE_CHECKING:
+    from napari_friedel.jobs import Job
 
 
 class ImportForm(Dock):

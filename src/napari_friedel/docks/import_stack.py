@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from qtpy.QtWidgets import (
     QFileDialog,
 )
@@ -44,6 +42,11 @@ from napari_friedel.layers.stack_layers import (
     stack_of,
 )
 from napari_friedel.layers.versions import fit_to_view
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import xarray as xr
 
 
 class ImportDock(ImportForm):
