@@ -46,12 +46,12 @@ def read_open(file: xr.Dataset, path: Path, *, bias: Any = None, pixel_nm: Any =
         raise StackError(
             f"{path}: the file holds {data.sizes[data.dims[0]]} images in time; only one can be read."
         )
-    layers = data.to_numpy()[0].astype(np.float64) * (
-        _number(file, "dz") if field in ("H", "ByteField") else 1.0
-    )
     y, x = (file[name].to_numpy().astype(float) * 0.1 for name in ("dimy", "dimx"))
     pitch = tuple(_pitch(file, values, f"range{axis}", path) for values, axis in ((y, "y"), (x, "x")))
     name, unit = _label(path, data)
+    layers = data.to_numpy()[0].astype(np.float64) * _step(file, whole=field in ("H", "ByteField"))
+    if len(x) > 1 and x[-1] < x[0]:
+        layers = layers[..., ::-1]  # columns are turned so that x rises
     rising = len(y) < 2 or y[-1] > y[0]
     common: dict[str, Any] = {
         "pixel_nm": pitch if pixel_nm is None else pixel_pair(pixel_nm),
@@ -80,6 +80,12 @@ def _number(file: xr.Dataset, name: str, default: float | None = None) -> float:
     if default is None:
         raise StackError(f"the variable {name!r} is missing or damaged.")
     return default
+
+
+def _step(file: xr.Dataset, *, whole: bool) -> float:
+    """What a stored number is worth: GXSM keeps those of its converter, also as floats, and their size in ``dz``."""
+    step = _number(file, "dz", None if whole else 1.0)
+    return step if step > 0 else 1.0
 
 
 def _pitch(file: xr.Dataset, values: np.ndarray, span: str, path: Path) -> float:
