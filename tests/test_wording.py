@@ -16,6 +16,16 @@ TEXTS = sorted(
 )
 
 READERS = r"\blook(s|ed|ing)? (again )?at\b"
+#: "Two a voltage": a number or a unit, then "a" and what it is counted for.
+COUNTED = (
+    r"(?:one|two|three|four|once|numbers|seconds|minutes|bytes|[MG]B|logit|freedom|offset|walls|fields|"
+    r"steps|epochs|trainings|scenes|scatterers|impurities|candidates|patches)"
+)
+FOR = (
+    r"(?:pixel|voltage|bias|field|map|row|line|iteration|impurity|scatterer|candidate|point|scene|seed|step|epoch|"
+    r"training|curve|spectrum|file|period|square nanometre|core|channel|tile|process)"
+)
+PER_A = rf"\b{COUNTED} an? {FOR}\b(?!'s)"
 #: What is not said, and what is said instead. "Look at" is what a reader of the pages does, no step of the code.
 INSTEAD = {
     r"\btwins?\b": "synthetic field",
@@ -37,6 +47,8 @@ INSTEAD = {
     r"\bsieve\b": "pixel subset",
     r"\bdear (to|in)\b": "expensive",
     r"\bway of the pattern\b": "displacement",
+    PER_A: "per",
+    r"\bscattering strengths?\b": "scattering amplitude",
 }
 #: Names that were promised or written to files, and files that are called so: (end of the path, words).
 ALLOWED = (

@@ -50,7 +50,7 @@ def iter_benchmark(
     seeds : sequence of int
         Numbers of the fields.
     bound : bool
-        Whether the Cramér-Rao bound is worked out (seconds a field).
+        Whether the Cramér-Rao bound is worked out (seconds per field).
 
     Yields
     ------

@@ -38,7 +38,7 @@ class Fit:
     """What `iter_pursue` returns.
 
     positions : (n, 2) row and column [px]; sigma : (n,) their standard deviation per axis [px]; t : (n,) energy that
-    is lost when the point alone is left out and all others are refitted, χ² with two degrees of freedom a voltage
+    is lost when the point alone is left out and all others are refitted, χ² with two degrees of freedom per voltage
     in white noise; probability : (n,) its significance over the field; residual : (bias, rows, columns).
     """
 

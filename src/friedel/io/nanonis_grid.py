@@ -1,4 +1,4 @@
-"""Nanonis grid spectroscopy (`.3ds`): one record a pixel, of parameters and then the sweep of every channel.
+"""Nanonis grid spectroscopy (`.3ds`): one record per pixel, of parameters and then the sweep of every channel.
 
 The header is text, the data big-endian float32. Each record keeps the limits of its sweep and its tip position: these
 say where it lies (row by row, in a meander, along a line, in any order), and that no byte was lost. A grid that was
@@ -217,7 +217,7 @@ def _check_size(header: dict[str, str], points: int, channels: int, path: Path) 
         )
         raise StackError(
             f"{path}: the header contradicts itself: {channels} channels of {points} points are "
-            f"{4 * points * channels} bytes a pixel, but it says {claimed}{hint}."
+            f"{4 * points * channels} bytes per pixel, but it says {claimed}{hint}."
         )
 
 
