@@ -13,7 +13,8 @@ import warnings
 import numpy as np
 import xarray as xr
 
-from friedel.benchmark.synthetic import Setting, make_synthetic
+from friedel.benchmark.settings import Setting
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.pipeline import detect
 from friedel.scoring.matching import match
 from friedel.stack import make_stack

@@ -1,7 +1,6 @@
 """Refit of the candidates with the multiple-scattering model: updated positions, σ and probabilities.
 
-Quick and full differ in their schedule (`friedel.refit.schedules`). With a network the refit also selects: doubtful
-candidates are included, and their probability follows their Δχ² (`friedel.refit.model_selection`).
+With a network the refit also selects: the probability of doubtful candidates follows their Δχ² (`model_selection`).
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from friedel._util.work import HERE, Work
-from friedel.refit.driver import RefitInput, iter_refit
+from friedel.refit.driver import iter_refit
 from friedel.refit.model_selection import SELECTION, averaged, posterior_probability
+from friedel.refit.refit_input import RefitInput
 from friedel.refit.schedules import SCHEDULES, Schedule
 from friedel.refit.tuned import constants
 
@@ -296,7 +296,7 @@ def _remarks(fitted: Fitted) -> list[str]:
     change = float(np.median(changes)) if changes else 0.0
     if abs(change) <= CANDIDATES.max_k_change:
         return []
+    kind = f"{abs(100 * change):.1f} % {'longer' if change < 0 else 'shorter'}"
     return [
-        f"The waves are {abs(100 * change):.1f} % {'longer' if change < 0 else 'shorter'} than the surface "
-        "band says: the refit allows for it, the search before it did not. Check E₀ and m*."
+        f"The waves are {kind} than the surface band says: the refit allows for it, the search did not. Check it."
     ]

@@ -27,6 +27,7 @@ from friedel.refit.iterations import iterate, run_final_iteration
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.step import begin
 from friedel.refit.pruning import DECISIONS, consistent, to_prune
+from friedel.refit.refit_input import RefitInput
 from friedel.refit.robust import ROBUST
 from friedel.refit.schedules import FULL, Schedule
 from friedel.refit.source_search import SEARCH, in_field
@@ -35,54 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from friedel.refit.joint_fit.state import FitState
-
-
-@dataclass(frozen=True, eq=False)
-class RefitInput:
-    """Maps and points to fit.
-
-    Parameters
-    ----------
-    maps : array, shape (bias, rows, columns)
-        Mean 0, root mean square 1, in the order in which they were taken or its reverse; square pixels.
-    k : array of complex, shape (bias,)
-        Wavevectors [rad/px]; the imaginary part is the damping of the amplitude.
-    mask : array of bool, shape (rows, columns)
-        Pixels to use.
-    points : array, shape (n, 2)
-        Where impurities were found [px].
-    sigma : array, shape (n,), optional
-        Standard deviation of these positions per axis [px]; NaN or None where unknown.
-    doubtful : array of bool, shape (n,), optional
-        Points that may be none; all are confident if None.
-    pixel_nm : float, optional
-        Pitch; a herringbone is searched for only where it is known.
-    hold : bool
-        Hold the positions where they are given.
-    """
-
-    maps: np.ndarray
-    k: np.ndarray
-    mask: np.ndarray
-    points: np.ndarray
-    sigma: np.ndarray | None = None
-    doubtful: np.ndarray | None = None
-    pixel_nm: float | None = None
-    hold: bool = False
-
-    def known(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Positions, σ (NaN where unknown), and which points are confident."""
-        points = np.asarray(self.points, float).reshape(-1, 2)
-        sigma = np.full(len(points), np.nan) if self.sigma is None else np.asarray(self.sigma, float)
-        doubtful = np.zeros(len(points), bool) if self.doubtful is None else self.doubtful
-        return points, sigma, ~np.asarray(doubtful, bool)
-
-    def prior_width(self, sigma: np.ndarray) -> np.ndarray:
-        """Prior standard deviation of positions of this σ [px]."""
-        if self.hold:
-            return np.full(len(sigma), DECISIONS.held_sigma_px)
-        width: np.ndarray = np.maximum(DECISIONS.min_prior_sigma_px, 2 * np.nan_to_num(sigma, nan=0.0))
-        return width
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,12 +15,7 @@ from napari_friedel.docks.detect_run import detection, searched
 from napari_friedel.jobs import Job
 from napari_friedel.layers import navigate, results, showing
 from napari_friedel.layers.adopt import adopt
-from napari_friedel.layers.areas import (
-    PAPER_FIELD,
-    area_from_shapes,
-    new_area_layer,
-    show_tiles,
-)
+from napari_friedel.layers.areas import PAPER_FIELD, area_from_shapes, new_area_layer, show_tiles
 from napari_friedel.layers.describe import describe
 from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
 from napari_friedel.layers.stack_layers import stack_of
