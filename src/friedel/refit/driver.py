@@ -27,7 +27,6 @@ from friedel.refit.iterations import iterate, run_final_iteration
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.step import begin
 from friedel.refit.pruning import DECISIONS, consistent, to_prune
-from friedel.refit.refit_input import RefitInput
 from friedel.refit.robust import ROBUST
 from friedel.refit.schedules import FULL, Schedule
 from friedel.refit.source_search import SEARCH, in_field
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from friedel.refit.joint_fit.state import FitState
+    from friedel.refit.refit_input import RefitInput
 
 
 @dataclass(frozen=True, eq=False)
