@@ -16,7 +16,8 @@ from scipy.ndimage import binary_dilation
 from scipy.spatial import cKDTree
 
 from friedel._util import chi2
-from friedel.candidates.peaks import local_maxima, refine
+from friedel._util.local_maxima import local_maxima
+from friedel.candidates.peaks import refine
 from friedel.classical.matched_field import Template, null_distribution, statistic
 from friedel.progress import Progress
 

@@ -162,7 +162,8 @@ class _Scorer:
 
     def peaks(self, s: torch.Tensor) -> np.ndarray:
         """Peaks of S, shape (n, 2), in pixels of the whole field; patches have seams, as published."""
-        from friedel.candidates.peaks import local_maxima, refine
+        from friedel._util.local_maxima import local_maxima
+        from friedel.candidates.peaks import refine
 
         y = s.float().flatten(1).softmax(1).view_as(s).cpu().numpy()
         points = []
