@@ -112,7 +112,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     Yields
     ------
     Progress
-        At least once a tile or round.
+        At least once per tile or round.
 
     Returns
     -------

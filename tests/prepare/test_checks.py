@@ -31,7 +31,7 @@ GOOD = Facts(
     voltages_out=0.0,
     lost=0.0,
     band_given=True,
-    ring=RingEvidence(1.5, 9.0, 1.0, 0.2, 1.4),
+    ring=RingEvidence(1.5, 9.0, elsewhere=0.2, elsewhere_factor=1.4),
     dropped=0.0,
     explained=0.9,
     calibrated=True,

@@ -70,7 +70,7 @@ def wave_of(
 def _evidence(levelled: np.ndarray, k: float, pitch: tuple[float, float]) -> RingEvidence:
     # Without two pixels per half wavelength there is no ring to see.
     if not np.isfinite(k) or k * max(pitch) > np.pi / 2:
-        return RingEvidence(float("nan"), float("nan"), 1.0)
+        return RingEvidence(float("nan"), float("nan"))
     return ring_evidence(levelled[None], np.array([k]), pitch)
 
 
