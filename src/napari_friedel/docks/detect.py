@@ -17,16 +17,12 @@ from napari_friedel.docks.detect_run import detection, searched
 from napari_friedel.jobs import Job
 from napari_friedel.layers import navigate, results, showing
 from napari_friedel.layers.adopt import adopt
-from napari_friedel.layers.areas import (
-    PAPER_FIELD,
-    area_from_shapes,
-    new_area_layer,
-    show_tiles,
-)
+from napari_friedel.layers.areas import PAPER_FIELD, area_from_shapes, new_area_layer, show_tiles
 from napari_friedel.layers.describe import describe
 from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
 from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
+from napari_friedel.turns import in_turns
 from napari_friedel.widgets import JobBar, setting
 from napari_friedel.widgets.band_box import FIT, BandBox
 from napari_friedel.widgets.result_box import ResultBox
@@ -283,11 +279,12 @@ class DetectDock(DetectForm):
             )
             return
         try:
-            points = showing.show(self.viewer, layer, detections)
+            points = showing.show_points(self.viewer, layer, detections)
         except FriedelError as error:
             self.message.error(sentence(error))
             return
         self.viewer.layers.selection.active = points
+        in_turns(showing.show_maps(self.viewer, layer, points))
         if self.stack.layer() is layer:
             self._follow(points)
             self.scroll_to(self.result)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
-from qtpy.QtWidgets import (
-    QInputDialog,
-)
+from qtpy.QtWidgets import QInputDialog
 
 from friedel.errors import FriedelError, ModelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
@@ -17,6 +16,7 @@ from napari_friedel.jobs import Job, State, release_memory
 from napari_friedel.layers import results, showing
 from napari_friedel.layers.info import ImpuritiesInfo, known
 from napari_friedel.tuning import Session
+from napari_friedel.turns import in_turns
 from napari_friedel.widgets.band_box import CUSTOM
 from napari_friedel.widgets.outcome_box import show_before, show_preview
 from napari_friedel.widgets.plots import COLOURS
@@ -237,9 +237,9 @@ class FineTuneDock(FineTuneForm):
         session.before = before
         if self._layer not in self.viewer.layers:
             return
-        show_before(self.viewer, self._layer, before)
-        points = showing.show(self.viewer, self._layer, after)
+        points = showing.show_points(self.viewer, self._layer, after)
         self.viewer.layers.selection.active = points
+        in_turns(self._rest(before, points))
         counts = (len(before), int(results.counted(points).sum()))
         self.outcome.show_model(session.result, counts)
         self.scroll_to(self.outcome)
@@ -251,6 +251,13 @@ class FineTuneDock(FineTuneForm):
         else:
             self.message.info(f"Finished: {counted}. Keep the model under a name, or revert.")
         tuning.EVENTS.models_changed.emit("")
+
+    def _rest(self, before: Any, points: Any) -> Generator[None, None, None]:
+        """The points before, and the maps of the new result, a layer at each step."""
+        yield
+        if self._layer in self.viewer.layers and self.session is not None:
+            show_before(self.viewer, self._layer, before)
+        yield from showing.show_maps(self.viewer, self._layer, points)
 
     def _drop(self, kind: str) -> None:
         layer = results.find(self.viewer, self._layer, kind)

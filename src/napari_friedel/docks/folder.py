@@ -17,8 +17,9 @@ from friedel.progress import Progress
 from friedel.scoring.areal_density import covered_area, density
 from friedel.settings import DetectSettings
 from napari_friedel import functions, recipes
-from napari_friedel.jobs import Job, in_turns
+from napari_friedel.jobs import Job
 from napari_friedel.layers.stack_layers import add_layer, stack_layers
+from napari_friedel.turns import in_turns
 from napari_friedel.widgets import Dock, JobBar, button, hint, side_by_side
 from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.tabs import bring_up

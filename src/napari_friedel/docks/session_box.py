@@ -11,8 +11,9 @@ from qtpy.QtWidgets import QFileDialog, QGroupBox, QVBoxLayout
 from friedel.errors import FriedelError
 from friedel.progress import Progress
 from napari_friedel import session
-from napari_friedel.jobs import Job, in_turns
+from napari_friedel.jobs import Job
 from napari_friedel.layers import results
+from napari_friedel.turns import in_turns
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.small import button, side_by_side
 from napari_friedel.words import sentence

@@ -92,6 +92,7 @@ def show_before(viewer: Any, stack_layer: Any, detections: Any) -> None:
     if layer is not None:
         layer.data = positions
         return
+    active = viewer.layers.selection.active
     viewer.add_points(
         positions,
         name=f"{title_of_layer(stack_layer)} · before fine-tuning",
@@ -102,3 +103,5 @@ def show_before(viewer: Any, stack_layer: Any, detections: Any) -> None:
         metadata={KEY: LayerInfo("before", stack, results.owner_of(stack_layer))},
         **placement(stack),
     )
+    if active is not None:
+        viewer.layers.selection.active = active
