@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 import friedel
-from friedel._util.remarks import Remarks
-from friedel.candidates.result import Candidates
 from friedel.detections import COLUMNS, Check, Detections
 from friedel.physics.dispersion import MATERIALS
 from friedel.prepare.checks import Facts, check_all
 from friedel.prepare.lines import lines
-from friedel.prepare.prepared import Prepared
-from friedel.refit.fitted_candidates import FittedCandidates
 from friedel.refit.flags import PointFlag
-from friedel.resample import Scaling
-from friedel.settings import DetectSettings
 from friedel.settings.checks import CHECK_LIMITS
 from friedel.stack import Area, scan_position, tip_position
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from friedel._util.remarks import Remarks
+    from friedel.candidates.result import Candidates
+    from friedel.prepare.prepared import Prepared
+    from friedel.refit.fitted_candidates import FittedCandidates
+    from friedel.resample import Scaling
+    from friedel.settings import DetectSettings
 
 #: Checks whose failure the stages before have already told.
 _REMARKED = ("field size",)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from friedel._util.atomic_write import write_beside
 from friedel.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Names that are kept for one instrument, the last chosen first.
 _MOST = 16

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from friedel.channel_memory import remembered_channel
 from friedel.errors import StackError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 DIMS = ("bias", "y", "x")
 

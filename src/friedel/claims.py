@@ -12,9 +12,12 @@ import socket
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 #: A claim is touched every so many seconds, and given up after so many without a touch: nodes of a cluster may stall.
 TOUCH_S, STALE_S = 10.0, 120.0

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
 from friedel.errors import FriedelError
 from friedel.presenting import Presented
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
     import xarray as xr
 
     from friedel.refit.completeness import Completeness

@@ -6,7 +6,10 @@ The library names no flag and no button. An error that a setting would solve car
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class FriedelError(Exception):

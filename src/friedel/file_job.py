@@ -14,7 +14,6 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from friedel.claims import claim, owner
@@ -24,6 +23,8 @@ from friedel.settings import DetectSettings, ImportSettings
 from friedel.settings.detection import devices_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import xarray as xr
 
     from friedel.detections import Detections

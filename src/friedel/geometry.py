@@ -13,13 +13,16 @@ handedness of the scan frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
 
 #: Attributes that take the scan frame to the instrument's coordinates.
 TIP_FRAME = ("tip_origin_x_nm", "tip_origin_y_nm", "scan_angle_deg", "y_direction")

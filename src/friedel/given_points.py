@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 import friedel
 from friedel._util.remarks import Remarks
@@ -21,12 +20,16 @@ from friedel.progress import drain
 from friedel.refit.columns import energy_scale, fit_columns
 from friedel.refit.completeness import Acceptance
 from friedel.refit.driver import RefitInput, iter_refit
-from friedel.refit.fitted import Fitted
 from friedel.refit.fitted_waves import FittedMaps, FittedWaves
 from friedel.refit.flags import PointFlag
 from friedel.refit.model_selection import posterior_probability
 from friedel.refit.schedules import SCHEDULES
 from friedel.stack import validate
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from friedel.refit.fitted import Fitted
 
 #: Probability of a point before the fit: its source says that it is there, the data have not been asked.
 PRIOR_PROBABILITY = 0.5

@@ -5,11 +5,10 @@ Each table holds its own state (`friedel.file_job`), so any number of processes 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from friedel._util.work import process_pool
 from friedel.claims import owner
@@ -17,6 +16,10 @@ from friedel.errors import FriedelError, StackError
 from friedel.file_job import FileJob, FileResult, Run, claim_of, detect_file, failed_result
 from friedel.settings import DetectSettings, ImportSettings
 from friedel.settings.detection import devices_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Sequence
 
 #: Names that no table of a grid takes.
 RESERVED = ("summary",)

@@ -7,19 +7,15 @@ generator.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
-
-import xarray as xr
 
 from friedel._util.malloc import keep_freed_memory
 from friedel._util.remarks import Remarks
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel._util.work import Work
 from friedel.assembly import assemble
-from friedel.detections import Detections
 from friedel.errors import SettingsError
 from friedel.physics.dispersion import Dispersion, as_settings, resolve
 from friedel.prepare.stage import prepare
@@ -37,8 +33,12 @@ from friedel.stages import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from concurrent.futures import Executor
 
+    import xarray as xr
+
+    from friedel.detections import Detections
     from friedel.models.registry import Model
 
 __all__ = [

@@ -5,7 +5,6 @@ The methods hand themselves to rooms above (`friedel.report`, `friedel.io`), whi
 
 from __future__ import annotations
 
-import os
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from friedel.errors import FriedelError
 
 if TYPE_CHECKING:
+    import os
+
     import numpy as np
     import pandas as pd
     import xarray as xr

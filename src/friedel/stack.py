@@ -11,8 +11,7 @@ alone; its one bias is the setpoint, NaN if the file does not say it. All attrib
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -42,6 +41,9 @@ from friedel.geometry import (
     true_positions,
     turned_over,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "ATTRIBUTES",

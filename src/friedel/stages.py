@@ -6,26 +6,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from friedel._util.remarks import Remarks
 from friedel._util.work import HERE, Work
-from friedel.candidates.result import Candidates
 from friedel.classical import detect as classical
-from friedel.prepare.prepared import Prepared
 from friedel.prepare.stage import MIN_HALF_WAVELENGTHS, Sampling
-from friedel.progress import Progress
 from friedel.refit.fitted_candidates import FittedCandidates
 from friedel.settings.checks import CHECK_LIMITS
-from friedel.settings.detection import Method, Refit, Tiles
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from friedel._util.remarks import Remarks
+    from friedel.candidates.result import Candidates
     from friedel.models.registry import Model
+    from friedel.prepare.prepared import Prepared
+    from friedel.progress import Progress
+    from friedel.settings.detection import Method, Refit, Tiles
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,11 @@ import argparse
 import contextlib
 import gc
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import xarray as xr
 
     from napari_friedel.layers import LayerData

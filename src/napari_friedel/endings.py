@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qtpy.QtCore import QObject
 
 #: Python's garbage collector may clear a function that only a dying object refers to before Qt calls it, and the call
 #: is a crash then; so each function is held here until its call.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from friedel.errors import FriedelError
 from friedel.settings import PrepareSettings
 from friedel.settings.copying import flags_of
-from friedel.stack import Area
 from napari_friedel.layers import viewing
 from napari_friedel.layers.info import kind_of
 from napari_friedel.layers.stack_layers import file_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from friedel.stack import Area
 
 PLUGIN = "napari-friedel"
 TABLE = ("napari", "Features table widget")

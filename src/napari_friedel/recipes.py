@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import FriedelError
 from friedel.physics.dispersion import Dispersion, as_settings
@@ -22,6 +20,11 @@ from friedel.settings import (
 )
 from friedel.settings.copying import as_command, as_python, flags_of
 from napari_friedel.layers.stack_layers import file_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,9 @@ from napari_friedel.layers import edits, results, showing
 from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, kind_of, known, update
 from napari_friedel.layers.stack_layers import RECALIBRATED, add_layer, file_of, stack_layers
 from napari_friedel.widgets.shared import BandState, shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 SUFFIX = ".friedel.json"
 VERSION = 1

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psygnal import Signal
 
 from friedel._util.atomic_write import write_beside
-from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress
 from napari_friedel.layers import results
 from napari_friedel.layers.info import ImpuritiesInfo, known
 from napari_friedel.layers.stack_layers import file_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from friedel.physics.dispersion import Dispersion
 
 
 class _Events:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from qtpy.QtCore import QCoreApplication, QEventLoop, QThread, QTimer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
 
 T = TypeVar("T")
 #: How long a worker keeps the interpreter's lock once the window asks for it [s]. Python's default is 5 ms. The

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Larger arrays lie in a temporary file (in the folder that TMPDIR names), of 32-bit numbers.
 IN_MEMORY = 128 << 20

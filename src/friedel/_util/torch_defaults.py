@@ -12,9 +12,11 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
 
 P = ParamSpec("P")
 R = TypeVar("R")

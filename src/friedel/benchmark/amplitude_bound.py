@@ -15,13 +15,16 @@ multiple scattering tells the common scale of the amplitudes, so that a lone sca
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from friedel.benchmark.cramer_rao import JITTER, PRIOR_PX, usable
 from friedel.benchmark.instrument import pixels
-from friedel.benchmark.synthetic import SyntheticField
 from friedel.benchmark.t_matrix_exact import Places, Radial, distances, t_matrix
+
+if TYPE_CHECKING:
+    from friedel.benchmark.synthetic import SyntheticField
 
 #: Prior standard deviation of the parts of an amplitude: it keeps what no pixel sees from making N singular.
 PRIOR_AMPLITUDE = 2.0

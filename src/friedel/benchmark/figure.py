@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from friedel.benchmark.scenes import NO_CORES, SCENES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
     from matplotlib.axes import Axes
 
 #: Okabe and Ito's colours, which colour-blind readers tell apart.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.spatial import KDTree
 from scipy.special import expit, k0
 
-from friedel.benchmark.settings import Setting
+if TYPE_CHECKING:
+    from friedel.benchmark.settings import Setting
 
 
 def pixels(shape: tuple[int, int]) -> np.ndarray:

@@ -7,20 +7,25 @@ column, radius [nm]: points there do not count), ``ref_note`` (the reference is 
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from friedel.detections import Detections
 from friedel.errors import FriedelError, FriedelWarning
 from friedel.physics.dispersion import MATERIALS
 from friedel.scoring.metrics import evaluate
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    import os
+
+    import xarray as xr
+
+    from friedel.detections import Detections
 
 #: Largest distance of a pair: so many nm, or this share of half a wavelength where that is more.
 TOLERANCE_NM, TOLERANCE_SHARE = 0.5, 0.2

@@ -6,22 +6,24 @@ candidates with a score, and the threshold it would use by default.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from scipy import ndimage
 
 from friedel.errors import FriedelError
-from friedel.physics.dispersion import Dispersion
 from friedel.progress import drain
-from friedel.settings.detection import Refit
 from friedel.stack import didv, normalise, pixel_pitch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import xarray as xr
+
+    from friedel.physics.dispersion import Dispersion
     from friedel.resample import Scaling
+    from friedel.settings.detection import Refit
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from friedel.benchmark.report import Run, load
 from friedel.benchmark.scenes import SCENES
 from friedel.scoring.intervals import bootstrap, mean_count, wilson
 from friedel.scoring.metrics import match
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Candidates less probable than this count in no figure; a detection does not list them either.
 LEAST_PROBABILITY = 0.01

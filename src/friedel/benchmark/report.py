@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,9 @@ from friedel.benchmark.scenes import NO_CORES, SCENES, half_wavelength
 from friedel.benchmark.store import Store
 from friedel.scoring.intervals import bootstrap
 from friedel.scoring.metrics import Curve, best_cut, evaluate, match, precision_recall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Impurities this many half wavelengths inside the field have their strongest waves in it, whatever lies outside.
 INSIDE = 2.0

@@ -10,8 +10,8 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,12 @@ from friedel.benchmark.cramer_rao import isolated, position_bound
 from friedel.benchmark.methods import Found, method
 from friedel.benchmark.scenes import Scene, scene
 from friedel.benchmark.store import Store
-from friedel.benchmark.synthetic import SyntheticField
 from friedel.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from friedel.benchmark.synthetic import SyntheticField
 
 #: Points this close to the field's border may be found or not.
 BORDER_PX = 1.0

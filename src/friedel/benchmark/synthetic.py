@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from friedel._util.moved import renamed
 from friedel.benchmark.greens import multipole
 from friedel.benchmark.inpaint import Patch
 from friedel.benchmark.instrument import bound_state, measure, nearest, pixels, scramble, smooth_in_bias
-from friedel.benchmark.settings import Setting
 from friedel.benchmark.t_matrix_exact import (
     Places,
     Ripple,
@@ -31,6 +29,11 @@ from friedel.benchmark.t_matrix_exact import (
 from friedel.geometry import know_truth
 from friedel.physics.dispersion import Dispersion, required
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from friedel.benchmark.settings import Setting
 
 #: Atoms do not sit closer together than this [nm] (1.5 px of the paper's map).
 SEPARATION_NM = 0.7

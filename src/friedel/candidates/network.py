@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,12 @@ from friedel.candidates.peaks import candidates
 from friedel.candidates.result import Candidates
 from friedel.candidates.tiling import iter_run, layout
 from friedel.errors import FriedelError, ModelError
-from friedel.progress import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from friedel.models.registry import Model
+    from friedel.progress import Progress
 
 #: Candidates less probable than this are not listed.
 FLOOR = 0.01

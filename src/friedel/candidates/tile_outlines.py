@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from friedel.candidates.tiling import cover, layout
 from friedel.errors import PhysicsError
@@ -13,6 +12,11 @@ from friedel.models.registry import Model, find_model, read_header
 from friedel.physics.dispersion import Dispersion, resolve
 from friedel.resample import plan
 from friedel.stack import Area, crop, pixel_pitch
+
+if TYPE_CHECKING:
+    import os
+
+    import xarray as xr
 
 Rectangle = tuple[tuple[float, float], tuple[float, float]]
 

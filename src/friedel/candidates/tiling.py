@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ from friedel.progress import Progress
 from friedel.stack import normalise
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
     import torch
 
     from friedel.models.registry import Model

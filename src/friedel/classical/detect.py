@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from friedel.classical.omp import iter_pursue
 from friedel.classical.surrogate_null import iter_surrogate_null
 from friedel.progress import Progress, share
 from friedel.stack import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 #: k·pixel the classical methods take without resampling [rad/px]: coarser is aliased soon, finer only costs time.
 K_RANGE = (0.45, 1.25)

@@ -13,8 +13,8 @@ Friedlander, IEEE Trans. Signal Process. 42, 2146 (1994)). All sums are correlat
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import fft
@@ -26,6 +26,9 @@ from friedel._util.voltage_bins import bins_by_width
 from friedel.errors import PhysicsError
 from friedel.progress import Progress, drain
 from friedel.stack import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 #: A template reaches this far [px]: beyond it little energy is left and the wave has lost its coherence.
 REACH = 48

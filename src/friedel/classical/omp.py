@@ -8,8 +8,8 @@ every voltage), whose curvature gives the Cramér-Rao standard deviation of each
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import binary_dilation
@@ -19,6 +19,9 @@ from friedel._util import chi2
 from friedel.candidates.peaks import local_maxima, refine
 from friedel.classical.matched_field import Template, null_distribution, statistic
 from friedel.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 #: Two points nearer than this [px] are one: their waves cannot be told apart.
 CLOSEST = 0.7

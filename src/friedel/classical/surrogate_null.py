@@ -12,8 +12,8 @@ N(T) = (m/S) exp(−(T − u)/β) maxima as high as T, and the significance is e
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from friedel.candidates.peaks import local_maxima
 from friedel.classical.matched_field import Template, iter_statistic
 from friedel.progress import Progress, share
 from friedel.stack import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 @dataclass(frozen=True)

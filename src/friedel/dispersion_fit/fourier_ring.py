@@ -9,11 +9,10 @@ ridge stands highest, summed over all voltages. The matched field then refines i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d, map_coordinates, median_filter
 from scipy.optimize import minimize
@@ -24,6 +23,11 @@ from friedel.dispersion_fit.matched_field_fit import refine_band
 from friedel.errors import PhysicsError
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
 from friedel.stack import didv, normalise, pixel_pitch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import xarray as xr
 
 #: Effective masses searched.
 MASSES = (0.03, 3.0)

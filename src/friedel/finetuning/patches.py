@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from friedel.finetuning.sample import Sample
-from friedel.finetuning.sample_recipes import SampleRecipe
 from friedel.training.patches import symmetry
+
+if TYPE_CHECKING:
+    from friedel.finetuning.sample import Sample
+    from friedel.finetuning.sample_recipes import SampleRecipe
 
 
 @dataclass(frozen=True)

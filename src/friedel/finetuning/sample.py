@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import xarray as xr
 from torch import Tensor
 
 from friedel.errors import FriedelWarning, StackError
 from friedel.finetuning.noise_estimate import Noise, measure_noise
-from friedel.models.registry import Model
 from friedel.physics.dispersion import Dispersion, required
 from friedel.prepare.channel import choose
 from friedel.prepare.run import clean, flatten
@@ -21,6 +19,11 @@ from friedel.prepare.settings import PrepareSettings
 from friedel.resample import Scaling, plan
 from friedel.stack import Area, crop, normalise, pixel_pitch
 from friedel.training.patches import normalise_maps, symmetry
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from friedel.models.registry import Model
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -12,12 +11,17 @@ from torch import Tensor, nn
 
 from friedel.errors import ModelError
 from friedel.finetuning.noise_estimate import measure_noise
-from friedel.finetuning.sample import Sample
-from friedel.models.registry import Model
 from friedel.physics.eq3 import FriedelConfig, scenes
 from friedel.physics.instrument import correlated
 from friedel.training.losses import prediction_loss
 from friedel.training.patches import Batch, VoltageChoice, friedel_batch, normalise_maps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from friedel.finetuning.sample import Sample
+    from friedel.models.friedel_net import WaveNet
+    from friedel.models.registry import Model
 
 #: Side [px] of the patches for the `friedel` network, whose matched field reaches 28 px.
 WAVE_PATCH = 40
@@ -130,7 +134,6 @@ def _eq3_noise(scene: FriedelConfig, sample: Sample) -> float:
 
 def _wave(model: Model, sample: Sample, batch: int, voltages: int, noise: float | None) -> SampleRecipe:
     """Multiple-scattering scenes and the localiser's loss."""
-    from friedel.models.friedel_net import WaveNet
     from friedel.models.matched_field import pool_voltages
     from friedel.training.confounder_config import ConfounderConfig
     from friedel.training.recipe_friedel import WaveRecipe

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import friedel
 from friedel.errors import ModelError
-from friedel.finetuning.config import FineTuneConfig
-from friedel.finetuning.sample import Sample
 from friedel.finetuning.validation import History
-from friedel.models.model import Model
 from friedel.training.checkpoint import different_settings
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from friedel.finetuning.config import FineTuneConfig
+    from friedel.finetuning.sample import Sample
+    from friedel.models.model import Model
 
 #: Settings that may change when a fine-tuning goes on: they say how long and where, not what is learned.
 FREE = ("epochs", "patience", "device", "preview")

@@ -12,14 +12,11 @@ alone could be lowered by one sharp peak everywhere, and the simulated half of t
 from __future__ import annotations
 
 import copy
-import os
-from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-import xarray as xr
 from torch import Tensor, nn
 
 from friedel._util.torch_defaults import with_torch_defaults
@@ -33,13 +30,20 @@ from friedel.finetuning.validation import History, Validator, weights
 from friedel.models.calibration import linear_logit
 from friedel.models.model import mixed_precision
 from friedel.models.registry import Model, load_model, resolve_device
-from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress, drain
-from friedel.stack import Area
 from friedel.training.adam import Adam
 from friedel.training.checkpoint import Keeper, MovingParts, reading_checkpoint, write_checkpoint
 from friedel.training.interrupts import Interrupts
 from friedel.training.losses import correction_loss, regulariser, sharpness, total_loss
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Generator
+
+    import xarray as xr
+
+    from friedel.physics.dispersion import Dispersion
+    from friedel.stack import Area
 
 __all__ = ["FineTuneConfig", "FineTuner", "fine_tune", "iter_fine_tune"]
 

@@ -6,7 +6,7 @@ import math
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,13 +14,15 @@ from scipy.ndimage import map_coordinates
 from torch import Tensor, nn
 
 from friedel.errors import FriedelWarning
-from friedel.finetuning.config import FineTuneConfig
-from friedel.finetuning.patches import SamplePatches
-from friedel.finetuning.sample import Sample
 from friedel.models.model import Model, full_precision
 from friedel.scoring.matching import match
 from friedel.training.calibrate_paper import peaks
 from friedel.training.losses import entropy
+
+if TYPE_CHECKING:
+    from friedel.finetuning.config import FineTuneConfig
+    from friedel.finetuning.patches import SamplePatches
+    from friedel.finetuning.sample import Sample
 
 #: Side [network px] of the field's middle that validation uses.
 FIELD = 96

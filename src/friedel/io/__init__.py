@@ -12,9 +12,7 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from friedel.errors import FriedelError, StackError
 from friedel.io.axes import AxesMissing, override_axes
@@ -22,6 +20,9 @@ from friedel.io.formats import FORMATS, Format, identify
 from friedel.io.limits import need_file
 from friedel.io.signatures import is_zarr
 from friedel.stack import validate
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["FORMATS", "AxesMissing", "Format", "open_stack", "sniff"]
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 #: A damaged length must not take the machine's memory; address space, of which the libraries themselves need some.
 MEMORY = 4 << 30

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.channels import is_height
 from friedel.errors import StackError
 from friedel.geometry import tip_frame, tip_origin, tip_position
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
 
 Pixel = float | tuple[float, float]
 

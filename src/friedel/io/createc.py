@@ -10,17 +10,20 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.limits import check_unpacked
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import xarray as xr
 
 #: Where the payload of files without the mark ``DATA`` begins.
 HEADER = 16384

@@ -6,11 +6,9 @@ scale and their order are not in the file.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io import createc
@@ -18,6 +16,11 @@ from friedel.io.axes import AxesMissing, bias_axis, pixel_pair
 from friedel.io.createc_vert import branches
 from friedel.io.lazy import Records, sweep_variable
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _WORDS = 256
 

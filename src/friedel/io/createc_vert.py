@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io import createc
 from friedel.io.point_spectra import PointSpectra, stack_of_points
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _LARGEST = 64 << 20
 #: Names of the bits of the code; the others are numbered.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.stack import didv, didv_channel, pixel_pitch, tip_frame
+
+if TYPE_CHECKING:
+    import os
+
+    import xarray as xr
 
 SUFFIXES = (".nc", ".zarr", ".gwy", ".gsf", ".npz", ".ibw", ".itx")
 

@@ -7,15 +7,18 @@ that they come back in the stack's order; Gwyddion passes it over.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import TO_NM, in_unit, need_axes, split_images
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 #: Key of the header: "up" if the image was turned for writing because its y rises with the row.
 ROWS = "FriedelRows"

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import TO_MV, TO_NM, in_unit, need_axes, pixel_pair, split_images
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _NUMBERS = {"i": "<i", "q": "<q", "d": "<d"}
 _ARRAYS = {"I": "<i4", "Q": "<i8", "D": "<f8"}

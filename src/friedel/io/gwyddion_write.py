@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel._util.atomic_write import write_beside
 from friedel.stack import channel_names, didv_candidates, image_names, pixel_pitch, row_direction
+
+if TYPE_CHECKING:
+    import os
+
+    import xarray as xr
 
 
 @dataclass(frozen=True)

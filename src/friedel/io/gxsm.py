@@ -8,15 +8,18 @@ the frame.
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import bias_axis, pixel_pair, split_images
 from friedel.stack import is_height, make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _FIELDS = ("FloatField", "DoubleField", "H", "ByteField")
 _BIAS = re.compile(r"(sranger.*_bias|gapvoltage|bias)$", re.IGNORECASE)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from friedel._util.atomic_write import write_beside
 from friedel.errors import StackError
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas as pd
 
 _POINTS, _VERSION, _SUB_PIXEL = 10, 227, 128
 _HEADER = 64

@@ -5,15 +5,12 @@ Nothing outside the file is read: external links, virtual datasets and external 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
@@ -21,6 +18,12 @@ from friedel.io.axes import TO_MV, TO_NM, factor_of, in_unit, need_axes, split_i
 from friedel.io.guard import check_hdf5
 from friedel.io.nexus_spectrum import spectrum, text
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import xarray as xr
 
 _MOST_OBJECTS = 20_000
 #: deflate cannot pack more than about 1032 bytes into one.

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import struct
 import warnings
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
 from friedel.io.axes import AxesMissing
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _COMPRESSED = b"SR\x00\x06"
 #: A record begins with its type, the place of the next one as two halves, and a word that means nothing.

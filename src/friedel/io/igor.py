@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import logging
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import TO_MV, TO_NM, Pixel, in_unit, need_axes, pixel_pair, split_images
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:

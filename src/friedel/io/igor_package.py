@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.arrays import Choice
 from friedel.io.igor import stack_of_wave
 from friedel.io.limits import check_unpacked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | None = None) -> xr.Dataset:

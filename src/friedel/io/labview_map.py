@@ -7,16 +7,19 @@ The numbers are those of the converter.
 from __future__ import annotations
 
 import struct
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import bias_axis, pixel_pair
 from friedel.io.lazy import lazy_variable
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _DATA = 2112
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -13,6 +12,9 @@ from friedel._util.atomic_write import write_beside
 from friedel.errors import StackError
 from friedel.io.axes import Pixel, pixel_pair
 from friedel.io.limits import need_file
+
+if TYPE_CHECKING:
+    import os
 
 
 def write_map(

@@ -5,17 +5,20 @@ MATLAB says nothing about axes, and groups put the bias first or last: the user 
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
 from friedel.io.axes import AxesMissing
 from friedel.io.limits import check_unpacked
 from friedel.io.matlab_check import check_parts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 #: deflate cannot pack more than about 1032 bytes into one.
 _MOST_PACKED = 1100

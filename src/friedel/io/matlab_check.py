@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from friedel.errors import StackError
 from friedel.io.limits import check_unpacked
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MATRIX, _COMPRESSED = 14, 15
 _HEADER = 128

@@ -6,15 +6,18 @@ Other structs are refused with a list of their fields.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import AxesMissing, bias_axis, need_axes
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 Fields = Mapping[str, Any]
 

@@ -7,16 +7,19 @@ channels of the same scan are taken along.
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
-from access2thematrix import MtrxData
 
 from friedel.errors import StackError
 from friedel.io import matrix_library, matrix_points
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
+    from access2thematrix import MtrxData
 
 _NAME = re.compile(r"(?P<base>.+)--(?P<run>\d+_\d+)\.(?P<channel>.+)_mtrx$")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from access2thematrix import MtrxData
 
 from friedel.errors import StackError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LARGEST = 1 << 26
 

@@ -7,15 +7,18 @@ at one place are averaged. Written from the library's description: no public poi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io import matrix_library
 from friedel.io.point_spectra import PointSpectra, stack_of_points
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _MOST = 1 << 14
 

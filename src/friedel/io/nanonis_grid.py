@@ -10,11 +10,9 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import FriedelWarning, StackError
 from friedel.io import nanonis_header as text
@@ -23,6 +21,11 @@ from friedel.io.lazy import Records, image_variable, sweep_variable
 from friedel.io.nanonis_places import GridFrame, Places, from_header, from_positions
 from friedel.io.nanonis_sweep import SweepAxis, sweep_axis
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _END = b":HEADER_END:"
 

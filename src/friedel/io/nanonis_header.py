@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from friedel.errors import StackError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: No Nanonis header is nearly this long.
 LIMIT = 4 << 20

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from friedel.errors import FriedelWarning, StackError
 from friedel.io.lattice import Lattice, by_chance, fit, scattered, through
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Pitch and angle of the header are kept where the stored positions agree to this; they are rounded to float32.
 _SAME_PITCH, _SAME_ANGLE = 1e-3, 0.05

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io import nanonis_header as text
 from friedel.io.point_spectra import PointSpectra, stack_of_points
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _END = b"[DATA]"
 _LARGEST = 64 << 20

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from friedel.errors import FriedelWarning, StackError
 from friedel.io.axes import single
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 _SEGMENTS = re.compile(r"Segment Start.*Segment End", re.IGNORECASE)
 #: A recorded bias may differ from the axis by this share of the sweep, or by two of its steps.

@@ -5,11 +5,8 @@ Files with other axes go to the HDF5 adapter, which searches a spectral and two 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Hashable
 from io import BytesIO
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -21,6 +18,11 @@ from friedel.io.gxsm import is_gxsm
 from friedel.io.lazy import hdf5_variable
 from friedel.io.stored import complete, restored, storable
 from friedel.stack import DIMS
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Hashable
+    from pathlib import Path
 
 #: Channels of more bytes than this are read when they are touched.
 LAZY = 128 << 20

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-import xarray as xr
 
 from friedel.io.axes import TO_MV, TO_NM, factor_of, in_unit
 from friedel.io.point_spectra import PointSpectra, stack_of_points
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _LONGEST = 1 << 20
 

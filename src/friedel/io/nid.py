@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import TO_MV, TO_NM, factor_of, split_images
 from friedel.io.nanonis_header import unique
 from friedel.io.point_spectra import PointSpectra, stack_of_points
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _LIMIT = 4 << 20
 _END = b"#!"

@@ -7,15 +7,18 @@ An `.npz` may hold ``bias`` [mV] and ``pixel_nm`` beside its arrays; then nothin
 from __future__ import annotations
 
 import zipfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.arrays import Choice, stack_from_array
 from friedel.io.limits import check_unpacked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 
 def read(

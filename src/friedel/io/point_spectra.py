@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import AxesMissing, Pixel, override_axes, pixel_pair
 from friedel.io.lattice import Lattice, fit, scattered
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +22,9 @@ from friedel.detections import COLUMNS, FIT_COLUMNS, Detections
 from friedel.errors import StackError
 from friedel.io import handover
 from friedel.io.limits import need_file
+
+if TYPE_CHECKING:
+    import os
 
 _SUFFIXES = {".csv": "csv", ".json": "json", ".xyz": "xyz"}
 #: Written only; see `friedel.io.handover`.

@@ -6,16 +6,19 @@ one image a row: resolution² numbers, then x and y [Å] of every scatterer, 100
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.geometry import know_truth
 from friedel.io.axes import AxesMissing, bias_axis
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _NOWHERE = 1000.0
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import FriedelWarning, StackError
 from friedel.io import rhk_sm2, rhk_sm3
@@ -16,6 +14,11 @@ from friedel.io.axes import override_axes, single
 from friedel.io.point_spectra import PointSpectra, stack_of_points
 from friedel.io.rhk_pages import IMAGE, LINE, Page, read_pages
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _NO_GRID = (0, 0xFFFFFFFF)
 

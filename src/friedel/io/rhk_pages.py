@@ -10,12 +10,14 @@ import struct
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from friedel.errors import StackError
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 LINE, IMAGE = 1, 0
 _MOST_PAGES = 1024

@@ -7,13 +7,15 @@ Written from a public reader's layout of the fields; no public file was at hand.
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from friedel.errors import StackError
 from friedel.io.rhk_pages import IMAGE, LINE, Page
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAGIC = b"STiMage 3.1"
 _HEADER, _ANNOTATION = 512, 32

@@ -8,13 +8,15 @@ single spectra are read.
 from __future__ import annotations
 
 import struct
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from friedel.errors import StackError
 from friedel.io.rhk_pages import IMAGE, LINE, Page
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Begins two bytes after the start of each page.
 MAGIC = "STiMage 004.".encode("utf-16-le")

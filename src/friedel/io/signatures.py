@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: A format is recognised within this many bytes.
 HEAD = 4096

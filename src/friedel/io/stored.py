@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel._util.big_maps import read_parts
 from friedel.errors import StackError
@@ -15,6 +13,11 @@ from friedel.geometry import know_truth, upgraded
 from friedel.io.axes import TO_MV, TO_NM, in_unit
 from friedel.io.lazy import converted
 from friedel.stack import ATTRIBUTES, DIMS, channel_names, image_names, validate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _NAME = "friedel_name"
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from tifffile import TiffFile
 
 from friedel.errors import StackError
 from friedel.io.arrays import stack_from_array
 from friedel.io.axes import TO_NM
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _MOST_PACKED = 1100
 

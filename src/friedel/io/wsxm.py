@@ -7,15 +7,18 @@ value of the ramp. The first number is that of the lower right corner.
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import TO_MV, TO_NM, bias_axis, factor_of, need_axes, pixel_pair, split_images
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
 
 _TYPES = {"short": "<i2", "double": "<f8", "float": "<f4", "": "<i2"}
 _LIMIT = 1 << 20

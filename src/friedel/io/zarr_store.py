@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -17,6 +16,9 @@ from friedel.io.limits import free_memory
 from friedel.io.signatures import is_zarr
 from friedel.io.stored import complete, restored, storable
 from friedel.stack import DIMS
+
+if TYPE_CHECKING:
+    import os
 
 _LONGEST = 1 << 24
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
-
-import torch
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from friedel.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def check_whole(name: str, value: Any, low: int, high: int) -> None:

@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
@@ -29,6 +27,9 @@ from friedel.models.model_header import FORMAT, REQUIRED, check_header
 from friedel.models.publish import publish
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
     import torch
 
 SUFFIX = ".safetensors"

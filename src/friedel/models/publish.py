@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from friedel._util.atomic_write import write_beside
 from friedel.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 
 def publish(target: Path, write: Callable[[Path], object], *, overwrite: bool = False) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from friedel._util.atomic_write import write_beside
@@ -17,6 +15,11 @@ from friedel.pipeline import iter_detect
 from friedel.progress import Progress
 from friedel.reference import Agreement, agreement, bound_state_positions
 from friedel.scoring.metrics import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import numpy as np
 
 #: The synthetic field that stands for the paper's sample; its random streams are used nowhere else.
 SAMPLE = 2006_15898_3

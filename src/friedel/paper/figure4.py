@@ -11,7 +11,6 @@ the network's sizes, and what counts as a peak.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ import numpy as np
 import pandas as pd
 
 from friedel._util.atomic_write import write_beside
-from friedel.benchmark.synthetic import SyntheticField
 from friedel.errors import FriedelError
 from friedel.paper.figure3 import paper_field
 from friedel.progress import Progress
@@ -28,7 +26,11 @@ from friedel.reference import bound_state_positions
 from friedel.scoring.metrics import evaluate
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import torch
+
+    from friedel.benchmark.synthetic import SyntheticField
 
 #: Curve → (regulariser on, noise on).
 CURVES: dict[str, tuple[bool, bool]] = {

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from friedel._util.atomic_write import write_beside
 from friedel.paper.figure4 import CURVES
 from friedel.paper.paired_test import describe, paired_test
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Figures that are shown and tested, with their names for people.
 FIGURES = {"share": "paper's share", "precision": "precision", "f1": "F1"}

@@ -6,11 +6,14 @@ wavevector, the herringbone; to first order in it the path is exact.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Spacing of the radial tables [px]: with linear interpolation, waves are exact to 1e-3.
 STEP = 0.02

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 import torch
-import xarray as xr
 
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.errors import PhysicsError, SettingsError
@@ -17,6 +16,9 @@ from friedel.physics.bound_state import bound_state_map, decay_constant
 from friedel.physics.dispersion import Dispersion, required
 from friedel.physics.t_matrix_torch import distances, ldos, scattering_amplitude
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _CHUNK = 16  # voltages at a time: bounds the memory of the propagators
 

@@ -14,13 +14,16 @@ for a parameter θ of all paths, such as the wavevector. `friedel.physics.optica
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import j0, y0
 
 from friedel.physics.optical_paths import NEAREST, STEP, OpticalPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Tables end at multiples of this [px], so that few differ.
 REACH = 32

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
 from friedel.prepare.lockin_phase import best_phase, rotate
-from friedel.prepare.settings import PrepareSettings
 from friedel.stack import channel_names, didv, didv_channel, image_names, is_lock_in, topograph_name
+
+if TYPE_CHECKING:
+    from friedel.prepare.settings import PrepareSettings
 
 #: Where headers keep the bias of the feedback loop, and its unit in mV.
 _BIAS_KEYS = {"Bias>Bias (V)": 1e3, "BIAS": 1e3, "Bias (V)": 1e3, "Bias": 1e3, "Biasvolt[mV]": 1.0}

@@ -7,14 +7,17 @@ on good fields of `friedel.benchmark.confounders`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from friedel.detections import Check
 from friedel.prepare.ghosts import ghosts
 from friedel.prepare.lines import longest_line
-from friedel.prepare.ring_evidence import RingEvidence
 from friedel.settings.checks import CHECK_LIMITS as LIMITS
+
+if TYPE_CHECKING:
+    from friedel.prepare.ring_evidence import RingEvidence
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ result depends on how many are worked on at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -21,8 +20,12 @@ from friedel.prepare.bad_search import BadSearch, look_at_maps
 from friedel.prepare.lockin_phase import INVERTED, is_negative
 from friedel.prepare.periodic import LARGEST, search_periodic, telling, waves_of
 from friedel.prepare.scan_registration import ScanShifts, find_shifts, shifted_back
-from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from friedel.prepare.settings import PrepareSettings
 
 
 class Maps(Protocol):

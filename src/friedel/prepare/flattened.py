@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
-from friedel.prepare.ring_evidence import RingEvidence
-from friedel.prepare.step import Step
+    from friedel.prepare.ring_evidence import RingEvidence
+    from friedel.prepare.step import Step
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from friedel.physics.dispersion import Dispersion
-from friedel.prepare.flattened import Flattened
-from friedel.prepare.scan_registration import ScanShifts
-from friedel.resample import Scaling
+if TYPE_CHECKING:
+    from friedel.physics.dispersion import Dispersion
+    from friedel.prepare.flattened import Flattened
+    from friedel.prepare.scan_registration import ScanShifts
+    from friedel.resample import Scaling
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ spots and scan lines, as in `friedel.dispersion_fit.fourier_ring`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from friedel._util.big_maps import release
 from friedel.dispersion_fit.fourier_ring import radial_profiles
 from friedel.prepare.background import clipped
 from friedel.stack import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Outliers are clipped so tightly here that atoms count hardly more than waves [robust standard deviations].
 CLIP = 2.5

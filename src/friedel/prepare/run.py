@@ -6,6 +6,7 @@ As in `friedel.prepare.cleaning`, maps are worked on some at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from friedel.prepare.extended import find_extended, report
 from friedel.prepare.flattened import Flattened
 from friedel.prepare.periodic import telling
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
-from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.step import Step
 from friedel.prepare.terraces import find_terraces, level_terraces, report as report_terraces
+
+if TYPE_CHECKING:
+    from friedel.prepare.settings import PrepareSettings
 
 __all__ = ["Cleaned", "clean", "flatten"]
 

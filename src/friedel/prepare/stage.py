@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from friedel._util.big_maps import allocate, parts, release
-from friedel._util.remarks import Remarks
 from friedel._util.work import HERE, Work
 from friedel.dispersion_fit.fourier_ring import fit_dispersion
 from friedel.errors import PhysicsError, StackError
-from friedel.physics.dispersion import Dispersion
 from friedel.prepare.channel import Chosen, choose
 from friedel.prepare.cleaning import Maps, onto_each_other
-from friedel.prepare.flattened import Flattened
 from friedel.prepare.prepared import Band, Prepared
 from friedel.prepare.run import Cleaned, clean, flatten
 from friedel.prepare.step import Step
 from friedel.prepare.topograph import wave_of
 from friedel.resample import Scaling, plan
-from friedel.settings import PrepareSettings
 from friedel.stack import make_stack, normalise, pixel_pitch
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from friedel._util.remarks import Remarks
+    from friedel.physics.dispersion import Dispersion
+    from friedel.prepare.flattened import Flattened
+    from friedel.settings import PrepareSettings
 
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
 MIN_HALF_WAVELENGTHS = 4

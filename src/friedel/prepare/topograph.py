@@ -6,11 +6,14 @@ The ring in the map decides between both.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from friedel.physics.dispersion import Dispersion
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
+
+if TYPE_CHECKING:
+    from friedel.physics.dispersion import Dispersion
 
 #: The ring at k_F must be higher than that at k(V) by so much, as the logarithm of a power.
 CLEARER = 0.3

@@ -6,21 +6,24 @@ candidates are included, and their probability follows their Δχ² (`friedel.re
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from friedel._util.work import HERE, Work
-from friedel.candidates.result import Candidates
-from friedel.progress import Progress
 from friedel.refit.driver import RefitInput, iter_refit
-from friedel.refit.fitted import Fitted
 from friedel.refit.model_selection import SELECTION, averaged, posterior_probability
 from friedel.refit.schedules import SCHEDULES, Schedule
 from friedel.refit.tuned import constants
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from friedel.candidates.result import Candidates
+    from friedel.progress import Progress
+    from friedel.refit.fitted import Fitted
 
 
 @dataclass(frozen=True)

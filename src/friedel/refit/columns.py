@@ -15,6 +15,7 @@ of Re c₀, Im c₀, Re c₁, Im c₁. The definitions are those of Fiete and He
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,11 @@ from scipy.spatial import KDTree
 
 from friedel.detections import FIT_COLUMNS
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
-from friedel.refit.fitted import Estimates, Fitted
 from friedel.refit.flags import PointFlag
 from friedel.refit.joint_fit.unknowns import FIT
+
+if TYPE_CHECKING:
+    from friedel.refit.fitted import Estimates, Fitted
 
 
 @dataclass(frozen=True)

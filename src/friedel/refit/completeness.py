@@ -21,6 +21,7 @@ distribution is A. Wald, Trans. Am. Math. Soc. 54, 426 (1943).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -29,15 +30,17 @@ from scipy.special import chndtrinc
 
 from friedel.refit.bias_binning import average_into
 from friedel.refit.core_profile import CoreProfile
-from friedel.refit.fitted import Fitted, TileModel
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import evaluate
-from friedel.refit.joint_fit.state import FitState
 from friedel.refit.joint_fit.step import begin, update_weights
 from friedel.refit.model_selection import required_delta_chi2, typical_delta_chi2
 from friedel.refit.pruning import DECISIONS
 from friedel.refit.schedules import SCHEDULES
 from friedel.refit.source_search import SEARCH, ScoreTest, log_odds_alone
+
+if TYPE_CHECKING:
+    from friedel.refit.fitted import Fitted, TileModel
+    from friedel.refit.joint_fit.state import FitState
 
 
 @dataclass(frozen=True)

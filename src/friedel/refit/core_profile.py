@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import KDTree
 
-from friedel.refit.joint_fit.data import FitData
-from friedel.refit.joint_fit.state import FitState
+if TYPE_CHECKING:
+    from friedel.refit.joint_fit.data import FitData
+    from friedel.refit.joint_fit.state import FitState
 
 #: Reach of the profile and width of its bins [px].
 REACH_PX, STEP_PX = 4.0, 0.5

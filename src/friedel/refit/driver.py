@@ -8,9 +8,9 @@ supported by the data converge to zero amplitude and are pruned.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -25,12 +25,16 @@ from friedel.refit.fitted import Estimates, Fitted, TileModel
 from friedel.refit.goodness import goodness
 from friedel.refit.iterations import iterate, run_final_iteration
 from friedel.refit.joint_fit.data import FitData
-from friedel.refit.joint_fit.state import FitState
 from friedel.refit.joint_fit.step import begin
 from friedel.refit.pruning import DECISIONS, consistent, to_prune
 from friedel.refit.robust import ROBUST
 from friedel.refit.schedules import FULL, Schedule
 from friedel.refit.source_search import SEARCH, in_field
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from friedel.refit.joint_fit.state import FitState
 
 
 @dataclass(frozen=True, eq=False)

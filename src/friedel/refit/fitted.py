@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from friedel.refit.joint_fit.unknowns import Shared
+if TYPE_CHECKING:
+    from friedel.refit.joint_fit.unknowns import Shared
 
 
 @dataclass(frozen=True, eq=False)

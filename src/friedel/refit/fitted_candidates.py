@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from friedel.candidates.result import Candidates
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from friedel.candidates.result import Candidates
     from friedel.refit.fitted_waves import FittedWaves
 
 

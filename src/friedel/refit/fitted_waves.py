@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import KDTree
 
-from friedel.physics.dispersion import Dispersion
 from friedel.physics.optical_paths import OpticalPaths
 from friedel.physics.t_matrix_jacobian import PART, Scattering, Waves
 from friedel.refit.bias_binning import even_times
 from friedel.refit.completeness import Acceptance, Completeness, completeness
-from friedel.refit.fitted import Fitted, TileModel
-from friedel.resample import Scaling
+
+if TYPE_CHECKING:
+    from friedel.physics.dispersion import Dispersion
+    from friedel.refit.fitted import Fitted, TileModel
+    from friedel.resample import Scaling
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,16 @@ The sums go over a disc around the scatterer or over the whole field; primes mar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import KDTree
 
-from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import compare, nuisance, wave_model
-from friedel.refit.joint_fit.state import FitState
+
+if TYPE_CHECKING:
+    from friedel.refit.joint_fit.data import FitData
+    from friedel.refit.joint_fit.state import FitState
 
 
 @dataclass(frozen=True)

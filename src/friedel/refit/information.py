@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from friedel.refit.joint_fit.data import FitData
-from friedel.refit.joint_fit.state import Curvature
+if TYPE_CHECKING:
+    from friedel.refit.joint_fit.data import FitData
+    from friedel.refit.joint_fit.state import Curvature
 
 #: Radius out to which waves are counted, in damping lengths 1/(2 Im k), and its limits [px].
 DAMPING_LENGTHS, MIN_REACH, MAX_REACH = 1.0, 10.0, 100.0

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from friedel.progress import Progress, share
 from friedel.refit.common_scale import free_common_scale
-from friedel.refit.error_model import AmplitudeErrors
 from friedel.refit.fitted import Estimates
 from friedel.refit.goodness import Goodness, goodness
 from friedel.refit.herringbone import HERRINGBONE, iter_ripple
 from friedel.refit.information import inside_shares, own_shares
-from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import correct_binning
-from friedel.refit.joint_fit.state import FitState
 from friedel.refit.joint_fit.step import (
     add_scatterers,
     adjust_gain,
@@ -28,10 +25,17 @@ from friedel.refit.joint_fit.step import (
     subsample,
     update_weights,
 )
-from friedel.refit.joint_fit.unknowns import Scatterers
 from friedel.refit.pruning import DECISIONS, to_prune
-from friedel.refit.schedules import Iteration, Schedule
 from friedel.refit.source_search import by_residual, by_score_test, in_field
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from friedel.refit.error_model import AmplitudeErrors
+    from friedel.refit.joint_fit.data import FitData
+    from friedel.refit.joint_fit.state import FitState
+    from friedel.refit.joint_fit.unknowns import Scatterers
+    from friedel.refit.schedules import Iteration, Schedule
 
 
 def iterate(

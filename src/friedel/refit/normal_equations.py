@@ -8,10 +8,9 @@ is taken away. Columns are made block by block and never kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -19,7 +18,11 @@ from scipy import sparse
 from friedel._util.threads import cores, each
 from friedel.physics.optical_paths import OpticalPaths, Ripple
 from friedel.physics.t_matrix_jacobian import PART, Scattering, Waves
-from friedel.refit.parameters import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from friedel.refit.parameters import Layout
 
 #: Columns of one block, all maps together, are at most so many numbers: they stay in the processor's last cache.
 BLOCK = 4_000_000

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import KDTree
 
-from friedel.refit.joint_fit.data import FitData
-from friedel.refit.joint_fit.state import FitState
 from friedel.refit.robust import ROBUST
 from friedel.refit.source_search import in_field
+
+if TYPE_CHECKING:
+    from friedel.refit.joint_fit.data import FitData
+    from friedel.refit.joint_fit.state import FitState
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ where all impurities are strong.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -29,17 +29,19 @@ from friedel._util.threads import each
 from friedel.candidates.peaks import local_maxima
 from friedel.classical.matched_field import statistic
 from friedel.physics.optical_paths import OpticalPaths
-from friedel.physics.t_matrix_jacobian import Waves
-from friedel.refit.amplitude_prior import AmplitudePrior
-from friedel.refit.core_profile import CoreProfile
-from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import evaluate, priors, wave_model
-from friedel.refit.joint_fit.state import FitState
 from friedel.refit.joint_fit.step import subsample
 from friedel.refit.joint_fit.unknowns import Free
 from friedel.refit.normal_equations import moments_over_energy
 from friedel.refit.parameters import Layout
 from friedel.refit.robust import ROBUST
+
+if TYPE_CHECKING:
+    from friedel.physics.t_matrix_jacobian import Waves
+    from friedel.refit.amplitude_prior import AmplitudePrior
+    from friedel.refit.core_profile import CoreProfile
+    from friedel.refit.joint_fit.data import FitData
+    from friedel.refit.joint_fit.state import FitState
 
 Where = Literal["outside", "everywhere"]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from friedel.detections import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def read_checks(told: Any) -> tuple[Check, ...]:

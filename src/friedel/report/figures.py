@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
-from friedel.detections import Detections
 from friedel.stack import axis_step, crop, didv, normalise, scan_position
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from friedel.detections import Detections
 
 FOUND, TRUE = "#d95f02", "#1b9e77"
 

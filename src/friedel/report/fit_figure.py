@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from friedel.detections import Detections
 from friedel.errors import FriedelError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from friedel.detections import Detections
 
 #: Voltages that are shown.
 COUNT = 3

@@ -6,11 +6,9 @@ import base64
 import json
 from html import escape
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel._util.atomic_write import write_beside
 from friedel.detections import COLUMNS, FIT_COLUMNS, Detections
@@ -23,6 +21,9 @@ from friedel.scoring.areal_density import covered_area, density
 from friedel.stack import true_positions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
     from matplotlib.figure import Figure
 
 #: What every report begins with; `is_ours` knows it again.

@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 from dataclasses import dataclass, fields
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from friedel._util.atomic_write import write_beside
 from friedel.errors import FriedelError, StackError
 from friedel.report.checks import counted, read_checks
 from friedel.report.style import STYLE
+
+if TYPE_CHECKING:
+    import os
 
 NAME = "summary"
 FAILED = ".failed.json"

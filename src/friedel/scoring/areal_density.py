@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from friedel._util.big_maps import read_parts
 from friedel.scoring.intervals import poisson
 from friedel.stack import Area, channel_names, crop, image_names, pixel_pitch
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import ndtri
 
 from friedel._util import chi2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from friedel._util.torch_defaults import torch_defaults
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
 
 
 class Source(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,9 +13,11 @@ from friedel._util.work import HERE, Work
 from friedel.candidates.decode import claims
 from friedel.physics.scene import Scene, SceneConfig, clean_scene, measure
 from friedel.training.calibrate_paper import best_threshold, hits, platt
-from friedel.training.confounder_config import ConfounderConfig
 from friedel.training.confounders import confound, spoil
 from friedel.training.patches import normalise_maps
+
+if TYPE_CHECKING:
+    from friedel.training.confounder_config import ConfounderConfig
 
 #: Seed of the scenes; training counts its seeds from 0.
 SEED = 7_777_777

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +14,9 @@ from friedel.models.calibration import scales
 from friedel.physics.eq3 import FriedelConfig, scenes
 from friedel.scoring.matching import growing_matches
 from friedel.training.patches import VoltageChoice, normalise_maps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def peaks(s: Tensor) -> tuple[np.ndarray, np.ndarray]:

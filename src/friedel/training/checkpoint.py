@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import io
-import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from friedel._util.atomic_write import write_beside
 from friedel.errors import FriedelWarning, ModelError
-from friedel.training.adam import Adam
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator
+
+    from torch.optim.swa_utils import AveragedModel
+
+    from friedel.training.adam import Adam
 
 
 @dataclass

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from friedel.training.confounder_shapes import Bounds
+if TYPE_CHECKING:
+    from friedel.training.confounder_shapes import Bounds
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from friedel._util.atomic_write import write_beside
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: A row is the mean of so many steps.
 EVERY = 50

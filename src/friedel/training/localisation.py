@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
 
-from friedel.models.base import Output
+if TYPE_CHECKING:
+    from friedel.models.base import Output
 
 #: Weight of positions beside detection, in what is learned from the truth and from a teacher.
 POSITION_WEIGHT = 0.2

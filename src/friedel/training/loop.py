@@ -7,11 +7,9 @@ machine's speed).
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.errors import ModelError
@@ -24,6 +22,10 @@ from friedel.training.parallel import group
 from friedel.training.recipe import Recipe
 from friedel.training.train_config import TrainConfig
 from friedel.training.trainer import Trainer, schedule
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Generator
 
 __all__ = ["Recipe", "TrainConfig", "iter_train", "schedule"]
 

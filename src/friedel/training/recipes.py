@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,9 @@ from friedel.models.paper_net import AttentionConfig, AttentionNetwork
 from friedel.physics.eq3 import FriedelConfig, paper_k
 from friedel.training.losses import prediction_loss
 from friedel.training.patches import Batch, VoltageChoice, friedel_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Name → "module:function" that makes the recipe from keyword settings.
 RECIPES: dict[str, str] = {

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from friedel.errors import ModelError
 from friedel.models.model_file import save_model
 from friedel.models.registry import SUFFIX, user_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import nn
 
 
 def save_trained(target: Path, network: nn.Module, header: Mapping[str, Any]) -> Path:

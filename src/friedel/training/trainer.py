@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -23,11 +21,16 @@ from friedel.progress import Progress
 from friedel.training.batches import batches
 from friedel.training.checkpoint import Keeper, MovingParts, different_settings, reading_checkpoint
 from friedel.training.curve import Curve
-from friedel.training.interrupts import Interrupts
 from friedel.training.parallel import Group, describe
-from friedel.training.recipe import Recipe
-from friedel.training.train_config import TrainConfig
 from friedel.training.trained import save_trained
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from friedel.training.interrupts import Interrupts
+    from friedel.training.recipe import Recipe
+    from friedel.training.train_config import TrainConfig
 
 
 @dataclass

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtWidgets import (
@@ -22,6 +21,9 @@ from napari_friedel.layers import reference, results
 from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
 from napari_friedel.layers.stack_layers import add_layer, map_layer, map_of, stack_of
 from napari_friedel.widgets.place_box import PlaceBox
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 class ReferenceDock(CompareForm):

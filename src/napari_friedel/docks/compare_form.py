@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QPushButton, QSlider, QSpinBox
 
-from napari_friedel import recipes
-from napari_friedel.jobs import Job
 from napari_friedel.layers import reference
 from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
 from napari_friedel.widgets import Dock, JobBar, LayerBox, button, hint
 from napari_friedel.widgets.copy_bar import CopyBar
+
+if TYPE_CHECKING:
+    from napari_friedel import recipes
+    from napari_friedel.jobs import Job
 
 ROWS = ("precision", "recall", "F1", "by chance")
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog
 
 from friedel.errors import FriedelError
 from friedel.progress import Progress
-from friedel.stack import Area
 from napari_friedel import functions, remembered, tuning
 from napari_friedel.docks.detect_form import DetectForm
 from napari_friedel.docks.detect_run import detection, searched
@@ -27,6 +25,11 @@ from napari_friedel.widgets import JobBar, setting
 from napari_friedel.widgets.band_box import FIT, BandBox
 from napari_friedel.widgets.result_box import ResultBox
 from napari_friedel.words import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from friedel.stack import Area
 
 
 class DetectDock(DetectForm):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel
 
@@ -14,9 +13,13 @@ from napari_friedel.layers.adopt import adoptable
 from napari_friedel.layers.areas import PAPER_FIELD
 from napari_friedel.layers.info import kind_of
 from napari_friedel.widgets import Dock, LayerBox, button, form_for, setting, side_by_side
-from napari_friedel.widgets.band_box import BandBox
 from napari_friedel.widgets.fit_box import FitBox
 from napari_friedel.widgets.small import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_friedel.widgets.band_box import BandBox
 
 
 class DetectForm(Dock):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +10,9 @@ from friedel.errors import FriedelError
 from friedel.progress import Progress
 from napari_friedel.jobs import loading_torch
 from napari_friedel.layers.areas import excluded_pixels, without
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 def searched(stack: Any, excluded: Any) -> Any:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton
@@ -13,6 +12,9 @@ from friedel.doctor import Finding, examine
 from friedel.progress import Progress
 from napari_friedel.jobs import Job
 from napari_friedel.widgets.dock import Dock
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 class DoctorDock(Dock):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtWidgets import QInputDialog
@@ -20,6 +19,9 @@ from napari_friedel.turns import in_turns
 from napari_friedel.widgets.band_box import CUSTOM
 from napari_friedel.widgets.outcome_box import show_before, show_preview
 from napari_friedel.widgets.plots import COLOURS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 class FineTuneDock(FineTuneForm):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QTabWidget
 
 from friedel.settings import FineTuneSettings
 from napari_friedel import recipes
-from napari_friedel.jobs import Job
 from napari_friedel.layers.info import kind_of
 from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
@@ -17,6 +16,9 @@ from napari_friedel.widgets.band_box import BandBox
 from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.outcome_box import OutcomeBox
 from napari_friedel.widgets.plots import COLOURS, Plot
+
+if TYPE_CHECKING:
+    from napari_friedel.jobs import Job
 
 CURVES = (
     ("L₀", ("L0", "held_out_L0"), ("training", "held out")),

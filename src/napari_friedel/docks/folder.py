@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from qtpy.QtCore import Qt
@@ -24,6 +23,9 @@ from napari_friedel.widgets import Dock, JobBar, button, hint, side_by_side
 from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.tabs import bring_up
 from napari_friedel.words import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 #: Ends of the names of tables beside their stacks.
 POINTS = "-points.csv"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QWidget
 
 from friedel.errors import FriedelError
 from friedel.settings import ImportSettings
 from napari_friedel import recipes
-from napari_friedel.jobs import Job
 from napari_friedel.layers.info import kind_of
 from napari_friedel.layers.plain import parse_bias
 from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.widgets import Dock, JobBar, LayerBox, button, form_for, hint
 from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.plots import Plot
+
+if TYPE_CHECKING:
+    from napari_friedel.jobs import Job
 
 
 class ImportForm(Dock):

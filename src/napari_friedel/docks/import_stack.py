@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from qtpy.QtWidgets import (
     QFileDialog,
 )
@@ -35,6 +33,11 @@ from napari_friedel.layers.plain import parse_bias, plain_array, plain_stack
 from napari_friedel.layers.stack_layers import RECALIBRATED, add_layer, stack_layer, stack_layers, stack_of
 from napari_friedel.layers.versions import fit_to_view
 from napari_friedel.layers.viewing import stack_index
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import xarray as xr
 
 
 class ImportDock(ImportForm):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
-from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QCheckBox, QLabel, QTabWidget
 
 from friedel.analysis import spectra
 from friedel.errors import FriedelError, PhysicsError
-from friedel.physics.dispersion import Dispersion
 from friedel.stack import didv, pixel_pitch
 from napari_friedel import recipes
 from napari_friedel.docks.inspect_fit import draw_phase, phase_plot
@@ -26,6 +24,11 @@ from napari_friedel.widgets.band_box import BandBox
 from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.length_box import length_box
 from napari_friedel.widgets.plots import COLOURS, Plot, edges
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QShowEvent
+
+    from friedel.physics.dispersion import Dispersion
 
 
 class InspectDock(Dock):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QGroupBox, QVBoxLayout
@@ -17,6 +16,9 @@ from napari_friedel.turns import in_turns
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.small import button, side_by_side
 from napari_friedel.words import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 class SessionBox(QGroupBox):

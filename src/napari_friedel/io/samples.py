@@ -6,7 +6,6 @@ dock, and added when they are there; a script gets them as napari's API promises
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from napari_friedel.layers.info import KEY, LayerInfo, kind_of
 from napari_friedel.layers.stack_layers import LayerData, add_layer, map_layer, stack_layers
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from friedel.progress import Progress
 
 #: Samples that are being made, by their title, with the job that must stay alive.

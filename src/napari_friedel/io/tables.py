@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from friedel.detections import COLUMNS
 from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, TableInfo
-from napari_friedel.layers.stack_layers import LayerData
 from napari_friedel.layers.style import point_size, ring_colours, ring_style
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from napari_friedel.layers.stack_layers import LayerData
 
 SUFFIXES = (".csv", ".json", ".xyz")
 _SIGN = b"napari-friedel points"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from friedel.errors import StackError
-from friedel.stack import Area
 from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, LayerInfo, info_of, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from friedel.stack import Area
 
 #: Side of the field the paper's network saw [px].
 PAPER_FIELD = 80

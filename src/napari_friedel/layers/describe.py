@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from friedel.physics.dispersion import Dispersion
 from friedel.stack import channel_names, pixel_pitch
+
+if TYPE_CHECKING:
+    from friedel.physics.dispersion import Dispersion
 
 
 def describe(stack: Any, channel: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,9 @@ from napari_friedel.layers import results
 from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, ImpuritiesInfo, LayerInfo, Position, info_of, known, update
 from napari_friedel.layers.style import ORIGIN_COLOURS, point_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Steps that can be undone.
 DEPTH = 50

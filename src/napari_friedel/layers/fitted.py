@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from friedel.detections import Detections
 from friedel.errors import StackError
-from friedel.refit.completeness import Completeness
 from friedel.stack import crop
 from napari_friedel.layers import results, showing
 from napari_friedel.layers.info import ImpuritiesInfo, known, title_of_layer
 from napari_friedel.layers.stack_layers import map_layer, stack_of
+
+if TYPE_CHECKING:
+    from friedel.detections import Detections
+    from friedel.refit.completeness import Completeness
 
 #: Kinds of the layers that follow the slider, with their names.
 KINDS = {"model": "fitted waves", "residual": "residual"}

@@ -7,12 +7,14 @@ top of each other, and the cursor reads the position to which the tip can be dri
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.stack import DIMS, axis_step, pixel_pitch, tip_position
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def placement(stack: xr.Dataset, axes: tuple[str, ...] = ("y", "x")) -> dict[str, Any]:

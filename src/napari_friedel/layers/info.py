@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import xarray as xr
 
-from friedel.detections import Detections
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import xarray as xr
+
+    from friedel.detections import Detections
 
 #: Where the information lies in `layer.metadata`.
 KEY = "friedel"

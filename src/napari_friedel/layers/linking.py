@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_friedel.layers.info import info_of, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _followed: weakref.WeakSet[Any] = weakref.WeakSet()
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_friedel.layers import edits, results
 from napari_friedel.layers.info import ImpuritiesInfo, known
 from napari_friedel.layers.versions import camera
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Key → what it does, in words; bound to the layer of impurities, so that napari's own keys stay free elsewhere.
 KEYS = {

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.io.axes import bias_axis, stepped_axis
 from friedel.stack import make_stack
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: Voltages that are all smaller than this [mV] are more likely volts.
 LIKELY_VOLTS = 5.0

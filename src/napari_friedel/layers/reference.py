@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from scipy import ndimage
 
 from napari_friedel.layers import results
@@ -24,6 +23,9 @@ from napari_friedel.layers.info import (
 )
 from napari_friedel.layers.stack_layers import map_of
 from napari_friedel.layers.style import point_size
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 KINDS = ("matched", "missed", "false")
 #: The same in the dock's numbers and on the map; apart for colour-blind eyes (Okabe & Ito).

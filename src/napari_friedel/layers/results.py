@@ -7,12 +7,10 @@ A result of another model or method gets a layer of its own; `find` gives the on
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from psygnal import Signal
 from scipy.spatial import KDTree
 
@@ -27,6 +25,11 @@ from napari_friedel.layers.info import (
     update,
 )
 from napari_friedel.layers.style import point_size, ring_colours
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import xarray as xr
 
 #: A fit moves a point made by hand by no more than this [px].
 REFITTED_PX = 2.5

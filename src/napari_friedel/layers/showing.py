@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
-from friedel.detections import Detections
 from friedel.stack import crop
 from napari_friedel.layers import edits, results
 from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, ImpuritiesInfo, info_of, known, title_of_layer
 from napari_friedel.layers.stack_layers import add_layer, map_layer, stack_of
 from napari_friedel.layers.style import point_size, ring_style
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import xarray as xr
+
+    from friedel.detections import Detections
 
 
 def show(viewer: Any, stack_layer: Any, detections: Detections, *, maps: bool = True) -> Any:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel.errors import StackError
 from friedel.stack import DIMS, channel_names, didv, didv_channel, image_names, topograph_name
 from napari_friedel.layers.geometry import contrast, displayed, displayed_bias, placement
 from napari_friedel.layers.info import KEY, MapInfo, StackInfo, frame_of, info_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LayerData = tuple[Any, dict[str, Any], str]
 #: Mark (in `Dataset.encoding`) of a stack whose axes are others than those of its file.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: Log-odds at the two ends of the colour scale: probabilities of 0.5 and 0.99999.
 LOG_ODDS = (0.0, 11.5)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from friedel.errors import FriedelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: The oldest napari that the plugin is tested with.
 OLDEST = (0, 6, 6)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from scipy import ndimage
 
 from friedel.stack import DIMS, didv, pixel_pitch
@@ -13,6 +12,9 @@ from napari_friedel.layers import results
 from napari_friedel.layers.geometry import displayed, displayed_bias, placement
 from napari_friedel.layers.info import KEY, LayerInfo, kind_of, title_of_layer
 from napari_friedel.layers.stack_layers import add_layer, stack_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: Half width of the mean over voltages [mV]; the wavelength hardly changes within it.
 HALF_WIDTH_MV = 6.0

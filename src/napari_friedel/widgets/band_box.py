@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import create_widget
@@ -31,6 +30,9 @@ from napari_friedel.widgets.plots import Plot, edges
 from napari_friedel.widgets.shared import BandState, shared
 from napari_friedel.widgets.small import side_by_side
 from napari_friedel.words import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 LABELS = {"au111": "Au(111)", "ag111": "Ag(111)", "cu111": "Cu(111)"}
 CUSTOM, FIT = "custom", "fit"

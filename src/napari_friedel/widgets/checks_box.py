@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from friedel.detections import Detections
 from napari_friedel.widgets.small import fold
+
+if TYPE_CHECKING:
+    from friedel.detections import Detections
 
 
 class ChecksBox(QWidget):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from friedel.errors import FriedelError
-from napari_friedel.recipes import Recipe
 from napari_friedel.widgets.copying import to_clipboard
 from napari_friedel.widgets.small import button
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_friedel.recipes import Recipe
 
 
 def _warn(text: str) -> None:

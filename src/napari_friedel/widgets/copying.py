@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_friedel.layers import results
 from napari_friedel.layers.info import ImpuritiesInfo, known
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class Literal(str):

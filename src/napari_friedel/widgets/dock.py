@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFormLayout, QFrame, QGroupBox, QLabel, QScrollArea, QVBoxLayout, QWidget
@@ -13,12 +12,16 @@ from qtpy.QtWidgets import QFormLayout, QFrame, QGroupBox, QLabel, QScrollArea, 
 from friedel.errors import FriedelError
 from napari_friedel.layers.viewing import attach, unwrapped
 from napari_friedel.widgets.calm import finish
-from napari_friedel.widgets.layer_box import LayerBox
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.shared import shared
 from napari_friedel.widgets.small import what_is_this
 from napari_friedel.widgets.tabs import tab_together
 from napari_friedel.words import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_friedel.widgets.layer_box import LayerBox
 
 
 class Dock(QWidget):

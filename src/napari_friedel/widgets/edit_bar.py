@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QGridLayout, QWidget
 
 from napari_friedel.layers import edits, navigate
 from napari_friedel.layers.info import ImpuritiesInfo, known
 from napari_friedel.widgets.small import button
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class EditBar(QWidget):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QGroupBox, QLabel
 
 from friedel.errors import FriedelError, StackError
-from friedel.physics.dispersion import Dispersion
 from friedel.progress import Progress
 from napari_friedel.jobs import Job
 from napari_friedel.layers import fitted, results, showing
@@ -22,6 +20,11 @@ from napari_friedel.widgets.layer_box import LayerBox
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.small import button, side_by_side
 from napari_friedel.words import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from friedel.physics.dispersion import Dispersion
 
 
 class FitBox(QGroupBox):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
 from napari_friedel.widgets.elided_box import ElidedBox
 from napari_friedel.widgets.listener import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class LayerBox(ElidedBox):

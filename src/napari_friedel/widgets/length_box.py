@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from magicgui.widgets import create_widget
-from qtpy.QtWidgets import QDoubleSpinBox
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QDoubleSpinBox
 
 
 def length_box(value: float, low: float, tip: str) -> QDoubleSpinBox:

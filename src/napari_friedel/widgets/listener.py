@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import inspect
 import weakref
-from collections.abc import Callable
-from typing import Any
-
-from qtpy.QtWidgets import QWidget
+from typing import TYPE_CHECKING, Any
 
 from napari_friedel.endings import at_end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qtpy.QtWidgets import QWidget
 
 
 class Listener:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtWidgets import QGridLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from napari_friedel import tuning
@@ -15,6 +14,9 @@ from napari_friedel.layers.stack_layers import add_layer, map_layer, stack_of
 from napari_friedel.layers.style import point_size
 from napari_friedel.widgets.plots import COLOURS
 from napari_friedel.widgets.small import hint
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class OutcomeBox(QGroupBox):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -24,6 +23,9 @@ from napari_friedel.jobs import Job, State
 from napari_friedel.layers import reference, results
 from napari_friedel.layers.info import frame_of, kind_of
 from napari_friedel.layers.stack_layers import stack_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 #: Arrow, its place in the grid, its step on the screen (up, right).
 ARROWS = (("▲", (0, 1), (1, 0)), ("◀", (1, 0), (0, -1)), ("▶", (1, 2), (0, 1)), ("▼", (2, 1), (-1, 0)))

@@ -7,9 +7,8 @@ theme and stay apart for colour-blind eyes (Okabe & Ito).
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QSize, Qt
@@ -17,6 +16,9 @@ from qtpy.QtWidgets import QFileDialog, QSizePolicy, QToolButton, QVBoxLayout, Q
 
 from friedel.errors import StackError
 from napari_friedel.widgets.listener import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Colours by meaning, the same in curves and on the map.
 COLOURS = {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt
@@ -25,6 +24,9 @@ from napari_friedel.widgets.elided_box import ElidedBox
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.scale_legend import ScaleLegend
 from napari_friedel.widgets.small import button, side_by_side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ResultBox(QGroupBox):

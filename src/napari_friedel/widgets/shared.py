@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from friedel.physics.dispersion import Dispersion
 from napari_friedel.layers.info import info_of, kind_of
+
+if TYPE_CHECKING:
+    from friedel.physics.dispersion import Dispersion
 
 
 @dataclass(frozen=True)

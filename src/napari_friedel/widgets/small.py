@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 from superqt import QCollapsible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Where the documentation lies.
 DOCS = "https://napari-friedel.readthedocs.io/en/latest/"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
-from friedel.benchmark.greens import Wall
 from friedel.benchmark.synthetic import TYPICAL_RMS
 from friedel.benchmark.t_matrix_exact import Scatterers, complex_wavevector
-from friedel.physics.dispersion import Dispersion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import xarray as xr
+
+    from friedel.benchmark.greens import Wall
+    from friedel.physics.dispersion import Dispersion
 
 #: Strengths of every confounder.
 LEVELS = ("moderate", "strong")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import KDTree
 
-from friedel.refit.bias_binning import BinnedMaps
+if TYPE_CHECKING:
+    from friedel.refit.bias_binning import BinnedMaps
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import sparse
+from typing import TYPE_CHECKING
 
-from friedel.refit.joint_fit.data import FitData
+import numpy as np
+
 from friedel.refit.joint_fit.state import Evaluation, FitState
 from friedel.refit.joint_fit.unknowns import FIT, SHARED_PRIOR, Free
 from friedel.refit.normal_equations import (
@@ -16,6 +16,11 @@ from friedel.refit.normal_equations import (
     offsets_and_stripes,
 )
 from friedel.refit.parameters import Layout
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+    from friedel.refit.joint_fit.data import FitData
 
 #: Parts of a bin of voltages by which its mean is computed; the error falls with their square.
 SUB_BINS = 3

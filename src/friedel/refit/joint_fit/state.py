@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from friedel.errors import FriedelError
 from friedel.refit import cholesky
 from friedel.refit.amplitude_prior import AmplitudePrior
-from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.unknowns import Scatterers, Shared
-from friedel.refit.normal_equations import FieldModel, NormalEquations, Weights
+
+if TYPE_CHECKING:
+    from friedel.refit.joint_fit.data import FitData
+    from friedel.refit.normal_equations import FieldModel, NormalEquations, Weights
 
 
 class NotSettledError(FriedelError):

@@ -10,6 +10,7 @@ does not explain (cores) by their χ².
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,10 +19,12 @@ from friedel._util.threads import each
 from friedel.physics.optical_paths import OpticalPaths, Ripple
 from friedel.physics.t_matrix_jacobian import Hankel
 from friedel.refit import cholesky, core_masks, robust
-from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import equations, evaluate, select, wavevectors
 from friedel.refit.joint_fit.state import Curvature, FitState, Subset
 from friedel.refit.joint_fit.unknowns import FIT, Free
+
+if TYPE_CHECKING:
+    from friedel.refit.joint_fit.data import FitData
 
 
 def begin(
