@@ -60,10 +60,14 @@ def draw_while(work: Callable[[], T]) -> T:
         return future.result()
 
 
-def in_turns(steps: Generator[None, None, T], done: Callable[[T], None] | None = None) -> None:
+def in_turns(
+    steps: Generator[None, None, T],
+    done: Callable[[T], None] | None = None,
+    failed: Callable[[Exception], None] | None = None,
+) -> None:
     """Take steps in the GUI thread, one in a turn of the event loop: each new layer costs napari a quarter second.
 
-    Where no event loop runs (in a script), all are taken at once.
+    Where no event loop runs (in a script), all are taken at once. `failed` is told an error; without it, it is raised.
     """
     alone = not in_event_loop()
 
@@ -75,7 +79,11 @@ def in_turns(steps: Generator[None, None, T], done: Callable[[T], None] | None =
         except StopIteration as end:
             if done is not None:
                 done(end.value)
-            return
-        QTimer.singleShot(1, turn)
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(error)
+        else:
+            QTimer.singleShot(1, turn)
 
     turn()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from qtpy.QtWidgets import QInputDialog
@@ -17,11 +17,8 @@ from napari_friedel.layers.info import ImpuritiesInfo, known
 from napari_friedel.tuning import Session
 from napari_friedel.turns import in_turns
 from napari_friedel.widgets.band_box import CUSTOM
-from napari_friedel.widgets.outcome_box import show_before, show_preview
+from napari_friedel.widgets.outcome_box import show_outcome, show_preview
 from napari_friedel.widgets.plots import COLOURS
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 
 class FineTuneDock(FineTuneForm):
@@ -241,7 +238,7 @@ class FineTuneDock(FineTuneForm):
             return
         points = showing.show_points(self.viewer, self._layer, after)
         self.viewer.layers.selection.active = points
-        in_turns(self._rest(before, points))
+        in_turns(show_outcome(self.viewer, self._layer, before, points))
         counts = (len(before), int(results.counted(points).sum()))
         self.outcome.show_model(session.result, counts)
         self.scroll_to(self.outcome)
@@ -253,13 +250,6 @@ class FineTuneDock(FineTuneForm):
         else:
             self.message.info(f"Finished: {counted}. Keep the model under a name, or revert.")
         tuning.EVENTS.models_changed.emit("")
-
-    def _rest(self, before: Any, points: Any) -> Generator[None, None, None]:
-        """The points before, and the maps of the new result, a layer at each step."""
-        yield
-        if self._layer in self.viewer.layers and self.session is not None:
-            show_before(self.viewer, self._layer, before)
-        yield from showing.show_maps(self.viewer, self._layer, points)
 
     def _drop(self, kind: str) -> None:
         layer = results.find(self.viewer, self._layer, kind)

@@ -59,6 +59,13 @@ def show_points(viewer: Any, stack_layer: Any, detections: Detections) -> Any:
     return layer
 
 
+def stands(viewer: Any, points: Any, found: Detections) -> bool:
+    """Whether the layer `points` still shows the detection `found`, and the docks show it."""
+    info = info_of(points)
+    shown = isinstance(info, ImpuritiesInfo) and info.detections is found and info.current
+    return shown and points in viewer.layers
+
+
 def show_maps(viewer: Any, stack_layer: Any, points: Any) -> Generator[None, None, None]:
     """The maps of S and probability of the result `points`, one at each step; none once another result stands there."""
     found = known(points, ImpuritiesInfo).found
@@ -67,9 +74,7 @@ def show_maps(viewer: Any, stack_layer: Any, points: Any) -> Generator[None, Non
     part = crop(stack, found.area)
     for kind, label, values in (("s", "S", found.s), ("probability", "probability", found.probability)):
         yield
-        info = info_of(points)
-        stands = isinstance(info, ImpuritiesInfo) and info.detections is found and info.current
-        if not stands or points not in viewer.layers or stack_layer not in viewer.layers:
+        if stack_layer not in viewer.layers or not stands(viewer, points, found):
             return
         active = viewer.layers.selection.active
         made = map_layer(part, values, kind, f"{title} · {label}", owner=owner)
