@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: How long a worker keeps the interpreter's lock once the window asks for it [s]. Python's default is 5 ms. The
 #: window gives the lock away in each of the some hundred calls of OpenGL of a new layer, and would wait as often.
-SWITCH_S = 0.0005
+SWITCH_S = 0.001
 _lock = threading.Lock()
 _working: list[float] = []  # one entry for each worker: the interval before it came
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QInputDialog
 
 from friedel.errors import FriedelError, ModelError, PhysicsError
@@ -35,6 +36,10 @@ class FineTuneDock(FineTuneForm):
         self.further_settings: dict[str, Any] = {}
         self.session: Session | None = None
         self._points: dict[str, tuple[list[float], list[float]]] = {}
+        self._drawing = QTimer(self)  # the curves are drawn a few times a second, not at every step
+        self._drawing.setSingleShot(True)
+        self._drawing.setInterval(300)
+        self._drawing.timeout.connect(self._draw)
         self._build_choices()
         self._build_run()
         self.form.addStretch(1)
@@ -185,7 +190,8 @@ class FineTuneDock(FineTuneForm):
                     x.append(step.values["step"])
                     y.append(value)
         self.tabs.setVisible(any(key in self._points for _, keys, _ in CURVES for key in keys))
-        self._draw()
+        if not self._drawing.isActive():
+            self._drawing.start()
         fields = [step.values["s"] for step in steps if "s" in step.values]
         if fields and self._layer in self.viewer.layers:
             show_preview(self.viewer, self._layer, fields[-1])
