@@ -91,7 +91,7 @@ def undone_after_threshold(hands: Hands) -> None:
     hands.click(dock.result.back)
     hands.check(dock.result.number.text() == before, f"{dock.result.number.text()} instead of {before}")
     points.selected_data = {0}
-    hands.key("Delete")
+    hands.key(_delete())
     hands.check(dock.result.number.text() != before, "Delete takes a point away")
     hands.key("Z", _control())
     hands.check(dock.result.number.text() == before, "Ctrl+Z brings it back")
@@ -213,9 +213,9 @@ def activity(hands: Hands) -> None:
     hands.wait(300)
     bars = [bar for bar in progress._all_instances if "detection" in str(bar.desc)]
     hands.check(len(bars) == 1, f"one bar in the activity dock, not {len(bars)}")
-    hands.window._status_bar._activity_item._activityBtn.click()
+    hands.viewer.window._status_bar._activity_item._activityBtn.click()
     hands.picture("activity")
-    hands.window._status_bar._activity_item._activityBtn.click()
+    hands.viewer.window._status_bar._activity_item._activityBtn.click()
     QTimer.singleShot(500, read)
     hands.window.close(quit_app=False, confirm_need=True)
     text = " ".join(said)
@@ -276,6 +276,12 @@ def gone_file(hands: Hands) -> None:
     path.write_text("{}")
     dock.session.load(str(path))
     hands.check(dock.message.level == "error", "what is no session says so")
+
+
+def _delete() -> Any:
+    from qtpy.QtCore import Qt
+
+    return Qt.Key.Key_Delete
 
 
 def _control() -> Any:

@@ -5,23 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import (
-    QFileDialog,
-)
+from qtpy.QtWidgets import QFileDialog
 
 from friedel.channel_memory import remember_channel
 from friedel.errors import FriedelError, StackError
 from friedel.io.axes import override_axes
 from friedel.progress import Progress
-from friedel.stack import (
-    DIMS,
-    didv,
-    didv_candidates,
-    didv_channel,
-    pixel_pitch,
-    row_direction,
-    turned_over,
-)
+from friedel.stack import DIMS, didv, didv_candidates, didv_channel, pixel_pitch, row_direction, turned_over
 from napari_friedel.docks.import_form import ImportForm
 from napari_friedel.docks.session_box import SessionBox
 from napari_friedel.jobs import Job
@@ -33,6 +23,8 @@ from napari_friedel.layers.plain import parse_bias, plain_array, plain_stack
 from napari_friedel.layers.stack_layers import RECALIBRATED, add_layer, stack_layer, stack_layers, stack_of
 from napari_friedel.layers.versions import fit_to_view
 from napari_friedel.layers.viewing import stack_index
+from napari_friedel.turns import in_turns
+from napari_friedel.words import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -213,10 +205,18 @@ class ImportDock(ImportForm):
             return
         stack = self._from_plain(layer)
         typed = (self.axes.currentIndex(), self.bias.text(), self.pixel.text(), self.unit.currentIndex())
+        in_turns(self._replacing(layer, stack, typed), failed=lambda e: self.message.error(sentence(e)))
+
+    def _replacing(
+        self, layer: Any, stack: xr.Dataset, typed: tuple[Any, ...]
+    ) -> Generator[None, None, None]:
+        """Put the stack in place of the plain layer; each takes napari a quarter second."""
         # A layer in pixels beside one in nm would take the nm from the scale bar and mix the sliders' units.
         self.viewer.layers.remove(layer)
+        yield
         made = add_layer(self.viewer, stack_layer(stack, name=layer.name))
         self._replaced[made] = (layer, typed)
+        yield
         self.layer.choose(made)
         self.viewer.layers.selection.active = made
         self.back.setVisible(True)

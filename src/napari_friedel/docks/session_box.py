@@ -114,8 +114,13 @@ class SessionBox(QGroupBox):
         in_turns(steps, self._restored, lambda error: self._message.error(sentence(error)))
 
     def _restored(self, opened: reopening.Opened) -> None:
-        text = f"{opened.stacks} stack(s) and {opened.results} result(s) are back."
+        text = f"Back: {counted(opened.stacks, 'stack')} and {counted(opened.results, 'result')}."
         if opened.warnings:
             self._message.warn(" ".join([text, *opened.warnings]))
         else:
             self._message.info(text)
+
+
+def counted(number: int, thing: str) -> str:
+    """How many of a thing, in words: "1 stack", "2 stacks"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
