@@ -112,7 +112,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     Yields
     ------
     Progress
-        At least once a tile or round.
+        At least once per tile or round.
 
     Returns
     -------
@@ -195,7 +195,7 @@ def iter_detect_with(
     elif found.calibrated and shows_no_waves(prepared, fitted):
         fitted = replace(fitted, candidates=without_probability(fitted.candidates))
         remarks.add(
-            "The Fourier transform shows no Friedel ring of this band, waves of impurities do not explain the maps, "
+            "The Fourier transform shows no clear Friedel ring of this band, no fit of waves explains the maps, "
             "and no impurity is sure: no probability is listed."
         )
     result = assemble(stack, area, prepared, fitted, settings, remarks)

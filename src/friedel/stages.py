@@ -160,13 +160,16 @@ def refit_candidates(
 def shows_no_waves(prepared: Prepared, fitted: FittedCandidates) -> bool:
     """Whether nothing tells of waves: no ring of the band, no fit that explains the maps, and no sure impurity.
 
-    Without a refit there is no fit that could tell.
+    A topograph without waves has rings by chance and candidates of middling probability; without a refit, as by default
+    with one voltage, no fit could tell.
     """
     probability = fitted.candidates.table["probability"].to_numpy(float)
-    ring, explained = prepared.flattened.ring.height, fitted.explained_share
-    unexplained = not explained >= CHECK_LIMITS.explained  # NaN: the fit was so poor that it was not used
-    sure = bool((probability > CHECK_LIMITS.certain).any())
-    return bool(fitted.refitted and ring < CHECK_LIMITS.ring and unexplained and not sure)
+    ring = prepared.flattened.ring
+    seen = ring.height >= CHECK_LIMITS.ring and ring.sigma >= CHECK_LIMITS.ring_sigma
+    # NaN, where there is no fit or it was too poor to be used, explains nothing.
+    explained = fitted.explained_share >= CHECK_LIMITS.explained
+    sure = (probability > CHECK_LIMITS.certain).any()
+    return not (seen or explained or sure)
 
 
 def without_probability(found: Candidates) -> Candidates:

@@ -257,8 +257,7 @@ def prior_sigma(table: pd.DataFrame, shape: tuple[int, ...], schedule: Schedule)
     ----------
     table : DataFrame
         Row, column, probability and sigma_px, NaN where unknown.
-    shape : (int, int)
-        Rows and columns of the maps.
+    shape : (rows, columns)
     schedule : Schedule
     """
     sigma, c = table["sigma_px"].to_numpy(float), CANDIDATES
@@ -290,8 +289,7 @@ def new_candidates(fitted: Fitted, detected: Candidates) -> pd.DataFrame:
 
 
 def _remarks(fitted: Fitted) -> list[str]:
-    changes = [tile.shared.k for tile in fitted.tiles]
-    change = float(np.median(changes)) if changes else 0.0
+    change = float(np.median([tile.shared.k for tile in fitted.tiles] or [0.0]))
     if abs(change) <= CANDIDATES.max_k_change:
         return []
     kind = f"{abs(100 * change):.1f} % {'longer' if change < 0 else 'shorter'}"
