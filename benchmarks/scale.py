@@ -169,7 +169,7 @@ def plans() -> pd.DataFrame:
     for name, pieces, side in (
         ("10⁴ grids of 128×128 px", 10_000, 128),
         ("10⁴ grids of 512×512 px", 10_000, 512),
-        ("mosaic of 10⁵×10⁵ px", -((-100_000 // (4096 - 64)) ** 2), 4096),
+        ("mosaic of 10⁵×10⁵ px", int(np.ceil(100_000 / (4096 - 64))) ** 2, 4096),
     ):
         hours = pieces * side**2 * per_pixel / 3600
         memory = peak if side > row["pixels"] else float(row["peak_MB"]) / 1000
