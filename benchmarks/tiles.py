@@ -76,7 +76,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, default=200)
-    parser.add_argument("--network", type=int, nargs="+", default=[96, 128, 192])
+    parser.add_argument("--network", type=int, nargs="+", default=[192, 400])
     parser.add_argument("--refit", type=int, nargs="+", default=[48, 64, 104])
     parser.add_argument("--seed", type=int, default=11)
     args = parser.parse_args()
