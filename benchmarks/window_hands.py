@@ -128,7 +128,7 @@ class Hands:
         found = ([bar.tabText(i) for i in range(bar.count())] for bar in self.window.findChildren(QTabBar))
         return next(texts for texts in found if "Import" in texts)
 
-    def key(self, text: str, modifier: Any = None) -> None:
+    def key(self, text: Any, modifier: Any = None) -> None:
         """Press a key over the canvas."""
         from qtpy.QtCore import Qt
         from qtpy.QtTest import QTest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from window_hands import Hands
@@ -184,10 +184,9 @@ def moved(hands: Hands) -> None:
                 f"a deleted result is gone: {dock.result.number.text()}")  # fmt: skip
 
 
-def all_of(hands: Hands) -> list[str]:
-    """Go through all of them; what is wrong comes back in words."""
+def walk(hands: Hands, steps: Sequence[Callable[[Hands], None]]) -> list[str]:
+    """Take one step after the other; what is wrong comes back in words."""
     wrong: list[str] = []
-    steps: tuple[Any, ...] = (wheel, keys, clipboard, menus, tips, excluded, several, moved)
     for step in steps:
         try:
             step(hands)
@@ -196,3 +195,8 @@ def all_of(hands: Hands) -> list[str]:
             wrong.append(f"{step.__name__}: {type(error).__name__}: {error}")
             print(f"  {wrong[-1]}", flush=True)
     return wrong
+
+
+def all_of(hands: Hands) -> list[str]:
+    """Go through all of them; what is wrong comes back in words."""
+    return walk(hands, (wheel, keys, clipboard, menus, tips, excluded, several, moved))

@@ -24,7 +24,7 @@ import pandas as pd
 from window_hands import Hands
 
 STORIES = ("sample", "drop_file", "detect", "edit", "compare", "inspect", "finetune", "broken", "crash")
-STORIES += ("own", "points", "folder", "session")
+STORIES += ("own", "points", "folder", "session", "wrong")
 #: Pictures of the film, from the drop to the end of the fine-tuning.
 FILM = (
     "empty",
@@ -315,6 +315,13 @@ class Tour(Hands):
             detect.result.number.text() == before, f"{detect.result.number.text()} instead of {before}"
         )
         self.check(abs(detect.result.slider.value() - 0.7) < 1e-6, "the threshold is the session's")
+
+    def wrong(self) -> None:
+        """Clicks in the wrong order, layers and docks that go while work runs, damaged and missing files."""
+        from window_wrong import all_of
+
+        failed = all_of(self)
+        self.check(not failed, "; ".join(failed))
 
 
 def killed(path: str) -> None:

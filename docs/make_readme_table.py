@@ -70,7 +70,11 @@ def topographs(folder: Path) -> list[list[str]]:
     found = []
     for kind, part in table.groupby("topographs", sort=False):
         empty = kind == "empty"
-        label = "simulated topograph, no waves: false points per field" if empty else f"simulated topograph, {kind}"
+        label = (
+            "simulated topograph, no waves: false points per field"
+            if empty
+            else f"simulated topograph, {kind}"
+        )
         values = part.set_index("method")["per_field" if empty else "F1"].to_dict()
         found.append(_line(label, _range(part["fields"]), values, digits=2 if empty else 3))
     return found

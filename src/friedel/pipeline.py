@@ -187,7 +187,9 @@ def iter_detect_with(
     if settings.threshold is not None:
         found = replace(found, threshold=settings.threshold)
     kind = settings.refit or default_refit(prepared, found)
-    fitted = yield from share(refit_candidates(prepared, found, kind, remarks, work), last, 0.99)
+    fitted = yield from share(
+        refit_candidates(prepared, found, kind, remarks, work, finder.refit_device), last, 0.99
+    )
     if found.calibrated and prepared.band.origin == "assumed":
         fitted = replace(fitted, candidates=without_probability(fitted.candidates))
     elif found.calibrated and shows_no_waves(prepared, fitted):

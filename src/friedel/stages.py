@@ -47,6 +47,12 @@ class Finder:
     tiles: Tiles = "blend"
 
     @property
+    def refit_device(self) -> str | None:
+        """The GPU of the network, on which the refit's normal equations are made, too; None for the processor."""
+        device = None if self.model is None else self.model.device
+        return None if device is None or device.type != "cuda" else str(device)
+
+    @property
     def sampling(self) -> Sampling:
         """The wavevectors that it takes."""
         if self.model is None:
@@ -91,7 +97,12 @@ def default_refit(prepared: Prepared, found: Candidates) -> Refit:
 
 
 def refit_candidates(
-    prepared: Prepared, found: Candidates, kind: Refit, remarks: Remarks, work: Work = HERE
+    prepared: Prepared,
+    found: Candidates,
+    kind: Refit,
+    remarks: Remarks,
+    work: Work = HERE,
+    device: str | None = None,
 ) -> Generator[Progress, None, FittedCandidates]:
     """Fit the candidates by multiple scattering.
 
@@ -104,6 +115,8 @@ def refit_candidates(
         Takes what the user should know.
     work : Work
         Where the tiles are fitted.
+    device : str, optional
+        A torch device that makes the normal equations; the processor, by numpy, if None.
 
     Yields
     ------
@@ -124,7 +137,7 @@ def refit_candidates(
     k = band.complex_k(prepared.energy_mev) * scaling.pixel_nm
     result = yield from iter_refit_candidates(
         found,
-        RefitMaps(prepared.maps, k, prepared.fit_mask, scaling.pixel_nm),
+        RefitMaps(prepared.maps, k, prepared.fit_mask, scaling.pixel_nm, device),
         RefitOptions(kind, _revises(prepared, found)),
         work,
     )

@@ -15,20 +15,19 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any
 
-from qtpy.QtCore import QCoreApplication, QEventLoop, QObject, QThread, QTimer, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from friedel.errors import FriedelWarning
 from friedel.progress import Progress
 from napari_friedel.endings import at_end
+from napari_friedel.turns import lock_at_once
 from napari_friedel.words import WorkerError, in_window_words, sentence
 
 Work = Generator[Progress, None, Any]
-T = TypeVar("T")
 
 
 class State(enum.Enum):
@@ -156,10 +155,15 @@ class Job(QObject):
         if self._bar is None or steps[-1].fraction <= 0 or now < self._next_bar:
             return
         self._next_bar = now + self.bar_interval
-        with contextlib.suppress(RuntimeError):  # the window closes
+        share = min(steps[-1].fraction, 1.0)
+        # In a turn of its own: the dock may have added a layer in this one.
+        QTimer.singleShot(0, lambda: self._move_bar(share))
+
+    def _move_bar(self, share: float) -> None:
+        with contextlib.suppress(RuntimeError, AttributeError):  # the window closes, or the work is done
             if not self._bar.total:
                 self._bar.total = 1000
-            self._bar.n = round(1000 * min(steps[-1].fraction, 1.0))
+            self._bar.n = round(1000 * share)
             self._bar.events.value(value=self._bar.n)
 
     def cancel(self) -> None:
@@ -203,7 +207,15 @@ class Job(QObject):
 def _guarded(
     make: Callable[[], Work], cancel: threading.Event, interval: float
 ) -> Generator[list[Progress], None, Any]:
-    """Drain the work: batch its steps, end it on cancel, wrap its errors."""
+    """Drain the work; the window goes first meanwhile."""
+    with lock_at_once():
+        return (yield from _drained(make, cancel, interval))
+
+
+def _drained(
+    make: Callable[[], Work], cancel: threading.Event, interval: float
+) -> Generator[list[Progress], None, Any]:
+    """Batch the steps of the work, end it on cancel, wrap its errors."""
     work: Work | None = None
     steps: list[Progress] = []
     last = 0.0
@@ -229,45 +241,6 @@ def _guarded(
             work.close()  # in this thread: its `finally` blocks run now, not when the memory is collected
         del work
         release_memory()
-
-
-def in_event_loop() -> bool:
-    """Whether a window is alive around this call: the GUI thread, called by its event loop."""
-    app, thread = QCoreApplication.instance(), QThread.currentThread()
-    return app is not None and thread == app.thread() and thread.loopLevel() > 0
-
-
-def draw_while(work: Callable[[], T]) -> T:
-    """Run `work` in a thread and return what it gives; the window goes on drawing meanwhile.
-
-    For places where napari wants an answer at once. Clicks and keys wait until it is there, so that nothing is
-    started twice. Where no event loop runs (in a script), `work` is just called.
-    """
-    if not in_event_loop():
-        return work()
-    loop, timer = QEventLoop(), QTimer()
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work)
-        timer.timeout.connect(lambda: loop.quit() if future.done() else None)
-        timer.start(20)
-        loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
-        timer.stop()
-        return future.result()
-
-
-def in_turns(steps: Generator[None, None, T], done: Callable[[T], None] | None = None) -> None:
-    """Take steps in the GUI thread, one in a turn of the event loop: each new layer costs napari a quarter second."""
-
-    def turn() -> None:
-        try:
-            next(steps)
-        except StopIteration as end:
-            if done is not None:
-                done(end.value)
-            return
-        QTimer.singleShot(1, turn)
-
-    turn()
 
 
 def loading_torch() -> Generator[Progress, None, None]:

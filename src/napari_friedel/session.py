@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +16,20 @@ import numpy as np
 import pandas as pd
 
 from friedel._util.atomic_write import write_beside
-from friedel.detections import Detections
 from friedel.errors import StackError
 from friedel.io.netcdf import write
-from friedel.physics.dispersion import Dispersion
 from napari_friedel import remembered
-from napari_friedel.layers import edits, results, showing
-from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, kind_of, known, update
-from napari_friedel.layers.stack_layers import RECALIBRATED, add_layer, file_of, stack_layers
-from napari_friedel.widgets.shared import BandState, shared
+from napari_friedel.layers import results
+from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, kind_of, known
+from napari_friedel.layers.stack_layers import RECALIBRATED, file_of
+from napari_friedel.widgets.shared import shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
+
+    import xarray as xr
+
+    from friedel.physics.dispersion import Dispersion
 
 SUFFIX = ".friedel.json"
 VERSION = 1
@@ -38,20 +40,19 @@ UNASKED = 100_000_000
 
 
 @dataclass(frozen=True)
-class Opened:
-    """What came back.
+class Capture:
+    """A session before it is written.
 
     Parameters
     ----------
-    stacks : int
-    results : int
-    warnings : list of str
-        Files that are others now, or gone.
+    state : dict
+        As `describe` gives it.
+    stacks : tuple of xarray.Dataset or None
+        In the order of the state's.
     """
 
-    stacks: int
-    results: int
-    warnings: list[str] = field(default_factory=list)
+    state: dict[str, Any]
+    stacks: tuple[xr.Dataset | None, ...]
 
 
 def last_path() -> Path:
@@ -76,7 +77,7 @@ def _lies_in_its_file(stack: Any) -> bool:
 
 
 def describe(viewer: Any) -> dict[str, Any]:
-    """The state of a viewer in plain JSON types."""
+    """The state of a viewer: plain JSON types and tables; nothing is read from disk."""
     stacks = []
     for layer in viewer.layers:
         if kind_of(layer) != "stack":
@@ -86,7 +87,7 @@ def describe(viewer: Any) -> dict[str, Any]:
         stacks.append(
             {
                 "path": source,
-                "sha256": digest(source) if source else "",
+                "sha256": "",
                 "channel": info.channel,
                 "title": info.title,
                 "results": [_result(points) for points in results.every(viewer, layer, "impurities")],
@@ -120,48 +121,64 @@ def _result(points: Any) -> dict[str, Any]:
         "current": info.current,
         "threshold": info.threshold,
         "removed": [list(p) for p in info.removed],
-        "points": _table(features),
-        "candidates": _table(info.found.table),
+        "points": features,
+        "candidates": info.found.table,
         "default threshold": info.found.threshold,
         "area": [list(part) for part in info.found.area],
         "provenance": info.found.provenance,
     }
 
 
-def _table(table: pd.DataFrame) -> dict[str, list[Any]]:
-    plain: dict[str, list[Any]] = json.loads(pd.DataFrame(table).to_json(orient="split", double_precision=12))
+def _plain(value: Any) -> Any:
+    """What JSON does not know: tables, and else words."""
+    if not isinstance(value, pd.DataFrame):
+        return str(value)
+    plain = json.loads(value.to_json(orient="split", double_precision=12))
     return {"columns": plain["columns"], "data": plain["data"]}
 
 
-def save(viewer: Any, path: str | Path, *, at_most: float = np.inf) -> None:
-    """Write the state of a viewer.
-
-    Parameters
-    ----------
-    viewer : ViewerModel
-    path : str or Path
-    at_most : float
-        Stacks that lie in no file are left out where they are larger than this [bytes].
+def capture(viewer: Any) -> Capture:
+    """What a session of this viewer holds now; quick, for the GUI thread.
 
     Raises
     ------
     StackError
         If there is no stack.
     """
-    path, state = Path(path), describe(viewer)
+    state = describe(viewer)
     if not state["stacks"]:
         raise StackError("There is nothing to save: no stack is open.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     layers = (layer for layer in viewer.layers if kind_of(layer) == "stack")
-    for number, (layer, item) in enumerate(zip(layers, state["stacks"], strict=True), 1):
-        stack = known(layer, StackInfo).stack
+    return Capture(state, tuple(known(layer, StackInfo).stack for layer in layers))
+
+
+def keep(captured: Capture, path: str | Path, *, at_most: float = np.inf) -> None:
+    """Write a session; reads whole files for their digests and may run in any thread.
+
+    Parameters
+    ----------
+    captured : Capture
+    path : str or Path
+    at_most : float
+        Stacks that lie in no file are left out where they are larger than this [bytes].
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number, (stack, item) in enumerate(zip(captured.stacks, captured.state["stacks"], strict=True), 1):
         if stack is not None and not _lies_in_its_file(stack) and stack.nbytes <= at_most:
             beside = Path(path.name.removesuffix(SUFFIX) + FOLDER, f"{number}.nc")
             (path.parent / beside.parent).mkdir(exist_ok=True)
             write(stack, path.parent / beside)
             item.update(path=beside.as_posix(), sha256=digest(path.parent / beside))
+        elif item["path"]:
+            item["sha256"] = digest(item["path"])
     with write_beside(path) as written:
-        written.write_text(json.dumps(state, indent=1, default=str), encoding="utf-8")
+        written.write_text(json.dumps(captured.state, indent=1, default=_plain), encoding="utf-8")
+
+
+def save(viewer: Any, path: str | Path, *, at_most: float = np.inf) -> None:
+    """Write the state of a viewer: `capture` and `keep`."""
+    keep(capture(viewer), path, at_most=at_most)
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -194,90 +211,3 @@ def load_stacks(state: dict[str, Any], opener: Callable[[str], Any]) -> list[Any
         except Exception as error:  # a file that is gone must not take the others with it
             found.append(error)
     return found
-
-
-def restore(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Opened:
-    """Put a session into a viewer.
-
-    Parameters
-    ----------
-    viewer : ViewerModel
-    state : dict
-        As `read` gives it.
-    stacks : list
-        As `load_stacks` gives it.
-    """
-    steps = restoring(viewer, state, stacks)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            opened: Opened = end.value
-            return opened
-
-
-def restoring(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Generator[None, None, Opened]:
-    """As `restore`, a layer at each step, so that a window can draw in between."""
-    warnings, opened, shown = [], 0, 0
-    for item, loaded in zip(state["stacks"], stacks, strict=True):
-        if isinstance(loaded, Exception):
-            warnings.append(f"{item['path'] or item['title']} could not be opened: {loaded}")
-            continue
-        stack, same = loaded
-        if not same:
-            warnings.append(f"{item['path']} is not the file that it was when the session was saved.")
-        layers = []
-        for made in stack_layers(stack, item["channel"], item["title"]):
-            layers.append(add_layer(viewer, made))
-            yield
-        opened += 1
-        for told in item["results"]:
-            yield
-            _restore_result(viewer, layers[-1], told)
-            shown += 1
-    _restore_window(viewer, state)
-    return Opened(opened, shown, warnings)
-
-
-def _restore_result(viewer: Any, stack_layer: Any, told: dict[str, Any]) -> None:
-    (r0, r1), (c0, c1) = told["area"]
-    unknown = np.full((r1 - r0, c1 - c0), np.nan, dtype=np.float32)
-    detections = Detections(
-        _frame(told["candidates"]),
-        float(told["default threshold"]),
-        unknown,
-        unknown,
-        ((r0, r1), (c0, c1)),
-        {**told["provenance"], "label": told["label"]},
-    )
-    layer = showing.show(viewer, stack_layer, detections, maps=False)
-    layer.name = told["name"]
-    features = _frame(told["points"])
-    features["origin"] = pd.Categorical(features["origin"].astype(str), categories=results.ORIGINS)
-    removed = tuple((float(r), float(c)) for r, c in told["removed"])
-    update(layer, removed=removed, detections=detections)
-    results.set_points(layer, features[["row", "column"]].to_numpy(dtype=float), features)
-    results.set_threshold(layer, float(told["threshold"]))
-    edits.show_rejected(viewer, layer)
-
-
-def _frame(told: dict[str, list[Any]]) -> pd.DataFrame:
-    table = pd.DataFrame(told["data"], columns=told["columns"])
-    for name in table:
-        if table[name].dtype == object and name != "origin":
-            numbers = pd.to_numeric(table[name], errors="coerce")
-            if numbers.notna().any() or table[name].isna().all():
-                table[name] = numbers.astype(float)
-    return table
-
-
-def _restore_window(viewer: Any, state: dict[str, Any]) -> None:
-    for name, values in state.get("forms", {}).items():
-        remembered.restore(name, values)
-    if state.get("band"):
-        choice, onset, mass, fitted, words = state["band"]
-        band = None if fitted is None else Dispersion(float(fitted[0]), float(fitted[1]), name="fitted")
-        shared(viewer).choose_band(BandState(choice, onset, mass, band, words))
-    point = state.get("bias") or []
-    for axis, value in enumerate(point[: viewer.dims.ndim]):
-        viewer.dims.set_point(axis, float(value))

@@ -58,6 +58,7 @@ def _detect(dock, field, found, probability=None):
 def _compare(dock, qtbot):
     dock.bar.start.click()
     qtbot.waitUntil(lambda: not dock.job.busy, timeout=30000)
+    qtbot.wait(50)  # the agreement is counted in a turn of its own
 
 
 def test_the_bound_state_map_is_chosen_by_itself(dock) -> None:

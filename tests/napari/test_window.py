@@ -144,7 +144,7 @@ def test_a_classical_method_shows_a_significance(shown, stack, open_dock) -> Non
 def test_a_session_brings_everything_back(shown, stack, points, tmp_path) -> None:
     from napari.components import ViewerModel
 
-    from napari_friedel import session
+    from napari_friedel import reopening, session
 
     edits.reject(points, [0])
     points.add([[12.0, 13.0]])
@@ -153,13 +153,13 @@ def test_a_session_brings_everything_back(shown, stack, points, tmp_path) -> Non
     session.save(shown, tmp_path / "work.friedel.json")
     state = session.read(tmp_path / "work.friedel.json")
     again = ViewerModel()
-    opened = session.restore(again, state, session.load_stacks(state, lambda _path: build_stack()))
+    opened = reopening.restore(again, state, session.load_stacks(state, lambda _path: build_stack()))
     assert (opened.stacks, opened.results) == (1, 1)
     back = next(layer for layer in again.layers if kind_of(layer) == "impurities")
     pd.testing.assert_frame_equal(results.table_of(back), table, check_categorical=False)
     assert info_of(back).removed == ((3.2, 4.1),) and info_of(back).threshold == 0.6
     gone = session.load_stacks(state, lambda path: (_ for _ in ()).throw(StackError("gone")))
-    assert "gone" in session.restore(ViewerModel(), state, gone).warnings[0]
+    assert "gone" in reopening.restore(ViewerModel(), state, gone).warnings[0]
 
 
 def test_a_session_keeps_stacks_that_lie_in_no_file_and_may_be_moved(shown, stack, tmp_path) -> None:
@@ -167,7 +167,7 @@ def test_a_session_keeps_stacks_that_lie_in_no_file_and_may_be_moved(shown, stac
 
     from friedel.io import open_stack
     from friedel.io.netcdf import write
-    from napari_friedel import session
+    from napari_friedel import reopening, session
     from napari_friedel.layers import add_layer, stack_layer
 
     write(build_stack(), tmp_path / "grid.nc")
@@ -179,7 +179,7 @@ def test_a_session_keeps_stacks_that_lie_in_no_file_and_may_be_moved(shown, stac
     (tmp_path / "one").rename(tmp_path / "two")
     state = session.read(tmp_path / "two" / "work.friedel.json")
     again = ViewerModel()
-    opened = session.restore(again, state, session.load_stacks(state, open_stack))
+    opened = reopening.restore(again, state, session.load_stacks(state, open_stack))
     assert (opened.stacks, opened.warnings) == (2, [])
     back = [layer for layer in again.layers if kind_of(layer) == "stack"]
     assert np.array_equal(back[0].data, shown.layers[-2].data) and back[0].name == shown.layers[-2].name
@@ -193,7 +193,7 @@ def test_axes_that_were_changed_come_back_with_a_session(shown, open_dock, tmp_p
     from friedel.io import open_stack
     from friedel.io.netcdf import write
     from friedel.stack import pixel_pitch
-    from napari_friedel import session
+    from napari_friedel import reopening, session
     from napari_friedel.docks.import_stack import ImportDock
     from napari_friedel.layers import add_layer, stack_layer, stack_of
 
@@ -207,12 +207,12 @@ def test_axes_that_were_changed_come_back_with_a_session(shown, open_dock, tmp_p
     session.save(shown, tmp_path / "work.friedel.json")
     state = session.read(tmp_path / "work.friedel.json")
     again = ViewerModel()
-    session.restore(again, state, session.load_stacks(state, open_stack))
+    reopening.restore(again, state, session.load_stacks(state, open_stack))
     assert pixel_pitch(stack_of(again.layers[-1])[0]) == pytest.approx((0.8, 0.8))
 
 
 def test_a_session_brings_settings_into_open_docks(shown, points, open_dock, tmp_path) -> None:
-    from napari_friedel import session
+    from napari_friedel import reopening, session
     from napari_friedel.docks.detect import DetectDock
 
     dock = open_dock(DetectDock, shown)
@@ -224,7 +224,7 @@ def test_a_session_brings_settings_into_open_docks(shown, points, open_dock, tmp
     dock.options.set("method", "network")
     state = session.read(tmp_path / "work.friedel.json")
     shown.layers.clear()
-    session.restore(shown, state, session.load_stacks(state, lambda _path: build_stack()))
+    reopening.restore(shown, state, session.load_stacks(state, lambda _path: build_stack()))
     assert dock.prepare.settings() == PrepareSettings(high_pass=0.7), "and nothing of what was set since"
     assert dock.options.value("method") == "omp" and not dock.model.isEnabled()
     assert dock.result.number.text() == "3 impurities"

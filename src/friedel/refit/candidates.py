@@ -73,12 +73,15 @@ class RefitMaps:
         Pixels to use.
     pixel_nm : float
         Pitch.
+    device : str, optional
+        See `RefitInput`.
     """
 
     maps: np.ndarray
     k: np.ndarray
     mask: np.ndarray
     pixel_nm: float
+    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -205,15 +208,10 @@ def _chosen(detected: Candidates, field: RefitMaps, select: bool) -> tuple[np.nd
 
 
 def _input(seen: pd.DataFrame, confident: np.ndarray, field: RefitMaps, schedule: Schedule) -> RefitInput:
-    return RefitInput(
-        maps=field.maps,
-        k=field.k,
-        mask=field.mask,
-        points=seen[["row", "column"]].to_numpy(float),
-        sigma=prior_sigma(seen, field.mask.shape, schedule),
-        doubtful=None if not len(seen) else ~confident,
-        pixel_nm=field.pixel_nm,
-    )
+    points, sigma = seen[["row", "column"]].to_numpy(float), prior_sigma(seen, field.mask.shape, schedule)
+    doubtful = ~confident if len(seen) else None
+    known = field.maps, field.k, field.mask, points, sigma, doubtful, field.pixel_nm
+    return RefitInput(*known, device=field.device)
 
 
 def _dropped(fitted: Fitted, confident: np.ndarray, chosen: int) -> int:

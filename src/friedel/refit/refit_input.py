@@ -31,6 +31,8 @@ class RefitInput:
         Pitch; a herringbone is searched for only where it is known.
     hold : bool
         Hold the positions where they are given.
+    device : str, optional
+        A torch device, such as ``cuda:0``, that makes the normal equations; the processor, by numpy, if None.
     """
 
     maps: np.ndarray
@@ -41,6 +43,7 @@ class RefitInput:
     doubtful: np.ndarray | None = None
     pixel_nm: float | None = None
     hold: bool = False
+    device: str | None = None
 
     def known(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Positions, σ (NaN where unknown), and which points are confident."""

@@ -20,6 +20,7 @@ from napari_friedel.jobs import Job
 from napari_friedel.layers import reference, results
 from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
 from napari_friedel.layers.stack_layers import add_layer, map_layer, map_of, stack_of
+from napari_friedel.turns import in_turns
 from napari_friedel.widgets.place_box import PlaceBox
 
 if TYPE_CHECKING:
@@ -212,7 +213,12 @@ class ReferenceDock(CompareForm):
         stack, _ = stack_of(self.stack.layer())
         self._placed = reference.positions_in(stack, self.source.layer() or self.map.layer(), self._positions)
         reference.show_positions(self.viewer, self.stack.layer(), stack, self._placed)
-        self.update_agreement()
+        in_turns(self._counting())
+
+    def _counting(self) -> Generator[None, None, None]:
+        """Count in the next turn: the reference's crosses have been a new layer in this one."""
+        yield
+        self.safely(self.update_agreement)()
 
     def update_agreement(self) -> None:
         """Count matched, missed and false points; ring them on the map."""

@@ -20,6 +20,7 @@ from napari_friedel.layers.describe import describe
 from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
 from napari_friedel.layers.stack_layers import stack_of
 from napari_friedel.layers.viewing import stack_index
+from napari_friedel.turns import in_turns
 from napari_friedel.widgets import JobBar, setting
 from napari_friedel.widgets.band_box import FIT, BandBox
 from napari_friedel.widgets.result_box import ResultBox
@@ -281,11 +282,12 @@ class DetectDock(DetectForm):
             )
             return
         try:
-            points = showing.show(self.viewer, layer, detections)
+            points = showing.show_points(self.viewer, layer, detections)
         except FriedelError as error:
             self.message.error(sentence(error))
             return
         self.viewer.layers.selection.active = points
+        in_turns(showing.show_maps(self.viewer, layer, points))
         if self.stack.layer() is layer:
             self._follow(points)
             self.scroll_to(self.result)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from qtpy.QtWidgets import (
-    QInputDialog,
-)
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QInputDialog
 
 from friedel.errors import FriedelError, ModelError, PhysicsError
 from friedel.physics.dispersion import Dispersion
@@ -17,8 +16,9 @@ from napari_friedel.jobs import Job, State, release_memory
 from napari_friedel.layers import results, showing
 from napari_friedel.layers.info import ImpuritiesInfo, known
 from napari_friedel.tuning import Session
+from napari_friedel.turns import in_turns
 from napari_friedel.widgets.band_box import CUSTOM
-from napari_friedel.widgets.outcome_box import show_before, show_preview
+from napari_friedel.widgets.outcome_box import show_outcome, show_preview
 from napari_friedel.widgets.plots import COLOURS
 
 
@@ -36,6 +36,10 @@ class FineTuneDock(FineTuneForm):
         self.further_settings: dict[str, Any] = {}
         self.session: Session | None = None
         self._points: dict[str, tuple[list[float], list[float]]] = {}
+        self._drawing = QTimer(self)  # the curves are drawn a few times a second, not at every step
+        self._drawing.setSingleShot(True)
+        self._drawing.setInterval(300)
+        self._drawing.timeout.connect(self._draw)
         self._build_choices()
         self._build_run()
         self.form.addStretch(1)
@@ -186,7 +190,8 @@ class FineTuneDock(FineTuneForm):
                     x.append(step.values["step"])
                     y.append(value)
         self.tabs.setVisible(any(key in self._points for _, keys, _ in CURVES for key in keys))
-        self._draw()
+        if not self._drawing.isActive():
+            self._drawing.start()
         fields = [step.values["s"] for step in steps if "s" in step.values]
         if fields and self._layer in self.viewer.layers:
             show_preview(self.viewer, self._layer, fields[-1])
@@ -237,9 +242,9 @@ class FineTuneDock(FineTuneForm):
         session.before = before
         if self._layer not in self.viewer.layers:
             return
-        show_before(self.viewer, self._layer, before)
-        points = showing.show(self.viewer, self._layer, after)
+        points = showing.show_points(self.viewer, self._layer, after)
         self.viewer.layers.selection.active = points
+        in_turns(show_outcome(self.viewer, self._layer, before, points))
         counts = (len(before), int(results.counted(points).sum()))
         self.outcome.show_model(session.result, counts)
         self.scroll_to(self.outcome)

@@ -16,8 +16,9 @@ from friedel.progress import Progress
 from friedel.scoring.areal_density import covered_area, density
 from friedel.settings import DetectSettings
 from napari_friedel import functions, recipes
-from napari_friedel.jobs import Job, in_turns
+from napari_friedel.jobs import Job
 from napari_friedel.layers.stack_layers import add_layer, stack_layers
+from napari_friedel.turns import in_turns
 from napari_friedel.widgets import Dock, JobBar, button, hint, side_by_side
 from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.tabs import bring_up
@@ -89,7 +90,7 @@ def process(paths: list[Path], options: dict[str, Any]) -> Generator[Progress, N
             area = covered_area(stack, found.area, found.provenance.get("channel") or options.get("channel"))
             number = density(len(table), area)
             done.append(Outcome(str(path), number.count, number.value, number.low, number.high))
-        except (FriedelError, OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # the rest of the night's files is processed all the same
             done.append(Outcome(str(path), problem=sentence(error)))
     return done
 
@@ -105,6 +106,7 @@ class FolderDock(Dock):
         self.job = Job(self, "processing a folder")
         self.open_job = Job(self, "opening a file of the folder")
         self.folder: Path | None = None
+        self._summary_at: Path | None = None
         self._layers: list[Any] = []
         self._steps: Generator[None, None, None] | None = None
         rows = self.group("Files")
@@ -223,10 +225,12 @@ class FolderDock(Dock):
         if self._steps is not None:
             self._steps.close()  # the last file may still be on its way
         self._steps = self._showing(*result)
-        in_turns(self._steps)
+        in_turns(self._steps, failed=lambda error: self.message.error(sentence(error)))
 
     def _showing(self, path: Path, stack: Any) -> Generator[None, None, None]:
         """Put a file in place of the last one, a layer at each step."""
+        from napari.layers import Layer
+
         from napari_friedel.io.tables import table_layer
         from napari_friedel.layers.adopt import adopt
 
@@ -243,7 +247,9 @@ class FolderDock(Dock):
         shown = self._layers[-1]
         self.viewer.layers.selection.active = shown
         if table_of(path).exists():
-            adopt(self.viewer, shown, add_layer(self.viewer, table_layer(table_of(path), stack)))
+            yield
+            if shown in self.viewer.layers:
+                adopt(self.viewer, shown, Layer.create(*table_layer(table_of(path), stack)))
 
     def _ticked(self) -> list[Path]:
         ticked = [i for i in self._items() if i.checkState() == Qt.CheckState.Checked]
@@ -257,6 +263,7 @@ class FolderDock(Dock):
             **detect.options.values(),
             model=detect.model.currentData(),
             band=as_settings(detect.band.dispersion()),
+            prepare=detect.prepare.settings(),
         )
         return recipes.folder([str(path) for path in paths], settings)
 
@@ -274,15 +281,17 @@ class FolderDock(Dock):
             **detect.options.values(),
             "model": detect.model.currentData(),
             "dispersion": detect.band.dispersion(),
+            "prepare": detect.prepare.settings(),
         }
+        self._summary_at = paths[0].parent / "summary.csv"  # another folder may be listed meanwhile
         self.job.start(lambda: process(paths, options))
 
     def _processed(self, done: list[Outcome]) -> None:
         self._mark()
         good = [one for one in done if not one.problem]
         bad = [one for one in done if one.problem]
-        if self.folder is not None:
-            pd.DataFrame([vars(one) for one in done]).to_csv(self.folder / "summary.csv", index=False)
+        if self._summary_at is not None:
+            pd.DataFrame([vars(one) for one in done]).to_csv(self._summary_at, index=False)
         lines = [f"{Path(one.path).name}: {one.count} impurities, {one.density_nm2:.3g} nm⁻²" for one in good]
         lines += [f"{Path(one.path).name}: {one.problem}" for one in bad]
         self.summary.setText("\n".join(lines))

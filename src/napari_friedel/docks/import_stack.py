@@ -6,9 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import (
-    QFileDialog,
-)
+from qtpy.QtWidgets import QFileDialog
 
 from friedel.channel_memory import remember_channel
 from friedel.errors import StackError
@@ -42,6 +40,8 @@ from napari_friedel.layers.stack_layers import (
     stack_of,
 )
 from napari_friedel.layers.versions import fit_to_view
+from napari_friedel.turns import in_turns
+from napari_friedel.words import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -197,10 +197,18 @@ class ImportDock(ImportForm):
             return
         stack = self._from_plain(layer)
         typed = (self.axes.currentIndex(), self.bias.text(), self.pixel.text(), self.unit.currentIndex())
+        in_turns(self._replacing(layer, stack, typed), failed=lambda e: self.message.error(sentence(e)))
+
+    def _replacing(
+        self, layer: Any, stack: xr.Dataset, typed: tuple[Any, ...]
+    ) -> Generator[None, None, None]:
+        """Put the stack in place of the plain layer; each takes napari a quarter second."""
         # A layer in pixels beside one in nm would take the nm from the scale bar and mix the sliders' units.
         self.viewer.layers.remove(layer)
+        yield
         made = add_layer(self.viewer, stack_layer(stack, name=layer.name))
         self._replaced[made] = (layer, typed)
+        yield
         self.layer.choose(made)
         self.viewer.layers.selection.active = made
         self.back.setVisible(True)

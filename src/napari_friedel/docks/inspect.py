@@ -26,8 +26,6 @@ from napari_friedel.widgets.length_box import length_box
 from napari_friedel.widgets.plots import COLOURS, Plot, edges
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QShowEvent
-
     from friedel.physics.dispersion import Dispersion
 
 
@@ -178,7 +176,7 @@ class InspectDock(Dock):
         if self.isVisible() and not self._timer.isActive():
             self._timer.start()
 
-    def showEvent(self, event: QShowEvent | None) -> None:
+    def showEvent(self, event: Any) -> None:
         """Catch up with what changed while the dock was hidden."""
         super().showEvent(event)
         self._later()

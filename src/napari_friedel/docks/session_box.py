@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
@@ -9,9 +11,10 @@ from qtpy.QtWidgets import QFileDialog, QGroupBox, QVBoxLayout
 
 from friedel.errors import FriedelError
 from friedel.progress import Progress
-from napari_friedel import session
-from napari_friedel.jobs import Job, in_turns
+from napari_friedel import reopening, session
+from napari_friedel.jobs import Job
 from napari_friedel.layers import results
+from napari_friedel.turns import draw_while, in_turns, lock_at_once
 from napari_friedel.widgets.listener import Listener
 from napari_friedel.widgets.small import button, side_by_side
 from napari_friedel.words import sentence
@@ -43,6 +46,7 @@ class SessionBox(QGroupBox):
         self.go_on.clicked.connect(lambda: self.load(str(session.last_path())))
         self.job.returned.connect(self._restore)
         self.job.failed.connect(message.error)
+        self._keeping = threading.Thread()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(self.delay)
@@ -53,10 +57,21 @@ class SessionBox(QGroupBox):
         self._timer.start()
 
     def _keep(self) -> None:
+        if self._keeping.is_alive():  # the last state is still on its way to the disk
+            self._later()
+            return
         try:
-            session.save(self._viewer, session.last_path(), at_most=session.UNASKED)
-        except (FriedelError, OSError, ValueError, TypeError):
-            return  # nothing worth keeping, or no room: no reason to disturb
+            captured = session.capture(self._viewer)
+        except FriedelError:
+            return  # nothing worth keeping
+        path = session.last_path()
+
+        def work() -> None:
+            with lock_at_once(), contextlib.suppress(FriedelError, OSError, ValueError, TypeError):
+                session.keep(captured, path, at_most=session.UNASKED)  # no room: no reason to disturb
+
+        self._keeping = threading.Thread(target=work, name="session")
+        self._keeping.start()
 
     def _ask_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save the session", "", f"Session (*{session.SUFFIX})")
@@ -66,7 +81,8 @@ class SessionBox(QGroupBox):
     def write(self, path: str) -> None:
         """Save the session."""
         try:
-            session.save(self._viewer, path)
+            captured = session.capture(self._viewer)
+            draw_while(lambda: session.keep(captured, path))
             self._message.info(f"Saved {path}.")
         except (FriedelError, OSError) as error:
             self._message.error(sentence(error))
@@ -94,11 +110,17 @@ class SessionBox(QGroupBox):
 
     def _restore(self, result: Any) -> None:
         state, stacks = result
-        in_turns(session.restoring(self._viewer, state, stacks), self._restored)
+        steps = reopening.restoring(self._viewer, state, stacks)
+        in_turns(steps, self._restored, lambda error: self._message.error(sentence(error)))
 
-    def _restored(self, opened: session.Opened) -> None:
-        text = f"{opened.stacks} stack(s) and {opened.results} result(s) are back."
+    def _restored(self, opened: reopening.Opened) -> None:
+        text = f"Back: {counted(opened.stacks, 'stack')} and {counted(opened.results, 'result')}."
         if opened.warnings:
             self._message.warn(" ".join([text, *opened.warnings]))
         else:
             self._message.info(text)
+
+
+def counted(number: int, thing: str) -> str:
+    """How many of a thing, in words: "1 stack", "2 stacks"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -59,7 +59,7 @@ def read_for_window(path: PathOrPaths) -> list[Any]:
     were taken with it come below it in the next turns of the event loop.
     """
     from friedel.errors import FriedelError
-    from napari_friedel.jobs import draw_while, in_event_loop, in_turns
+    from napari_friedel.turns import draw_while, in_event_loop, in_turns
     from napari_friedel.words import sentence
 
     if not in_event_loop():

@@ -38,7 +38,7 @@ def _sample(material: str, title: str, **options: object) -> list[LayerData]:
         stack.attrs["source"] = stack.attrs.get("source") or title
         return [*stack_layers(stack, name=title), *_truth(stack, title)]
 
-    from napari_friedel.jobs import in_event_loop
+    from napari_friedel.turns import in_event_loop
 
     if not in_event_loop():
         return layers()
@@ -75,8 +75,9 @@ def _make(title: str, layers: Any) -> None:
 
     import napari
     from friedel.progress import Progress
-    from napari_friedel.jobs import Job, in_turns
+    from napari_friedel.jobs import Job
     from napari_friedel.layers.viewing import attach
+    from napari_friedel.turns import in_turns
 
     viewer = napari.current_viewer()
     job = Job(name=f"simulation of {title}")

@@ -35,7 +35,7 @@ def belongs(layer: Any, stack_layer: Any) -> bool:
 
 
 def adopt(viewer: Any, stack_layer: Any, layer: Any) -> Any:
-    """Make a result of `stack_layer` from the points of `layer`, which is removed.
+    """Make a result of `stack_layer` from the points of `layer`, which is removed if it is shown.
 
     Returns
     -------
@@ -82,7 +82,8 @@ def adopt(viewer: Any, stack_layer: Any, layer: Any) -> Any:
         ((0, shape[0]), (0, shape[1])),
         told,
     )
-    viewer.layers.remove(layer)
+    if layer in viewer.layers:
+        viewer.layers.remove(layer)
     return showing.show(viewer, stack_layer, detections, maps=False)
 
 

@@ -56,7 +56,10 @@ def owner_of(stack_layer: Any) -> Hashable:
 
 def find(viewer: Any, stack_layer: Any, kind: str) -> Any:
     """The layer of this kind that belongs to `stack_layer`, or None; of several results the current one."""
-    found = every(viewer, stack_layer, kind)
+    # A result that is just being made is none yet: docks hear of its layer before it is filled.
+    found = [
+        x for x in every(viewer, stack_layer, kind) if getattr(info_of(x), "detections", True) is not None
+    ]
     return next((x for x in found if getattr(info_of(x), "current", True)), found[-1] if found else None)
 
 

@@ -9,11 +9,13 @@ import numpy as np
 from friedel.stack import crop
 from napari_friedel.layers import edits, results
 from napari_friedel.layers.geometry import placement
-from napari_friedel.layers.info import KEY, ImpuritiesInfo, known, title_of_layer
+from napari_friedel.layers.info import KEY, ImpuritiesInfo, info_of, known, title_of_layer
 from napari_friedel.layers.stack_layers import add_layer, map_layer, stack_of
 from napari_friedel.layers.style import point_size, ring_style
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import xarray as xr
 
     from friedel.detections import Detections
@@ -35,15 +37,17 @@ def show(viewer: Any, stack_layer: Any, detections: Detections, *, maps: bool = 
     -------
     napari.layers.Points
     """
+    layer = show_points(viewer, stack_layer, detections)
+    if maps:
+        for _ in show_maps(viewer, stack_layer, layer):
+            pass
+    return layer
+
+
+def show_points(viewer: Any, stack_layer: Any, detections: Detections) -> Any:
+    """The part of `show` that a user waits for: the Points layer, which is returned."""
     stack, channel = stack_of(stack_layer)
     title, owner = title_of_layer(stack_layer), results.owner_of(stack_layer)
-    part = crop(stack, detections.area)
-    if maps:
-        for kind, values in (("s", detections.s), ("probability", detections.probability)):
-            label = "S" if kind == "s" else kind
-            show_map(
-                viewer, stack_layer, part, map_layer(part, values, kind, f"{title} · {label}", owner=owner)
-            )
     label = results.label_of(detections)
     others = results.every(viewer, stack_layer, "impurities")
     layer = next((x for x in others if known(x, ImpuritiesInfo).label == label), None)
@@ -53,6 +57,30 @@ def show(viewer: Any, stack_layer: Any, detections: Detections, *, maps: bool = 
     results.fill(layer, stack, channel, detections)
     results.make_current(viewer, stack_layer, layer)
     return layer
+
+
+def stands(viewer: Any, points: Any, found: Detections) -> bool:
+    """Whether the layer `points` still shows the detection `found`, and the docks show it."""
+    info = info_of(points)
+    shown = isinstance(info, ImpuritiesInfo) and info.detections is found and info.current
+    return shown and points in viewer.layers
+
+
+def show_maps(viewer: Any, stack_layer: Any, points: Any) -> Generator[None, None, None]:
+    """The maps of S and probability of the result `points`, one at each step; none once another result stands there."""
+    found = known(points, ImpuritiesInfo).found
+    stack, _ = stack_of(stack_layer)
+    title, owner = title_of_layer(stack_layer), results.owner_of(stack_layer)
+    part = crop(stack, found.area)
+    for kind, label, values in (("s", "S", found.s), ("probability", "probability", found.probability)):
+        yield
+        if stack_layer not in viewer.layers or not stands(viewer, points, found):
+            return
+        active = viewer.layers.selection.active
+        made = map_layer(part, values, kind, f"{title} · {label}", owner=owner)
+        show_map(viewer, stack_layer, part, made)
+        if active is not None:  # the user works on it; a hidden map is no one's choice
+            viewer.layers.selection.active = active
 
 
 def show_map(viewer: Any, stack_layer: Any, part: xr.Dataset, made: Any) -> Any:

@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import QCoreApplication, QTimer
 
 from friedel.stack import DIMS
 from napari_friedel.layers import linking, results
@@ -89,7 +90,7 @@ class Keeper:
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = weakref.ref(viewer)
-        self._prepared = self._placed = self._waiting = self._settling = False
+        self._prepared = self._placed = self._fitted = self._waiting = self._settling = False
         self._points = False  # the cursor has no place before the mouse has been over the canvas
         self._limits: weakref.WeakKeyDictionary[Any, tuple[float, float]] = weakref.WeakKeyDictionary()
         self._news: list[Any] = []
@@ -120,8 +121,6 @@ class Keeper:
         if self._waiting or self._settling:
             return
         self._waiting = True
-        from qtpy.QtCore import QCoreApplication, QTimer
-
         # napari is still at work on this layer; what follows changes the list.
         if QCoreApplication.instance() is not None:
             QTimer.singleShot(0, self.settle)
@@ -168,9 +167,18 @@ class Keeper:
         box = np.asarray(layer.extent.world, dtype=float)[:, -2:]
         if ((centre < box[0]) | (centre > box[1])).any():
             fit_to_view(viewer)
+        elif not self._fitted and QCoreApplication.instance() is not None:
+            # napari has fitted the first layer before its controls took their room from the canvas.
+            QTimer.singleShot(0, self._fit_again)
+        self._fitted = True
         active = viewer.layers.selection.active
         if active is None or not active.visible:
             viewer.layers.selection.active = layer
+
+    def _fit_again(self) -> None:
+        viewer = self._viewer()
+        if viewer is not None and viewer.layers:
+            fit_to_view(viewer)
 
     # --- what is shown --------------------------------------------------------------------------------------------
 
@@ -238,7 +246,7 @@ class Keeper:
         y, x = np.asarray(viewer.cursor.position, dtype=float)[-2:] if known_place else (np.nan, np.nan)
         low, high = np.asarray(layer.extent.world, dtype=float)[:, -2:]
         if low[0] <= y <= high[0] and low[1] <= x <= high[1] and getattr(viewer, "mouse_over_canvas", True):
-            lines.append(f"x {x:.2f} nm, y {y:.2f} nm")
+            lines.append(f"tip x {x:.2f} nm, y {y:.2f} nm")
         text = "\n".join(lines)
         if overlay.text != text:
             overlay.text = text

@@ -14,6 +14,9 @@ from napari_friedel.jobs import Job, State
 class JobBar(QWidget):
     """A start button, progress with time left, and Cancel: the face of a `Job`."""
 
+    #: The bar and its words change this often [ms].
+    interval = 250
+
     def __init__(self, job: Job, start: str) -> None:
         super().__init__()
         self.job = job
@@ -36,9 +39,10 @@ class JobBar(QWidget):
         rows.addLayout(row)
         rows.addWidget(self.text)
         self._began = 0.0
-        # A sign of life also while the first step (loading torch, say) takes its time.
+        # A sign of life also while the first step (loading torch, say) takes its time. Each change lets Qt compose
+        # the whole window anew, canvas and all: without a graphics card, a bar that moves by itself takes both cores.
         self._clock = QTimer(self)
-        self._clock.setInterval(500)
+        self._clock.setInterval(self.interval)
         self._clock.timeout.connect(self._tick)
         self._last = ("", 0.0)
         self.cancel.clicked.connect(job.cancel)
@@ -56,7 +60,7 @@ class JobBar(QWidget):
         if state is State.RUNNING:
             self._began = time.monotonic()
             self._last = ("starting", 0.0)
-            self.bar.setRange(0, 0)
+            self.bar.setValue(0)
             self._clock.start()
             self._tick()
         elif not busy:
@@ -65,10 +69,6 @@ class JobBar(QWidget):
     def _progress(self, steps: list[Any]) -> None:
         step = steps[-1]
         self._last = (step.message, step.fraction)
-        if step.fraction > 0:
-            self.bar.setRange(0, 1000)
-            self.bar.setValue(round(1000 * min(step.fraction, 1.0)))
-        self._tick()
 
     def _tick(self) -> None:
         message, fraction = self._last
@@ -76,6 +76,7 @@ class JobBar(QWidget):
         left = (
             f", {duration(spent * (1 - fraction) / fraction)} left" if fraction > 0.02 and spent > 1 else ""
         )
+        self.bar.setValue(round(1000 * min(max(fraction, 0.0), 1.0)))
         self.text.setText(f"{message or 'working'} · {duration(spent)}{left}")
 
 

@@ -9,13 +9,15 @@ from qtpy.QtWidgets import QGridLayout, QGroupBox, QHBoxLayout, QLabel, QPushBut
 from napari_friedel import tuning
 from napari_friedel.layers import results, showing
 from napari_friedel.layers.geometry import placement
-from napari_friedel.layers.info import KEY, LayerInfo, title_of_layer
+from napari_friedel.layers.info import KEY, ImpuritiesInfo, LayerInfo, known, title_of_layer
 from napari_friedel.layers.stack_layers import add_layer, map_layer, stack_of
 from napari_friedel.layers.style import point_size
 from napari_friedel.widgets.plots import COLOURS
 from napari_friedel.widgets.small import hint
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import numpy as np
 
 
@@ -94,6 +96,7 @@ def show_before(viewer: Any, stack_layer: Any, detections: Any) -> None:
     if layer is not None:
         layer.data = positions
         return
+    active = viewer.layers.selection.active
     viewer.add_points(
         positions,
         name=f"{title_of_layer(stack_layer)} · before fine-tuning",
@@ -104,3 +107,14 @@ def show_before(viewer: Any, stack_layer: Any, detections: Any) -> None:
         metadata={KEY: LayerInfo("before", stack, results.owner_of(stack_layer))},
         **placement(stack),
     )
+    if active is not None:
+        viewer.layers.selection.active = active
+
+
+def show_outcome(viewer: Any, stack_layer: Any, before: Any, points: Any) -> Generator[None, None, None]:
+    """What stands beside the new points: those before, and the maps of S and probability; a layer at each step."""
+    found = known(points, ImpuritiesInfo).found
+    yield
+    if stack_layer in viewer.layers and showing.stands(viewer, points, found):  # not reverted meanwhile
+        show_before(viewer, stack_layer, before)
+    yield from showing.show_maps(viewer, stack_layer, points)

@@ -54,6 +54,8 @@ class Plot(QWidget):
         self.axes = pg.PlotWidget()
         self.axes.setMinimumHeight(height)
         self.axes.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+        # pyqtgraph lets the lower ends of the letters, and half of the topmost number, hang out of its axes.
+        self.axes.getPlotItem().layout.setContentsMargins(1, 6, 1, 5)
         self._items: dict[str, Any] = {}
         self._legend: Any = None
         rows = QVBoxLayout(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
 ORDER = ("Import", "Detect", "Compare", "Fine-tune", "Inspect", "Folder")
@@ -56,5 +57,7 @@ def bring_up(widget: Any) -> None:
 
 def _title(dock: QDockWidget) -> str:
     inner = dock.widget()
-    candidates = [inner, *(inner.findChildren(QWidget) if inner is not None else [])]
+    # napari may put a frame around a dock; to go through all its controls would take longer than the rest.
+    direct = Qt.FindChildOption.FindDirectChildrenOnly
+    candidates = [inner, *(inner.findChildren(QWidget, "", direct) if inner is not None else [])]
     return next((str(x.tab) for x in candidates if getattr(x, "tab", "") in ORDER), "")
