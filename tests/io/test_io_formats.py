@@ -9,6 +9,7 @@ import io_makers as makers
 import nanonispy2
 import numpy as np
 import pytest
+import tifffile
 import xarray as xr
 from io_makers import BIAS, MAKERS, SHAPE, cube
 
@@ -499,3 +500,16 @@ def test_missing_extras_say_what_to_install(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "igor2", None)
     with pytest.raises(StackError, match=r"napari-friedel\[igor\]"):
         open_stack(tmp_path / "a.ibw")
+
+
+def test_a_tiff_that_was_written_page_by_page_is_a_stack(tmp_path: Path) -> None:
+    path, data = tmp_path / "a.tif", makers.cube()
+    with tifffile.TiffWriter(path) as file:
+        for plane in data:
+            file.write(plane, contiguous=False)
+    np.testing.assert_array_equal(open_stack(path, **makers.ASKED)["dI/dV"], data)
+    with tifffile.TiffWriter(path) as file:
+        for number, plane in enumerate(data):
+            file.write(plane[: 4 - (number == 2)], contiguous=False)
+    with pytest.raises(StackError, match=r"a\.tif: the file holds 7 images that form no stack"):
+        open_stack(path, **makers.ASKED)

@@ -48,9 +48,34 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, axes: str | None
             )
         _complete(file, claimed, path)
         array = series.asarray().reshape(shape)
+        if not metadata and len(file.series) > 1:
+            array = _page_by_page(file, path)
+            found = len(array)
         pixel_nm = pixel_nm or _pixel(file, metadata)
         bias = bias if bias is not None else _labels(metadata, found)
     return stack_from_array(array, path, bias=bias, pixel_nm=pixel_nm, axes=axes, instrument="TIFF")
+
+
+def _page_by_page(file: TiffFile, path: Path) -> np.ndarray:
+    """Planes that were written one after the other, each as an image of its own; shape (planes, y, x)."""
+    shapes = [(tuple(one.shape), str(one.dtype)) for one in file.series]
+    if len(set(shapes)) > 1 or len(shapes[0][0]) != 2:
+        told = ", ".join(" × ".join(map(str, shape)) for shape, _ in shapes[:4])
+        raise StackError(f"{path}: the file holds {len(shapes)} images that form no stack ({told} …).")
+    size, claimed = (
+        path.stat().st_size,
+        sum(int(np.prod(one.shape)) * one.dtype.itemsize for one in file.series),
+    )
+    if claimed > _MOST_PACKED * size:
+        raise StackError(f"{path}: the file claims {claimed} bytes of images, it has {size}.")
+    for one in file.series:
+        for page in one.pages:
+            places = (
+                zip(page.dataoffsets, page.databytecounts, strict=True) if page is not None else [(size, 1)]
+            )
+            if any(offset + count > size or count == 0 for offset, count in places):
+                raise StackError(f"{path}: a plane lies behind the end of the file: it is cut off.")
+    return np.stack([one.asarray() for one in file.series])
 
 
 def _complete(file: TiffFile, claimed: int, path: Path) -> None:
