@@ -160,7 +160,7 @@ def best_f1(network: torch.nn.Module, made: WaveRecipe, name: str, seeds: int) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--seeds", type=int, default=2, help="fields a scene")
+    parser.add_argument("--seeds", type=int, default=2, help="fields per scene")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
     args = parser.parse_args()

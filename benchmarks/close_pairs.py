@@ -30,8 +30,8 @@ def field(simulated: SyntheticField, points: np.ndarray) -> SyntheticField:
     n = len(points)
     made = Scatterers(points, np.full(n, 1.9), np.full(n, -0.5), np.full(n, 0.8))
     bias = np.asarray(simulated.setting.bias_mv)
-    strength = np.array([made.strength(v - (bias.min() + bias.max()) / 2) for v in bias])
-    return replace(simulated, scatterers=made, strength=strength, core_px=np.full(n, 0.9))
+    amplitude = np.array([made.amplitude(v - (bias.min() + bias.max()) / 2) for v in bias])
+    return replace(simulated, scatterers=made, amplitude=amplitude, core_px=np.full(n, 0.9))
 
 
 def main() -> None:

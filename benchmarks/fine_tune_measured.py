@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class Sample:
         """Precision and recall of the default method with this network."""
         found = detect(self.stack, dispersion=self.band, model=model, device="cpu")
         if self.measured is not None:
-            return score_measured(self.measured, found)
+            return asdict(score_measured(self.measured, found))
         pairs = match(found.positions, self.positions, 1.0, optional=self.optional)
         right, false, missed = len(pairs), len(pairs.false), len(pairs.missed)
         return {

@@ -257,7 +257,7 @@ def main() -> None:
     parser.add_argument("--twins", nargs="+", choices=TWINS, default=list(TWINS))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=50, help="steps an epoch")
+    parser.add_argument("--steps", type=int, default=50, help="steps per epoch")
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(

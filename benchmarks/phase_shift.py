@@ -103,7 +103,7 @@ def _truth(synthetic: SyntheticField, found: object, true: list[int]) -> list[np
     """True values in the order of `QUANTITIES`."""
     bias = synthetic.setting.bias_mv
     offset = found.provenance["refit"]["phase_shift_bias_mv"] - (min(bias) + max(bias)) / 2  # type: ignore[attr-defined]
-    s = synthetic.scatterers.strength(offset)[true]
+    s = synthetic.scatterers.amplitude(offset)[true]
     z = 1 + 2 * s
     slope = synthetic.scatterers.slope[true]
     return [np.abs(s), np.angle(s), np.angle(z) / 2, slope, 1 - np.abs(z) ** 2]

@@ -2,18 +2,21 @@
 
 Heights are in units of the robust standard deviation of the waves. "waves only" has no atoms; "empty" no waves.
 
-    python benchmarks/raw_scans.py --seeds 9
+    python benchmarks/raw_scans.py -o benchmarks/results/raw_scans.csv
 """
 
 from __future__ import annotations
 
 import argparse
 import warnings
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from friedel.benchmark.synthetic import Setting, make_synthetic
+from friedel.benchmark.settings import Setting
+from friedel.benchmark.synthetic import make_synthetic
 from friedel.pipeline import detect
 from friedel.scoring.matching import match
 from friedel.stack import make_stack
@@ -76,23 +79,50 @@ def _instrument(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=9)
+    parser.add_argument("--seeds", type=int, default=24)
+    parser.add_argument("--methods", default="network,matched-field")
     parser.add_argument("--recorded", action="store_true", help="without the preparation")
+    parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    total = {"as recorded": np.zeros(3, int), "waves only": np.zeros(3, int), "empty": np.zeros(3, int)}
-    for seed in range(options.seeds):
-        for name in total:
-            impurities = 0 if name == "empty" else None
-            stack, truth, optional, pixel = topograph(
-                seed, atoms=name == "as recorded", impurities=impurities
+    rows = []
+    for method in options.methods.split(","):
+        for name in ("as recorded", "waves only", "empty"):
+            counts = np.array(
+                [_counts(seed, name, method, options.recorded) for seed in range(options.seeds)]
             )
-            found = detect(stack, dispersion="ag111", prepare=not options.recorded)
-            pairs = match(found.positions, truth, TOLERANCE_NM / pixel, optional=optional)
-            total[name] += (len(pairs), len(pairs.false), len(pairs.missed))
-    for name, (right, false, missed) in total.items():
-        f1 = 2 * right / max(2 * right + false + missed, 1)
-        print(f"{name}: {right} right, {false} false, {missed} missed; F1 {f1:.3f}")
+            right, false, missed = counts.sum(axis=0)
+            low, high = _interval(counts)
+            rows.append({
+                "method": method, "topographs": name, "fields": options.seeds, "right": right, "false": false,
+                "missed": missed, "F1": f1(counts), "F1 low": low, "F1 high": high,
+            })  # fmt: skip
+            print(rows[-1], flush=True)
+    if options.output:
+        pd.DataFrame(rows).to_csv(options.output, index=False, float_format="%.4f")
+
+
+def _counts(seed: int, name: str, method: str, recorded: bool) -> tuple[int, int, int]:
+    """Right, false and missed points of one field."""
+    impurities = 0 if name == "empty" else None
+    stack, truth, optional, pixel = topograph(seed, atoms=name == "as recorded", impurities=impurities)
+    found = detect(stack, dispersion="ag111", prepare=not recorded, method=method)
+    pairs = match(found.positions, truth, TOLERANCE_NM / pixel, optional=optional)
+    return len(pairs), len(pairs.false), len(pairs.missed)
+
+
+def f1(counts: np.ndarray) -> float:
+    """F1 of all fields together; NaN where there is nothing to find."""
+    right, false, missed = counts.sum(axis=0)
+    return float(2 * right / (2 * right + false + missed)) if right + missed else float("nan")
+
+
+def _interval(counts: np.ndarray) -> tuple[float, float]:
+    """Interval of 95 % of F1, by drawing fields anew."""
+    random = np.random.default_rng(0)
+    drawn = [f1(counts[random.integers(0, len(counts), len(counts))]) for _ in range(1000)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ def rows(scene: str, seed: int, kind: str) -> pd.DataFrame:
     from friedel.prepare import PrepareSettings, prepare
     from friedel.progress import drain
     from friedel.refit.candidates import new_candidates, prior_sigma
-    from friedel.refit.driver import RefitInput, iter_refit
+    from friedel.refit.driver import iter_refit
+    from friedel.refit.refit_input import RefitInput
     from friedel.refit.schedules import SCHEDULES
     from friedel.scoring.matching import match
 

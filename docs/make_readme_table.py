@@ -33,7 +33,7 @@ SCENES = ("unlike-60", "unlike-120", "noise", "drift", "cu111", "ag111")
 def lines(folder: Path = RESULTS) -> list[list[str]]:
     """Return the table: one line per kind of field, F1 of each method at its default threshold."""
     head = ["F1", "fields", *METHODS.values()]
-    return [head, *measured(folder), *simulated(folder), *confounders(folder)]
+    return [head, *measured(folder), *topographs(folder), *simulated(folder), *confounders(folder)]
 
 
 def measured(folder: Path) -> list[list[str]]:
@@ -58,6 +58,26 @@ def measured(folder: Path) -> list[list[str]]:
         )
         for kind, part in scored.groupby("input", sort=False)
     ]
+
+
+def topographs(folder: Path) -> list[list[str]]:
+    """Simulated topographs as recorded; without waves, the false points per field."""
+    path = folder / "raw_scans.csv"
+    if not path.exists():
+        return []
+    table = pd.read_csv(path).replace({"method": {"network": "friedel"}})
+    table["per_field"] = table["false"] / table["fields"]
+    found = []
+    for kind, part in table.groupby("topographs", sort=False):
+        empty = kind == "empty"
+        label = (
+            "simulated topograph, no waves: false points per field"
+            if empty
+            else f"simulated topograph, {kind}"
+        )
+        values = part.set_index("method")["per_field" if empty else "F1"].to_dict()
+        found.append(_line(label, _range(part["fields"]), values, digits=2 if empty else 3))
+    return found
 
 
 def simulated(folder: Path) -> list[list[str]]:

@@ -58,9 +58,9 @@ def make_synthetic(  # noqa: PLR0913 - what a field is made of
     for (r, c), phase in zip(truth, phases, strict=True):
         distance = np.hypot((rows - r) * pitch_y, (columns - c) * pitch_x)
         distance = np.maximum(distance, core * pitch_x)
-        strength = (np.exp(2j * (phase + 3e-4 * bias)) - 1) / 2
+        amplitude = (np.exp(2j * (phase + 3e-4 * bias)) - 1) / 2
         maps += np.where(np.isfinite(k), 1, 0)[:, None, None] * np.nan_to_num(
-            np.real(strength[:, None, None] * hankel_squared(k[:, None, None] * distance))
+            np.real(amplitude[:, None, None] * hankel_squared(k[:, None, None] * distance))
         )
     scale = maps.std(axis=(1, 2), keepdims=True)
     maps = maps / np.where(scale > 0, scale, 1) + noise * rng.standard_normal(maps.shape)

@@ -45,6 +45,24 @@ def test_the_refitted_points_are_the_same(stack):
     assert len(match(a, b, 0.01).found) == len(a) == len(b)
 
 
+def test_the_refit_runs_on_the_gpu_and_gives_its_memory_back(stack, monkeypatch):
+    """The normal equations come from the device of the network; the points are those of the processor."""
+    from friedel.refit import device_sums
+
+    devices, sums_on = [], device_sums.sums_on
+    monkeypatch.setattr(
+        device_sums,
+        "sums_on",
+        lambda model, *rest: devices.append(model.device.type) or sums_on(model, *rest),
+    )
+    here, there = (
+        friedel.detect(stack, dispersion="au111", device=device, refit="full") for device in ("cpu", "cuda")
+    )
+    assert devices and set(devices) == {"cuda"}
+    assert len(match(here.positions, there.positions, 0.01).found) == len(here) == len(there)
+    assert torch.cuda.memory_reserved() < 64 << 20
+
+
 @pytest.mark.parametrize("name", ["friedel", "paper"])
 def test_training_goes_on_after_an_interruption(name, tmp_path, monkeypatch):
     settings = {"output": tmp_path / "m", "steps": 40, "device": "cuda", "parent": name}

@@ -66,8 +66,7 @@ def test_help_needs_no_numbers(command: tuple[str, ...]) -> None:
 
 
 def test_info_loads_what_it_describes_and_no_more(small_grid: Path) -> None:
-    # pandas comes with xarray.
-    heavy = {*HEAVY, "dask", "pint", "scipy"} - {"pandas"}
+    heavy = {*HEAVY, "xarray", "dask", "pint", "scipy"}
     assert not _loaded_by_command("info", str(small_grid)).intersection(heavy)
 
 
@@ -83,8 +82,11 @@ def test_a_classical_detection_loads_no_torch(small_grid: Path, tmp_path: Path) 
     assert not loaded.intersection({*HEAVY, "dask", "pint"} - {"pandas"}) and "scipy" in loaded
 
 
-def test_statistics_of_scipy_are_not_loaded_by_the_detector() -> None:
-    code = "import friedel.pipeline, friedel.refit.driver, sys; assert 'scipy.stats' not in sys.modules"
+def test_statistics_and_optimisers_of_scipy_are_not_loaded_by_the_detector() -> None:
+    code = (
+        "import friedel.pipeline, friedel.refit.driver, sys; "
+        "assert not {'scipy.stats', 'scipy.optimize'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

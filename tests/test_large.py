@@ -14,7 +14,7 @@ from friedel._util.work import Work
 from friedel.physics.dispersion import resolve
 from friedel.prepare import PrepareSettings, Sampling, prepare
 from friedel.prepare.channel import ChannelMaps
-from friedel.refit.driver import _owners
+from friedel.refit.tiles import owners
 
 
 class Elsewhere(Executor):
@@ -126,7 +126,7 @@ def test_a_derivative_read_in_parts_is_that_of_the_whole():
 def test_a_point_belongs_to_the_tile_with_the_nearest_centre():
     corners = [(0, 0), (0, 40), (40, 0), (40, 40)]
     points = np.array([[10.0, 10.0], [10.0, 60.0], [60.0, 30.0], [71.0, 79.0]])
-    assert _owners(points, corners, np.array([48, 48])).tolist() == [0, 1, 2, 3]
+    assert owners(points, corners, np.array([48, 48])).tolist() == [0, 1, 2, 3]
 
 
 def test_maps_in_a_file_keep_what_was_written_when_their_memory_is_given_back(monkeypatch):

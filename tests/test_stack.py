@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import friedel
 from friedel.errors import StackError
 from friedel.io import open_stack
 from friedel.io.netcdf import write
@@ -204,3 +205,23 @@ def test_the_channel_of_didv_is_chosen_by_rank(names: list[str], best: str) -> N
     stack = make_stack({name: np.ones((2, 2, 2)) for name in names}, bias_mv=[0, 1], pixel_nm=1.0)
     assert didv_channel(stack)[0] == best and didv_candidates(stack)[0] == best
     assert sorted(didv_candidates(stack)) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda stack: friedel.make_stack(3, bias_mv=1, pixel_nm=1),
+        lambda stack: friedel.make_stack({"a": np.ones((1, 4, 4))}, bias_mv=1, pixel_nm=1, units="V"),
+        lambda stack: friedel.make_stack({"a": np.ones((1, 4, 4))}, bias_mv=1, pixel_nm=1, images=[1]),
+        lambda stack: friedel.write_stack(stack, 3),
+        lambda stack: friedel.write_stack(3, "a.nc"),
+        lambda stack: friedel.detect_many(3, "results"),
+        lambda stack: friedel.detect_many("grid.nc", "results"),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_a_sentence(call, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    stack = friedel.make_stack({"a": np.ones((1, 4, 4))}, bias_mv=1, pixel_nm=1)
+    with pytest.raises(friedel.StackError) as error:
+        call(stack)
+    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())

@@ -89,7 +89,7 @@ class Detections(Presented):
     Parameters
     ----------
     table : pandas.DataFrame
-        One row a candidate, best first, with the columns of `COLUMNS`; NaN where a method cannot tell (the
+        One row per candidate, best first, with the columns of `COLUMNS`; NaN where a method cannot tell (the
         classical methods give no `sigma_nm`). Candidates below the threshold are kept, so that a user can
         move the threshold without running the network again.
     threshold : float

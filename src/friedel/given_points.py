@@ -19,10 +19,11 @@ from friedel.prepare import PrepareSettings, Sampling, prepare
 from friedel.progress import drain
 from friedel.refit.columns import energy_scale, fit_columns
 from friedel.refit.completeness import Acceptance
-from friedel.refit.driver import RefitInput, iter_refit
+from friedel.refit.driver import iter_refit
 from friedel.refit.fitted_waves import FittedMaps, FittedWaves
 from friedel.refit.flags import PointFlag
 from friedel.refit.model_selection import posterior_probability
+from friedel.refit.refit_input import RefitInput
 from friedel.refit.schedules import SCHEDULES
 from friedel.stack import validate
 

@@ -5,6 +5,8 @@ Each table holds its own state (`friedel.file_job`), so any number of processes 
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from concurrent.futures import Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -18,7 +20,6 @@ from friedel.settings import DetectSettings, ImportSettings
 from friedel.settings.detection import devices_of
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Sequence
 
 #: Names that no table of a grid takes.
@@ -95,6 +96,8 @@ def plan_jobs(
     overwrite: bool = False,
 ) -> list[FileJob]:
     """One job per file, with a table's name of its own in `folder`, which is made if missing; devices in turn."""
+    if isinstance(files, (str, os.PathLike)) or not isinstance(files, Iterable):
+        raise StackError(f"Several files are a list of paths, not {files!r:.60}.")
     paths = [Path(file) for file in files]
     tables: list[Path | None] = [None] * len(paths)
     if folder is not None:

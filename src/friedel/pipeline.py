@@ -112,7 +112,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     Yields
     ------
     Progress
-        At least once a tile or round.
+        At least once per tile or round.
 
     Returns
     -------
@@ -187,13 +187,15 @@ def iter_detect_with(
     if settings.threshold is not None:
         found = replace(found, threshold=settings.threshold)
     kind = settings.refit or default_refit(prepared, found)
-    fitted = yield from share(refit_candidates(prepared, found, kind, remarks, work), last, 0.99)
+    fitted = yield from share(
+        refit_candidates(prepared, found, kind, remarks, work, finder.refit_device), last, 0.99
+    )
     if found.calibrated and prepared.band.origin == "assumed":
         fitted = replace(fitted, candidates=without_probability(fitted.candidates))
     elif found.calibrated and shows_no_waves(prepared, fitted):
         fitted = replace(fitted, candidates=without_probability(fitted.candidates))
         remarks.add(
-            "The Fourier transform shows no Friedel ring of this band, waves of impurities do not explain the maps, "
+            "The Fourier transform shows no clear Friedel ring of this band, no fit of waves explains the maps, "
             "and no impurity is sure: no probability is listed."
         )
     result = assemble(stack, area, prepared, fitted, settings, remarks)

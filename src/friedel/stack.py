@@ -11,10 +11,10 @@ alone; its one bias is the setpoint, NaN if the file does not say it. All attrib
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from friedel._util.normalise import normalise
 from friedel.channels import (
@@ -41,9 +41,10 @@ from friedel.geometry import (
     true_positions,
     turned_over,
 )
+from friedel.stack_parts import axis_of, pitch_of, variable_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import xarray as xr
 
 __all__ = [
     "ATTRIBUTES",
@@ -134,6 +135,11 @@ def make_stack(
     StackError
         If shapes, axes or units make no sense.
     """
+    import xarray as xr  # it takes longer to load than most of what needs no more than a stack's names
+
+    for what, given in (("channels", channels), ("images", images or {}), ("units", units or {})):
+        if not isinstance(given, Mapping):
+            raise StackError(f"The {what} of a stack are a mapping from names, not {given!r:.60}.")
     units = dict(units or {})
     bias = np.atleast_1d(np.asarray(bias_mv, dtype=np.float64))
     unknown = set(attributes) - set(ATTRIBUTES) - set(_CENTRE)
@@ -145,19 +151,19 @@ def make_stack(
         )
     variables: dict[str, Any] = {}
     for name, values in channels.items():
-        variables[name] = _variable(DIMS, values, units.get(name, ""), name)
+        variables[name] = variable_of(DIMS, values, units.get(name, ""), name)
     for name, values in (images or {}).items():
-        variables[name] = _variable(DIMS[1:], values, units.get(name, ""), name)
+        variables[name] = variable_of(DIMS[1:], values, units.get(name, ""), name)
     first = next(iter(variables.values()))
     rows, columns = (int(n) for n in first.shape[-2:])
-    pitch = _pitch(pixel_nm, rows * columns)
+    pitch = pitch_of(pixel_nm, rows * columns)
     try:
         stack = xr.Dataset(
             variables,
             coords={
                 "bias": ("bias", bias, {"units": "mV"}),
-                "y": _axis("y", rows, pitch[0]),
-                "x": _axis("x", columns, pitch[1]),
+                "y": axis_of("y", rows, pitch[0]),
+                "x": axis_of("x", columns, pitch[1]),
             },
             attrs={**ATTRIBUTES, **attributes, "header": json.dumps(dict(header or {}), default=str)},
         )
@@ -174,25 +180,6 @@ def make_stack(
     return validate(stack)
 
 
-def _pitch(pixel_nm: Any, pixels: int) -> tuple[float | None, float | None]:
-    if pixel_nm is None and pixels == 1:
-        return None, None
-    try:
-        pair = np.broadcast_to(np.asarray(pixel_nm, dtype=float), 2)
-    except (TypeError, ValueError):
-        pair = np.full(2, np.nan)
-    if not (np.isfinite(pair).all() and (pair > 0).all()):
-        raise StackError(f"The pixel size must be a positive length in nm, not {pixel_nm!r}.")
-    return float(pair[0]), float(pair[1])
-
-
-def _axis(dim: str, count: int, pitch: float | None) -> tuple[str, np.ndarray, dict[str, Any]]:
-    attrs: dict[str, Any] = {"units": "nm"}
-    if count == 1 and pitch is not None:
-        attrs["pitch_nm"] = pitch  # one coordinate alone has no step
-    return dim, np.arange(count) * (pitch or 0.0), attrs
-
-
 def _place(stack: xr.Dataset, known: bool, last_nm: tuple[float, float]) -> None:
     """Turn the centre of the field into the tip frame's origin."""
     centre = [stack.attrs.pop(name, None) for name in _CENTRE]
@@ -204,25 +191,17 @@ def _place(stack: xr.Dataset, known: bool, last_nm: tuple[float, float]) -> None
         stack.attrs.update(tip_origin_x_nm=origin[0], tip_origin_y_nm=origin[1])
 
 
-def _variable(dims: tuple[str, ...], values: Any, units: str, name: str) -> xr.Variable:
-    if isinstance(values, xr.Variable):
-        variable = values.copy(deep=False)
-    else:
-        array = np.asarray(values)
-        if array.dtype.kind not in "fiub":
-            kind = "complex numbers: take the real part, the imaginary part or the modulus"
-            raise StackError(f"{name!r} holds {kind if array.dtype.kind == 'c' else 'no real numbers'}.")
-        if array.ndim != len(dims):
-            raise StackError(f"{name!r} must have the axes ({', '.join(dims)}); it has {array.ndim} axes.")
-        variable = xr.Variable(dims, array.astype(np.float32))
-    variable.attrs["units"] = units
-    return variable
-
-
 def validate(stack: xr.Dataset) -> xr.Dataset:
     """Return `stack` if it is a sound stack, else raise `StackError` with the reason."""
+    import xarray as xr
+
     if not isinstance(stack, xr.Dataset):
         raise StackError(f"Expected a stack (an xarray.Dataset), got {type(stack).__name__}.")
+    return check(stack)
+
+
+def check(stack: xr.Dataset) -> xr.Dataset:
+    """`validate` of what is a dataset, or `friedel.io.outline.Outline` that describes one."""
     missing = [dim for dim in DIMS if dim not in stack.coords or stack[dim].dims != (dim,)]
     if missing:
         raise StackError(

@@ -47,6 +47,12 @@ class Finder:
     tiles: Tiles = "blend"
 
     @property
+    def refit_device(self) -> str | None:
+        """The GPU of the network, on which the refit's normal equations are made, too; None for the processor."""
+        device = None if self.model is None else self.model.device
+        return None if device is None or device.type != "cuda" else str(device)
+
+    @property
     def sampling(self) -> Sampling:
         """The wavevectors that it takes."""
         if self.model is None:
@@ -91,7 +97,12 @@ def default_refit(prepared: Prepared, found: Candidates) -> Refit:
 
 
 def refit_candidates(
-    prepared: Prepared, found: Candidates, kind: Refit, remarks: Remarks, work: Work = HERE
+    prepared: Prepared,
+    found: Candidates,
+    kind: Refit,
+    remarks: Remarks,
+    work: Work = HERE,
+    device: str | None = None,
 ) -> Generator[Progress, None, FittedCandidates]:
     """Fit the candidates by multiple scattering.
 
@@ -104,6 +115,8 @@ def refit_candidates(
         Takes what the user should know.
     work : Work
         Where the tiles are fitted.
+    device : str, optional
+        A torch device that makes the normal equations; the processor, by numpy, if None.
 
     Yields
     ------
@@ -124,7 +137,7 @@ def refit_candidates(
     k = band.complex_k(prepared.energy_mev) * scaling.pixel_nm
     result = yield from iter_refit_candidates(
         found,
-        RefitMaps(prepared.maps, k, prepared.fit_mask, scaling.pixel_nm),
+        RefitMaps(prepared.maps, k, prepared.fit_mask, scaling.pixel_nm, device),
         RefitOptions(kind, _revises(prepared, found)),
         work,
     )
@@ -147,13 +160,16 @@ def refit_candidates(
 def shows_no_waves(prepared: Prepared, fitted: FittedCandidates) -> bool:
     """Whether nothing tells of waves: no ring of the band, no fit that explains the maps, and no sure impurity.
 
-    Without a refit there is no fit that could tell.
+    A topograph without waves has rings by chance and candidates of middling probability; without a refit, as by default
+    with one voltage, no fit could tell.
     """
     probability = fitted.candidates.table["probability"].to_numpy(float)
-    ring, explained = prepared.flattened.ring.height, fitted.explained_share
-    unexplained = not explained >= CHECK_LIMITS.explained  # NaN: the fit was so poor that it was not used
-    sure = bool((probability > CHECK_LIMITS.certain).any())
-    return bool(fitted.refitted and ring < CHECK_LIMITS.ring and unexplained and not sure)
+    ring = prepared.flattened.ring
+    seen = ring.height >= CHECK_LIMITS.ring and ring.sigma >= CHECK_LIMITS.ring_sigma
+    # NaN, where there is no fit or it was too poor to be used, explains nothing.
+    explained = fitted.explained_share >= CHECK_LIMITS.explained
+    sure = (probability > CHECK_LIMITS.certain).any()
+    return not (seen or explained or sure)
 
 
 def without_probability(found: Candidates) -> Candidates:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from friedel.settings import (
     SampleSettings,
 )
 from friedel.settings.copying import as_command, as_python, flags_of
-from napari_friedel.layers.stack_layers import file_of
+from napari_friedel.layers.stack_layers import TURNED, axes_of, file_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,11 +41,16 @@ def source_of(stack: xr.Dataset | None) -> str:
     Raises
     ------
     FriedelError
-        If it was made in this session, or its file is gone.
+        If it was made in this session, its file is gone, or its axes were turned over.
     """
     source = file_of(stack)
     if not source or not Path(source).exists():
         raise FriedelError("This stack lies in no file: save it first, then a command can name it.")
+    if stack is not None and stack.encoding.get(TURNED):
+        raise FriedelError(
+            "This stack was turned over here, which no setting does to its file: save it first, then a command can "
+            "name it."
+        )
     return source
 
 
@@ -60,8 +65,8 @@ def detection(stack: xr.Dataset | None, provenance: dict[str, Any]) -> Recipe:
     if "settings" not in provenance:
         raise FriedelError("This result does not say with which settings it was made: detect again.")
     settings = DetectSettings.from_dict(provenance["settings"])
-    source = source_of(stack)
-    return Recipe(as_python(settings, source), as_command(settings, source))
+    source, axes = source_of(stack), axes_of(stack)
+    return Recipe(as_python(settings, source, axes=axes), as_command(settings, source, axes=axes))
 
 
 def fine_tuning(
@@ -80,17 +85,25 @@ def fine_tuning(
             "give these as added and removed."
         )
     source, sample = source_of(stack), SampleSettings(model=model, channel=channel, band=as_settings(band))
-    return Recipe(as_python(settings, source, sample=sample), as_command(settings, source, sample=sample))
+    about = {"axes": axes_of(stack), "sample": sample}
+    return Recipe(as_python(settings, source, **about), as_command(settings, source, **about))
 
 
 def opening(stack: xr.Dataset, axes: ImportSettings) -> Recipe:
     """Opening a file with these axes, and writing what was read as a netCDF."""
     source = source_of(stack)
-    words = ", ".join([repr(source), *(f"{name}={value!r}" for name, value in axes.changed().items())])
+    axes = replace(axes_of(stack), **axes.changed())
     python = (
-        f"import friedel\n\nstack = friedel.open_stack({words})\nfriedel.write_stack(stack, 'stack.nc')\n"
+        "import friedel\n\n"
+        f"stack = friedel.open_stack({_opened(source, axes)})\n"
+        "friedel.write_stack(stack, 'stack.nc')\n"
     )
     return Recipe(python, shlex.join(["friedel", "convert", source, "stack.nc", *flags_of(axes)]))
+
+
+def _opened(source: str, axes: ImportSettings) -> str:
+    """The arguments of `open_stack`."""
+    return ", ".join([repr(source), *(f"{name}={value!r}" for name, value in axes.changed().items())])
 
 
 def folder(files: Sequence[str], settings: DetectSettings) -> Recipe:
@@ -131,12 +144,12 @@ def _table(name: str, points: np.ndarray) -> list[str]:
 
 def spectrum(stack: xr.Dataset, channel: str, pixel: tuple[int, int], band: Dispersion | None) -> Recipe:
     """The spectrum of one pixel (row, column); the command says what the file holds, with the band's waves."""
-    source = source_of(stack)
+    source, axes = source_of(stack), axes_of(stack)
     python = (
         "import friedel\nfrom friedel.stack import didv\n\n"
-        f"stack = friedel.open_stack({source!r})\n"
+        f"stack = friedel.open_stack({_opened(source, axes)})\n"
         f"maps = didv(stack, {channel!r})\n"
         f"print(maps.isel(y={pixel[0]}, x={pixel[1]}).to_series())\n"
     )
     flags = flags_of(as_settings(band)) if band is not None else flags_of(BandSettings())
-    return Recipe(python, shlex.join(["friedel", "info", source, *flags]))
+    return Recipe(python, shlex.join(["friedel", "info", source, *flags, *flags_of(axes)]))

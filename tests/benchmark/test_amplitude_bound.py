@@ -37,7 +37,7 @@ def test_the_differences_are_the_derivatives_that_the_fit_writes_out(field):
     between = OpticalPaths(points, points, Ripple())
     waves = Waves(
         OpticalPaths(place.astype(np.float32), points.astype(np.float32), Ripple()),
-        Scattering(between, k, field.strength[1], 60.0),
+        Scattering(between, k, field.amplitude[1], 60.0),
     )
     expected = waves.derivative()
     size = np.sqrt((expected**2).mean(axis=0))
@@ -64,4 +64,4 @@ def test_twice_the_noise_is_twice_the_bound(field):
     ).all(1)
     assert here.any()
     assert sigma[1][here] == pytest.approx(2 * sigma[0][here], rel=0.05)
-    assert inside[0].coefficients[:, 0] == pytest.approx(field.strength[1][inside[0].index], abs=0.08)
+    assert inside[0].coefficients[:, 0] == pytest.approx(field.amplitude[1][inside[0].index], abs=0.08)

@@ -20,21 +20,21 @@ def _parts(points, shape=(40, 40), core=1.0):
     return place, Places(distances(place, points)), distances(points, points)
 
 
-def _information(place, points, away, between, strength):
-    slopes = _slopes(place, points, away, between, K, strength)[1]
+def _information(place, points, away, between, amplitude):
+    slopes = _slopes(place, points, away, between, K, amplitude)[1]
     return slopes.T @ slopes
 
 
-def _sigma(points, strength, core=1.0):
+def _sigma(points, amplitude, core=1.0):
     place, away, between = _parts(points, core=core)
-    return np.sqrt(np.diag(np.linalg.inv(_information(place, points, away, between, strength))))
+    return np.sqrt(np.diag(np.linalg.inv(_information(place, points, away, between, amplitude))))
 
 
 def test_the_information_is_that_of_the_full_map():
     random = np.random.default_rng(0)
-    points, strength = random.uniform(8, 32, (5, 2)), np.full(5, 0.4j - 0.3)
+    points, amplitude = random.uniform(8, 32, (5, 2)), np.full(5, 0.4j - 0.3)
     place, away, between = _parts(points)
-    exact = _information(place, points, away, between, strength)
+    exact = _information(place, points, away, between, amplitude)
     step, columns = 0.02, []
     for axis in range(2):
         for a in range(5):
@@ -42,7 +42,9 @@ def test_the_information_is_that_of_the_full_map():
             for sign in (1, -1):
                 moved = points.copy()
                 moved[a, axis] += sign * step
-                sides.append(scattered(Places(distances(place, moved)), distances(moved, moved), K, strength))
+                sides.append(
+                    scattered(Places(distances(place, moved)), distances(moved, moved), K, amplitude)
+                )
             columns.append((sides[0] - sides[1]) / (2 * step))
     derivative = np.stack(columns, axis=1)
     from scipy.special import hankel1
@@ -54,10 +56,10 @@ def test_the_information_is_that_of_the_full_map():
 
 
 def test_close_pairs_are_harder():
-    strength = np.full(2, 0.4j - 0.3)
-    alone = _sigma(np.array([[20.0, 12.0], [20.0, 28.0]]), strength)[0]
+    amplitude = np.full(2, 0.4j - 0.3)
+    alone = _sigma(np.array([[20.0, 12.0], [20.0, 28.0]]), amplitude)[0]
     worse = [
-        _sigma(np.array([[20.0, 20.0], [20.0, 20.0 + d]]), strength).max() / alone for d in (1.0, 2.0, 4.0)
+        _sigma(np.array([[20.0, 20.0], [20.0, 20.0 + d]]), amplitude).max() / alone for d in (1.0, 2.0, 4.0)
     ]
     assert worse[0] > 2.5
     assert worse[0] > worse[1] > worse[2]
@@ -65,12 +67,12 @@ def test_close_pairs_are_harder():
 
 
 def test_the_best_linear_estimator_reaches_the_bound():
-    # One step of least squares from the truth: its spread is the bound, whatever the phase and strength did.
-    points, strength = np.array([[20.3, 19.6]]), np.array([0.4j - 0.3])
+    # One step of least squares from the truth: its spread is the bound, whatever the phase and amplitude did.
+    points, amplitude = np.array([[20.3, 19.6]]), np.array([0.4j - 0.3])
     place, away, between = _parts(points)
     sigma = 0.2
-    bound = np.sqrt(np.diag(np.linalg.inv(_information(place, points, away, between, strength)))) * sigma
-    clean = scattered(away, between, K, strength)
+    bound = np.sqrt(np.diag(np.linalg.inv(_information(place, points, away, between, amplitude)))) * sigma
+    clean = scattered(away, between, K, amplitude)
     random = np.random.default_rng(1)
     from scipy.special import hankel1
 
@@ -78,9 +80,9 @@ def test_the_best_linear_estimator_reaches_the_bound():
     columns = [np.ones(len(place)), square.real[:, 0], square.imag[:, 0]]
     for axis in range(2):
         shift = np.eye(2)[axis] * 0.01
-        there = scattered(Places(distances(place, points + shift)), between, K, strength)
+        there = scattered(Places(distances(place, points + shift)), between, K, amplitude)
         columns.append(
-            (there - scattered(Places(distances(place, points - shift)), between, K, strength)) / 0.02
+            (there - scattered(Places(distances(place, points - shift)), between, K, amplitude)) / 0.02
         )
     inverse = np.linalg.pinv(np.stack(columns, 1))
     errors = [(inverse @ (clean + sigma * random.normal(size=len(place)) - clean))[3:] for _ in range(400)]

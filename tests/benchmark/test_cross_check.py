@@ -20,7 +20,7 @@ def test_the_two_simulators_agree(ripple, broadening):
     k = np.array([0.66, 0.9]) * (1 + 1j * broadening)
     offsets = [-100.0, 100.0]
     away, between = distances(points, position, ripple), distances(position, position, ripple)
-    exact = np.array([scattered(Places(away), between, k[v], s.strength(offsets[v])) for v in range(2)])
+    exact = np.array([scattered(Places(away), between, k[v], s.amplitude(offsets[v])) for v in range(2)])
 
     def tensor(array):
         return torch.as_tensor(np.asarray(array, dtype=np.float32))[None]
@@ -34,12 +34,12 @@ def test_the_two_simulators_agree(ripple, broadening):
             torch.tensor([ripple.phase]),
         )
     mine = tensor(position)
-    strength = torch.as_tensor(np.array([s.strength(v) for v in offsets]), dtype=torch.complex64)[None]
+    amplitude = torch.as_tensor(np.array([s.amplitude(v) for v in offsets]), dtype=torch.complex64)[None]
     trained = training.ldos(
         training.distances(mine, mine, other),
         training.distances(mine, tensor(points), other),
         torch.as_tensor(k, dtype=torch.complex64)[None],
-        strength,
+        amplitude,
     )[0].numpy()
     far = np.linalg.norm(points[:, None] - position, axis=-1).min(1) > 1.0
     difference = (exact + 1 - trained)[:, far]

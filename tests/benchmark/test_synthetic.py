@@ -115,7 +115,7 @@ def test_planted_scatterers_come_after_the_others_and_leave_them_as_they_are():
     count = len(plain.scatterers.position)
     assert np.array_equal(more.scatterers.position[:count], plain.scatterers.position)
     assert more.scatterers.position[count:] == pytest.approx(np.array(planted)[:, :2])
-    assert more.strength[1, count] == pytest.approx(
+    assert more.amplitude[1, count] == pytest.approx(
         (0.9 * np.exp(2j * (1.2 + 0.4e-3 * (-100.0 + 105.0))) - 1) / 2
     )
     assert len(more.truth()[0]) == len(plain.truth()[0]) + 2

@@ -36,23 +36,23 @@ def test_the_wavevector_constant():
 
 def test_one_scatterer_has_the_closed_form_and_its_far_field():
     k, delta = 0.8, 0.7
-    strength = np.array([(np.exp(2j * delta) - 1) / 2])
+    amplitude = np.array([(np.exp(2j * delta) - 1) / 2])
     r = np.linspace(0.5, 60, 300)
-    rho = scattered(Places(r[:, None]), np.zeros((1, 1)), k, strength)
-    np.testing.assert_allclose(rho, (strength[0] * hankel1(0, k * r) ** 2).real, atol=2e-4)
+    rho = scattered(Places(r[:, None]), np.zeros((1, 1)), k, amplitude)
+    np.testing.assert_allclose(rho, (amplitude[0] * hankel1(0, k * r) ** 2).real, atol=2e-4)
     far = r > 25
     wave = 2 / (np.pi * k * r) * np.sin(delta) * np.cos(2 * k * r + delta)
     np.testing.assert_allclose(rho[far], wave[far], atol=1.5e-3)
 
 
 def test_two_scatterers_against_the_series_of_all_bounces():
-    k, strength = 0.75 + 0.01j, np.array([0.3j - 0.2, -0.4 + 0.1j])
+    k, amplitude = 0.75 + 0.01j, np.array([0.3j - 0.2, -0.4 + 0.1j])
     between = np.array([[0, 7.3], [7.3, 0]])
     hankel = np.array([[0, hankel1(0, k * 7.3)], [hankel1(0, k * 7.3), 0]])
-    total, term = np.zeros((2, 2), complex), np.diag(strength)
+    total, term = np.zeros((2, 2), complex), np.diag(amplitude)
     for _ in range(80):
-        total, term = total + term, np.diag(strength) @ hankel @ term
-    np.testing.assert_allclose(t_matrix(between, k, strength), total, atol=1e-12)
+        total, term = total + term, np.diag(amplitude) @ hankel @ term
+    np.testing.assert_allclose(t_matrix(between, k, amplitude), total, atol=1e-12)
 
 
 def test_elastic_scatterers_keep_the_current():
@@ -60,7 +60,7 @@ def test_elastic_scatterers_keep_the_current():
     s = _scatterers(12, 1)
     k = 0.8
     between = distances(s.position, s.position)
-    matrix = t_matrix(between, k, s.strength(0.0))
+    matrix = t_matrix(between, k, s.amplitude(0.0))
     bessel = np.where(np.eye(12, dtype=bool), 1.0, hankel1(0, k * np.maximum(between, 1e-9)).real)
     loss = matrix + matrix.conj().T + 2 * matrix.conj().T @ bessel @ matrix
     assert np.abs(loss).max() < 1e-10 * max(1, np.abs(matrix).max() ** 2)
@@ -69,7 +69,7 @@ def test_elastic_scatterers_keep_the_current():
 def test_absorbing_scatterers_lose_current():
     s = _scatterers(12, 2, absorbing=True)
     between = distances(s.position, s.position)
-    matrix = t_matrix(between, 0.8, s.strength(0.0))
+    matrix = t_matrix(between, 0.8, s.amplitude(0.0))
     bessel = np.where(np.eye(12, dtype=bool), 1.0, hankel1(0, 0.8 * np.maximum(between, 1e-9)).real)
     loss = -(matrix + matrix.conj().T + 2 * matrix.conj().T @ bessel @ matrix)
     assert np.linalg.eigvalsh(loss).min() > -1e-9
@@ -81,7 +81,7 @@ def test_the_density_of_states_is_never_negative():
     points = np.random.default_rng(0).uniform(0, 40, (2000, 2))
     distance = distances(points, s.position)
     keep = distance.min(1) > 0.3
-    rho = 1 + scattered(Places(distance[keep]), distances(s.position, s.position), 0.8, s.strength(50.0))
+    rho = 1 + scattered(Places(distance[keep]), distances(s.position, s.position), 0.8, s.amplitude(50.0))
     assert rho.min() > -1e-3
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from friedel.candidates.peaks import candidates, local_maxima, refine
+from friedel._util.local_maxima import local_maxima
+from friedel.candidates.peaks import candidates, refine
 
 
 def bumps(points, shape=(30, 40), width=1.5):

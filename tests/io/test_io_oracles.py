@@ -1,8 +1,8 @@
 """Real files read by other code: the same numbers, bias and tip positions.
 
-nanonis-reader is asked only where it is installed: it needs plotting, slides and scikit-learn, and holds a copy of the
-library from which nanonispy2 comes. For RHK the packages that exist (rhkpy, spym) share the parser that is used here,
-so `sm4_plain` reads the pages by the format's published fields instead. rhkpy divides by zero on the real grid.
+nanonis-reader is in the group ``oracles`` of the project, because it brings slides and scikit-learn; it holds a copy of
+the library from which nanonispy2 comes. For RHK the packages that exist (rhkpy, spym) share the parser that is used
+here, so `sm4_plain` reads the pages by the format's published fields instead. rhkpy divides by zero on the real grid.
 """
 
 from __future__ import annotations

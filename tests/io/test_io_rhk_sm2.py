@@ -59,6 +59,9 @@ def test_spectra_with_positions_form_their_grid(tmp_path: Path) -> None:
     np.testing.assert_allclose(stack["bias"], [100, 50, 0, -50, -100])
     np.testing.assert_allclose(pixel_pitch(stack), (0.4, 0.3), rtol=1e-5)
     np.testing.assert_allclose(stack["LIA X"], (CURVES * 2 + 1).reshape(2, 3, 5).transpose(2, 0, 1))
+    one = open_stack(tmp_path / "a.sm2", dataset="spectrum 5")
+    np.testing.assert_allclose(one["LIA X"][:, 0, 0], CURVES[4] * 2 + 1)
+    np.testing.assert_allclose(tip_position(one, 0, 0), (1.3, 0.4), atol=1e-5)
 
 
 def test_sweeps_without_positions_are_one_spectrum(tmp_path: Path) -> None:

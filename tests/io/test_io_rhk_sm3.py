@@ -1,4 +1,4 @@
-"""RHK `.sm3`: images and one spectrum from made pages of the described fields; what is not known is refused."""
+"""RHK `.sm3`: images and one spectrum from made pages of the described fields; of several one, by its number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from friedel.errors import StackError
+from friedel.cli import main
+from friedel.errors import FriedelWarning, StackError
 from friedel.io import open_stack, sniff
 from friedel.stack import channel_names, pixel_pitch, setpoint_bias, tip_position, topograph_name
 
@@ -64,10 +65,35 @@ def test_one_spectrum_is_a_stack_of_one_pixel(tmp_path: Path) -> None:
     np.testing.assert_allclose(stack["IV"][:, 0, 0], np.arange(5) * 2e-12)
 
 
-def test_several_spectra_without_known_positions_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.sm3").write_bytes(page(IMAGE) + page(np.zeros((6, 5)), kind=3, page_type=16))
-    with pytest.raises(StackError, match=r"a\.sm3: the file holds 6 spectra.*Save it as \.sm4"):
+CURVES = np.arange(30, dtype=np.int32).reshape(6, 5)
+
+
+def curves(label: str = "IV", unit: str = "A") -> bytes:
+    return page(
+        CURVES, kind=3, page_type=16, label=label, scales=(0.1, 1.0, 2e-12), offsets=(-0.2, 0.0, 0.0),
+        units=("V", "", unit),
+    )  # fmt: skip
+
+
+def test_of_several_spectra_one_is_opened_by_its_number(tmp_path: Path) -> None:
+    (tmp_path / "a.sm3").write_bytes(page(IMAGE) + curves() + curves("dI/dV", "V"))
+    with pytest.warns(FriedelWarning, match="6 spectra, and no known field"):
+        assert topograph_name(open_stack(tmp_path / "a.sm3")) == "Z"
+    for number in (1, 6):
+        stack = open_stack(tmp_path / "a.sm3", dataset=f"spectrum {number}")
+        assert set(channel_names(stack)) == {"IV", "dI/dV"}
+        np.testing.assert_allclose(stack["bias"], [-200, -100, 0, 100, 200], atol=1e-4)
+        np.testing.assert_allclose(stack["IV"][:, 0, 0], CURVES[number - 1] * 2e-12)
+    for number in (0, 7):
+        with pytest.raises(StackError, match=rf"a\.sm3: there is no spectrum {number}; the file holds 6"):
+            open_stack(tmp_path / "a.sm3", dataset=f"spectrum {number}")
+
+
+def test_several_spectra_are_not_taken_for_sweeps_at_one_place(tmp_path: Path) -> None:
+    (tmp_path / "a.sm3").write_bytes(curves())
+    with pytest.raises(StackError, match=r"a\.sm3: the file holds 6 spectra.*'spectrum 1' to 'spectrum 6'"):
         open_stack(tmp_path / "a.sm3")
+    assert main(["info", str(tmp_path / "a.sm3"), "--dataset", "spectrum 2"]) == 0
 
 
 @pytest.mark.parametrize("keep", [30, 100, 170, 230, 260])

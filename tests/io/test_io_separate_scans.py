@@ -7,6 +7,8 @@ from pathlib import Path
 import io_makers as makers
 import numpy as np
 import pytest
+import vendor_makers as vendors
+import xarray as xr
 
 from friedel.io import open_stack
 from friedel.io.export import write_stack
@@ -41,6 +43,18 @@ def test_passes_of_one_scan_and_a_grid_are_no_separate_scans(tmp_path: Path, sha
     assert open_stack(tmp_path / "a.3ds").attrs["separate_scans"] == 0
     passes = open_stack(shared_data / "cases" / "nanonis_multipass.sxm")
     assert passes.sizes["bias"] == 2 and passes.attrs["separate_scans"] == 0  # line by line at both voltages
+
+
+def test_layers_of_gxsm_are_scans_of_their_own_unless_spectra_filled_them(tmp_path: Path) -> None:
+    path = tmp_path / "a-Xp-dIdV.nc"
+    vendors.gxsm(path)
+    assert open_stack(path).attrs["separate_scans"] == 1  # one whole scan at each voltage
+    of_spectra = tmp_path / "a-Xp-Map-PrbSrc0.nc"
+    of_spectra.write_bytes(path.read_bytes())
+    assert open_stack(of_spectra).attrs["separate_scans"] == 0
+    with xr.open_dataset(path, engine="scipy") as file:
+        file.load().assign(title="X+ Map-PrbSrc1").to_netcdf(tmp_path / "b.nc", engine="scipy")
+    assert open_stack(tmp_path / "b.nc").attrs["separate_scans"] == 0
 
 
 @pytest.mark.parametrize("name", ["npy", "npz", "tiff", "mat5", "hdf5"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import io_makers as makers
 import numpy as np
 import pytest
 import vendor_makers as vendors
+import xarray as xr
 from io_makers import BIAS, cube
 
 from friedel.errors import StackError
@@ -164,3 +166,49 @@ def test_createc_at_constant_height_has_no_topograph(tmp_path: Path) -> None:
     )
     with pytest.raises(StackError, match=r"a\.dat"):
         open_stack(tmp_path / "a.dat")
+
+
+def gxsm_file(path: Path, change: Callable[[xr.Dataset], xr.Dataset]) -> xr.Dataset:
+    vendors.gxsm(path)
+    with xr.open_dataset(path, engine="scipy", decode_times=False) as file:
+        changed = change(file.load())
+    changed.to_netcdf(path, engine="scipy")
+    return open_stack(path)
+
+
+@pytest.mark.parametrize("axis", ["dimx", "dimy", "value"])
+def test_axes_of_a_gxsm_scan_may_fall(axis: str, tmp_path: Path) -> None:
+    plain = gxsm_file(tmp_path / "a-Xp-dIdV.nc", lambda file: file)
+    turned = gxsm_file(tmp_path / "b-Xp-dIdV.nc", lambda file: file.isel({axis: slice(None, None, -1)}))
+    for stack in (plain, turned):
+        x, y = tip_position(stack, *np.meshgrid(stack["x"], stack["y"]))
+        order = np.lexsort((np.round(x, 3).ravel(), np.round(y, 3).ravel()))
+        stack.attrs["by place"] = (
+            stack["dIdV"].sortby("bias").to_numpy().reshape(stack.sizes["bias"], -1)[:, order]
+        )
+    np.testing.assert_allclose(turned.attrs["by place"], plain.attrs["by place"])
+
+
+def test_numbers_of_gxsm_count_steps_of_dz_as_floats_too(tmp_path: Path) -> None:
+    plain = gxsm_file(tmp_path / "a-Xp-Topo.nc", lambda file: file.isel(value=[0]))
+    scaled = gxsm_file(tmp_path / "b-Xp-Topo.nc", lambda file: file.isel(value=[0]).assign(dz=0.01))
+    np.testing.assert_allclose(scaled["Topo"], plain["Topo"] * 0.01)
+    assert topograph_name(scaled) == "Topo" and scaled["Topo"].attrs["units"] == "Å"
+
+
+#: Vendors whose headers are text, and the mark at which numbers begin.
+TEXT = {"createc-vert": None, "wsxm": b"[Header end]", "wsxm-gsi": b"[Header end]", "nid": b"#!"}
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_a_comma_before_the_decimals_is_read(name: str, tmp_path: Path) -> None:
+    suffix, maker = vendors.VENDORS[name]
+    path = tmp_path / f"file{suffix}"
+    options = maker(path)
+    plain = open_stack(path, **options).load()
+    raw = path.read_bytes()
+    end = len(raw) if TEXT[name] is None else raw.index(TEXT[name])
+    path.write_bytes(raw[:end].replace(b".", b",") + raw[end:])
+    commas = open_stack(path, **options)
+    for variable in (*plain.variables,):
+        np.testing.assert_allclose(commas[variable], plain[variable])

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from made_up import build_stack
 
+import friedel
+from friedel.errors import FriedelError
 from friedel.stack import pixel_pitch, tip_position
+from napari_friedel import recipes
 from napari_friedel.layers import info_of, kind_of, stack_of
 
 pytestmark = pytest.mark.gui
@@ -158,7 +161,7 @@ def test_the_axes_have_the_controls_help_and_ranges_of_the_settings(dock) -> Non
     told = {one.name: one.help for one in settings_of(ImportSettings)}
     for name, control in dock.options.controls.items():
         assert told[name] in control.native.toolTip()
-    assert list(dock.options.shown) == ["axes", "bias", "pixel_nm"]
+    assert list(dock.options.shown) == ["axes", "bias", "pixel_nm", "separate_scans"]
     dock.pixel.setText("1e9")
     dock.apply.click()
     assert "at most 100000" in dock.message.text()
@@ -183,3 +186,61 @@ def test_a_plain_layer_that_is_opened_beside_a_stack_is_the_one_that_gets_axes(d
     assert kind_of(dock.layer.layer()) == "stack"
     plain = dock.viewer.add_image(np.ones((4, 10, 12), np.float32), name="array")
     assert dock.layer.layer() is plain
+
+
+def test_maps_of_a_stack_are_called_separate_scans_and_no_longer(dock, stack) -> None:
+    assert not dock.separate.isChecked()
+    dock.separate.setChecked(True)
+    assert dock.changed_axes().separate_scans
+    dock.apply.click()
+    now, _ = stack_of(dock.layer.layer())
+    assert now.attrs["separate_scans"] == 1 and stack.attrs["separate_scans"] == 0
+    assert dock.separate.isChecked(), "the box shows what the stack says"
+    dock.separate.setChecked(False)
+    dock.apply.click()
+    assert stack_of(dock.layer.layer())[0].attrs["separate_scans"] == 0
+
+
+def test_a_plain_array_of_separate_scans_is_copied_with_all_that_was_typed(
+    dock, tmp_path, monkeypatch
+) -> None:
+    data = np.random.default_rng(0).normal(size=(10, 12, 4)).astype(np.float32)
+    np.save(tmp_path / "maps.npy", data)
+    layer = dock.viewer.add_image(data, name="array")
+    layer._source = layer.source.model_copy(update={"path": str(tmp_path / "maps.npy")})
+    dock.layer.choose(layer)
+    assert not dock.separate.isChecked()
+    dock.axes.setCurrentIndex(1)
+    dock.bias.setText("-200:40")
+    dock.pixel.setText("0.5")
+    dock.separate.setChecked(True)
+    dock.apply.click()
+    made, _ = stack_of(dock.layer.layer())
+    assert made.attrs["separate_scans"] == 1
+    monkeypatch.chdir(tmp_path)
+    exec(compile(dock._recipe().python, "copied", "exec"), {})
+    again = friedel.open_stack(tmp_path / "stack.nc")
+    np.testing.assert_array_equal(again["maps" if "maps" in again else next(iter(again))], made["dI/dV"])
+    np.testing.assert_allclose(again["bias"], made["bias"])
+    assert again.attrs["separate_scans"] == 1 and pixel_pitch(again) == pytest.approx(pixel_pitch(made))
+
+
+def test_a_file_opened_with_typed_axes_is_copied_with_them(model, qtbot, tmp_path, open_dock) -> None:
+    from napari_friedel.docks.import_stack import ImportDock
+
+    np.save(tmp_path / "maps.npy", np.random.default_rng(0).normal(size=(4, 10, 12)))
+    widget = open_dock(ImportDock, model)
+    widget.bias.setText("-200:40")
+    widget.pixel.setText("0.5")
+    widget.separate.setChecked(True)
+    widget.open(str(tmp_path / "maps.npy"))
+    qtbot.waitUntil(lambda: not widget.job.busy and len(model.layers) > 0, timeout=20000)
+    opened, _ = stack_of(widget.layer.layer())
+    assert opened.attrs["separate_scans"] == 1
+    words = widget._recipe().command
+    assert "--bias=-200:40" in words or "--bias -200:40" in words
+    assert "--separate-scans" in words and "--pixel-nm 0.5" in words
+    widget.top.setChecked(not widget.top.isChecked())
+    widget.apply.click()
+    with pytest.raises(FriedelError, match="turned over"):
+        recipes.opening(stack_of(widget.layer.layer())[0], friedel.ImportSettings())

@@ -19,6 +19,7 @@ from friedel.errors import FriedelError
 from friedel.physics.dispersion import Dispersion
 from friedel.settings import DetectSettings, FineTuneSettings, ImportSettings
 from napari_friedel import recipes
+from napari_friedel.layers.stack_layers import OPENED_WITH
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,24 @@ def test_a_result_repeats_its_detection(stack, tmp_path, monkeypatch):
     again = friedel.read_points(tmp_path / "points.csv")
     for table in (once, again):
         np.testing.assert_allclose(table[["row", "column"]], found.impurities[["row", "column"]], atol=1e-3)
+
+
+def test_a_detection_in_an_array_takes_the_axes_it_was_opened_with(stack, tmp_path, monkeypatch):
+    path, axes = tmp_path / "maps.npy", ImportSettings(bias="-120:-60", pixel_nm=0.4, separate_scans=True)
+    np.save(path, stack["LockinX"])
+    opened = friedel.open_stack(path, **axes.changed())
+    opened.encoding[OPENED_WITH] = axes
+    found = friedel.detect(opened, dispersion="au111", method="matched-field")
+    recipe = recipes.detection(opened, found.provenance)
+    python(recipe.python, tmp_path, monkeypatch)
+    once = friedel.read_points(tmp_path / "points.csv")
+    (tmp_path / "points.csv").unlink()
+    command(recipe.command, tmp_path, monkeypatch)
+    again = friedel.read_points(tmp_path / "points.csv")
+    assert len(found.impurities) > 0
+    for table in (once, again):
+        np.testing.assert_allclose(table[["row", "column"]], found.impurities[["row", "column"]], atol=1e-3)
+    command(recipes.spectrum(opened, "maps", (3, 7), None).command, tmp_path, monkeypatch)
 
 
 def test_an_opening_takes_the_axes_that_were_typed(stack, tmp_path, monkeypatch):

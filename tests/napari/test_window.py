@@ -8,7 +8,7 @@ import pytest
 from made_up import build_detections, build_stack
 
 from friedel.errors import SettingsError, StackError
-from friedel.settings import DetectSettings, FineTuneSettings, PrepareSettings, settings_of
+from friedel.settings import DetectSettings, FineTuneSettings, ImportSettings, PrepareSettings, settings_of
 from napari_friedel.layers import (
     add_layer,
     areas,
@@ -327,7 +327,7 @@ def test_plain_layers_of_every_kind_become_stacks(model, kind) -> None:
         layer = model.add_image(pytest.importorskip("dask.array").from_array(data))
     else:
         layer = model.add_image(data)
-    stack = plain_stack(layer, bias="-200:40", pixel_nm=0.5)
+    stack = plain_stack(layer, ImportSettings(bias="-200:40", pixel_nm=0.5))
     assert np.array_equal(stack["dI/dV"].to_numpy(), data)
     assert kind_of(add_layer(model, stack_layer(stack))) == "stack"
 

@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 
-from friedel.errors import StackError
+from friedel.errors import FriedelWarning, StackError
 from friedel.physics.dispersion import MATERIALS
+from friedel.pipeline import detect
 from friedel.prepare.background import level
 from friedel.prepare.channel import choose
 from friedel.prepare.lockin_phase import best_phase, rotate
 from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.topograph import wave_of
+from friedel.scoring.metrics import evaluate
 from friedel.stack import make_stack
 
 NONE = PrepareSettings()
@@ -79,3 +81,36 @@ def test_a_chosen_phase_needs_both_quadratures():
     assert choose(stack, None, PrepareSettings(lockin_phase_deg=90.0)).values == pytest.approx(2)
     with pytest.raises(StackError, match="quadratures"):
         choose(stack[["LockinX"]].assign_attrs(stack.attrs), None, PrepareSettings(lockin_phase_deg="auto"))
+
+
+def rough(seed: int, size: int = 140) -> np.ndarray:
+    """Noise and a slow background without waves."""
+    random = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)[None])
+    frequency[0, 0] = 1
+    slow = np.fft.ifft2(np.fft.fft2(random.normal(size=(size, size))) / frequency**1.5).real
+    return random.normal(size=(size, size)) + 2 * slow / slow.std()
+
+
+def test_a_ring_by_chance_does_not_move_a_topograph_to_the_fermi_energy():
+    band = MATERIALS["ag111"]
+    assert {wave_of(rough(seed), 100.0, band, (0.2, 0.2)).energy_mev for seed in range(12)} == {100.0}
+
+
+@pytest.mark.parametrize("seed", [1, 3, 6])
+def test_a_topograph_without_waves_has_no_impurity_and_says_why(seed):
+    stack = make_stack({"Z": rough(seed)[None]}, bias_mv=[100.0], pixel_nm=0.2, units={"Z": "nm"})
+    with pytest.warns(FriedelWarning, match="no probability is listed"):
+        found = detect(stack, dispersion="ag111")
+    assert len(found) == 0
+
+
+def test_atoms_of_a_tilted_topograph_are_found_from_their_waves():
+    field = rings(float(MATERIALS["ag111"].k([100.0])[0]))
+    random = np.random.default_rng(0)
+    random.normal(size=field.shape)
+    places = random.uniform(0, 32, (12, 2))  # as `rings` draws them
+    tilted = field + 100 * np.linspace(0, 1, field.shape[1])
+    stack = make_stack({"Z": tilted[None]}, bias_mv=[100.0], pixel_nm=0.2, units={"Z": "nm"})
+    found = detect(stack, dispersion="ag111")
+    assert evaluate(found.positions, places / 0.2, 0.5 / 0.2).f1 > 0.85

@@ -31,7 +31,7 @@ GOOD = Facts(
     voltages_out=0.0,
     lost=0.0,
     band_given=True,
-    ring=RingEvidence(1.5, 9.0, 1.0, 0.2, 1.4),
+    ring=RingEvidence(1.5, 9.0, elsewhere=0.2, elsewhere_factor=1.4),
     dropped=0.0,
     explained=0.9,
     calibrated=True,
@@ -117,16 +117,16 @@ def test_points_on_an_edge_are_listed_with_the_probability_that_chance_leaves_th
     assert on_line.sum() > 10
 
 
-@pytest.mark.parametrize(("ring", "explained", "refitted", "highest", "none"), [
-    (0.05, 0.17, True, 0.9, True), (0.05, float("nan"), True, 0.9, True), (1.5, 0.17, True, 0.9, False),
-    (0.05, 0.9, True, 0.9, False), (0.05, 0.17, False, 0.9, False), (0.05, 0.17, True, 0.995, False),
+@pytest.mark.parametrize(("ring", "sigma", "explained", "highest", "none"), [
+    (0.05, 0.3, 0.17, 0.9, True), (0.05, 0.3, float("nan"), 0.9, True), (0.5, 2.2, float("nan"), 0.9, True),
+    (1.5, 9.0, 0.17, 0.9, False), (0.05, 0.3, 0.9, 0.9, False), (0.05, 0.3, float("nan"), 0.995, False),
 ])  # fmt: skip
 def test_a_field_shows_no_waves_if_neither_ring_nor_fit_nor_a_sure_impurity_does(
-    ring, explained, refitted, highest, none
+    ring, sigma, explained, highest, none
 ):
-    prepared = SimpleNamespace(flattened=SimpleNamespace(ring=SimpleNamespace(height=ring)))
+    prepared = SimpleNamespace(flattened=SimpleNamespace(ring=SimpleNamespace(height=ring, sigma=sigma)))
     candidates = SimpleNamespace(table=pd.DataFrame({"probability": [0.6, highest]}))
-    fitted = SimpleNamespace(candidates=candidates, refitted=refitted, explained_share=explained)
+    fitted = SimpleNamespace(candidates=candidates, explained_share=explained)
     assert shows_no_waves(prepared, fitted) is none
 
 

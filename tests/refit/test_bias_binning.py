@@ -50,13 +50,13 @@ def test_a_mean_map_holds_waves_that_wash_out_far_away(width, rest):
     """The mean of exact maps is explained several times better with the blur than by the mean wavevector alone."""
     rng = np.random.default_rng(0)
     points = rng.uniform(0, 60, (25, 2))
-    strength = (0.8 * np.exp(2j * rng.uniform(0, np.pi, 25)) - 1) / 2
+    amplitude = (0.8 * np.exp(2j * rng.uniform(0, np.pi, 25)) - 1) / 2
     place = rng.uniform(0, 60, (1500, 2))
     place = place[np.hypot(*(place[:, None] - points).transpose(2, 0, 1)).min(axis=1) > 1.5]
     away, between = OpticalPaths(place, points, Ripple()), OpticalPaths(points, points, Ripple())
 
     def density(k: complex, blur: float = 0.0) -> np.ndarray:
-        return Waves(away, Scattering(between, k, strength, 90.0, blur)).density
+        return Waves(away, Scattering(between, k, amplitude, 90.0, blur)).density
 
     k = 0.8 + 0.01j + np.linspace(-0.5, 0.5, 16) * width
     mean = np.mean([density(one) for one in k], axis=0)

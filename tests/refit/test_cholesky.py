@@ -28,3 +28,13 @@ def test_solutions_and_inverses(smallest):
 def test_a_single_number_is_a_matrix_too():
     assert cholesky.solve(np.array([[4.0]]), np.array([2.0])) == 0.5
     assert cholesky.inverse(np.array([[4.0]])) == 0.25
+
+
+@pytest.mark.parametrize("smallest", [0.1, -0.5])
+def test_a_torch_device_gives_the_same_to_1e_8(smallest):
+    matrix, rng = _matrix(smallest)
+    for right in (rng.normal(size=30), rng.normal(size=(30, 4))):
+        there = cholesky.solve(matrix, right, "cpu")
+        assert there.shape == right.shape
+        np.testing.assert_allclose(there, cholesky.solve(matrix, right), rtol=0, atol=1e-8)
+    np.testing.assert_allclose(cholesky.inverse(matrix, "cpu"), cholesky.inverse(matrix), rtol=0, atol=1e-8)

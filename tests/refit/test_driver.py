@@ -13,7 +13,7 @@ from friedel.benchmark.t_matrix_exact import complex_wavevector
 from friedel.physics.dispersion import Dispersion
 from friedel.progress import drain
 from friedel.refit import pruning
-from friedel.refit.driver import RefitInput, iter_refit
+from friedel.refit.driver import iter_refit
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import evaluate
 from friedel.refit.joint_fit.state import FitState, NotSettledError
@@ -27,6 +27,7 @@ from friedel.refit.joint_fit.step import (
 )
 from friedel.refit.model_selection import SELECTION, posterior_probability
 from friedel.refit.pruning import DECISIONS
+from friedel.refit.refit_input import RefitInput
 from friedel.refit.schedules import FULL, QUICK
 from friedel.scoring.matching import match
 from friedel.stack import didv, normalise

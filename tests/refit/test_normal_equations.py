@@ -8,8 +8,9 @@ from scipy import sparse
 
 from friedel._util.threads import cores
 from friedel.physics.optical_paths import Ripple
-from friedel.refit import normal_equations as module
-from friedel.refit.normal_equations import FieldModel, Weights, normal_equations
+from friedel.refit import field_model, normal_equations as module
+from friedel.refit.field_model import FieldModel
+from friedel.refit.normal_equations import Weights, normal_equations
 from friedel.refit.parameters import Layout
 
 ENERGY = np.array([-1.0, -0.2, 0.5, 1.0])
@@ -63,7 +64,7 @@ def _written_out(model, weights, layout):
 def test_sums_are_those_of_the_columns(case, n_coefficients, block, part, monkeypatch):
     # In one block, and in several, of several parts or a single one.
     monkeypatch.setattr(module, "BLOCK", block)
-    monkeypatch.setattr(module, "PART", part)
+    monkeypatch.setattr(field_model, "PART", part)
     model, weights = case
     layout = Layout(6, n_coefficients, ACTIVE)
     jacobian, together = _written_out(model, weights, layout)
@@ -80,7 +81,7 @@ def test_sums_are_those_of_the_columns(case, n_coefficients, block, part, monkey
 def test_parts_hold_every_pixel_once_and_are_equally_large(case, monkeypatch):
     model, _ = case
     for part in (32_000, 1000, 1):
-        monkeypatch.setattr(module, "PART", part)
+        monkeypatch.setattr(field_model, "PART", part)
         sizes = [one.stop - one.start for one in model.parts()]
         place = np.concatenate([np.arange(len(model.place))[one] for one in model.parts()])
         assert np.array_equal(place, np.arange(len(model.place)))
@@ -117,8 +118,8 @@ def test_kept_waves_are_the_same_waves(case, monkeypatch):
     model, weights = case
     layout = Layout(6, 2, ACTIVE)
     sums = []
-    for kept in (module.KEPT, 0):
-        monkeypatch.setattr(module, "KEPT", kept)
+    for kept in (field_model.KEPT, 0):
+        monkeypatch.setattr(field_model, "KEPT", kept)
         amplitude = np.array([one.amplitude for one in model.scattering])
         k = np.array([one.k for one in model.scattering])
         again = FieldModel(

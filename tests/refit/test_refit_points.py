@@ -32,7 +32,7 @@ def test_planted_phase_shifts_are_recovered(fitted):
     true = [np.hypot(*(simulated.scatterers.position - place).T).argmin() for place in truth[counts]]
     middle = (min(EXACT.bias_mv) + max(EXACT.bias_mv)) / 2
     offset = found.provenance["refit"]["phase_shift_bias_mv"] - middle
-    s = simulated.scatterers.strength(offset)[true]
+    s = simulated.scatterers.amplitude(offset)[true]
     z = 1 + 2 * s
     table = found.table.iloc[index]
     shift = np.angle(z * np.exp(-2j * table["phase_shift_rad"].to_numpy())) / 2

@@ -89,8 +89,8 @@ def amplitude_bound(field: SyntheticField, voltages: int = 5) -> AmplitudeBound:
     information -= PIXELS * common.T @ (common / (1 + power)[:, None])
     covariance = np.linalg.inv(information)
     block = np.arange(n)[:, None] + n * np.arange(2, 6)
-    middle = np.array([np.interp(0, energy, part) for part in field.strength[:, index].T])
-    slope = np.array([np.polyfit(energy, part, 1)[0] for part in field.strength[:, index].T])
+    middle = np.array([np.interp(0, energy, part) for part in field.amplitude[:, index].T])
+    slope = np.array([np.polyfit(energy, part, 1)[0] for part in field.amplitude[:, index].T])
     return AmplitudeBound(
         index, np.stack([middle, slope], axis=1), covariance[block[:, :, None], block[:, None, :]]
     )
@@ -106,7 +106,7 @@ def _changes(
     field: SyntheticField, place: np.ndarray, index: np.ndarray, v: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Map v, (P,), and its changes by rows, columns, Re s and Im s of the scatterers `index`, (P, 4 n)."""
-    points, strength, k = field.scatterers.position, field.strength[v], field.k[v]
+    points, amplitude, k = field.scatterers.position, field.amplitude[v], field.k[v]
     away = Places(distances(place, points))
     table = Radial(k, away.reach + 1)
     waves, between = table(away), distances(points, points)
@@ -123,16 +123,16 @@ def _changes(
                 moved, h = points.copy(), waves.copy()
                 moved[one, axis] += sign * STEP_PX
                 h[:, one] = table(Places(distances(place, moved[one : one + 1])))[:, 0]
-                sides.append(density(h, distances(moved, moved), strength))
+                sides.append(density(h, distances(moved, moved), amplitude))
             out[:, axis, column] = (sides[0] - sides[1]) / (2 * STEP_PX)
         for part, step in enumerate((STEP_AMPLITUDE, 1j * STEP_AMPLITUDE)):
             sides = []
             for sign in (1, -1):
-                changed = strength.copy()
+                changed = amplitude.copy()
                 changed[one] += sign * step
                 sides.append(density(waves, between, changed))
             out[:, 2 + part, column] = (sides[0] - sides[1]) / (2 * STEP_AMPLITUDE)
-    return density(waves, between, strength), out.reshape(len(place), -1)
+    return density(waves, between, amplitude), out.reshape(len(place), -1)
 
 
 def _projected(columns: np.ndarray, density: np.ndarray, rows: np.ndarray) -> np.ndarray:

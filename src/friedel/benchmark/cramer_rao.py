@@ -1,6 +1,6 @@
 """The Cramér-Rao bound: no unbiased estimator places a scatterer better than this.
 
-Positions are wanted; at every voltage the strength and phase of each scatterer's wave and the mean are
+Positions are wanted; at every voltage the amplitude and phase of each scatterer's wave and the mean are
 nuisances. With D the derivative of the map by the positions and P the projection that removes {1, Re H₀², Im
 H₀² of every scatterer},
 
@@ -63,7 +63,7 @@ def position_bound(field: SyntheticField, border_px: float = 1.0, voltages: int 
     common = np.zeros((len(place), 2 * len(points)))
     power = np.zeros(len(place))
     for v in chosen:
-        spectrum, slopes = _slopes(place, points, away, between, field.k[v], field.strength[v])
+        spectrum, slopes = _slopes(place, points, away, between, field.k[v], field.amplitude[v])
         weight = count / len(chosen) / field.noise[v] ** 2
         information += weight * slopes.T @ slopes
         jitter = JITTER * field.setting.jitter_pm * spectrum
@@ -100,13 +100,18 @@ def usable(field: SyntheticField) -> np.ndarray:
 
 
 def _slopes(
-    place: np.ndarray, points: np.ndarray, away: Places, between: np.ndarray, k: complex, strength: np.ndarray
+    place: np.ndarray,
+    points: np.ndarray,
+    away: Places,
+    between: np.ndarray,
+    k: complex,
+    amplitude: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """ρ/ρ₀ of one map, (P,), and its derivative without the nuisances, PD: all rows first, then columns, (P, 2N)."""
     n = len(points)
     table = Radial(k, away.reach)
     h, h1 = table(away), table(away, order=1)
-    matrix = t_matrix(between, k, strength)
+    matrix = t_matrix(between, k, amplitude)
     g = h @ matrix.astype(np.complex64)
     apart = between + np.eye(n)
     radial = -k * hankel1(1, k * apart) * (1 - np.eye(n))

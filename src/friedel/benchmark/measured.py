@@ -8,7 +8,7 @@ column, radius [nm]: points there do not count), ``ref_note`` (the reference is 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,29 +150,41 @@ def measured_table(fields: list[MeasuredField]) -> pd.DataFrame:
         found = detect_measured(field)
         about = {"field": field.name, "variant": field.variant, "reference": len(field.reference)}
         failed = ", ".join(check.name for check in found.failed)
-        rows.append(about | score_measured(field, found) | {"failed checks": failed})
+        rows.append(about | asdict(score_measured(field, found)) | {"failed checks": failed})
     return pd.DataFrame(rows)
 
 
-def score_measured(field: MeasuredField, found: Detections) -> dict[str, float]:
-    """Compare a result with the reference.
+@dataclass(frozen=True)
+class MeasuredScores:
+    """How a result compares with a reference; `precision` and `f1` are NaN where the reference is incomplete.
 
-    Returns
-    -------
-    dict
-        Points that count, ``right``, ``precision``, ``recall``, ``f1``; precision and F1 are NaN where the reference
-        is incomplete.
+    Parameters
+    ----------
+    points : int
+        Points that count.
+    right : int
+    precision, recall, f1 : float
     """
+
+    points: int
+    right: int
+    precision: float
+    recall: float
+    f1: float
+
+
+def score_measured(field: MeasuredField, found: Detections) -> MeasuredScores:
+    """Compare a result with the reference."""
     pitch = np.array(field.pixel_nm)
     points, truth = found.positions * pitch, field.reference * pitch
     for row, column, radius in field.ignored:
         away = np.hypot(*(points - np.array([row, column]) * pitch).T)
         points = points[away > radius]
     scores = evaluate(points, truth, _tolerance(found), optional=np.zeros(len(truth), bool))
-    return {
-        "points": len(points),
-        "right": scores.right,
-        "precision": scores.precision if field.complete else np.nan,
-        "recall": scores.recall,
-        "f1": scores.f1 if field.complete else np.nan,
-    }
+    return MeasuredScores(
+        len(points),
+        scores.right,
+        scores.precision if field.complete else np.nan,
+        scores.recall,
+        scores.f1 if field.complete else np.nan,
+    )

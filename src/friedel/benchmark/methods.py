@@ -186,7 +186,8 @@ def _sampled(
 
 
 def _maxima(statistic: np.ndarray, hole: np.ndarray) -> Found:
-    from friedel.candidates.peaks import local_maxima, refine
+    from friedel._util.local_maxima import local_maxima
+    from friedel.candidates.peaks import refine
 
     statistic = statistic + hole
     peaks = local_maxima(statistic)

@@ -40,7 +40,7 @@ class Calibration:
     coverage_interval : (float, float)
         95 %, bootstrap over fields.
     false_points : float
-        Mean number of accepted points a field without impurities, scaled to 80×80 px; NaN if no such field
+        Mean number of accepted points per field without impurities, scaled to 80×80 px; NaN if no such field
         was run.
     false_interval : (float, float)
         95 %, Poisson's or the bootstrap over fields, the wider at each end (`friedel.scoring.intervals.mean_count`).

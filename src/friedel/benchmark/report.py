@@ -60,7 +60,7 @@ def load(folder: str | Path) -> list[Run]:
     ]
 
 
-def score_run(run: Run) -> dict[str, float]:
+def _score_run(run: Run) -> dict[str, float]:
     """Figures of one field; NaN where a method has no threshold or a field no impurity."""
     truth = run.truth[["row", "column"]].to_numpy(float)
     optional = run.truth["optional"].to_numpy()
@@ -121,7 +121,7 @@ def summarise(folder: str | Path) -> pd.DataFrame:
         groups.setdefault((run.scene, run.method), []).append(run)
     rows = []
     for (name, method), runs in groups.items():
-        fields = pd.DataFrame([score_run(run) for run in runs])
+        fields = pd.DataFrame([_score_run(run) for run in runs])
         curves = [curve_of(run) for run in runs]
         empty = fields["average_precision"].isna().all()
         cut, _ = (float("nan"), None) if empty else best_cut(curves)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def iter_benchmark(
     seeds : sequence of int
         Numbers of the fields.
     bound : bool
-        Whether the Cramér-Rao bound is worked out (seconds a field).
+        Whether the Cramér-Rao bound is worked out (seconds per field).
 
     Yields
     ------
@@ -85,8 +86,7 @@ def iter_benchmark(
             store.save_truth(one.name, seed, truth_table(field, bound))
         for name in missing:
             yield Progress(count / total, f"{one.name} {seed}: {name}")
-            found, cost = measure(finders[name], field)
-            _save(store, one, seed, name, found, cost)
+            _save(store, one, seed, name, measure(finders[name], field))
             count += 1
         yield Progress(count / total, f"{one.name} {seed}")
     return store.runs()
@@ -107,8 +107,27 @@ def truth_table(field: SyntheticField, bound: bool = True) -> pd.DataFrame:
     )
 
 
-def measure(find: Callable[..., Found], field: SyntheticField) -> tuple[Found, dict[str, float]]:
-    """Run a method; seconds on the clock and of processor time, and by how many MB the process grew at its peak."""
+@dataclass(frozen=True)
+class Measured:
+    """What a method found in a field, and what it took.
+
+    Parameters
+    ----------
+    found : Found
+    seconds, cpu_seconds : float
+        On the clock, and of processor time.
+    memory_mb : float
+        By how much the process grew at its peak.
+    """
+
+    found: Found
+    seconds: float
+    cpu_seconds: float
+    memory_mb: float
+
+
+def measure(find: Callable[..., Found], field: SyntheticField) -> Measured:
+    """Run a method on a field."""
     import warnings
 
     from friedel.errors import FriedelWarning
@@ -119,7 +138,7 @@ def measure(find: Callable[..., Found], field: SyntheticField) -> tuple[Found, d
         start, busy = time.perf_counter(), time.process_time()
         found = find(field.stack, field.dispersion)
         seconds, busy = time.perf_counter() - start, time.process_time() - busy
-    return found, {"seconds": seconds, "cpu_seconds": busy, "memory_mb": memory.growth_mb}
+    return Measured(found, seconds, busy, memory.growth_mb)
 
 
 class _Memory:
@@ -166,7 +185,8 @@ def _file_name(name: str) -> str:
     return Path(name).stem if name.endswith(".safetensors") else name
 
 
-def _save(store: Store, one: Scene, seed: int, name: str, found: Found, cost: dict[str, float]) -> None:
+def _save(store: Store, one: Scene, seed: int, name: str, measured: Measured) -> None:
+    found = measured.found
     table = pd.DataFrame(
         {
             "row": found.positions[:, 0],
@@ -184,6 +204,8 @@ def _save(store: Store, one: Scene, seed: int, name: str, found: Found, cost: di
         "tolerance_px": one.tolerance_px,
         "candidates": len(table),
         "accepted": int(found.accepted.sum()),
-        **cost,
+        "seconds": measured.seconds,
+        "cpu_seconds": measured.cpu_seconds,
+        "memory_mb": measured.memory_mb,
     }
     store.save_run(row, table)

@@ -61,7 +61,7 @@ class SyntheticField:
         Standard deviation of the white noise, unit of ρ₀.
     k : array of complex, shape (bias,)
         Wavevector [rad/px].
-    strength : array of complex, shape (bias, N)
+    amplitude : array of complex, shape (bias, N)
         s_i at each bias.
     setting : Setting
     dispersion : Dispersion
@@ -72,7 +72,7 @@ class SyntheticField:
     core_px: np.ndarray
     noise: np.ndarray
     k: np.ndarray
-    strength: np.ndarray
+    amplitude: np.ndarray
     setting: Setting
     dispersion: Dispersion
 
@@ -137,14 +137,14 @@ def make_synthetic(setting: Setting, seed: int | tuple[int, ...] = 0) -> Synthet
     stack = know_truth(stack, inside)
     noise = setting.noise * rms
     return SyntheticField(
-        stack, waves.scatterers, core_px, noise, waves.k, waves.strength, setting, dispersion
+        stack, waves.scatterers, core_px, noise, waves.k, waves.amplitude, setting, dispersion
     )
 
 
 class _Waves(NamedTuple):
     scatterers: Scatterers
     k: np.ndarray  # (bias,) complex [rad/px]
-    strength: np.ndarray  # (bias, N) complex
+    amplitude: np.ndarray  # (bias, N) complex
     ripple: Ripple | None
     maps: np.ndarray  # (bias, rows, columns), ρ/ρ₀ − 1
 
@@ -159,11 +159,11 @@ def _field(setting: Setting, seed: int | tuple[int, ...]) -> _Waves:
     k = complex_wavevector(energy, dispersion.mass, dispersion.broadening_mev) * setting.pixel_nm
     scatterers = _with_planted(_scatterers(setting, random), setting)
     middle = (bias.min() + bias.max()) / 2
-    strength = np.array([scatterers.strength(v - middle) for v in bias]).reshape(len(bias), -1)
+    amplitude = np.array([scatterers.amplitude(v - middle) for v in bias]).reshape(len(bias), -1)
     ripple = _ripple(setting, float(np.mean(energy)), random)
-    maps = _waves(setting, scatterers, k, strength, ripple, random)
+    maps = _waves(setting, scatterers, k, amplitude, ripple, random)
     maps.setflags(write=False)
-    return _Waves(scatterers, k, strength, ripple, maps)
+    return _Waves(scatterers, k, amplitude, ripple, maps)
 
 
 def _to_border(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -178,7 +178,7 @@ def _to_border(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _scatterers(setting: Setting, random: np.random.Generator) -> Scatterers:
-    """Random places (hard discs, exact number inside, Poisson number outside) and scattering strengths."""
+    """Random places (hard discs, exact number inside, Poisson number outside) and scattering amplitudes."""
     rows, columns = setting.shape
     margin = setting.margin_nm / setting.pixel_nm
     ring = (rows + 2 * margin) * (columns + 2 * margin) / (rows * columns) - 1
@@ -249,7 +249,7 @@ def _waves(
     setting: Setting,
     scatterers: Scatterers,
     k: np.ndarray,
-    strength: np.ndarray,
+    amplitude: np.ndarray,
     ripple: Ripple | None,
     random: np.random.Generator,
 ) -> np.ndarray:
@@ -259,9 +259,9 @@ def _waves(
     if len(scatterers.position) == 0:
         return np.zeros((len(k), rows, columns))
     if setting.scatterers == "p-wave":
-        delta = random.uniform(0.5, 1.5, strength.shape[1]) * random.choice([-1.0, 1.0], strength.shape[1])
-        p = np.broadcast_to((np.exp(2j * delta) - 1) / 4, strength.shape)
-        maps = multipole(grid, scatterers.position, k, np.stack([p, strength, p], axis=1), (-1, 0, 1))
+        delta = random.uniform(0.5, 1.5, amplitude.shape[1]) * random.choice([-1.0, 1.0], amplitude.shape[1])
+        p = np.broadcast_to((np.exp(2j * delta) - 1) / 4, amplitude.shape)
+        maps = multipole(grid, scatterers.position, k, np.stack([p, amplitude, p], axis=1), (-1, 0, 1))
         return maps.reshape(-1, rows, columns)
     between = distances(scatterers.position, scatterers.position, ripple)
     angle = random.uniform(0, 2 * np.pi)
@@ -273,7 +273,7 @@ def _waves(
         if setting.drift_px:
             time = (v + within) / len(k)
             away = Places(distances(grid + displacement * (time - 0.5), scatterers.position, ripple))
-        maps[v] = scattered(away, between, k[v], strength[v]).reshape(rows, columns)
+        maps[v] = scattered(away, between, k[v], amplitude[v]).reshape(rows, columns)
     return maps
 
 

@@ -51,7 +51,7 @@ class Scatterers:
     slope: np.ndarray
     elasticity: np.ndarray
 
-    def strength(self, offset_mev: float) -> np.ndarray:
+    def amplitude(self, offset_mev: float) -> np.ndarray:
         """s_i at an energy `offset_mev` above the middle, shape (N,)."""
         delta = self.delta + self.slope * offset_mev * 1e-3
         result: np.ndarray = (self.elasticity * np.exp(2j * delta) - 1) / 2
@@ -108,16 +108,16 @@ class Radial:
         return result
 
 
-def t_matrix(between: np.ndarray, k: complex, strength: np.ndarray) -> np.ndarray:
+def t_matrix(between: np.ndarray, k: complex, amplitude: np.ndarray) -> np.ndarray:
     """T = (S⁻¹ − H)⁻¹ of scatterers at mutual distances `between` [px], shape (N, N)."""
-    apart = ~np.eye(len(strength), dtype=bool)
+    apart = ~np.eye(len(amplitude), dtype=bool)
     hankel = np.zeros(between.shape, complex)
     hankel[apart] = hankel1(0, k * np.maximum(between[apart], NEAREST))
     # (1 − S H)⁻¹ S is the same and stays defined where s = 0.
-    return np.linalg.solve(np.eye(len(strength)) - strength[:, None] * hankel, np.diag(strength))
+    return np.linalg.solve(np.eye(len(amplitude)) - amplitude[:, None] * hankel, np.diag(amplitude))
 
 
-def scattered(places: Places, between: np.ndarray, k: complex, strength: np.ndarray) -> np.ndarray:
+def scattered(places: Places, between: np.ndarray, k: complex, amplitude: np.ndarray) -> np.ndarray:
     """ρ/ρ₀ − 1 at points.
 
     Parameters
@@ -128,7 +128,7 @@ def scattered(places: Places, between: np.ndarray, k: complex, strength: np.ndar
         Distances between the scatterers [px].
     k : complex
         Wavevector [rad/px].
-    strength : array, shape (N,)
+    amplitude : array, shape (N,)
         s_i.
 
     Returns
@@ -136,9 +136,9 @@ def scattered(places: Places, between: np.ndarray, k: complex, strength: np.ndar
     array, shape (P,), float64
     """
     density = np.zeros(len(places))
-    if len(strength) == 0:
+    if len(amplitude) == 0:
         return density
-    table, matrix = Radial(k, places.reach), t_matrix(between, k, strength).astype(np.complex64)
+    table, matrix = Radial(k, places.reach), t_matrix(between, k, amplitude).astype(np.complex64)
     for start in range(0, len(places), CHUNK):  # so that a chunk stays in the processor's cache
         part = slice(start, start + CHUNK)
         h = table(places, part)

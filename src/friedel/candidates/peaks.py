@@ -4,54 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import maximum_filter
-from scipy.spatial import cKDTree
+
+from friedel._util.local_maxima import local_maxima
 
 #: Least-squares fit of c₀ + c₁u + c₂v + c₃u² + c₄uv + c₅v² to the nine values of a 3×3 neighbourhood.
 _U, _V = (axis.ravel() for axis in np.mgrid[-1:2, -1:2].astype(float))
 _QUADRATIC = np.linalg.pinv(np.stack([np.ones(9), _U, _V, _U**2, _U * _V, _V**2], axis=1))
-
-
-def local_maxima(s: np.ndarray, *, min_distance: float = 1.5, floor: float | None = None) -> np.ndarray:
-    """Pixels whose value no neighbour exceeds, the strongest first.
-
-    Parameters
-    ----------
-    s : array, shape (rows, columns)
-        NaN where nothing is known; such pixels are neither maxima nor neighbours.
-    min_distance : float
-        Of two maxima closer than this [px] only the stronger is kept. Values below √2 keep all maxima of the
-        3×3 neighbourhood.
-    floor : float, optional
-        Maxima below this value are left out.
-
-    Returns
-    -------
-    array of int, shape (n, 2)
-        Rows and columns.
-    """
-    s = np.asarray(s, dtype=float)
-    filled = np.where(np.isfinite(s), s, -np.inf)
-    top = np.isfinite(s) & (filled >= maximum_filter(filled, size=3, mode="constant", cval=-np.inf))
-    if filled.size and np.isfinite(s).any():
-        top &= filled > filled[np.isfinite(s)].min()  # a flat map has no maximum
-    if floor is not None:
-        top &= filled >= floor
-    peaks = np.argwhere(top)
-    order = np.argsort(-filled[top], kind="stable")
-    return _thin(peaks[order], max(min_distance, 1.5))  # 1.5: also the ties of a plateau
-
-
-def _thin(peaks: np.ndarray, min_distance: float) -> np.ndarray:
-    """Keep the first of every group of peaks that are closer than `min_distance`."""
-    if len(peaks) < 2:
-        return peaks
-    neighbours = cKDTree(peaks).query_ball_point(peaks, min_distance - 1e-9)
-    keep = np.ones(len(peaks), dtype=bool)
-    for index, near in enumerate(neighbours):
-        if keep[index]:
-            keep[[other for other in near if other > index]] = False
-    return peaks[keep]
 
 
 def refine(s: np.ndarray, peaks: np.ndarray) -> np.ndarray:

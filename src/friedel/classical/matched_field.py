@@ -7,7 +7,7 @@ explain, summed over voltages, is the generalised likelihood ratio
     T(r₀) = Σ_i (G_ss y_c² − 2 G_cs y_c y_s + G_cc y_s²) / (G_cc G_ss − G_cs²) / σ_i²,
 
 where y_c, y_s are the correlations of map i with the templates and G the templates' products over the acquired
-pixels; in white noise T is χ² with two degrees of freedom a voltage (matched-subspace detector: Scharf and
+pixels; in white noise T is χ² with two degrees of freedom per voltage (matched-subspace detector: Scharf and
 Friedlander, IEEE Trans. Signal Process. 42, 2146 (1994)). All sums are correlations, hence done by FFT.
 """
 
@@ -230,7 +230,7 @@ def significance(t: np.ndarray, dof: int, mask: np.ndarray | None = None) -> np.
     ----------
     t : array, shape (rows, columns)
     dof : int
-        Degrees of freedom in white noise: two a voltage.
+        Degrees of freedom in white noise: two per voltage.
     mask : array of bool, optional
         Pixels that count.
 

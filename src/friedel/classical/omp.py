@@ -16,7 +16,8 @@ from scipy.ndimage import binary_dilation
 from scipy.spatial import cKDTree
 
 from friedel._util import chi2
-from friedel.candidates.peaks import local_maxima, refine
+from friedel._util.local_maxima import local_maxima
+from friedel.candidates.peaks import refine
 from friedel.classical.matched_field import Template, null_distribution, statistic
 from friedel.progress import Progress
 
@@ -38,7 +39,7 @@ class Fit:
     """What `iter_pursue` returns.
 
     positions : (n, 2) row and column [px]; sigma : (n,) their standard deviation per axis [px]; t : (n,) energy that
-    is lost when the point alone is left out and all others are refitted, χ² with two degrees of freedom a voltage
+    is lost when the point alone is left out and all others are refitted, χ² with two degrees of freedom per voltage
     in white noise; probability : (n,) its significance over the field; residual : (bias, rows, columns).
     """
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from friedel.candidates.peaks import local_maxima
+from friedel._util.local_maxima import local_maxima
 from friedel.classical.matched_field import Template, iter_statistic
 from friedel.progress import Progress, share
 from friedel.stack import normalise

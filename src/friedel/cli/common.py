@@ -122,3 +122,11 @@ def open_input(paths: str | Sequence[str], settings: ImportSettings) -> xr.Datas
     given = {name: value for name, value in settings.as_dict().items() if value is not None}
     given |= {"bias": settings.bias, "pixel_nm": settings.pixel_nm}
     return open_stack(paths, **given)
+
+
+def describe_input(paths: Sequence[str], settings: ImportSettings) -> xr.Dataset:
+    """What a file holds: an outline without maps of our own files, where no axes are given; else the opened stack."""
+    from friedel.io.outline import outline
+
+    found = outline(paths[0]) if len(paths) == 1 and settings == ImportSettings() else None
+    return open_input(paths, settings) if found is None else found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.common import open_input
+from friedel.cli.common import describe_input
 from friedel.cli.options import FriedelCommand, from_settings
 from friedel.cli.output import say, say_json
 from friedel.settings import BandSettings, ImportSettings
@@ -49,7 +49,7 @@ def command(
 
     chosen = resolve(band)
     try:
-        stack = open_input(file, axes)
+        stack = describe_input(file, axes)
     except AxesMissing as error:
         found = {
             "file": file[0],

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d, map_coordinates, median_filter
-from scipy.optimize import minimize
 
 from friedel._util.robust import deviation
 from friedel.dispersion_fit.band_errors import BandErrors, band_of
@@ -286,6 +285,8 @@ def _climb(
     def cost(ends: np.ndarray) -> float:
         height = float(_heights(smooth, q, energy, ends[None])[0])
         return -height if np.isfinite(height) else 1e3
+
+    from scipy.optimize import minimize  # takes long to load, and a known band needs none
 
     found = minimize(cost, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxiter": 200})
     return found.x if found.fun < 1e2 else start

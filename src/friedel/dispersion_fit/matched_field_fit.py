@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
-from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
 from friedel._util.moved import renamed
@@ -168,6 +167,8 @@ def _maximise(explained: np.ndarray, before: Dispersion, energy: np.ndarray, sta
     step = 0.04 * np.abs(start).max()
     simplex = start + step * np.array([[0.0, 0.0], [1.0, 0.3], [0.3, 1.0]])
     options = {"initial_simplex": simplex, "maxiter": 200, "xatol": 1e-5 * step, "fatol": 1e-9}
+    from scipy.optimize import minimize  # takes long to load, and a known band needs none
+
     best: np.ndarray = minimize(cost, start, method="Nelder-Mead", options=options).x
     return best
 

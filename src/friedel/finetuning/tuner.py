@@ -3,10 +3,6 @@
 L₀ is the recipe's own loss on simulated patches with the sample's dispersion, pixel and noise; L_reg is the entropy
 of the prediction on patches of the sample itself. A held-out set of both decides which state is the best: entropy
 alone could be lowered by one sharp peak everywhere, and the simulated half of the set sees that.
-
-`FineTuner` holds the state between steps, so that a run can be cancelled, resumed, previewed and saved at any step;
-`iter_fine_tune` is the plain generator. Settings are in `fine_tune_config`, patches of the sample in
-`fine_tune_patches`, validation and early stopping in `fine_tune_looks`.
 """
 
 from __future__ import annotations
@@ -49,7 +45,7 @@ __all__ = ["FineTuneConfig", "FineTuner", "fine_tune", "iter_fine_tune"]
 
 
 class FineTuner:
-    """A fine-tuning that can be stopped, resumed and previewed after every step.
+    """A fine-tuning that can be stopped, resumed, previewed and saved after every step.
 
     Parameters
     ----------

@@ -210,6 +210,11 @@ def pixel_pair(pixel_nm: Pixel) -> tuple[float, float]:
     return float(pair[0]), float(pair[1])
 
 
+def with_points(text: str) -> str:
+    """Write a point where some computers write a comma before the decimals."""
+    return re.sub(r"(?<=\d),(?=\d)", ".", text)
+
+
 #: Factors to mV and nm; spelling as vendors write it.
 TO_MV = {"V": 1e3, "mV": 1.0, "uV": 1e-3, "µV": 1e-3, "volt": 1e3, "millivolt": 1.0}
 TO_NM = {

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from friedel.errors import StackError
+from friedel.io.axes import with_points
 from friedel.io.limits import check_unpacked
 from friedel.stack import make_stack
 
@@ -172,7 +173,7 @@ def number(header: Mapping[str, str], what: str, path: Path, default: float | No
     for key in _KEYS[what]:
         if key in header:
             try:
-                value = float(header[key])
+                value = float(with_points(header[key]))
             except ValueError:
                 break
             if math.isfinite(value) and abs(value) < 1e12:

@@ -14,6 +14,7 @@ import numpy as np
 
 from friedel.errors import StackError
 from friedel.io import createc
+from friedel.io.axes import with_points
 from friedel.io.point_spectra import PointSpectra, stack_of_points
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def load(path: Path) -> Spectrum:
         raise StackError(f"{path}: the file is cut off within its header.")
     header = createc.parse(raw[: mark.start()])
     body = raw[mark.end() :].decode("cp1252", errors="replace")
-    lines = body[: body.rfind("\n") + 1].splitlines()
+    lines = with_points(body[: body.rfind("\n") + 1]).splitlines()
     try:
         facts = [float(word) for word in (lines[0] if lines else "").split()[:4]]
         table = np.array([line.split() for line in lines[1:] if line.strip()], dtype=float)

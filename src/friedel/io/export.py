@@ -44,7 +44,10 @@ def write_stack(
     StackError
         If the suffix is unknown, or a ``.gsf`` of several planes names no bias.
     """
-    target = Path(path)
+    try:
+        target = Path(path)
+    except TypeError:
+        raise StackError(f"A stack is written to a path, not to {path!r:.60}.") from None
     suffix = target.suffix.lower()
     if suffix not in SUFFIXES:
         raise StackError(f"{target}: stacks are written as {', '.join(SUFFIXES)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,12 @@ def _suffix(*suffixes: str) -> Callable[[bytes, Path], bool]:
     return lambda _head, path: path.suffix.lower() in suffixes
 
 
+_GRID_DIM = re.compile(rb"(?im)^(?:\xef\xbb\xbf)?grid dim *=")
+
+
 def _nanonis_grid(head: bytes, _path: Path) -> bool:
-    return head.startswith(b"Grid dim=") or (b"\nGrid dim=" in head and b"Channels=" in head)
+    found = _GRID_DIM.search(head)
+    return found is not None and (found.start() == 0 or re.search(rb"(?i)\nchannels *=", head) is not None)
 
 
 def _nanonis_spectrum(head: bytes, _path: Path) -> bool:

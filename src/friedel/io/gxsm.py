@@ -3,6 +3,9 @@
 The image is the variable `FloatField` (or `H`, `DoubleField`, `ByteField`) with the axes (time, value, dimy, dimx).
 `value` holds the bias of each layer [V], `dimx` and `dimy` the places of the pixels, `offsetx`, `offsety` and `alpha`
 the frame.
+
+GXSM takes the layers of a series of voltages one after the other, each as a whole scan. Only the maps that it fills
+from spectra taken at each pixel (its sources ``Map-PrbSrc``) hold layers of one scan.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _FIELDS = ("FloatField", "DoubleField", "H", "ByteField")
+_OF_SPECTRA = re.compile(r"map-?prb|prbsrc", re.IGNORECASE)
 _BIAS = re.compile(r"(sranger.*_bias|gapvoltage|bias)$", re.IGNORECASE)
 
 
@@ -42,12 +46,12 @@ def read_open(file: xr.Dataset, path: Path, *, bias: Any = None, pixel_nm: Any =
         raise StackError(
             f"{path}: the file holds {data.sizes[data.dims[0]]} images in time; only one can be read."
         )
-    layers = data.to_numpy()[0].astype(np.float64) * (
-        _number(file, "dz") if field in ("H", "ByteField") else 1.0
-    )
     y, x = (file[name].to_numpy().astype(float) * 0.1 for name in ("dimy", "dimx"))
     pitch = tuple(_pitch(file, values, f"range{axis}", path) for values, axis in ((y, "y"), (x, "x")))
     name, unit = _label(path, data)
+    layers = data.to_numpy()[0].astype(np.float64) * _step(file, whole=field in ("H", "ByteField"))
+    if len(x) > 1 and x[-1] < x[0]:
+        layers = layers[..., ::-1]  # columns are turned so that x rises
     rising = len(y) < 2 or y[-1] > y[0]
     common: dict[str, Any] = {
         "pixel_nm": pitch if pixel_nm is None else pixel_pair(pixel_nm),
@@ -61,6 +65,7 @@ def read_open(file: xr.Dataset, path: Path, *, bias: Any = None, pixel_nm: Any =
     }
     if len(layers) > 1:
         axis = _layers(file, path) if bias is None else bias_axis(bias, len(layers))
+        common["separate_scans"] = int(not _of_spectra(file, path))
         return make_stack({name: layers.astype(np.float32)}, bias_mv=axis, **common)
     own = next((float(file[v].to_numpy().ravel()[0]) * 1e3 for v in file if _BIAS.search(str(v))), None)
     channels, images, axis = split_images({name: layers[0]}, {name: unit}, own if bias is None else bias)
@@ -75,6 +80,12 @@ def _number(file: xr.Dataset, name: str, default: float | None = None) -> float:
     if default is None:
         raise StackError(f"the variable {name!r} is missing or damaged.")
     return default
+
+
+def _step(file: xr.Dataset, *, whole: bool) -> float:
+    """What a stored number is worth: GXSM keeps those of its converter, also as floats, and their size in ``dz``."""
+    step = _number(file, "dz", None if whole else 1.0)
+    return step if step > 0 else 1.0
 
 
 def _pitch(file: xr.Dataset, values: np.ndarray, span: str, path: Path) -> float:
@@ -97,6 +108,18 @@ def _layers(file: xr.Dataset, path: Path) -> np.ndarray:
     if len(np.unique(values)) < 2 or not np.isfinite(values).all():
         raise StackError(f"{path}: the layers do not say their bias: give bias (START:STOP, in mV).")
     return np.round(values * 1e3, 9)
+
+
+def _of_spectra(file: xr.Dataset, path: Path) -> bool:
+    """Whether the layers come from spectra taken within one scan, as the titles of the scan or its name say."""
+    texts = [
+        str(value) for key, value in file.attrs.items() if str(key).lower() in ("title", "type", "source")
+    ]
+    for name in ("title", "type"):
+        if name in file:
+            values = file[name].to_numpy().ravel()
+            texts.append("".join(v.decode("latin-1") if isinstance(v, bytes) else str(v) for v in values))
+    return any(_OF_SPECTRA.search(text) for text in (*texts, path.stem))
 
 
 def _label(path: Path, data: xr.DataArray) -> tuple[str, str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Records:
-    """Where the spectra of a grid lie in a file: one record of float32 numbers a pixel, pixel after pixel.
+    """Where the spectra of a grid lie in a file: one record of float32 numbers per pixel, pixel after pixel.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class _Parameter(BackendArray):
 
 
 def sweep_variable(records: Records, numbers: Any) -> xr.Variable:
-    """Make a lazy channel (bias, y, x) of the given numbers of each record (indices, one a bias)."""
+    """Make a lazy channel (bias, y, x) of the given numbers of each record (indices, one per bias)."""
     return _lazy(("bias", "y", "x"), _Sweep(records, np.asarray(numbers, dtype=np.intp)))
 
 

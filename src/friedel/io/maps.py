@@ -1,4 +1,4 @@
-"""Maps of one number a pixel, such as S or the probability: written as netCDF or `.gsf`, and read back."""
+"""Maps of one number per pixel, such as S or the probability: written as netCDF or `.gsf`, and read back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nanonis grid spectroscopy (`.3ds`): one record a pixel, of parameters and then the sweep of every channel.
+"""Nanonis grid spectroscopy (`.3ds`): one record per pixel, of parameters and then the sweep of every channel.
 
 The header is text, the data big-endian float32. Each record keeps the limits of its sweep and its tip position: these
 say where it lies (row by row, in a meander, along a line, in any order), and that no byte was lost. A grid that was
@@ -36,7 +36,7 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None) -> xr.Dataset:
     header = text.parse_grid(text.decode(raw))
     width, height = _grid(header, path)
     points = text.count(header, "Points", path)
-    parameters = text.count(header, "# Parameters (4 byte)", path)
+    parameters = _parameter_count(header, path)
     channels = [name for name in header.get("Channels", "").split(";") if name.strip()]
     if not channels:
         raise StackError(f"{path}: the header names no channels.")
@@ -110,15 +110,21 @@ class Parts:
         return self.parameters + self.names.index(name) * self.points
 
 
+def _listed(header: dict[str, str], key: str, default: str) -> list[str]:
+    return [name.strip() for name in header.get(key, default).split(";") if name.strip()]
+
+
+def _parameter_count(header: dict[str, str], path: Path) -> int:
+    """Numbers at the beginning of a record: as the header says, or as many as it names."""
+    key = "# Parameters (4 byte)"
+    named = len(_listed(header, "Fixed parameters", "")) + len(_listed(header, "Experiment parameters", ""))
+    return named if key not in header and named else text.count(header, key, path)
+
+
 def _parameter_names(header: dict[str, str], count: int, path: Path) -> list[str]:
     """Names of the numbers that begin a record; of the fixed ones alone where the header contradicts itself."""
-    fixed, own = (
-        [name.strip() for name in header.get(key, default).split(";") if name.strip()]
-        for key, default in (
-            ("Fixed parameters", "Sweep Start;Sweep End"),
-            ("Experiment parameters", ""),
-        )
-    )
+    fixed = _listed(header, "Fixed parameters", "Sweep Start;Sweep End")
+    own = _listed(header, "Experiment parameters", "")
     if len(fixed) + len(own) == count or not own:
         return [*fixed, *own][:count]
     warnings.warn(
@@ -172,10 +178,16 @@ def _places(
     pixel_nm: Any,
     path: Path,
 ) -> Places:
-    centre_x, centre_y, size_x, size_y, angle = text.numbers(header, "Grid settings", 5, path)
+    # Without the header's frame the stored positions alone say where the grid lies.
+    settings = text.numbers(header, "Grid settings", 4, path) if "Grid settings" in header else [0.0] * 4
+    centre_x, centre_y, size_x, size_y = settings
+    angled = len(header.get("Grid settings", "").split(";")) > 4
+    angle = text.numbers(header, "Grid settings", 5, path)[4] if angled else 0.0
     centre, size = (centre_x * 1e9, centre_y * 1e9), (size_x * 1e9, size_y * 1e9)
     grid = GridFrame(*shape, centre, size, angle)
-    wanted = [next((i for i, n in enumerate(names) if n.startswith(f"{axis} (m)")), None) for axis in "XY"]
+    wanted = [
+        next((i for i, n in enumerate(names) if n.lower().startswith(f"{axis} (m)")), None) for axis in "xy"
+    ]
     if None in wanted or not (np.ptp(table[taken][:, wanted], axis=0) > 0).any():  # type: ignore[index]
         return from_header(grid, path)
     positions = np.where(taken[:, None], table[:, wanted], np.nan) * 1e9  # type: ignore[index]
@@ -185,11 +197,10 @@ def _places(
 
 
 def _grid(header: dict[str, str], path: Path) -> tuple[int, int]:
-    found = re.fullmatch(r"\s*(\d{1,6})\s*x\s*(\d{1,6})\s*", header.get("Grid dim", ""))
+    told = header.get("Grid dim", "")
+    found = re.fullmatch(r"\s*(\d{1,6})\s*[xX×]\s*(\d{1,6})\s*", told)
     if not found or not (int(found[1]) and int(found[2])):
-        raise StackError(
-            f"{path}: the header value 'Grid dim' is damaged: {header.get('Grid dim', '')[:60]!r}."
-        )
+        raise StackError(f"{path}: the header value 'Grid dim' is damaged: {told[:60]!r}.")
     return int(found[1]), int(found[2])
 
 
@@ -206,7 +217,7 @@ def _check_size(header: dict[str, str], points: int, channels: int, path: Path) 
         )
         raise StackError(
             f"{path}: the header contradicts itself: {channels} channels of {points} points are "
-            f"{4 * points * channels} bytes a pixel, but it says {claimed}{hint}."
+            f"{4 * points * channels} bytes per pixel, but it says {claimed}{hint}."
         )
 
 
@@ -279,6 +290,7 @@ def _images(
     images, units = {}, {}
     for index, entry in enumerate(parameters):
         name, unit = text.split_unit(entry)
+        name = "Z" if name == "z" else name
         if name == "Z" or name.startswith("Scan:"):
             key = name.removeprefix("Scan:")
             if key in taken or key in images:

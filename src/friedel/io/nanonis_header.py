@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from friedel.errors import StackError
 
@@ -46,16 +46,38 @@ def read_head(path: Path, tag: bytes) -> tuple[bytes, int]:
 
 
 def decode(raw: bytes) -> str:
-    """Decode a header: UTF-8, else Windows' Latin alphabet, which every byte fits."""
+    """Decode a header: UTF-8 with or without its mark, else Windows' Latin alphabet, which every byte fits."""
     try:
-        return raw.decode("utf-8")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("cp1252", errors="replace")
 
 
-def parse_grid(text: str) -> dict[str, str]:
+class Header(dict[str, str]):
+    """Values by key, in whatever capitals a version or an editor wrote the key."""
+
+    def _as_written(self, key: object) -> object:
+        if super().__contains__(key) or not isinstance(key, str):
+            return key
+        return next((own for own in self if own.lower() == key.lower()), key)
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(self._as_written(key))
+
+    def __missing__(self, key: str) -> str:
+        own = self._as_written(key)
+        if own == key:
+            raise KeyError(key)
+        return self[str(own)]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """As of a `dict`."""
+        return super().get(str(self._as_written(key)), default)
+
+
+def parse_grid(text: str) -> Header:
     """Parse ``key=value`` lines; a line without ``=`` continues the value above it."""
-    header: dict[str, str] = {}
+    header = Header()
     key = ""
     for line in text.splitlines():
         name, equals, value = line.partition("=")
@@ -67,23 +89,23 @@ def parse_grid(text: str) -> dict[str, str]:
     return header
 
 
-def parse_scan(text: str) -> dict[str, str]:
-    """Parse ``:KEY:`` lines, each followed by the lines of its value."""
-    header: dict[str, str] = {}
+def parse_scan(text: str) -> Header:
+    """Parse ``:KEY:`` lines, each followed by the lines of its value; a key that comes again is text of a comment."""
+    header = Header()
     key = ""
     for line in text.splitlines():
         found = re.fullmatch(r":([^:\t]+(?:>.*?)?):", line.strip())
-        if found:
+        if found and found.group(1) not in header:
             key = found.group(1)
             header[key] = ""
         elif key:
             header[key] = f"{header[key]}\n{line.rstrip()}" if header[key] else line.rstrip()
-    return {name: value.strip("\n") for name, value in header.items()}
+    return Header({name: value.strip("\n") for name, value in header.items()})
 
 
-def parse_spectrum(text: str) -> dict[str, str]:
+def parse_spectrum(text: str) -> Header:
     """Parse ``key<tab>value`` lines."""
-    header: dict[str, str] = {}
+    header = Header()
     for line in text.splitlines():
         key, _, value = line.partition("\t")
         if key.strip():
@@ -106,7 +128,8 @@ def numbers(header: dict[str, str], key: str, count: int, path: Path) -> list[fl
     """Return `count` numbers of a header value."""
     if key not in header:
         raise StackError(f"{path}: the header lacks {key!r}.")
-    words = [word for word in re.split(r"[;\s]+", header[key].strip()) if word]
+    # Some computers write a comma before the decimals.
+    words = [word.replace(",", ".") for word in re.split(r"[;\s]+", header[key].strip()) if word]
     try:
         values = [float(word) for word in words[:count]]
     except ValueError:

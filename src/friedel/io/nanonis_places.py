@@ -48,6 +48,11 @@ class Places:
 
 def from_header(grid: GridFrame, path: Path) -> Places:
     """Lay the records row by row on the grid that the header names."""
+    if not max(grid.size_nm) > 0:
+        raise StackError(
+            f"{path}: the header lacks 'Grid settings', and the records hold no tip positions that form a grid, so "
+            "that the size of a pixel is not known."
+        )
     if not min(grid.pitch_nm) > 0:
         raise StackError(
             f"{path}: the header claims a grid of {grid.size_nm[0]:g} nm × {grid.size_nm[1]:g} nm."
@@ -193,7 +198,7 @@ def _places(lattice: Lattice, numbers: np.ndarray, grid: GridFrame, path: Path) 
     x = lattice.origin_nm[0] + middle[1] * np.cos(angle) + middle[0] * np.sin(angle)
     y = lattice.origin_nm[1] - middle[1] * np.sin(angle) + middle[0] * np.cos(angle)
     aside = float(np.hypot(x - grid.centre_nm[0], y - grid.centre_nm[1]))
-    if aside > max(*grid.size_nm, 4 * max(lattice.pixel_nm)):
+    if max(grid.size_nm) > 0 and aside > max(*grid.size_nm, 4 * max(lattice.pixel_nm)):
         warnings.warn(
             f"{path}: the stored tip positions lie {aside:.4g} nm from where the header puts the grid; "
             "the stored ones are used.",

@@ -7,13 +7,15 @@ are mirrored so that they lie over the forward ones.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from friedel.errors import StackError
+from friedel.errors import FriedelWarning, StackError
 from friedel.io import nanonis_header as text
+from friedel.io.axes import AxesMissing
 from friedel.io.lazy import lazy_variable
 from friedel.stack import make_stack
 
@@ -76,16 +78,23 @@ def read(
     if not shared:
         raise StackError(f"{first.path}: these images have no channel in common.")
     rows, columns = first.shape
-    centre = text.numbers(first.header, "SCAN_OFFSET", 2, first.path)
+    centre = _frame_numbers(first, "SCAN_OFFSET", 2)
     size = text.numbers(first.header, "SCAN_RANGE", 2, first.path)
     if min(size) <= 0:
         raise StackError(f"{first.path}: the header claims an image of {size[0]} m × {size[1]} m.")
     axis = np.array([scan.bias_v for scan in scans]) * 1e3
+    if bias is None and not np.isfinite(axis).all():
+        if len(scans) > 1:
+            raise AxesMissing(
+                f"{first.path.parent}: the headers do not say the bias of every image: give bias (all values, in mV).",
+                ("bias",),
+            )
+        height, channels = shared, []  # without a bias all are plain images
     if bias is None and len(np.unique(axis)) < len(axis):
         raise StackError(
             f"{first.path.parent}: several images were taken at the same bias; choose one of each."
         )
-    if bias is not None and len(scans) > 1:
+    if bias is not None and (len(scans) > 1 or not np.isfinite(axis).all()):
         axis = np.arange(len(scans), dtype=float)  # replaced by what the user gave
     # A line that was never scanned is NaN in the file.
     known = np.isfinite(first.image(next(iter(first.planes))))
@@ -100,12 +109,29 @@ def read(
         instrument="Nanonis",
         scan_centre_x_nm=centre[0] * 1e9,
         scan_centre_y_nm=centre[1] * 1e9,
-        scan_angle_deg=text.number(first.header, "SCAN_ANGLE", first.path),
-        y_direction=1 if first.header.get("SCAN_DIR", "").strip() == "up" else -1,
+        scan_angle_deg=_frame_numbers(first, "SCAN_ANGLE", 1)[0],
+        y_direction=1 if _direction(first) == "up" else -1,
         acquired=acquired,
         expected=rows * columns,
         separate_scans=int(len(paths) > 1),
     )
+
+
+def _direction(scan: Scan) -> str:
+    """``up`` or ``down``; lines run down where the header does not say."""
+    return scan.header.get("SCAN_DIR", "").strip().lower() or "down"
+
+
+def _frame_numbers(scan: Scan, key: str, count: int) -> list[float]:
+    """Where a scan lay; zeros where its header does not say, which changes the tip's coordinates alone."""
+    if key not in scan.header and key != "SCAN_RANGE":
+        warnings.warn(
+            f"{scan.path}: the header lacks {key!r}; it is taken as 0, so that the tip's coordinates are relative.",
+            FriedelWarning,
+            stacklevel=2,
+        )
+        return [0.0] * count
+    return text.numbers(scan.header, key, count, scan.path)
 
 
 def load(path: Path) -> Scan:
@@ -132,7 +158,7 @@ def load(path: Path) -> Scan:
         if abs(have - need) < max(need // 1000, 8) or b"\r\n" in raw[:2000]:
             hint = ", or its line endings were changed by a text-mode transfer (copy the original again, as binary)"
         raise StackError(f"{path}: the images take {have} bytes instead of {need}: the file is {what}{hint}.")
-    bias_v = text.number(header, "BIAS", path)
+    bias_v = text.number(header, "BIAS", path) if "BIAS" in header else float("nan")
     passes = _passes(header, planes, bias_v, path)
     return Scan(path, header, (height, width), offset, dtype, planes, bias_v, passes)
 
@@ -151,7 +177,8 @@ def _passes(
         name = row[0].split()[0]
         try:
             if name in biases:
-                biases[name].add(float(row[2]) if row[1].strip().upper() == "TRUE" else bias_v)
+                own = row[1].strip().upper() == "TRUE"
+                biases[name].add(float(row[2].replace(",", ".")) if own else bias_v)
         except (IndexError, ValueError):
             raise StackError(f"{path}: the table of passes in the header is damaged: {row!r}.") from None
     unclear = sorted(name for name, values in biases.items() if len(values) != 1)
@@ -221,14 +248,13 @@ def _same_frame(first: Scan, other: Scan) -> None:
             f"{other.path}: the image has other pixels than {first.path.name}, so they are no stack."
         )
     for key, count in (("SCAN_RANGE", 2), ("SCAN_ANGLE", 1), ("SCAN_OFFSET", 2)):
-        one = np.array(text.numbers(first.header, key, count, first.path))
-        two = np.array(text.numbers(other.header, key, count, other.path))
+        one, two = np.array(_frame_numbers(first, key, count)), np.array(_frame_numbers(other, key, count))
         pixel = min(text.numbers(first.header, "SCAN_RANGE", 2, first.path)) / max(first.shape)
         if np.abs(one - two).max() > (0.05 if key == "SCAN_ANGLE" else pixel):
             raise StackError(
                 f"{other.path}: {key.lower()} differs from {first.path.name}, so they are no stack."
             )
-    if first.header.get("SCAN_DIR", "").strip() != other.header.get("SCAN_DIR", "").strip():
+    if _direction(first) != _direction(other):
         raise StackError(
             f"{other.path}: scanned in the other direction than {first.path.name}, so they are no stack."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,12 +76,13 @@ def load(path: Path) -> Spectrum:
     if path.stat().st_size > _LARGEST:
         raise StackError(f"{path}: too large for one spectrum.")
     raw, after = text.read_head(path, _END)
-    header = text.parse_spectrum(text.decode(raw).removeprefix("\ufeff"))
+    header = text.parse_spectrum(text.decode(raw))
     with path.open("rb") as file:
         file.seek(after)
         body = text.decode(file.read())
-    # A number in a line that does not end may have lost digits.
-    lines = body[: body.rfind("\n") + 1].splitlines()
+    lines = body.splitlines()
+    if lines and not body.endswith(("\n", "\r")) and not _whole(*lines[-2:]):
+        lines.pop()
     lines = lines[1:] if lines and not lines[0].strip() else lines
     if not lines:
         raise StackError(f"{path}: the file ends before its data.")
@@ -88,14 +90,17 @@ def load(path: Path) -> Spectrum:
     names = text.unique([name for name, _ in split])
     rows = [line.split("\t") for line in lines[1:] if line.strip()]
     try:
-        table = np.array([row for row in rows if len(row) >= len(names)], dtype=object)[
-            :, : len(names)
-        ].astype(float)
+        table = np.array(
+            [[cell.replace(",", ".") for cell in row[: len(names)]] for row in rows if len(row) >= len(names)]
+        ).astype(float)
     except (ValueError, IndexError, TypeError):
         raise StackError(f"{path}: the table of this spectrum is damaged.") from None
     if len(rows) - len(table) > 1 or len(names) < 2 or not np.isfinite(table[:, 0]).all():
         raise StackError(f"{path}: the table of this spectrum is damaged.")
-    position = [text.number(header, key, path) * 1e9 for key in ("X (m)", "Y (m)")]
+    # One spectrum alone may lack its position; several without can be laid on nothing, and are refused as such.
+    position = [
+        text.number(header, key, path) * 1e9 if key in header else np.nan for key in ("X (m)", "Y (m)")
+    ]
     return Spectrum(
         path,
         header,
@@ -103,6 +108,26 @@ def load(path: Path) -> Spectrum:
         {name: unit for name, (_, unit) in zip(names, split, strict=True)},
         (position[0], position[1]),
     )
+
+
+def _whole(before: str, last: str = "") -> bool:
+    """Whether a last line without an end has all its digits: as many in each number as in the line before it."""
+    pairs = list(zip(before.split("\t"), last.split("\t"), strict=False))
+    if len(before.split("\t")) != len(last.split("\t")):
+        return False
+    for one, other in pairs:
+        found = [
+            re.fullmatch(r"[-+]?([\d.,]+)(?:E[-+]?(\d+))?", text.strip(), re.IGNORECASE)
+            for text in (one, other)
+        ]
+        if found[0] is None or found[1] is None or len(found[0][1]) != len(found[1][1]):
+            return False
+        # Nanonis writes exponents that are multiples of three, without leading zeros.
+        exponents = [match[2] or "" for match in found if match]
+        in_threes = all(text and text == str(int(text) // 3 * 3) for text in exponents)
+        if len(exponents[0]) != len(exponents[1]) and not in_threes:
+            return False
+    return True
 
 
 def _together(spectra: list[Spectrum], name: str, points: int) -> np.ndarray:

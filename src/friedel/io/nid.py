@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from friedel.errors import StackError
-from friedel.io.axes import TO_MV, TO_NM, factor_of, split_images
+from friedel.io.axes import TO_MV, TO_NM, factor_of, split_images, with_points
 from friedel.io.nanonis_header import unique
 from friedel.io.point_spectra import PointSpectra, stack_of_points
 from friedel.stack import make_stack
@@ -87,7 +87,7 @@ def _parse(text: str) -> dict[str, dict[str, str]]:
             current = sections.setdefault(line[1:-1], {})
         elif "=" in line:
             key, _, value = line.partition("=")
-            current[key.strip()] = value.strip()
+            current[key.strip()] = with_points(value.strip())
     return sections
 
 

@@ -1,6 +1,6 @@
 """Tables of positions: written for people and other programs, and read back.
 
-- ``.csv``: comment lines with ``#`` (units, provenance), then a header line and one row an impurity;
+- ``.csv``: comment lines with ``#`` (units, provenance), then a header line and one row per impurity;
 - ``.json``: the same with units and provenance as objects;
 - ``.xyz``: three columns, x and y [nm] and the probability, as Gwyddion and WSxM take it;
 - napari's own Points CSV (``format="napari"``): ``index,axis-0,axis-1`` in pixels (row, column), then the table.
@@ -92,7 +92,7 @@ def read_points(path: str | os.PathLike[str]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a point, `row` and `column` [px] as float; ``attrs["provenance"]`` holds what the file says of
+        One row per point, `row` and `column` [px] as float; ``attrs["provenance"]`` holds what the file says of
         its origin.
 
     Raises

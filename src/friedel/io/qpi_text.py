@@ -1,7 +1,7 @@
 """The text format of QPI datasets: simulated images with the places of their scatterers.
 
 Row 1: resolution and number of places; row 2: pixel coordinates [Å]; row 3: the image of one scatterer; from row 4 on
-one image a row: resolution² numbers, then x and y [Å] of every scatterer, 1000 where there is none.
+one image per row: resolution² numbers, then x and y [Å] of every scatterer, 1000 where there is none.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from friedel.io import rhk_sm2, rhk_sm3
 from friedel.io.axes import override_axes, single
 from friedel.io.point_spectra import PointSpectra, stack_of_points
 from friedel.io.rhk_pages import IMAGE, LINE, Page, read_pages
+from friedel.io.rhk_spectrum import UNPLACED, header_of, number_of, numbered, one_spectrum, placed, sweep_of
 from friedel.stack import make_stack
 
 if TYPE_CHECKING:
@@ -24,16 +25,22 @@ _NO_GRID = (0, 0xFFFFFFFF)
 
 
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | None = None) -> xr.Dataset:
-    """Open an RHK file; see `friedel.io.open_stack`. ``dataset="spectra"`` takes these before an image."""
+    """Open an RHK file; see `friedel.io.open_stack`.
+
+    ``dataset="spectra"`` takes these before an image, ``dataset="spectrum 3"`` one of them.
+    """
     pages = sorted(_pages(path), key=lambda page: page.name.endswith("[bwd]"))
     grids = [p for p in pages if p.header["RHK_PageDataType"] == LINE and _grid_shape(p) is not None]
     images = [p for p in pages if p.header["RHK_PageDataType"] == IMAGE]
-    points = [p for p in pages if p.header["RHK_PageDataType"] == LINE and p not in grids and _placed(p)]
+    points = [p for p in pages if p.header["RHK_PageDataType"] == LINE and p not in grids and placed(p)]
+    if (number := number_of(dataset)) is not None:
+        return numbered(pages, number, path, bias)
     if dataset not in (None, "image", "spectra"):
-        raise StackError(f"{path}: dataset is 'image' or 'spectra', not {dataset!r}.")
+        raise StackError(f"{path}: dataset is 'image', 'spectra' or 'spectrum 1', not {dataset!r}.")
+    unplaced = [p for p in pages if p.header.get(UNPLACED)]
     if grids and dataset != "image":
         return override_axes(_spectra(grids, images, path), bias, pixel_nm, str(path))
-    if images and not (points and dataset == "spectra"):
+    if images and not ((points or unplaced) and dataset == "spectra"):
         if points:
             warnings.warn(
                 f"{path}: the file also holds {points[0].raw.shape[1]} spectra at single points or along a line; "
@@ -41,9 +48,13 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | N
                 FriedelWarning,
                 stacklevel=2,
             )
+        elif unplaced:
+            warnings.warn(f"{path}: {_untold(unplaced[0])}", FriedelWarning, stacklevel=2)
         return override_axes(_images(images), bias, pixel_nm, str(path))
     if points:
         return _points(points, path, bias, pixel_nm)
+    if unplaced:
+        raise StackError(f"{path}: {_untold(unplaced[0])}", settings="dataset")
     # Without any positions these are sweeps at one point.
     lines = [
         p for p in pages
@@ -51,8 +62,17 @@ def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, dataset: str | N
         and (p.raw.shape[1] == 1 or "RHK_SpecDrift_Xcoord" not in p.header)
     ]  # fmt: skip
     if lines:
-        return _single(lines, path, bias)
+        return one_spectrum(lines, path, bias)
     raise StackError(f"{path}: the file holds neither a grid of spectra nor an image.")
+
+
+def _untold(page: Page) -> str:
+    count = page.raw.shape[1]
+    return (
+        f"the file holds {count} spectra, and no known field of an .sm3 file says where each was taken, so that they "
+        f"form no map. Open one by its number, dataset='spectrum 1' to 'spectrum {count}', or save the file as .sm4 in "
+        "RHK's own program."
+    )
 
 
 def _pages(path: Path) -> list[Page]:
@@ -76,7 +96,7 @@ def _spectra(grids: list[Page], images: list[Page], path: Path) -> xr.Dataset:
     if shape is None:
         raise StackError(f"{path}: the page {first.name!r} holds no grid of spectra.")
     points = first.raw.shape[0]
-    axis, unit = _axis(first)
+    axis, unit = sweep_of(first)
     is_bias = unit == "V"
     channels, units, acquired = {}, {}, shape[0] * shape[1]
     frame = _frame(first, shape, path)
@@ -95,7 +115,7 @@ def _spectra(grids: list[Page], images: list[Page], path: Path) -> xr.Dataset:
         pixel_nm=frame.pixel_nm,
         units=units | {"Z": "m"},
         images={"Z": topograph} if topograph is not None else None,
-        header=_header(first),
+        header=header_of(first),
         instrument="RHK",
         sweep="bias" if is_bias else f"{first.header.get('RHK_Xlabel', 'sweep')} ({unit})",
         scan_centre_x_nm=frame.centre_nm[0],
@@ -110,17 +130,10 @@ def _spectra(grids: list[Page], images: list[Page], path: Path) -> xr.Dataset:
     return stack
 
 
-def _placed(page: Page) -> bool:
-    """Whether every spectrum of a page has its position."""
-    count = page.raw.shape[1] if page.raw.ndim == 2 else 0
-    places = [np.atleast_1d(page.header.get(f"RHK_SpecDrift_{axis}coord", ())) for axis in "XY"]
-    return count > 0 and all(len(place) == count for place in places)
-
-
 def _points(pages: list[Page], path: Path, bias: Any, pixel_nm: Any) -> xr.Dataset:
     """Spectra along a line or at single points; several sweeps at a place are averaged."""
     first = pages[0]
-    axis, unit = _axis(first)
+    axis, unit = sweep_of(first)
     places = np.column_stack(
         [np.asarray(first.header[f"RHK_SpecDrift_{axis}coord"], dtype=float) * 1e9 for axis in "XY"]
     )
@@ -140,7 +153,7 @@ def _points(pages: list[Page], path: Path, bias: Any, pixel_nm: Any) -> xr.Datas
             positions_nm=unique[recorded],
             units={page.name: str(page.header.get("RHK_Zunits", "")) for page in same},
             attributes={
-                "header": _header(first),
+                "header": header_of(first),
                 "instrument": "RHK",
                 "sweep": "bias" if unit == "V" else f"{first.header.get('RHK_Xlabel', 'sweep')} ({unit})",
             },
@@ -149,39 +162,6 @@ def _points(pages: list[Page], path: Path, bias: Any, pixel_nm: Any) -> xr.Datas
         pixel_nm,
         bias,
     )
-
-
-def _single(pages: list[Page], path: Path, bias: Any) -> xr.Dataset:
-    """One spectrum: the mean over the sweeps of a page without positions."""
-    first = pages[0]
-    same = [page for page in pages if page.raw.shape == first.raw.shape]
-    axis, unit = _axis(first)
-    is_bias = unit == "V"
-    return stack_of_points(
-        PointSpectra(
-            where=str(path),
-            axis=axis,
-            values={page.name: page.values().mean(axis=1)[None] for page in same},
-            positions_nm=np.full((1, 2), np.nan),
-            units={page.name: str(page.header.get("RHK_Zunits", "")) for page in same},
-            attributes={
-                "header": _header(first),
-                "instrument": "RHK",
-                "sweep": "bias" if is_bias else f"{first.header.get('RHK_Xlabel', 'sweep')} ({unit})",
-            },
-            sweep_unit="mV" if is_bias else unit,
-        ),
-        None,
-        bias,
-    )
-
-
-def _axis(page: Page) -> tuple[np.ndarray, str]:
-    """Sweep of a page of spectra, in mV if it is of the bias, and its unit in the file."""
-    points = page.raw.shape[0]
-    axis = single(page.number("RHK_Xoffset")) + single(page.number("RHK_Xscale")) * np.arange(points)
-    unit = str(page.header.get("RHK_Xunits", "V"))
-    return np.round(axis, 9) * (1e3 if unit == "V" else 1.0), unit
 
 
 @dataclass(frozen=True)
@@ -278,7 +258,7 @@ def _images(images: list[Page]) -> xr.Dataset:
         units={page.name: str(page.header.get("RHK_Zunits", "")) for page in pages}
         | {f"Z{page.name[10:]}": "m" for page in topographs},
         images={f"Z{page.name[10:]}": _upright(page) for page in topographs if page not in channels},
-        header=_header(first),
+        header=header_of(first),
         instrument="RHK",
         scan_centre_x_nm=first.number("RHK_Xoffset") * 1e9,
         scan_centre_y_nm=first.number("RHK_Yoffset") * 1e9,
@@ -286,13 +266,3 @@ def _images(images: list[Page]) -> xr.Dataset:
         scan_angle_deg=-first.number("RHK_Angle") + 0.0,
         y_direction=1 if first.number("RHK_Yscale") > 0 else -1,
     )
-
-
-def _header(page: Page) -> dict[str, Any]:
-    kept = {}
-    for key, value in page.header.items():
-        if isinstance(value, (str, int, float)):
-            kept[key] = value
-        elif isinstance(value, np.generic):
-            kept[key] = value.item()
-    return kept

@@ -1,8 +1,8 @@
 """The pages of an RHK `.sm3` file: a header of fixed fields and UTF-16 words, then 32-bit numbers.
 
 Written from the fields that public readers describe; no public file was at hand. The pages come in the form of those of
-`.sm4`, so that one adapter reads both. Where a spectrum was taken is in no field that is known, so only images and
-single spectra are read.
+`.sm4`, so that one adapter reads both. Where a spectrum was taken is in no field that is known, so of several spectra
+one is read, by its number.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from friedel.errors import StackError
 from friedel.io.rhk_pages import IMAGE, LINE, Page
+from friedel.io.rhk_spectrum import UNPLACED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def read_pages(path: Path) -> list[Page]:
     Raises
     ------
     StackError
-        If the file is cut off or damaged, or holds several spectra on a page.
+        If the file is cut off or damaged.
     """
     raw = path.read_bytes()
     pages: list[Page] = []
@@ -78,17 +79,13 @@ def _page(raw: bytes, start: int, path: Path) -> tuple[Page, int]:
     count = columns * rows
     if place + 4 * count > len(raw):
         raise StackError(f"{path}: a page needs {4 * count} bytes: the file is cut off or damaged.")
-    if kind != 0 and rows > 1:
-        raise StackError(
-            f"{path}: the file holds {rows} spectra, and this reader does not know where an .sm3 file keeps their "
-            "positions. Save it as .sm4 in RHK's own program."
-        )
     values = np.frombuffer(raw, "<i4", count, place).reshape(rows, columns)
     header: dict[str, Any] = {
         "RHK_PageDataType": IMAGE if kind == 0 else LINE,
         "RHK_Bias": bias,
         "RHK_Current": current,
         "RHK_Angle": angle,
+        UNPLACED: kind != 0 and rows > 1,
         "RHK_Version": version.decode("utf-16-le", "replace").strip("\0 "),
         **{f"RHK_{key}": text for key, text in zip((*_WORDS, *_UNITS), texts, strict=False)},
         **{f"RHK_{axis}scale": value for axis, value in scales.items()},

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from friedel.errors import StackError
-from friedel.io.axes import TO_MV, TO_NM, bias_axis, factor_of, need_axes, pixel_pair, split_images
+from friedel.io.axes import (
+    TO_MV,
+    TO_NM,
+    bias_axis,
+    factor_of,
+    need_axes,
+    pixel_pair,
+    split_images,
+    with_points,
+)
 from friedel.stack import make_stack
 
 if TYPE_CHECKING:
@@ -72,7 +81,7 @@ def _parse(raw: bytes) -> dict[str, str]:
     for line in raw.decode("cp1252", errors="replace").splitlines():
         key, colon, value = line.strip().partition(":")
         if colon and key:
-            header.setdefault(key.strip(), value.strip())
+            header.setdefault(key.strip(), with_points(value.strip()))
     return header
 
 

@@ -8,7 +8,7 @@ each voltage gathers what the other voltages know,
 
     Ṽ_i = (1/Z_i) Σ_j V_j exp⟨Q_i, K_j⟩,   Z_i = Σ_j exp⟨Q_i, K_j⟩,      (b)
 
-the voltages are summed and projected to one number a pixel,
+the voltages are summed and projected to one number per pixel,
 
     V_T = Σ_i Ṽ_i,   S = P · V_T,                                        (c)
 

@@ -50,13 +50,13 @@ class Plan:
     Parameters
     ----------
     trainings, epochs, steps : int
-        Trainings a curve, epochs a training, steps an epoch.
+        Trainings per curve, epochs per training, steps per epoch.
     voltages : int
         Of the 126, evenly spaced.
     maps : int
-        Patches times voltages a step.
+        Patches times voltages per step.
     experimental : int
-        Patches of the sample a step, for L_reg.
+        Patches of the sample per step, for L_reg.
     noise, alpha : float
         η and α.
     learning_rate : float
@@ -99,7 +99,7 @@ def iter_figure4(
     Yields
     ------
     Progress
-        Once a step.
+        Once per step.
 
     Returns
     -------
@@ -162,7 +162,8 @@ class _Scorer:
 
     def peaks(self, s: torch.Tensor) -> np.ndarray:
         """Peaks of S, shape (n, 2), in pixels of the whole field; patches have seams, as published."""
-        from friedel.candidates.peaks import local_maxima, refine
+        from friedel._util.local_maxima import local_maxima
+        from friedel.candidates.peaks import refine
 
         y = s.float().flatten(1).softmax(1).view_as(s).cpu().numpy()
         points = []

@@ -17,7 +17,7 @@ def spread(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _column(strength: torch.Tensor | float) -> torch.Tensor:
-    """A number a field as (B, 1, 1, 1)."""
+    """One number per field as (B, 1, 1, 1)."""
     return torch.as_tensor(strength, dtype=torch.float32).reshape(-1, 1, 1, 1)
 
 
@@ -58,7 +58,7 @@ def row_offsets(
     memory: float = 0.7,
     shared: bool = True,
 ) -> torch.Tensor:
-    """Add an offset a row, an AR(1) walk of width `strength` [rms].
+    """Add an offset per row, an AR(1) walk of width `strength` [rms].
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def herringbone(
 ) -> torch.Tensor:
     """Add the stripes of the Au(111) reconstruction.
 
-    A pair of soliton walls a period, in a random direction, bent by a slow wave; amplitude `strength` [rms], which
+    A pair of soliton walls per period, in a random direction, bent by a slow wave; amplitude `strength` [rms], which
     varies smoothly with voltage. `period` in pixels (6.3 nm on Au(111), arXiv 1407.5408).
     """
     b, v, h, w = maps.shape

@@ -26,7 +26,7 @@ class SceneConfig:
     size: int = 48
     voltages: int = 12
     margin: float = 14.0  # how far outside the field scatterers lie
-    density: Range = (4 / 6400, 170 / 6400)  # scatterers a pixel, log-uniform
+    density: Range = (4 / 6400, 170 / 6400)  # scatterers per pixel, log-uniform
     empty: float = 0.04  # share of fields without any scatterer inside or around
     closest: Range = (0.8, 3.0)  # smallest distance between two scatterers
     k: Range = (0.62, 0.92)  # geometric mean of k over the voltages

@@ -54,9 +54,14 @@ class Hankel:
         self._k, self._blur = complex(k), float(blur)
         self._reach = int(np.ceil((reach + 2 * STEP) / REACH)) * REACH
 
+    @property
+    def nodes(self) -> tuple[np.ndarray, np.ndarray]:
+        """H₀ at the nodes, `STEP` apart from 0 px on, and the slope from each to the next, complex64."""
+        return _table(self._k, self._reach, self._blur)
+
     def __call__(self, paths: OpticalPaths) -> tuple[np.ndarray, np.ndarray]:
         """H₀(kL) for the lengths L of `paths`, and its derivative by L, complex64."""
-        value, slope = _table(self._k, self._reach, self._blur)
+        value, slope = self.nodes
         index, rest = paths.nodes
         out, along = value.take(index), slope.take(index)
         out += along * rest

@@ -44,8 +44,6 @@ class RingEvidence:
         Logarithm of the power at the ring over that of its surroundings, mean over the maps.
     sigma : float
         The same in standard deviations.
-    factor : float
-        Where the ring is highest: true k over assumed k, within `TOLERANCE`.
     elsewhere : float
         Height of the highest ring at another wavevector.
     elsewhere_factor : float
@@ -57,7 +55,6 @@ class RingEvidence:
 
     height: float
     sigma: float
-    factor: float
     elsewhere: float = float("nan")
     elsewhere_factor: float = 1.0
     k_ratio: float = float("nan")
@@ -86,7 +83,7 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
     side = min(count * step for count, step in zip(maps.shape[1:], pitch, strict=True))
     resolution = 2 * np.pi / side
     q, profiles = radial_profiles(_planes(maps, some), pitch, resolution)
-    nothing = RingEvidence(float("nan"), float("nan"), 1.0)
+    nothing = RingEvidence(float("nan"), float("nan"))
     if len(q) < 8:
         return nothing
     factors = np.geomspace(*SCAN, 95)
@@ -111,7 +108,6 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
     return RingEvidence(
         height,
         height / error,
-        float(factors[best]),
         float(mean[other]),
         float(factors[other]),
         _k_ratio(factors, mean),

@@ -74,7 +74,7 @@ def flatten(
     steps = [*cleaned.steps, *levelled]
     known = np.zeros(0) if k is None else k[np.isfinite(k) & (k > 0)]
     high = np.zeros(len(maps), dtype=bool)
-    ring = RingEvidence(float("nan"), float("nan"), 1.0)
+    ring = RingEvidence(float("nan"), float("nan"))
     ground: np.ndarray | None = None
     if k is not None and len(known) and settings.background != "none":
         pixel = float(np.sqrt(pitch[0] * pitch[1]))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
+from friedel.settings.checks import CHECK_LIMITS
 
 if TYPE_CHECKING:
     from friedel.physics.dispersion import Dispersion
@@ -55,7 +56,8 @@ def wave_of(
     """
     at_bias, at_fermi = (_evidence(levelled, float(band.k([energy])[0]), pitch) for energy in (bias_mv, 0.0))
     clearer = at_fermi.height > at_bias.height + CLEARER or not np.isfinite(at_bias.height)
-    fermi = np.isfinite(at_fermi.height) and clearer
+    stands = at_fermi.height >= CHECK_LIMITS.ring and at_fermi.sigma >= CHECK_LIMITS.ring_sigma
+    fermi = clearer and (stands or not np.isfinite(at_bias.height)) and np.isfinite(at_fermi.height)
     name, other = ("k_F", f"k at {bias_mv:.4g} mV") if fermi else (f"k at {bias_mv:.4g} mV", "k_F")
     heights = (at_fermi, at_bias) if fermi else (at_bias, at_fermi)
     sentence = (
@@ -68,7 +70,7 @@ def wave_of(
 def _evidence(levelled: np.ndarray, k: float, pitch: tuple[float, float]) -> RingEvidence:
     # Without two pixels per half wavelength there is no ring to see.
     if not np.isfinite(k) or k * max(pitch) > np.pi / 2:
-        return RingEvidence(float("nan"), float("nan"), 1.0)
+        return RingEvidence(float("nan"), float("nan"))
     return ring_evidence(levelled[None], np.array([k]), pitch)
 
 

@@ -1,7 +1,7 @@
 """Positions from a bound-state map by expectation-maximisation, as in arXiv 2006.15898.
 
 Impurities that bind a state below the band onset show as peaks in the map taken there. The map's intensity is
-read as a density: every pixel is a bundle of as many points as it is bright, drawn from Gaussians (one an
+read as a density: every pixel is a bundle of as many points as it is bright, drawn from Gaussians (one per
 impurity) and a uniform background. Expectation-maximisation fits the mixture (Dempster, Laird, Rubin, J. R.
 Stat. Soc. B 39, 1 (1977)); the Bayesian information criterion decides how many Gaussians the map supports
 (Schwarz, Ann. Stat. 6, 461 (1978)).
@@ -19,6 +19,7 @@ import pandas as pd
 from scipy import ndimage
 from scipy.spatial import KDTree
 
+from friedel._util.local_maxima import local_maxima
 from friedel.errors import StackError
 from friedel.reference.gaussian_mixture import (
     Mixture,
@@ -113,8 +114,7 @@ def _split(mixture: Mixture, image: np.ndarray, known: np.ndarray) -> Mixture:
         return mixture
     residual = _smooth(fit_amplitudes(mixture, image, known).residual, known, 0.8)
     spread = 1.4826 * float(np.median(np.abs(residual[known])))
-    spot = (residual == ndimage.maximum_filter(residual, size=3)) & known & (residual > 4 * spread)
-    extra = np.argwhere(spot).astype(float)
+    extra = local_maxima(np.where(known, residual, np.nan), floor=4 * spread).astype(float)
     if len(extra) == 0:
         return mixture
     distance, owner = KDTree(mixture.centre).query(extra)
@@ -134,13 +134,13 @@ def _start(image: np.ndarray, known: np.ndarray) -> Mixture:
     """Local maxima of the smoothed map, and their typical width."""
     level = float(np.median(image[known]))
     smooth = _smooth(np.where(known, image - level, 0.0), known, 0.8)
-    peak = (smooth == ndimage.maximum_filter(smooth, size=3)) & known
-    spread = 1.4826 * float(np.median(np.abs(smooth[known] - np.median(smooth[known]))))
-    peak &= smooth > np.median(smooth[known]) + 2.5 * spread
-    centre = np.argwhere(peak).astype(float)
+    middle = float(np.median(smooth[known]))
+    spread = 1.4826 * float(np.median(np.abs(smooth[known] - middle)))
+    peaks = local_maxima(np.where(known, smooth, np.nan), floor=middle + 2.5 * spread)
+    centre = peaks.astype(float)
     if len(centre) == 0:
         return Mixture(np.zeros((0, 2)), np.zeros(0), np.zeros(0))
-    height = smooth[peak]
+    height = smooth[tuple(peaks.T)]
     # Half width at half maximum of the brightest quarter, along the four axes, the smaller side of each.
     best = centre[np.argsort(-height)][: max(3, len(centre) // 4)].astype(int)
     steps = np.arange(0, 13)

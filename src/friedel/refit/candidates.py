@@ -1,7 +1,6 @@
 """Refit of the candidates with the multiple-scattering model: updated positions, σ and probabilities.
 
-Quick and full differ in their schedule (`friedel.refit.schedules`). With a network the refit also selects: doubtful
-candidates are included, and their probability follows their Δχ² (`friedel.refit.model_selection`).
+With a network the refit also selects: the probability of doubtful candidates follows their Δχ² (`model_selection`).
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from friedel._util.work import HERE, Work
-from friedel.refit.driver import RefitInput, iter_refit
+from friedel.refit.driver import iter_refit
 from friedel.refit.model_selection import SELECTION, averaged, posterior_probability
+from friedel.refit.refit_input import RefitInput
 from friedel.refit.schedules import SCHEDULES, Schedule
 from friedel.refit.tuned import constants
 
@@ -73,12 +73,15 @@ class RefitMaps:
         Pixels to use.
     pixel_nm : float
         Pitch.
+    device : str, optional
+        See `RefitInput`.
     """
 
     maps: np.ndarray
     k: np.ndarray
     mask: np.ndarray
     pixel_nm: float
+    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -205,15 +208,10 @@ def _chosen(detected: Candidates, field: RefitMaps, select: bool) -> tuple[np.nd
 
 
 def _input(seen: pd.DataFrame, confident: np.ndarray, field: RefitMaps, schedule: Schedule) -> RefitInput:
-    return RefitInput(
-        maps=field.maps,
-        k=field.k,
-        mask=field.mask,
-        points=seen[["row", "column"]].to_numpy(float),
-        sigma=prior_sigma(seen, field.mask.shape, schedule),
-        doubtful=None if not len(seen) else ~confident,
-        pixel_nm=field.pixel_nm,
-    )
+    points, sigma = seen[["row", "column"]].to_numpy(float), prior_sigma(seen, field.mask.shape, schedule)
+    doubtful = ~confident if len(seen) else None
+    known = field.maps, field.k, field.mask, points, sigma, doubtful, field.pixel_nm
+    return RefitInput(*known, device=field.device)
 
 
 def _dropped(fitted: Fitted, confident: np.ndarray, chosen: int) -> int:
@@ -259,8 +257,7 @@ def prior_sigma(table: pd.DataFrame, shape: tuple[int, ...], schedule: Schedule)
     ----------
     table : DataFrame
         Row, column, probability and sigma_px, NaN where unknown.
-    shape : (int, int)
-        Rows and columns of the maps.
+    shape : (rows, columns)
     schedule : Schedule
     """
     sigma, c = table["sigma_px"].to_numpy(float), CANDIDATES
@@ -292,11 +289,10 @@ def new_candidates(fitted: Fitted, detected: Candidates) -> pd.DataFrame:
 
 
 def _remarks(fitted: Fitted) -> list[str]:
-    changes = [tile.shared.k for tile in fitted.tiles]
-    change = float(np.median(changes)) if changes else 0.0
+    change = float(np.median([tile.shared.k for tile in fitted.tiles] or [0.0]))
     if abs(change) <= CANDIDATES.max_k_change:
         return []
+    kind = f"{abs(100 * change):.1f} % {'longer' if change < 0 else 'shorter'}"
     return [
-        f"The waves are {abs(100 * change):.1f} % {'longer' if change < 0 else 'shorter'} than the surface "
-        "band says: the refit allows for it, the search before it did not. Check E₀ and m*."
+        f"The waves are {kind} than the surface band says: the refit allows for it, the search did not. Check it."
     ]

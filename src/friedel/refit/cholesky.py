@@ -6,27 +6,49 @@ indefinite; then it falls back to a general LU solve.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.linalg import lapack
 
 from friedel._util.threads import one_thread_each
 
+if TYPE_CHECKING:
+    import torch
 
-def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+
+def solve(matrix: np.ndarray, right: np.ndarray, device: str | None = None) -> np.ndarray:
     """Solution x of A x = b, in the shape of b.
 
     Parameters
     ----------
     matrix : array, shape (n, n)
     right : array, shape (n,) or (n, m)
+    device : str, optional
+        A torch device that does it; LAPACK if None.
     """
+    if device is not None:
+        factor = _factor_on(device, matrix)
+        if factor is None:
+            return np.linalg.solve(matrix, right)
+        import torch
+
+        given = torch.from_numpy(right.reshape(len(right), -1)).to(factor)
+        return np.asarray(torch.cholesky_solve(given, factor).cpu().numpy()).reshape(right.shape)
     with one_thread_each():  # scipy has a BLAS of its own, whose threads would go on spinning beside numpy's
         _, x, info = lapack.dposv(matrix.T, right)  # the transpose is the matrix in LAPACK's order of memory
     return np.asarray(x).reshape(right.shape) if info == 0 else np.linalg.solve(matrix, right)
 
 
-def inverse(matrix: np.ndarray) -> np.ndarray:
-    """A⁻¹, shape (n, n)."""
+def inverse(matrix: np.ndarray, device: str | None = None) -> np.ndarray:
+    """A⁻¹, shape (n, n); `device` as for `solve`."""
+    if device is not None:
+        factor = _factor_on(device, matrix)
+        if factor is None:
+            return np.linalg.inv(matrix)
+        import torch
+
+        return np.asarray(torch.cholesky_inverse(factor).cpu().numpy())
     with one_thread_each():
         factor, info = lapack.dpotrf(matrix.T, clean=True)
         if info == 0:
@@ -36,3 +58,11 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
     out = upper + upper.T
     np.einsum("ii->i", out)[:] /= 2
     return np.asarray(out)
+
+
+def _factor_on(device: str, matrix: np.ndarray) -> torch.Tensor | None:
+    """The lower factor of a matrix in double precision; None if it is not positive definite."""
+    import torch
+
+    factor, info = torch.linalg.cholesky_ex(torch.from_numpy(matrix).to(device, torch.float64))
+    return None if int(info) else factor

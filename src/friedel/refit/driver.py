@@ -9,16 +9,13 @@ supported by the data converge to zero amplitude and are pruned.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from friedel._util.big_maps import release
 from friedel._util.threads import one_thread_each
 from friedel._util.work import HERE, Work
-from friedel.candidates.tiling import corners, even
 from friedel.progress import Progress, drain, share
 from friedel.refit.bias_binning import BinnedMaps, bin_bias
 from friedel.refit.fitted import Estimates, Fitted, TileModel
@@ -29,60 +26,14 @@ from friedel.refit.joint_fit.step import begin
 from friedel.refit.pruning import DECISIONS, consistent, to_prune
 from friedel.refit.robust import ROBUST
 from friedel.refit.schedules import FULL, Schedule
-from friedel.refit.source_search import SEARCH, in_field
+from friedel.refit.source_search import in_field
+from friedel.refit.tiles import Owned, owners, tiling
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from friedel.refit.joint_fit.state import FitState
-
-
-@dataclass(frozen=True, eq=False)
-class RefitInput:
-    """Maps and points to fit.
-
-    Parameters
-    ----------
-    maps : array, shape (bias, rows, columns)
-        Mean 0, root mean square 1, in the order in which they were taken or its reverse; square pixels.
-    k : array of complex, shape (bias,)
-        Wavevectors [rad/px]; the imaginary part is the damping of the amplitude.
-    mask : array of bool, shape (rows, columns)
-        Pixels to use.
-    points : array, shape (n, 2)
-        Where impurities were found [px].
-    sigma : array, shape (n,), optional
-        Standard deviation of these positions per axis [px]; NaN or None where unknown.
-    doubtful : array of bool, shape (n,), optional
-        Points that may be none; all are confident if None.
-    pixel_nm : float, optional
-        Pitch; a herringbone is searched for only where it is known.
-    hold : bool
-        Hold the positions where they are given.
-    """
-
-    maps: np.ndarray
-    k: np.ndarray
-    mask: np.ndarray
-    points: np.ndarray
-    sigma: np.ndarray | None = None
-    doubtful: np.ndarray | None = None
-    pixel_nm: float | None = None
-    hold: bool = False
-
-    def known(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Positions, σ (NaN where unknown), and which points are confident."""
-        points = np.asarray(self.points, float).reshape(-1, 2)
-        sigma = np.full(len(points), np.nan) if self.sigma is None else np.asarray(self.sigma, float)
-        doubtful = np.zeros(len(points), bool) if self.doubtful is None else self.doubtful
-        return points, sigma, ~np.asarray(doubtful, bool)
-
-    def prior_width(self, sigma: np.ndarray) -> np.ndarray:
-        """Prior standard deviation of positions of this σ [px]."""
-        if self.hold:
-            return np.full(len(sigma), DECISIONS.held_sigma_px)
-        width: np.ndarray = np.maximum(DECISIONS.min_prior_sigma_px, 2 * np.nan_to_num(sigma, nan=0.0))
-        return width
+    from friedel.refit.refit_input import RefitInput
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +47,7 @@ class _Tile:
     width: np.ndarray
     confident: np.ndarray
     own: int  # so many of the points, the first ones, belong to this tile
+    device: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +90,8 @@ def iter_refit(
     kept = np.ones(len(points), bool)
     new, models, undetected = [every.take(np.zeros(0, int))], [], 0
     results: Iterator[_TileResult | None] | None = None
-    places, size = _tiling(given.mask.shape, schedule)
-    owned = _Owned.of(points, places, size)
+    places, size = tiling(given.mask.shape, schedule)
+    owned = Owned.of(points, places, size)
     numbers = [number for number in range(len(places)) if len(owned.own(number))]
     pieces = (_piece(given, binned, owned, number, schedule) for number in numbers)
     for done, number in enumerate(numbers):
@@ -160,12 +112,16 @@ def iter_refit(
         every.put(good, result.estimates.take(result.good))
         kept[good] = False
         undetected += result.undetected
-        new.append(result.new.take(_owners(result.new.position, places, size) == number))
+        new.append(result.new.take(owners(result.new.position, places, size) == number))
         if result.model is not None:
             models.append(result.model)
     whole = Estimates.joined([every, *new])
     added = len(whole) - len(points)
     k = binned.k.real
+    if given.device is not None:
+        from friedel.refit.device_sums import give_back
+
+        give_back(given.device)
     return Fitted(
         estimates=whole,
         kept=np.append(kept, np.zeros(added, bool)),
@@ -179,7 +135,7 @@ def iter_refit(
 
 
 def _piece(
-    given: RefitInput, binned: BinnedMaps, owned: _Owned, number: int, schedule: Schedule
+    given: RefitInput, binned: BinnedMaps, owned: Owned, number: int, schedule: Schedule
 ) -> tuple[_Tile, Schedule, float | None]:
     """What `_iter_tile` and `fit_tile` take."""
     _, sigma, confident = given.known()
@@ -187,7 +143,7 @@ def _piece(
     at = np.s_[corner[0] : corner[0] + owned.size[0], corner[1] : corner[1] + owned.size[1]]
     width, own = given.prior_width(sigma[chosen]), len(owned.own(number))
     points = owned.points[chosen]
-    tile = _Tile(corner, binned.crop(at), given.mask[at], points, width, confident[chosen], own)
+    tile = _Tile(corner, binned.crop(at), given.mask[at], points, width, confident[chosen], own, given.device)
     return tile, schedule, given.pixel_nm
 
 
@@ -201,7 +157,7 @@ def _iter_tile(
 ) -> Generator[Progress, None, _TileResult | None]:
     """Fit one tile; None if it has too few pixels, or if the waves do not explain it."""
     data = FitData.from_maps(tile.binned, tile.mask)
-    state = begin(data, tile.points - tile.corner, tile.width, tile.confident)
+    state = begin(data, tile.points - tile.corner, tile.width, tile.confident, tile.device)
     if len(state.used) < DECISIONS.min_pixels:
         return None
     state.use_common_errors = schedule.common_errors
@@ -250,55 +206,3 @@ def _model(data: FitData, state: FitState, corner: np.ndarray, explained: float)
         unexplained_pixels=float((state.errors.weight[state.used] < ROBUST.fitting).mean()),
         explained_share=explained,
     )
-
-
-def _tiling(shape: tuple[int, ...], schedule: Schedule) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """Corners of the tiles and their size [px]."""
-    largest, overlap = schedule.tile_px, schedule.overlap_px
-    if max(shape) <= schedule.max_whole_px:
-        largest = schedule.max_whole_px
-    tile = even(shape[0], largest, overlap), even(shape[1], largest, overlap)
-    return corners((shape[0], shape[1]), tile, overlap), np.array(tile)
-
-
-@dataclass(frozen=True, eq=False)
-class _Owned:
-    """Which points belong to which tile of one size: each to that whose centre is nearest."""
-
-    points: np.ndarray
-    corners: np.ndarray
-    size: np.ndarray
-    owner: np.ndarray
-
-    @classmethod
-    def of(cls, points: np.ndarray, corners: list[tuple[int, int]], size: np.ndarray) -> _Owned:
-        return cls(points, np.array(corners), size, _owners(points, corners, size))
-
-    @cached_property
-    def _order(self) -> np.ndarray:
-        return np.argsort(self.owner, kind="stable")
-
-    @cached_property
-    def _tree(self) -> cKDTree:
-        return cKDTree(self.points / self._reach)
-
-    @cached_property
-    def _reach(self) -> np.ndarray:
-        return np.asarray(self.size / 2 + SEARCH.residual_margin_px)
-
-    def own(self, number: int) -> np.ndarray:
-        """Indices of a tile's own points."""
-        first, last = np.searchsorted(self.owner[self._order], [number, number + 1])
-        return np.asarray(self._order[first:last])
-
-    def near(self, number: int) -> np.ndarray:
-        """Indices of a tile's own points, then of those just beyond its border, which are fitted along."""
-        own, centre = self.own(number), self.corners[number] + self.size / 2
-        inside = np.array(sorted(self._tree.query_ball_point(centre / self._reach, 1.0, p=np.inf)), int)
-        return np.asarray(np.r_[own, np.setdiff1d(inside, own)])
-
-
-def _owners(points: np.ndarray, corners: list[tuple[int, int]], size: np.ndarray) -> np.ndarray:
-    """Index of the tile of this size whose centre is nearest to each point."""
-    centres = np.array(corners) + (size - 1) / 2
-    return np.asarray(cKDTree(centres).query(points)[1]) if len(points) else np.zeros(0, int)

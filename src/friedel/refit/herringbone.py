@@ -18,14 +18,16 @@ from friedel.physics.optical_paths import Ripple, by_ripples
 from friedel.progress import Progress
 from friedel.refit import cholesky
 from friedel.refit.amplitude_prior import AMPLITUDES
+from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.evaluation import compare, nuisance, wave_model
 from friedel.refit.joint_fit.unknowns import SHARED_PRIOR
-from friedel.refit.normal_equations import FieldModel, moments_over_energy
+from friedel.refit.normal_equations import moments_over_energy
 from friedel.refit.parameters import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from friedel.refit.field_model import FieldModel
     from friedel.refit.joint_fit.data import FitData
     from friedel.refit.joint_fit.state import FitState
 

@@ -8,112 +8,19 @@ is taken away. Columns are made block by block and never kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from friedel._util.threads import cores, each
-from friedel.physics.optical_paths import OpticalPaths, Ripple
-from friedel.physics.t_matrix_jacobian import PART, Scattering, Waves
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from friedel.refit.parameters import Layout
+from friedel.refit.field_model import FieldModel
+from friedel.refit.parameters import Layout
 
 #: Columns of one block, all maps together, are at most so many numbers: they stay in the processor's last cache.
 BLOCK = 4_000_000
-#: Waves of a model are kept, for the slopes, if they are at most so many numbers, all maps together.
-KEPT = 2_000_000
-
-
-class FieldModel:
-    """The maps of all scatterers at given parameters.
-
-    Parameters
-    ----------
-    place : array, shape (P, 2)
-        Pixels.
-    position : array, shape (N, 2)
-        Scatterers half-way through the series of maps [px].
-    amplitude : array of complex, shape (V, N)
-    k : array of complex, shape (V,)
-        Wavevectors [rad/px].
-    ripple : friedel.physics.optical_paths.Ripple
-    drift : array, shape (V, 2)
-        By how much the scatterers have moved in each map [px].
-    blur : array, shape (V,)
-        Standard deviation of the wavevectors that each map is the mean of [rad/px].
-    """
-
-    def __init__(
-        self,
-        place: np.ndarray,
-        position: np.ndarray,
-        amplitude: np.ndarray,
-        k: np.ndarray,
-        ripple: Ripple,
-        drift: np.ndarray,
-        blur: np.ndarray,
-    ) -> None:
-        self.place = place.astype(np.float32)  # single precision is enough for distances, and twice as fast
-        self.position, self.ripple, self.drift = position, ripple, drift
-        #: Optical paths from scatterer to scatterer.
-        self.between = OpticalPaths(position, position, ripple)
-        everything = np.concatenate([place, position])
-        reach = float(np.hypot(*np.ptp(everything, axis=0))) + float(np.abs(drift).max(initial=0))
-        reach *= 1 + ripple.amplitude
-        made: dict[int, Scattering] = {}
-
-        def make(v: int) -> None:
-            made[v] = Scattering(self.between, k[v], amplitude[v], reach, blur[v])
-
-        each(make, range(len(k)))
-        self.scattering = [made[v] for v in range(len(k))]
-        self._keeps = len(k) * len(place) * len(position) <= KEPT
-        self._kept: dict[tuple[int, int], list[Waves]] = {}
-        self._density: np.ndarray | None = None
-
-    def parts(self) -> list[slice]:
-        """Slices of pixels that are quickly worked on, equally many on every core."""
-        largest = max(16, PART // max(1, len(self.position)))
-        count = -(-len(self.place) // (largest * cores())) * cores()
-        ends = np.linspace(0, len(self.place), count + 1).round().astype(int).tolist()
-        return [slice(first, last) for first, last in pairwise(ends) if last > first]
-
-    def waves(self, part: slice) -> Iterable[Waves]:
-        """The waves of every map in a part of the pixels."""
-        if not self._keeps:
-            return self._made(part)
-        at = part.start, part.stop
-        if at not in self._kept:
-            self._kept[at] = list(self._made(part))
-        return self._kept[at]
-
-    def _made(self, part: slice) -> Iterator[Waves]:
-        still = not self.drift.any()
-        away = (
-            OpticalPaths(self.place[part], self.position.astype(np.float32), self.ripple) if still else None
-        )
-        for v, scattering in enumerate(self.scattering):
-            moved = (self.position + self.drift[v]).astype(np.float32)
-            yield Waves(away or OpticalPaths(self.place[part], moved, self.ripple), scattering)
-
-    def density(self) -> np.ndarray:
-        """ρ/ρ₀ − 1, shape (V, P), float32; made once."""
-        if self._density is None:
-            out = np.empty((len(self.scattering), len(self.place)), np.float32)
-
-            def fill(part: slice) -> None:
-                for v, waves in enumerate(self.waves(part)):
-                    out[v, part] = waves.density
-
-            each(fill, self.parts())
-            self._density = out
-        return self._density
 
 
 def offsets_and_stripes(row: np.ndarray, weight: np.ndarray, phase: np.ndarray | None) -> sparse.csr_array:
@@ -221,8 +128,44 @@ class NormalEquations:
     by_scale: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Products of the weighted derivatives C_v of V maps, m columns each, over all pixels.
+
+    Parameters
+    ----------
+    square : array, shape (V, m, m)
+        CᵀC.
+    along : array, shape (V, Q + 2, m)
+        NᵀC of the Q nuisances, then the map's unit and what is left, each times C.
+    together : array, shape (2 m, 2 m)
+        TᵀT of the common part T, plain and times the energy; 0 without a common share.
+    seen : array, shape (Q + V + 1, 2 m)
+        Nuisances, the units of all maps and the common part of what is left, each times T.
+    """
+
+    square: np.ndarray
+    along: np.ndarray
+    together: np.ndarray
+    seen: np.ndarray
+
+    @classmethod
+    def zeros(cls, maps: int, columns: int, nuisances: int) -> Sums:
+        """Before the first pixel."""
+        return cls(
+            np.zeros((maps, columns, columns), np.float32),
+            np.zeros((maps, nuisances + 2, columns), np.float32),
+            np.zeros((2 * columns, 2 * columns)),
+            np.zeros((nuisances + maps + 1, 2 * columns)),
+        )
+
+
+#: Makes the sums of a model, a layout, weights, and 1 and the energy of each map, (2, V).
+MakeSums = Callable[[FieldModel, Layout, Weights, np.ndarray], Sums]
+
+
 def normal_equations(
-    model: FieldModel, layout: Layout, weights: Weights, energy: np.ndarray
+    model: FieldModel, layout: Layout, weights: Weights, energy: np.ndarray, sums_of: MakeSums | None = None
 ) -> NormalEquations:
     """Normal equations without priors.
 
@@ -233,14 +176,33 @@ def normal_equations(
     weights : Weights
     energy : array, shape (V,)
         From −1 to 1.
+    sums_of : callable, optional
+        What makes the sums; `sums_here` if None.
     """
-    w, count, m = weights, len(energy), layout.columns
-    halves = np.stack([np.ones(count), energy])  # (2, V)
-    square = np.zeros((count, m, m), np.float32)
-    along = np.zeros((count, w.nuisance.shape[1] + 2, m), np.float32)  # N_vᵀ C_v, and what is left times C_v
-    together = np.zeros((2 * m, 2 * m))
-    seen = np.zeros((w.nuisance.shape[1] + count + 1, 2 * m))
-    unit, common = w.unit, w.common @ w.left
+    halves = np.stack([np.ones(len(energy)), energy])  # (2, V)
+    sums = (sums_of or sums_here)(model, layout, weights, halves)
+    square, along = sums.square, sums.along
+
+    def project(v: int) -> None:
+        square[v] -= along[v, :-1].T @ along[v, :-1]
+
+    each(project, range(len(energy)))
+    moments = moments_over_energy(square, energy)
+    slope = (halves @ along[:, -1].astype(float)).ravel()
+    if weights.share:
+        unit = along[:, -2].astype(float)
+        matrix, vector = _common_part(weights, halves, unit, sums.together, sums.seen)
+        moments -= weights.share * matrix
+        slope -= weights.share * vector
+    by_scale = layout.expand(np.concatenate([along[:, -2].T, (energy[:, None] * along[:, -2]).T]))
+    return NormalEquations(layout.expand_square(moments), layout.expand(slope), by_scale)
+
+
+def sums_here(model: FieldModel, layout: Layout, weights: Weights, halves: np.ndarray) -> Sums:
+    """The sums over all pixels, on the cores of this machine; `halves` are 1 and the energy of each map, (2, V)."""
+    w, count, m = weights, halves.shape[1], layout.columns
+    offsets = w.nuisance.shape[1]
+    out, unit, common = Sums.zeros(count, m, offsets), w.unit, w.common @ w.left
     blocks = _blocks(model.parts(), BLOCK // (count * m))
     buffer = np.empty((count, max((b[-1].stop - b[0].start for b in blocks), default=0), m), np.float32)
     for block in blocks:
@@ -250,38 +212,26 @@ def normal_equations(
 
         def fill(part: slice, start: int = start, columns: np.ndarray = columns) -> None:
             for v, waves in enumerate(model.waves(part)):
-                out = columns[v, part.start - start : part.stop - start]
-                waves.derivative(layout.names, out, positions=layout.positions)
-                out *= (w.map[v] * w.pixel[part]).astype(np.float32)[:, None]
+                values = columns[v, part.start - start : part.stop - start]
+                waves.derivative(layout.names, values, positions=layout.positions)
+                values *= (w.map[v] * w.pixel[part]).astype(np.float32)[:, None]
 
         def multiply(
             v: int, here: slice = here, columns: np.ndarray = columns, nuisance: Any = nuisance
         ) -> None:
-            square[v] += columns[v].T @ columns[v]
-            along[v, :-2] += nuisance @ columns[v]
-            along[v, -2:] += np.stack([unit[v, here], w.left[v, here]]) @ columns[v]
+            out.square[v] += columns[v].T @ columns[v]
+            out.along[v, :-2] += nuisance @ columns[v]
+            out.along[v, -2:] += np.stack([unit[v, here], w.left[v, here]]) @ columns[v]
 
         each(fill, block)
         each(multiply, range(count))
         if w.share:
             mixed = (halves * w.common).astype(np.float32) @ columns.reshape(count, -1)
             mixed = np.concatenate(mixed.reshape(2, stop - start, m), axis=1)
-            together += mixed.T @ mixed
-            seen[: w.nuisance.shape[1]] += nuisance @ mixed
-            seen[w.nuisance.shape[1] :] += np.vstack([unit[:, here], common[here]]) @ mixed
-
-    def project(v: int) -> None:
-        square[v] -= along[v, :-1].T @ along[v, :-1]
-
-    each(project, range(count))
-    moments = moments_over_energy(square, energy)
-    slope = (halves @ along[:, -1].astype(float)).ravel()
-    if w.share:
-        matrix, vector = _common_part(w, halves, along[:, -2].astype(float), together, seen)
-        moments -= w.share * matrix
-        slope -= w.share * vector
-    by_scale = layout.expand(np.concatenate([along[:, -2].T, (energy[:, None] * along[:, -2]).T]))
-    return NormalEquations(layout.expand_square(moments), layout.expand(slope), by_scale)
+            out.together[:] += mixed.T @ mixed
+            out.seen[:offsets] += nuisance @ mixed
+            out.seen[offsets:] += np.vstack([unit[:, here], common[here]]) @ mixed
+    return out
 
 
 def _common_part(

@@ -25,8 +25,8 @@ from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from friedel._util import chi2
+from friedel._util.local_maxima import local_maxima
 from friedel._util.threads import each
-from friedel.candidates.peaks import local_maxima
 from friedel.classical.matched_field import statistic
 from friedel.physics.optical_paths import OpticalPaths
 from friedel.refit.joint_fit.evaluation import evaluate, priors, wave_model

@@ -1,4 +1,4 @@
-"""How many impurities a square nanometre, and how sure that is."""
+"""How many impurities per square nanometre, and how sure that is."""
 
 from __future__ import annotations
 

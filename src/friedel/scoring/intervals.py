@@ -93,7 +93,7 @@ def bootstrap(
     draws: int = 4000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of a statistic of independent values, for example one a seed.
+    """Percentile bootstrap interval of a statistic of independent values, for example one per seed.
 
     Parameters
     ----------

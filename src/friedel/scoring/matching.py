@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
@@ -125,6 +124,8 @@ def match(found: Any, truth: Any, tolerance: float, *, optional: Any = None) -> 
 
 def _assign(near: coo_array, loose: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Solve the assignment group by group; the pairs come sorted by the found point."""
+    from scipy.optimize import linear_sum_assignment  # takes long to load, and a detection matches nothing
+
     n, m = near.shape
     rows, columns = near.coords
     if len(rows) == 0:

@@ -183,7 +183,7 @@ def precision_recall(found: Any, scores: Any, truth: Any, tolerance: float, *, o
     Raises
     ------
     ValueError
-        If `scores` does not have one finite value a point.
+        If `scores` does not have one finite value per point.
     """
     found = as_points(found, "found points")
     values = np.asarray(scores, dtype=float).reshape(-1)
@@ -211,7 +211,7 @@ def best_cut(curves: list[Curve]) -> tuple[float, float]:
     Parameters
     ----------
     curves : list of Curve
-        One a field.
+        One per field.
 
     Returns
     -------

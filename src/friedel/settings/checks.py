@@ -17,6 +17,8 @@ class CheckLimits:
     ----------
     ring : float
         Least height of the ring at 2k, as the logarithm of a power ratio.
+    ring_sigma : float
+        A lower ring, in standard deviations, may be one by chance: it tells of no waves, and not of k_F.
     other_ring : float
         A ring at another wavevector may be higher than that of the band by so much.
     wavevector : float
@@ -52,6 +54,7 @@ class CheckLimits:
     """
 
     ring: float = 0.25
+    ring_sigma: float = 4.0
     other_ring: float = 0.4
     wavevector: float = 0.08
     resolution: float = 0.8

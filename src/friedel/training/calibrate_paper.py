@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from friedel.candidates.peaks import local_maxima
+from friedel._util.local_maxima import local_maxima
 from friedel.models.calibration import scales
 from friedel.physics.eq3 import FriedelConfig, scenes
 from friedel.scoring.matching import growing_matches

@@ -86,7 +86,7 @@ class WaveRecipe:
     pool : int
         Clean scenes kept.
     fresh : int
-        New clean scenes a step.
+        New clean scenes per step.
     teacher : str
         A model, by name or file, that is distilled beside the truth, see `distillation_loss`; none if empty. It is
         applied to scenes without confounders only.

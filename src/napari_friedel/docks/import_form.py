@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QWidget
 
 from friedel.errors import FriedelError
 from friedel.settings import ImportSettings
+from friedel.stack import didv, pixel_pitch, row_direction
 from napari_friedel import recipes
 from napari_friedel.layers.info import kind_of
-from napari_friedel.layers.plain import parse_bias
+from napari_friedel.layers.plain import parse_bias, plain_array
 from napari_friedel.layers.stack_layers import stack_of
+from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import Dock, JobBar, LayerBox, button, form_for, hint
 from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.plots import Plot
@@ -26,6 +29,8 @@ class ImportForm(Dock):
     job: Job
     #: Bias and pixel size as the layer has them.
     _typed: tuple[str, str] = ("", "")
+    #: Whether the layer's maps are separate scans, as its stack says.
+    _separate = False
 
     def _recipe(self) -> recipes.Recipe:
         layer = self.layer.layer()
@@ -40,6 +45,7 @@ class ImportForm(Dock):
         return ImportSettings(
             bias=parse_bias(*typed) if typed != (bias, "mV") else None,
             pixel_nm=self.options.value("pixel_nm") if self.pixel.text() != pixel else None,
+            separate_scans=self.separate.isChecked() and not self._separate,
         )
 
     def _build_open(self) -> None:
@@ -82,13 +88,15 @@ class ImportForm(Dock):
         rows = self.group("Axes")
         self.options = form_for(
             ImportSettings,
-            ("axes", "bias", "pixel_nm"),
+            ("axes", "bias", "pixel_nm", "separate_scans"),
             choices={"axes": lambda: ("byx", "yxb")},
             initial={"axes": "byx"},
             required=("axes",),
             remember=False,  # they belong to one layer
         )
-        self.axes, self.bias, self.pixel = (self.options.controls[name].native for name in self.options.shown)
+        self.axes, self.bias, self.pixel, self.separate = (
+            self.options.controls[name].native for name in self.options.shown
+        )
         self.bias.setPlaceholderText("-230:20, -230:20:2, or every voltage: -200, -150, …")
         self.pixel.setPlaceholderText("0.469, or along y, x: 0.469, 0.47")
         self.unit = QComboBox()
@@ -115,6 +123,39 @@ class ImportForm(Dock):
         rows.addRow(
             hint("The data are never resampled here; “first row” only says how the map lies under the tip.")
         )
+
+    def _preview(self, *_: Any) -> None:
+        image, size = self._picture()
+        self.plot.setVisible(image is not None)
+        unit = "nm" if kind_of(self.layer.layer()) == "stack" else "px"
+        self.plot.label("bottom", f"x ({unit})")
+        self.plot.label("left", f"y ({unit})")
+        if image is not None:
+            self.plot.picture(image, (0, image.shape[1] * size[1], 0, image.shape[0] * size[0]), "viridis")
+
+    def _picture(self) -> tuple[np.ndarray | None, tuple[float, float]]:
+        """The map that the preview shows, with its pixel size."""
+        layer = self.layer.layer()
+        if layer is None or layer.rgb or plain_array(layer).ndim not in (2, 3):
+            return None, (1.0, 1.0)
+        if kind_of(layer) == "stack":
+            (stack, _), name = stack_of(layer), self.channel.currentData()
+            try:
+                maps = didv(stack, name)
+            except FriedelError as error:
+                self.message.error(str(error))
+                return None, (1.0, 1.0)
+            order = np.argsort(stack["bias"].to_numpy())
+            image = maps.isel(bias=int(order[stack_index(self.viewer, layer)])).to_numpy()
+            flipped = image if row_direction(stack) > 0 else image[::-1]
+            return flipped, pixel_pitch(stack)
+        data = plain_array(layer)
+        if data.ndim == 2:
+            return np.asarray(data, dtype=float)[::-1], (1.0, 1.0)
+        middle = (
+            data[..., data.shape[2] // 2] if self.options.value("axes") == "yxb" else data[data.shape[0] // 2]
+        )
+        return np.asarray(middle, dtype=float)[::-1], (1.0, 1.0)
 
 
 def _right(widget: QWidget) -> QWidget:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtWidgets import QFileDialog
 
 from friedel.channel_memory import remember_channel
-from friedel.errors import FriedelError, StackError
+from friedel.errors import StackError
 from friedel.io.axes import override_axes
 from friedel.progress import Progress
-from friedel.stack import DIMS, didv, didv_candidates, didv_channel, pixel_pitch, row_direction, turned_over
+from friedel.settings import ImportSettings
+from friedel.stack import (
+    DIMS,
+    didv_candidates,
+    didv_channel,
+    pixel_pitch,
+    row_direction,
+    turned_over,
+)
 from napari_friedel.docks.import_form import ImportForm
 from napari_friedel.docks.session_box import SessionBox
 from napari_friedel.jobs import Job
@@ -20,9 +29,17 @@ from napari_friedel.layers.describe import describe
 from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, StackInfo, kind_of, known, update
 from napari_friedel.layers.plain import parse_bias, plain_array, plain_stack
-from napari_friedel.layers.stack_layers import RECALIBRATED, add_layer, stack_layer, stack_layers, stack_of
+from napari_friedel.layers.stack_layers import (
+    OPENED_WITH,
+    RECALIBRATED,
+    TURNED,
+    add_layer,
+    axes_of,
+    stack_layer,
+    stack_layers,
+    stack_of,
+)
 from napari_friedel.layers.versions import fit_to_view
-from napari_friedel.layers.viewing import stack_index
 from napari_friedel.turns import in_turns
 from napari_friedel.words import sentence
 
@@ -75,17 +92,22 @@ class ImportDock(ImportForm):
 
     def open(self, source: Any) -> None:
         """Open a file, a folder or a list of files off the GUI thread; bias and pixel size typed below are used."""
-        options = {"bias": self.bias.text().strip() or None, "pixel_nm": self.options.value("pixel_nm")}
-        # Axes typed for a plain layer belong to that layer, not to the next file.
-        if kind_of(self.layer.layer()) == "stack":
-            options = {"bias": None, "pixel_nm": None}
+        # What is shown of a stack belongs to that stack, not to the next file.
+        given = ImportSettings()
+        if kind_of(self.layer.layer()) != "stack":
+            given = ImportSettings(
+                bias=self.bias.text().strip() or None,
+                pixel_nm=self.options.value("pixel_nm"),
+                separate_scans=self.separate.isChecked(),
+            )
         self.message.clear()
 
         def work() -> Generator[Progress, None, Any]:
             yield Progress(0.0, "reading")
             from friedel.io import open_stack
 
-            stack = open_stack(source, **options)
+            stack = open_stack(source, **given.changed())
+            stack.encoding |= {OPENED_WITH: given, RECALIBRATED: bool(given.changed())}
             stack[didv_channel(stack)[0]].load()
             return stack
 
@@ -126,6 +148,7 @@ class ImportDock(ImportForm):
             )
             self.bias.clear()
             self.pixel.clear()
+            self.separate.setChecked(False)
             self.top.setChecked(True)  # pictures and arrays have their first row at the top
         else:
             info = known(layer, StackInfo)
@@ -143,6 +166,8 @@ class ImportDock(ImportForm):
                 f"{pitch[1]:.6g}" if np.isclose(*pitch, rtol=1e-6) else f"{pitch[0]:.6g}, {pitch[1]:.6g}"
             )
             self.top.setChecked(row_direction(stack) < 0)
+            self.separate.setChecked(bool(stack.attrs.get("separate_scans", 0)))
+        self._separate = self.separate.isChecked()
         self.channel.blockSignals(False)
         self._typed = (self.bias.text(), self.pixel.text())
         self._preview()
@@ -153,39 +178,6 @@ class ImportDock(ImportForm):
     def _slider_moved(self, _event: Any = None) -> None:
         if self.isVisible():
             self._preview()
-
-    def _preview(self, *_: Any) -> None:
-        image, size = self._picture()
-        self.plot.setVisible(image is not None)
-        unit = "nm" if kind_of(self.layer.layer()) == "stack" else "px"
-        self.plot.label("bottom", f"x ({unit})")
-        self.plot.label("left", f"y ({unit})")
-        if image is not None:
-            self.plot.picture(image, (0, image.shape[1] * size[1], 0, image.shape[0] * size[0]), "viridis")
-
-    def _picture(self) -> tuple[np.ndarray | None, tuple[float, float]]:
-        """The map that the preview shows, with its pixel size."""
-        layer = self.layer.layer()
-        if layer is None or layer.rgb or plain_array(layer).ndim not in (2, 3):
-            return None, (1.0, 1.0)
-        if kind_of(layer) == "stack":
-            (stack, _), name = stack_of(layer), self.channel.currentData()
-            try:
-                maps = didv(stack, name)
-            except FriedelError as error:
-                self.message.error(str(error))
-                return None, (1.0, 1.0)
-            order = np.argsort(stack["bias"].to_numpy())
-            image = maps.isel(bias=int(order[stack_index(self.viewer, layer)])).to_numpy()
-            flipped = image if row_direction(stack) > 0 else image[::-1]
-            return flipped, pixel_pitch(stack)
-        data = plain_array(layer)
-        if data.ndim == 2:
-            return np.asarray(data, dtype=float)[::-1], (1.0, 1.0)
-        middle = (
-            data[..., data.shape[2] // 2] if self.options.value("axes") == "yxb" else data[data.shape[0] // 2]
-        )
-        return np.asarray(middle, dtype=float)[::-1], (1.0, 1.0)
 
     # --- making ---------------------------------------------------------------------------------------------------
 
@@ -250,14 +242,14 @@ class ImportDock(ImportForm):
         pixel = self.options.value("pixel_nm")
         if not self.bias.text().strip() or pixel is None:
             raise StackError("Give the bias voltages (first:last) and the pixel size (in nm).")
-        return plain_stack(
-            layer,
+        order = self.options.value("axes")
+        axes = ImportSettings(
             bias=self._bias(),
             pixel_nm=pixel,
-            order=self.options.value("axes"),
-            mirrored=self.mirror.isChecked(),
-            top=self.top.isChecked(),
+            axes=None if order == "byx" else order,
+            separate_scans=self.separate.isChecked(),
         )
+        return plain_stack(layer, axes, mirrored=self.mirror.isChecked(), top=self.top.isChecked())
 
     def _recalibrate(self, layer: Any) -> None:
         old, _ = stack_of(layer)
@@ -267,10 +259,24 @@ class ImportDock(ImportForm):
         pixel = self.options.value("pixel_nm") if self.pixel.text() != self._typed[1] else None
         stack = override_axes(old, bias, pixel, layer.name)
         direction = -1 if self.top.isChecked() else 1
-        if direction != row_direction(old):
+        turned = direction != row_direction(old)
+        if turned:
             stack = turned_over(stack)
+        separate = self.separate.isChecked()
+        if separate != self._separate:
+            stack = stack.assign_attrs(separate_scans=int(separate))
         if stack is not old:
-            stack.encoding = {**old.encoding, RECALIBRATED: True}
+            before = axes_of(old)
+            axes = replace(
+                before,
+                bias=before.bias if bias is None else bias,
+                pixel_nm=before.pixel_nm if pixel is None else pixel,
+                separate_scans=separate,
+            )
+            # No setting takes back what the file itself says.
+            own = self._separate and not before.separate_scans
+            fixed = bool(old.encoding.get(TURNED)) or turned or (own and not separate)
+            stack.encoding = {**old.encoding, RECALIBRATED: True, OPENED_WITH: axes, TURNED: fixed}
         data, kwargs, _ = stack_layer(stack, self.channel.currentData(), known(layer, StackInfo).title)
         others = linking.companions(self.viewer, layer)
         layer.metadata["friedel moves"] = True

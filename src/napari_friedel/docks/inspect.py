@@ -48,9 +48,7 @@ class InspectDock(Dock):
         rows.addRow("Layer", self.stack)
         self.stack.setToolTip("The stack whose spectra are shown")
         self.radius = length_box(0.0, 0.0, "Spectra are averaged over this radius")
-        self.exclude = length_box(
-            1.5, 0.1, "Pixels nearer than this to an impurity are no part of the average"
-        )
+        self.exclude = length_box(1.5, 0.1, "Pixels nearer to an impurity are no part of the average")
         self.freeze = QCheckBox("Hold the cursor's spectrum")
         self.freeze.setToolTip("The curve stays while the mouse moves on")
         rows.addRow("Average within", self.radius)

@@ -32,7 +32,7 @@ def get_reader(path: PathOrPaths = "") -> Callable[[PathOrPaths], list[LayerData
     first = path if isinstance(path, str | Path) else next(iter(path), None)
     if first is None:
         return None
-    viewing.activate()  # npe2 does so once a process, which leaves out the second viewer of a notebook
+    viewing.activate()  # npe2 does so once per process, which leaves out the second viewer of a notebook
     if Path(first).suffix.lower() in tables.SUFFIXES:
         return read_for_window if tables.is_table(first) else None
     return read_for_window if sniff(first) is not None else None

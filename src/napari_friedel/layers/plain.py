@@ -10,9 +10,12 @@ import numpy as np
 from friedel.errors import StackError
 from friedel.io.axes import bias_axis, stepped_axis
 from friedel.stack import make_stack
+from napari_friedel.layers.stack_layers import OPENED_WITH, TURNED
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from friedel.settings import ImportSettings
 
 #: Voltages that are all smaller than this [mV] are more likely volts.
 LIKELY_VOLTS = 5.0
@@ -61,19 +64,15 @@ def parse_bias(text: str, unit: str) -> str:
     return joiner.join(f"{factor * value:.10g}" for value in values)
 
 
-def plain_stack(
-    layer: Any, *, bias: str, pixel_nm: Any, order: str = "byx", mirrored: bool = False, top: bool = True
-) -> xr.Dataset:
+def plain_stack(layer: Any, axes: ImportSettings, *, mirrored: bool = False, top: bool = True) -> xr.Dataset:
     """Make a stack of a plain layer.
 
     Parameters
     ----------
     layer : napari.layers.Image
-    bias : str
-        As `parse_bias` gives it.
-    pixel_nm : float or (float, float)
-    order : {"byx", "yxb"}
-        What the layer's axes are.
+    axes : ImportSettings
+        The bias as `parse_bias` gives it, the pixel size, the order of the layer's axes (byx or yxb), and whether the
+        maps are separate scans.
     mirrored : bool
         Whether the columns run from right to left.
     top : bool
@@ -90,15 +89,18 @@ def plain_stack(
     if array.ndim != 3:
         raise StackError(f"{layer.name!r} has {array.ndim} axes; a stack has three: bias, y and x.")
     data = np.asarray(array, dtype=np.float32)
-    if order == "yxb":
+    if axes.axes == "yxb":
         data = np.moveaxis(data, 2, 0)
     if mirrored:
         data = data[..., ::-1]
     source = getattr(layer.source, "path", None) or layer.name
-    return make_stack(
+    stack = make_stack(
         {"dI/dV": data},
-        bias_mv=bias_axis(bias, len(data)),
-        pixel_nm=pixel_nm,
+        bias_mv=bias_axis(axes.bias, len(data)),
+        pixel_nm=axes.pixel_nm,
         source=str(source),
         y_direction=-1 if top else 1,
+        separate_scans=int(axes.separate_scans),
     )
+    stack.encoding |= {OPENED_WITH: axes, TURNED: mirrored}
+    return stack

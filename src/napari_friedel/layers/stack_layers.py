@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from friedel.errors import StackError
+from friedel.settings import ImportSettings
 from friedel.stack import DIMS, channel_names, didv, didv_channel, image_names, topograph_name
 from napari_friedel.layers.geometry import contrast, displayed, displayed_bias, placement
 from napari_friedel.layers.info import KEY, MapInfo, StackInfo, frame_of, info_of
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 LayerData = tuple[Any, dict[str, Any], str]
 #: Mark (in `Dataset.encoding`) of a stack whose axes are others than those of its file.
 RECALIBRATED = "friedel recalibrated"
+#: Key (in `Dataset.encoding`) of the settings with which a stack's file gives this stack again.
+OPENED_WITH = "friedel opened with"
+#: Mark (in `Dataset.encoding`) of a stack that no settings make of its file: mirrored, or turned over.
+TURNED = "friedel turned"
 
 
 def stack_layer(stack: xr.Dataset, channel: str | None = None, name: str | None = None) -> LayerData:
@@ -120,6 +125,12 @@ def file_of(stack: xr.Dataset | None) -> str:
     opened = str(stack.encoding.get("source") or "")
     told = str(stack.attrs.get("source", ""))
     return opened or (told if Path(told).exists() and told else "")
+
+
+def axes_of(stack: xr.Dataset | None) -> ImportSettings:
+    """The settings with which the file of a stack gives this stack again."""
+    found = None if stack is None else stack.encoding.get(OPENED_WITH)
+    return found if isinstance(found, ImportSettings) else ImportSettings()
 
 
 def title_of(stack: xr.Dataset) -> str:

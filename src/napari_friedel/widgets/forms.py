@@ -27,6 +27,7 @@ LABELS = {
     "bias": "Bias",
     "pixel_nm": "Pixel",
     "axes": "Axes are",
+    "separate_scans": "Separate scans",
     "onset_mev": "E₀",
     "mass": "m*",
     "bad_data": "Find bad data",

@@ -61,7 +61,7 @@ class Layout:
         """Scattering amplitudes s, shape (V, N), at any biases."""
         middle = (self.bias_mv.min() + self.bias_mv.max()) / 2
         count = len(self.scatterers.position)
-        return np.array([self.scatterers.strength(v - middle) for v in bias_mv]).reshape(len(bias_mv), count)
+        return np.array([self.scatterers.amplitude(v - middle) for v in bias_mv]).reshape(len(bias_mv), count)
 
 
 @dataclass(frozen=True)

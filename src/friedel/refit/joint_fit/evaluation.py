@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
+from friedel.refit.field_model import FieldModel
+from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.state import Evaluation, FitState
 from friedel.refit.joint_fit.unknowns import FIT, SHARED_PRIOR, Free
 from friedel.refit.normal_equations import (
-    FieldModel,
+    MakeSums,
     NormalEquations,
     Weights,
     normal_equations,
@@ -46,7 +49,8 @@ def wave_model(data: FitData, state: FitState, maps: np.ndarray | None = None) -
         return cached[2]
     displacement = data.time[v, None] * state.shared.drift
     amplitude = (data.basis @ s.coefficients.T)[v]
-    model = FieldModel(
+    model = _field_model(
+        state,
         data.pixels[state.used],
         s.position,
         amplitude,
@@ -57,6 +61,15 @@ def wave_model(data: FitData, state: FitState, maps: np.ndarray | None = None) -
     )
     state.cached_model = arrays, state.shared, model
     return model
+
+
+def _field_model(state: FitState, *given: Any) -> FieldModel:
+    """A `FieldModel` of what is given, on the device of the state if it has one."""
+    if state.device is None:
+        return FieldModel(*given)
+    from friedel.refit.device_sums import DeviceModel
+
+    return DeviceModel(state.device, *given)
 
 
 def correct_binning(data: FitData, state: FitState) -> None:
@@ -83,10 +96,9 @@ def correct_binning(data: FitData, state: FitState) -> None:
     powers = energy[:, None] ** np.arange(data.n_coefficients)
 
     def maps(which: np.ndarray, amplitude: np.ndarray, k: np.ndarray, blur: np.ndarray) -> np.ndarray:
-        place = data.pixels[pixels]
-        return FieldModel(
-            place, s.position, amplitude, k, state.shared.ripple, displacement[which], blur
-        ).density()
+        place, ripple = data.pixels[pixels], state.shared.ripple
+        moved = displacement[which]
+        return _field_model(state, place, s.position, amplitude, k, ripple, moved, blur).density()
 
     fine = maps(every, powers @ s.coefficients.T, k[every] + shift, data.blur[every] / SUB_BINS)
     coarse = maps(v, (data.basis @ s.coefficients.T)[v], k[v], data.blur[v])
@@ -168,7 +180,12 @@ def equations(data: FitData, state: FitState, free: Free) -> NormalEquations:
     s, weights = state.scatterers, state.now().weights
     layout = Layout(len(s), data.n_coefficients, free.shared, positions=free.positions)
     model = wave_model(data, state)
-    sums = normal_equations(model, layout, weights, data.energy[state.subset.maps])
+    sums_of: MakeSums | None = None
+    if state.device is not None:
+        from friedel.refit.device_sums import sums_on
+
+        sums_of = sums_on
+    sums = normal_equations(model, layout, weights, data.energy[state.subset.maps], sums_of)
     tightness, distance = priors(state, free)
     matrix = sums.matrix + np.diag(tightness)
     return NormalEquations(matrix, sums.gradient - tightness * distance, sums.by_scale)

@@ -14,8 +14,9 @@ from friedel.refit.amplitude_prior import AmplitudePrior
 from friedel.refit.joint_fit.unknowns import Scatterers, Shared
 
 if TYPE_CHECKING:
+    from friedel.refit.field_model import FieldModel
     from friedel.refit.joint_fit.data import FitData
-    from friedel.refit.normal_equations import FieldModel, NormalEquations, Weights
+    from friedel.refit.normal_equations import NormalEquations, Weights
 
 
 class NotSettledError(FriedelError):
@@ -105,16 +106,19 @@ class Curvature:
         With the priors: positions, amplitudes, shared parameters.
     count, n_coefficients : int
         N and C of the scatterers.
+    device : str, optional
+        A torch device that inverts it; the processor if None.
     """
 
     sums: NormalEquations
     count: int
     n_coefficients: int
+    device: str | None = None
 
     @cached_property
     def covariance(self) -> np.ndarray:
         """Inverse of the normal matrix."""
-        return cholesky.inverse(self.sums.matrix)
+        return cholesky.inverse(self.sums.matrix, self.device)
 
     @cached_property
     def covariance_at_fixed_scales(self) -> np.ndarray:
@@ -177,6 +181,8 @@ class FitState:
     evaluation : Evaluation, optional
     curvature : Curvature, optional
         None until a step has fitted the positions of the present scatterers to the present maps and pixels.
+    device : str, optional
+        A torch device that makes the maps of the model and the normal equations; the processor, by numpy, if None.
     """
 
     scatterers: Scatterers
@@ -195,6 +201,7 @@ class FitState:
     binning_correction: np.ndarray | None = None
     evaluation: Evaluation | None = None
     curvature: Curvature | None = None
+    device: str | None = None
     cached_model: tuple[tuple[object, ...], Shared, FieldModel] | None = None
 
     @classmethod

@@ -28,10 +28,15 @@ if TYPE_CHECKING:
 
 
 def begin(
-    data: FitData, points: np.ndarray, spread: np.ndarray, confident: np.ndarray | None = None
+    data: FitData,
+    points: np.ndarray,
+    spread: np.ndarray,
+    confident: np.ndarray | None = None,
+    device: str | None = None,
 ) -> FitState:
-    """The state before the first step, cores masked; parameters as `FitState.start`."""
+    """The state before the first step, cores masked; parameters as `FitState.start`, and the state's device."""
     state = FitState.start(data, points, spread, confident)
+    state.device = device
     select(data, state)
     return state
 
@@ -59,9 +64,9 @@ def step(
     sums = equations(data, state, free)
     normal, gradient = sums.matrix, sums.gradient
     before, shared_before = state.scatterers, state.shared
-    state.curvature = Curvature(sums, len(before), data.n_coefficients) if positions else None
+    state.curvature = Curvature(sums, len(before), data.n_coefficients, state.device) if positions else None
     for _ in range(FIT.max_attempts):
-        change = cholesky.solve(normal + np.diag(state.damping * np.diag(normal)), gradient)
+        change = cholesky.solve(normal + np.diag(state.damping * np.diag(normal)), gradient, state.device)
         state.scatterers, state.shared = before, shared_before
         _move(state, change, free)
         if not check:

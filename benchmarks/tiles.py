@@ -1,0 +1,106 @@
+"""How far a result depends on the tiles: one simulated field, detected with tiles of several sizes.
+
+    python benchmarks/tiles.py
+
+The network's tiles and the refit's are changed one at a time. Each result is compared with that of the largest tiles:
+impurities of both that lie within half a pixel of each other, how far apart they are, and how far apart their
+probabilities. A probability near the threshold may fall on either side of it, so points that only one result has are
+counted by how probable they are there. The figures are written to ``benchmarks/results/tiles.csv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+
+import friedel
+from friedel.candidates import network, tiling
+from friedel.detections import Detections
+from friedel.refit import candidates, schedules
+from friedel.scoring.matching import match
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def detected(stack, refit: str, network_px: int | None, refit_px: int | None) -> Detections:
+    """The result with largest tiles of these sides; those that are shipped if None."""
+    with ExitStack() as changed:
+        if network_px is not None:
+            layout = tiling.layout
+
+            def sized(model, mode):
+                return replace(layout(model, mode), size=network_px // 2)
+
+            changed.enter_context(mock.patch.object(network, "layout", sized))
+        if refit_px is not None:
+            sized_refit = replace(schedules.SCHEDULES["quick"], tile_px=refit_px, max_whole_px=refit_px)
+            changed.enter_context(mock.patch.dict(candidates.SCHEDULES, quick=sized_refit))
+        return friedel.detect(stack, dispersion="au111", refit=refit)
+
+
+def compare(found: Detections, best: Detections) -> dict[str, float]:
+    """How far two results are apart; pixels and probabilities."""
+    a, b = (one.table[one.table["probability"] > 0.5] for one in (found, best))
+    places = [one[["row", "column"]].to_numpy(float) for one in (a, b)]
+    pairs = match(*places, 0.5)
+    mine, other = np.asarray(pairs.found), np.asarray(pairs.truth)
+    apart = np.hypot(*(places[0][mine] - places[1][other]).T)
+    p, q = a["probability"].to_numpy()[mine], b["probability"].to_numpy()[other]
+    clear = np.minimum(p, q) > 0.9
+    lonely = np.concatenate(
+        [np.delete(one["probability"].to_numpy(), at) for one, at in ((a, mine), (b, other))]
+    )
+    return {
+        "pairs": len(mine),
+        "apart_median_px": float(np.median(apart)),
+        "apart_p95_px": float(np.quantile(apart, 0.95)),
+        "apart_largest_px": float(apart.max()),
+        "within_0.01_px": float((apart <= 0.01).mean()),
+        "probability_p95": float(np.quantile(np.abs(p - q)[clear], 0.95)),
+        "probability_largest": float(np.abs(p - q)[clear].max()),
+        "within_0.01": float((np.abs(p - q)[clear] <= 0.01).mean()),
+        "only_in_one": len(lonely),
+        "only_in_one_above_0.9": int((lonely > 0.9).sum()),
+    }
+
+
+def main() -> None:
+    """Detect, compare, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=200)
+    parser.add_argument("--network", type=int, nargs="+", default=[96, 128, 192])
+    parser.add_argument("--refit", type=int, nargs="+", default=[48, 64, 104])
+    parser.add_argument("--seed", type=int, default=11)
+    args = parser.parse_args()
+    bias = np.linspace(-200, 20, 12).round(3)
+    size = args.size
+    stack = friedel.simulate(
+        seed=args.seed, shape=(size, size), bias_mv=bias, impurities=size**2 // 160, noise=0.3
+    )
+    rows = []
+    for stage, sizes in (("network", args.network), ("refit", args.refit)):
+        made = {
+            px: detected(
+                stack,
+                "none" if stage == "network" else "quick",
+                *((px, None) if stage == "network" else (None, px)),
+            )
+            for px in sizes
+        }
+        best = max(sizes)
+        for px in sorted(set(sizes) - {best}):
+            rows.append({"stage": stage, "tile_px": px, "against_px": best, **compare(made[px], made[best])})
+            print(rows[-1], flush=True)
+    pd.DataFrame(rows).to_csv(RESULTS / "tiles.csv", index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()
