@@ -286,7 +286,7 @@ class Tour(Hands):
         before = len(self.viewer.layers)
         self.click(dock.next)
         self.until(lambda: not dock.open_job.busy)
-        self.wait(300)
+        self.until(lambda: self.docks["Detect"].result.layer is not None, 60)  # the layers come one by one
         self.picture("folder-next")
         self.check(len(self.viewer.layers) > before, "the next file is opened")
         self.check(self.docks["Detect"].result.layer is not None, "with its saved points as its result")

@@ -86,6 +86,12 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
             print(f"napari-friedel: {' '.join(str(error).split())}", file=sys.stderr)
             return None
     viewer = napari.Viewer(title="napari-friedel", show=show)
+    with contextlib.suppress(
+        ImportError
+    ):  # napari's table of units is read at the first layer otherwise: a hitch
+        import pint
+
+        pint.Unit("nm")
     # napari collects garbage whenever a layer goes. What is loaded up to here stays till the end: with torch and Qt
     # these are half a million objects, whose examination would hold the window up for most of a second.
     gc.freeze()

@@ -12,6 +12,7 @@ from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, ImpuritiesInfo, info_of, known, title_of_layer
 from napari_friedel.layers.stack_layers import add_layer, map_layer, stack_of
 from napari_friedel.layers.style import point_size, ring_style
+from napari_friedel.turns import in_event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -107,7 +108,12 @@ def show_map(viewer: Any, stack_layer: Any, part: xr.Dataset, made: Any) -> Any:
 
 
 def keep_below_points(viewer: Any, layer: Any) -> None:
-    """Move an image below the first Points layer, so that the points stay in sight."""
+    """Move an image below the first Points layer, so that the points stay in sight.
+
+    In a window the keeper of its order (`viewing.Keeper`) does so, in the next turn of the event loop.
+    """
+    if in_event_loop():
+        return
     first = next((i for i, other in enumerate(viewer.layers) if type(other).__name__ == "Points"), None)
     if first is not None and viewer.layers.index(layer) > first:
         viewer.layers.move(viewer.layers.index(layer), first)
