@@ -8,8 +8,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from qtpy.QtCore import QCoreApplication, QEventLoop, QThread, QTimer
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
@@ -38,8 +36,28 @@ def lock_at_once() -> Iterator[None]:
 
 def in_event_loop() -> bool:
     """Whether a window is alive around this call: the GUI thread, called by its event loop."""
+    if "qtpy.QtCore" not in sys.modules:  # the reader decides without Qt
+        return False
+    from qtpy.QtCore import QCoreApplication, QThread
+
     app, thread = QCoreApplication.instance(), QThread.currentThread()
     return app is not None and thread == app.thread() and thread.loopLevel() > 0
+
+
+def in_application() -> bool:
+    """Whether there is a Qt application, so that a next turn will come."""
+    if "qtpy.QtCore" not in sys.modules:
+        return False
+    from qtpy.QtCore import QCoreApplication
+
+    return QCoreApplication.instance() is not None
+
+
+def next_turn(call: Callable[[], None]) -> None:
+    """Call in the next turn of the event loop."""
+    from qtpy.QtCore import QTimer
+
+    QTimer.singleShot(0, call)
 
 
 def draw_while(work: Callable[[], T]) -> T:
@@ -50,6 +68,8 @@ def draw_while(work: Callable[[], T]) -> T:
     """
     if not in_event_loop():
         return work()
+    from qtpy.QtCore import QEventLoop, QTimer
+
     loop, timer = QEventLoop(), QTimer()
     with lock_at_once(), ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)
@@ -84,6 +104,8 @@ def in_turns(
                 raise
             failed(error)
         else:
+            from qtpy.QtCore import QTimer
+
             QTimer.singleShot(1, turn)
 
     turn()

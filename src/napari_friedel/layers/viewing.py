@@ -7,7 +7,6 @@ import weakref
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QCoreApplication, QTimer
 
 from friedel.stack import DIMS
 from napari_friedel.layers import linking, results
@@ -24,6 +23,7 @@ from napari_friedel.layers.versions import (
     scale_bar,
     text_overlay,
 )
+from napari_friedel.turns import in_application, next_turn
 
 _attached: weakref.WeakKeyDictionary[Any, Keeper] = weakref.WeakKeyDictionary()
 #: Layers that lie over the maps, lowest first.
@@ -122,8 +122,8 @@ class Keeper:
             return
         self._waiting = True
         # napari is still at work on this layer; what follows changes the list.
-        if QCoreApplication.instance() is not None:
-            QTimer.singleShot(0, self.settle)
+        if in_application():
+            next_turn(self.settle)
 
     def settle(self) -> None:
         """Put new layers in order: slider in range, overlays above, units, what belongs together."""
@@ -167,9 +167,9 @@ class Keeper:
         box = np.asarray(layer.extent.world, dtype=float)[:, -2:]
         if ((centre < box[0]) | (centre > box[1])).any():
             fit_to_view(viewer)
-        elif not self._fitted and QCoreApplication.instance() is not None:
+        elif not self._fitted and in_application():
             # napari has fitted the first layer before its controls took their room from the canvas.
-            QTimer.singleShot(0, self._fit_again)
+            next_turn(self._fit_again)
         self._fitted = True
         active = viewer.layers.selection.active
         if active is None or not active.visible:
