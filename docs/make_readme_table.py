@@ -15,24 +15,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from friedel.benchmark.titles import METHOD_TITLES
+
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 from results import RESULTS, markdown, names, pooled
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- figures: python docs/make_readme_table.py -->", "<!-- end of figures -->"
-METHODS = {
-    "friedel": "`friedel`",
-    "friedel+refit": "full refit",
-    "omp": "OMP",
-    "matched-field": "matched field",
-    "paper": "paper's network",
-}
+METHODS = ("friedel", "friedel+refit", "omp", "matched-field", "paper")
 SCENES = ("unlike-60", "unlike-120", "noise", "drift", "cu111", "ag111")
 
 
 def lines(folder: Path = RESULTS) -> list[list[str]]:
     """Return the table: one line per kind of field, F1 of each method at its default threshold."""
-    head = ["F1", "fields", *METHODS.values()]
+    head = ["F1", "fields", *(METHOD_TITLES[name] for name in METHODS)]
     return [head, *measured(folder), *topographs(folder), *simulated(folder), *confounders(folder)]
 
 

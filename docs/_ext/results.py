@@ -37,23 +37,9 @@ from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from docutils.statemachine import StringList
 
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+from friedel.benchmark.titles import METHOD_TITLES
 
-#: What a reader calls the methods of the benchmark.
-METHODS = {
-    "friedel": "friedel",
-    "friedel-network": "network alone",
-    "friedel network alone": "network alone",
-    "friedel+refit": "full refit",
-    "friedel full refit": "full refit",
-    "paper": "paper's network",
-    "paper blend": "paper's network, tiles",
-    "paper whole field": "paper's network, whole field",
-    "matched-field": "matched field",
-    "omp": "OMP",
-    "omp-each": "OMP, every map",
-    "log": "LoG",
-}
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 
 
 @dataclass(frozen=True)
@@ -183,7 +169,7 @@ def names() -> dict[str, dict[str, str]]:
     from friedel.benchmark.scenes import SCENES
 
     scenes = {name: scene.title for name, scene in SCENES.items()}
-    return {"scene": scenes, "method": METHODS, "field": scenes}
+    return {"scene": scenes, "method": METHOD_TITLES, "field": scenes}
 
 
 def markdown(lines: list[list[str]]) -> list[str]:
@@ -263,7 +249,7 @@ def figure3_lines(folder: Path = RESULTS / "paper") -> list[list[str]]:
             true.recall,
             true.f1,
         )
-        lines.append([METHODS.get(name, name), *(f"{one:.2f}" for one in figures)])
+        lines.append([METHOD_TITLES.get(name, name), *(f"{one:.2f}" for one in figures)])
     return lines
 
 

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from friedel.errors import StackError
 from friedel.io import AxesMissing, open_stack
 from friedel.stack import pixel_pitch
 
@@ -54,3 +55,10 @@ def test_fields_of_another_struct_are_listed(tmp_path: Path) -> None:
     new(tmp_path / "a.mat", result={"Z": MAP[:, :, 0], "comment": "hm"})
     with pytest.raises(AxesMissing, match=r"no struct holds a map.*result: Z 4×5, comment"):
         open_stack(tmp_path / "a.mat")
+
+
+def test_falling_positions_are_refused_unless_the_pixel_size_is_given(tmp_path: Path) -> None:
+    new(tmp_path / "a.mat", G={"map": MAP, "e": ENERGY, "r": PLACES[::-1]})
+    with pytest.raises(StackError, match="positions r of 'G' fall"):
+        open_stack(tmp_path / "a.mat")
+    np.testing.assert_allclose(pixel_pitch(open_stack(tmp_path / "a.mat", pixel_nm=0.5)), 0.5)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from friedel.benchmark.scenes import NO_CORES, SCENES
+from friedel.benchmark.titles import METHOD_TITLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-#: Okabe and Ito's colours, which colour-blind readers tell apart.
-_COLOURS = ("#999999", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#000000")
+#: Okabe and Ito's colours, which colour-blind readers tell apart, and a dark red: as many as there are methods.
+_COLOURS = (
+    "#999999", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#000000", "#882255"
+)  # fmt: skip
 _SPACING = 0.11
 
 
@@ -53,7 +56,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
             own = part[part["method"] == method]
             at = np.array([scenes.index(name.removesuffix(NO_CORES)) for name in own["scene"]]) + shift
             colour = _COLOURS[index % len(_COLOURS)]
-            _draw_method(axes, own, at, floor, colour, method)
+            _draw_method(axes, own, at, floor, colour, METHOD_TITLES.get(method, method))
         axes.set_title(title, fontsize=10)
         axes.set_xscale("log")
         axes.set_xlim(0.7 * floor, 1.2)

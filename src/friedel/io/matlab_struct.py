@@ -53,7 +53,7 @@ def stack_of_structs(structs: Mapping[str, Fields], path: Path, *, bias: Any, pi
     AxesMissing
         If none or several hold a map, or axes are missing; the message lists the fields.
     StackError
-        If the map holds no real numbers.
+        If the map holds no real numbers, or the positions fall.
     """
     maps = {name: item for name, item in structs.items() if np.ndim(item.get("map", 0)) == 3}
     if len(maps) != 1:
@@ -69,11 +69,17 @@ def stack_of_structs(structs: Mapping[str, Fields], path: Path, *, bias: Any, pi
     values = np.asarray(item["map"])
     if values.dtype.kind not in "fiu":
         raise StackError(f"{path}: the field 'map' of {name!r} holds no real numbers (type {values.dtype}).")
+    places = np.asarray(item.get("r", ()), dtype=float).ravel()
+    if pixel_nm is None and len(places) > 1 and (np.diff(places) < 0).all():
+        raise StackError(
+            f"{path}: the positions r of {name!r} fall, and do not say which way x and y point. Turn the map so that "
+            "they rise, or give the pixel size."
+        )
     energy = np.asarray(item.get("e", ()), dtype=float).ravel()
     own = np.round(energy * 1e3, 9) if len(energy) == values.shape[2] else None
     axis, pixel = need_axes(
         f"{path}: the struct {name!r} ({_fields(item)})",
-        own if bias is None else bias, _pitch(item) if pixel_nm is None else pixel_nm, values.shape[2],
+        own if bias is None else bias, _pitch(places) if pixel_nm is None else pixel_nm, values.shape[2],
         {name: values.shape},
     )  # fmt: skip
     planes = np.ascontiguousarray(values.transpose(2, 0, 1), dtype=np.float32)
@@ -88,12 +94,11 @@ def stack_of_structs(structs: Mapping[str, Fields], path: Path, *, bias: Any, pi
     )
 
 
-def _pitch(item: Fields) -> float | None:
+def _pitch(places: np.ndarray) -> float | None:
     """Pitch [nm] from the positions of the pixels [Å]."""
-    places = np.asarray(item.get("r", ()), dtype=float).ravel()
     steps = np.diff(places)
     even = len(steps) > 0 and np.isfinite(steps).all() and np.allclose(steps, steps.mean(), rtol=1e-2)
-    return abs(float(steps.mean())) * 0.1 if even and steps.mean() else None
+    return float(steps.mean()) * 0.1 if even and steps.mean() > 0 else None
 
 
 def _fields(item: Fields) -> str:

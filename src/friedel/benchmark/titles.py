@@ -1,0 +1,17 @@
+"""What a reader calls the methods of the benchmark, in tables and pictures."""
+
+#: Name in the tables → title.
+METHOD_TITLES = {
+    "friedel": "friedel",
+    "friedel-network": "network alone",
+    "friedel network alone": "network alone",
+    "friedel+refit": "full refit",
+    "friedel full refit": "full refit",
+    "paper": "paper's network",
+    "paper blend": "paper's network, tiles",
+    "paper whole field": "paper's network, whole field",
+    "matched-field": "matched field",
+    "omp": "OMP",
+    "omp-each": "OMP, every map",
+    "log": "LoG",
+}
