@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from friedel.errors import FriedelWarning, ModelError, SettingsError
 from friedel.finetuning.tuner import FineTuneConfig, FineTuner, fine_tune, iter_fine_tune
+from friedel.finetuning.validation import Validation
 from friedel.models.registry import load_model, save_model
 from friedel.progress import drain
 
@@ -100,7 +102,7 @@ def test_a_large_alpha_lowers_the_entropy(model, stack):
     def entropy_after(alpha):
         run = tuner(model, stack, alpha=alpha, steps_per_epoch=30, check_every=30, learning_rate=3e-3)
         drain(run.run())
-        return run.validations[-1]["entropy"]
+        return run.validations[-1].entropy
 
     assert entropy_after(3.0) < entropy_after(0.0) - 0.2
 
@@ -182,7 +184,7 @@ def test_divergence_stops_with_a_sentence_and_keeps_the_best(model, stack):
 def test_the_best_validation_wins_not_the_last(model, stack):
     run = tuner(model, stack, learning_rate=0.5, steps_per_epoch=8, patience=100)  # so high that it does harm
     drain(run.run())
-    held_out = [one["held_out"] for one in run.validations]
+    held_out = [one.held_out for one in run.validations]
     assert held_out[-1] > min(held_out)
     assert run.best().header["fine_tune"]["after"]["held_out"] == min(held_out)
 
@@ -195,14 +197,13 @@ def test_early_stopping(model, stack):
 
 def test_collapse_is_warned_of_once(model, stack):
     history = tuner(model, stack).history
-    history.validations = [{"step": 0.0, "held_out": 1.0, "peaks": 10.0}]
-    history.best_index = 0
-    network = torch.nn.Identity()
+    network, first = torch.nn.Identity(), Validation(0, held_out=1.0, l0=1.0, entropy=0.0, peaks=10)
+    history.add(first, network)
     with pytest.warns(FriedelWarning, match="fell from 10 to 3"):
-        history.add(1, {"held_out": 2.0, "peaks": 3.0}, network)
+        history.add(replace(first, step=1, held_out=2.0, peaks=3), network)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        history.add(2, {"held_out": 2.0, "peaks": 2.0}, network)
+        history.add(replace(first, step=2, held_out=2.0, peaks=2), network)
 
 
 def test_corrected_points_are_learned(model, stack):
@@ -255,7 +256,7 @@ def test_small_and_incomplete_fields(model, stack):
     stack["LockinX"][:, 26:] = np.nan
     narrow = FineTuner(model, stack, config(), dispersion="au111", area=((0, 32), (0, 14)))
     drain(narrow.run())
-    assert np.isfinite(narrow.validations[-1]["held_out"])
+    assert np.isfinite(narrow.validations[-1].held_out)
 
 
 def test_the_result_is_a_model_with_its_provenance(model, stack, tmp_path):
@@ -340,7 +341,8 @@ def test_a_state_saved_by_version_0_1_goes_on(model, stack, tmp_path):
     del content["config"]["correction_weight"]
     torch.save(content, path)
     again = tuner(model, stack).restore(path)
-    assert again.looks == again.validations == half.validations and again.step == 2
+    assert again.validations == half.validations and again.step == 2
+    assert again.looks == [one.figures() for one in half.validations]
     drain(again.run())
     assert torch.equal(state(again.network), state(whole.network))
 

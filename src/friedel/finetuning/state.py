@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import friedel
 from friedel.errors import ModelError
-from friedel.finetuning.validation import History
+from friedel.finetuning.validation import History, Validation
 from friedel.training.checkpoint import different_settings
 
 if TYPE_CHECKING:
@@ -75,4 +75,4 @@ def saved_history(content: Mapping[str, Any]) -> History:
     """Give the validations of a saved state; version 0.1 called a validation a look."""
     validations = content["validations"] if "validations" in content else content["looks"]
     index = content["best_index"] if "best_index" in content else content["best_look"]
-    return History(content["best"], list(validations), int(index))
+    return History(content["best"], [Validation.of_figures(one) for one in validations], int(index))

@@ -22,7 +22,7 @@ from friedel.finetuning.patches import Corrections, SamplePatches
 from friedel.finetuning.sample import model_sample
 from friedel.finetuning.sample_recipes import sample_recipe
 from friedel.finetuning.state import check_state, saved_history, tuned_header
-from friedel.finetuning.validation import History, Validator, weights
+from friedel.finetuning.validation import History, Validation, Validator, weights
 from friedel.models.calibration import linear_logit
 from friedel.models.model import mixed_precision
 from friedel.models.registry import Model, load_model, resolve_device
@@ -97,14 +97,14 @@ class FineTuner:
         self.corrections = Corrections.of(sample, self.config.added, self.config.removed)
 
     @property
-    def validations(self) -> list[dict[str, float]]:
-        """One per validation so far: step, held-out figures, peaks, agreement; the first is the parent's."""
+    def validations(self) -> list[Validation]:
+        """All so far; the first is the parent's."""
         return self.history.validations
 
     @property
     def looks(self) -> list[dict[str, float]]:
-        """`validations` by the name that version 0.1 gave them."""
-        return self.validations
+        """`validations` as version 0.1 gave them."""
+        return [one.figures() for one in self.validations]
 
     # -- running -----------------------------------------------------------------------------------------------
 
@@ -215,9 +215,9 @@ class FineTuner:
         )
 
     def _validate(self, network: nn.Module, step: int) -> dict[str, Any]:
-        values = self.validator.validate(network)
-        self.history.add(step, values, network)
-        return values
+        seen = self.validator.validate(network, step)
+        self.history.add(seen, network)
+        return seen.shown()
 
     # -- results -----------------------------------------------------------------------------------------------
 
@@ -226,13 +226,12 @@ class FineTuner:
         network = copy.deepcopy(self.network)
         network.load_state_dict(self.history.best)
         network.eval().requires_grad_(False)
-        seen = self.validations or [{}]
-        before, now = seen[0], seen[self.history.best_index]
+        seen = [one.figures() for one in self.validations] or [{}]
         done = {
             "noise_used": round(self.recipe.noise, 4),
             "steps_done": self.step,
-            "before": before,
-            "after": now,
+            "before": seen[0],
+            "after": seen[self.history.best_index],
         }
         header = tuned_header(self.parent, self.sample, self.config, done)
         return Model(network, header, f"{self.parent.name} fine-tuned")
@@ -256,7 +255,7 @@ class FineTuner:
             "best": self.history.best,
             "best_index": self.history.best_index,
             "step": self.step,
-            "validations": self.validations,
+            "validations": [one.figures() for one in self.validations],
         }
 
     def restore(self, path: str | os.PathLike[str]) -> FineTuner:
