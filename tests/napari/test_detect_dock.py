@@ -74,8 +74,13 @@ def test_the_slider_shows_and_hides_without_a_run(dock, qtbot, detector) -> None
 
 
 def test_a_second_run_keeps_layers_and_corrections(dock, qtbot, detector) -> None:
+    def in_order() -> bool:  # the maps come in the turns after the points, and go below them
+        kinds = [getattr(layer.metadata.get("friedel"), "kind", "") for layer in dock.viewer.layers]
+        return "probability" in kinds and kinds[-1] == "impurities"
+
     detector(quick)
     _run(dock, qtbot)
+    qtbot.waitUntil(in_order, timeout=5000)
     before = list(dock.viewer.layers)
     dock.result.layer.add([[12.0, 13.0]])
     assert "1 added" in dock.result.edits.text() and dock.result.number.text() == "4 impurities"
