@@ -37,7 +37,7 @@ def save(hands: Any, name: str) -> None:
 def main() -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=60, help="steps of the fine-tuning that is shown")
+    parser.add_argument("--steps", type=int, default=24, help="steps of the fine-tuning that is shown")
     args = parser.parse_args()
     os.environ.setdefault("FRIEDEL_MODELS", tempfile.mkdtemp())  # no models, sessions, settings of one's own
     from window_hands import Hands
@@ -78,7 +78,7 @@ def main() -> None:
     save(hands, "import")
 
     tune = hands.tab("Fine-tune")
-    tune.further_settings = {"steps_per_epoch": args.steps, "check_every": 10}
+    tune.further_settings = {"steps_per_epoch": args.steps, "check_every": 4, "batch": 4}
     hands.click(tune.bar.start)
     hands.until(lambda: not tune.job.busy and not tune.after_job.busy)
     hands.wait(500)

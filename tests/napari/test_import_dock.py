@@ -207,7 +207,7 @@ def test_a_plain_array_of_separate_scans_is_copied_with_all_that_was_typed(
     data = np.random.default_rng(0).normal(size=(10, 12, 4)).astype(np.float32)
     np.save(tmp_path / "maps.npy", data)
     layer = dock.viewer.add_image(data, name="array")
-    layer._source = layer.source.model_copy(update={"path": str(tmp_path / "maps.npy")})
+    layer._source = type(layer.source)(path=str(tmp_path / "maps.npy"))
     dock.layer.choose(layer)
     assert not dock.separate.isChecked()
     dock.axes.setCurrentIndex(1)
