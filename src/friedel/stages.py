@@ -128,10 +128,11 @@ def refit_candidates(
     if band is None:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
         return FittedCandidates(found, refitted=True)
-    from friedel.refit.candidates import RefitMaps, RefitOptions, iter_refit_candidates
+    from friedel.refit.candidates import RefitOptions, iter_refit_candidates
     from friedel.refit.columns import energy_scale, fit_columns
     from friedel.refit.completeness import Acceptance
     from friedel.refit.fitted_waves import FittedMaps, FittedWaves
+    from friedel.refit.refit_input import RefitMaps
 
     scaling = prepared.scaling
     k = band.complex_k(prepared.energy_mev) * scaling.pixel_nm

@@ -37,8 +37,8 @@ class Opened:
     warnings: list[str] = field(default_factory=list)
 
 
-def restore(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Opened:
-    """Put a session into a viewer.
+def restoring(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Generator[None, None, Opened]:
+    """Put a session into a viewer, a layer at each step, so that a window can draw in between.
 
     Parameters
     ----------
@@ -48,17 +48,6 @@ def restore(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Opened:
     stacks : list
         As `session.load_stacks` gives it.
     """
-    steps = restoring(viewer, state, stacks)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            opened: Opened = end.value
-            return opened
-
-
-def restoring(viewer: Any, state: dict[str, Any], stacks: list[Any]) -> Generator[None, None, Opened]:
-    """As `restore`, a layer at each step, so that a window can draw in between."""
     warnings, opened, shown = [], 0, 0
     for item, loaded in zip(state["stacks"], stacks, strict=True):
         if isinstance(loaded, Exception):

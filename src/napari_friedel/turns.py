@@ -36,17 +36,17 @@ def lock_at_once() -> Iterator[None]:
 
 def in_event_loop() -> bool:
     """Whether a window is alive around this call: the GUI thread, called by its event loop."""
-    if "qtpy.QtCore" not in sys.modules:  # the reader decides without Qt
+    if not in_application():
         return False
     from qtpy.QtCore import QCoreApplication, QThread
 
-    app, thread = QCoreApplication.instance(), QThread.currentThread()
-    return app is not None and thread == app.thread() and thread.loopLevel() > 0
+    thread = QThread.currentThread()
+    return bool(thread == QCoreApplication.instance().thread() and thread.loopLevel() > 0)
 
 
 def in_application() -> bool:
     """Whether there is a Qt application, so that a next turn will come."""
-    if "qtpy.QtCore" not in sys.modules:
+    if "qtpy.QtCore" not in sys.modules:  # the reader decides without Qt
         return False
     from qtpy.QtCore import QCoreApplication
 

@@ -60,10 +60,8 @@ def command(text: str, folder: Path, monkeypatch) -> str:
     return out.getvalue()
 
 
-def test_a_result_repeats_its_detection(stack, tmp_path, monkeypatch):
-    settings = {"dispersion": "au111", "method": "matched-field", "threshold": 0.9}
-    found = friedel.detect(stack, **settings)
-    recipe = recipes.detection(stack, found.provenance)
+def both_find(found, recipe, tmp_path, monkeypatch):
+    """What was copied as Python, and as a command, gives the same impurities."""
     python(recipe.python, tmp_path, monkeypatch)
     once = friedel.read_points(tmp_path / "points.csv")
     (tmp_path / "points.csv").unlink()
@@ -71,6 +69,13 @@ def test_a_result_repeats_its_detection(stack, tmp_path, monkeypatch):
     again = friedel.read_points(tmp_path / "points.csv")
     for table in (once, again):
         np.testing.assert_allclose(table[["row", "column"]], found.impurities[["row", "column"]], atol=1e-3)
+
+
+def test_a_result_repeats_its_detection(stack, tmp_path, monkeypatch):
+    settings = {"dispersion": "au111", "method": "matched-field", "threshold": 0.9}
+    found = friedel.detect(stack, **settings)
+    recipe = recipes.detection(stack, found.provenance)
+    both_find(found, recipe, tmp_path, monkeypatch)
 
 
 def test_a_detection_in_an_array_takes_the_axes_it_was_opened_with(stack, tmp_path, monkeypatch):
@@ -80,14 +85,8 @@ def test_a_detection_in_an_array_takes_the_axes_it_was_opened_with(stack, tmp_pa
     opened.encoding[OPENED_WITH] = axes
     found = friedel.detect(opened, dispersion="au111", method="matched-field")
     recipe = recipes.detection(opened, found.provenance)
-    python(recipe.python, tmp_path, monkeypatch)
-    once = friedel.read_points(tmp_path / "points.csv")
-    (tmp_path / "points.csv").unlink()
-    command(recipe.command, tmp_path, monkeypatch)
-    again = friedel.read_points(tmp_path / "points.csv")
     assert len(found.impurities) > 0
-    for table in (once, again):
-        np.testing.assert_allclose(table[["row", "column"]], found.impurities[["row", "column"]], atol=1e-3)
+    both_find(found, recipe, tmp_path, monkeypatch)
     command(recipes.spectrum(opened, "maps", (3, 7), None).command, tmp_path, monkeypatch)
 
 

@@ -8,6 +8,7 @@ import pytest
 from made_up import build_detections, build_stack
 
 from friedel.errors import SettingsError, StackError
+from friedel.progress import drain
 from friedel.settings import DetectSettings, FineTuneSettings, ImportSettings, PrepareSettings, settings_of
 from napari_friedel.layers import (
     add_layer,
@@ -153,13 +154,13 @@ def test_a_session_brings_everything_back(shown, stack, points, tmp_path) -> Non
     session.save(shown, tmp_path / "work.friedel.json")
     state = session.read(tmp_path / "work.friedel.json")
     again = ViewerModel()
-    opened = reopening.restore(again, state, session.load_stacks(state, lambda _path: build_stack()))
+    opened = drain(reopening.restoring(again, state, session.load_stacks(state, lambda _path: build_stack())))
     assert (opened.stacks, opened.results) == (1, 1)
     back = next(layer for layer in again.layers if kind_of(layer) == "impurities")
     pd.testing.assert_frame_equal(results.table_of(back), table, check_categorical=False)
     assert info_of(back).removed == ((3.2, 4.1),) and info_of(back).threshold == 0.6
     gone = session.load_stacks(state, lambda path: (_ for _ in ()).throw(StackError("gone")))
-    assert "gone" in reopening.restore(ViewerModel(), state, gone).warnings[0]
+    assert "gone" in drain(reopening.restoring(ViewerModel(), state, gone)).warnings[0]
 
 
 def test_a_session_keeps_stacks_that_lie_in_no_file_and_may_be_moved(shown, stack, tmp_path) -> None:
@@ -179,7 +180,7 @@ def test_a_session_keeps_stacks_that_lie_in_no_file_and_may_be_moved(shown, stac
     (tmp_path / "one").rename(tmp_path / "two")
     state = session.read(tmp_path / "two" / "work.friedel.json")
     again = ViewerModel()
-    opened = reopening.restore(again, state, session.load_stacks(state, open_stack))
+    opened = drain(reopening.restoring(again, state, session.load_stacks(state, open_stack)))
     assert (opened.stacks, opened.warnings) == (2, [])
     back = [layer for layer in again.layers if kind_of(layer) == "stack"]
     assert np.array_equal(back[0].data, shown.layers[-2].data) and back[0].name == shown.layers[-2].name
@@ -207,7 +208,7 @@ def test_axes_that_were_changed_come_back_with_a_session(shown, open_dock, tmp_p
     session.save(shown, tmp_path / "work.friedel.json")
     state = session.read(tmp_path / "work.friedel.json")
     again = ViewerModel()
-    reopening.restore(again, state, session.load_stacks(state, open_stack))
+    drain(reopening.restoring(again, state, session.load_stacks(state, open_stack)))
     assert pixel_pitch(stack_of(again.layers[-1])[0]) == pytest.approx((0.8, 0.8))
 
 
@@ -224,7 +225,7 @@ def test_a_session_brings_settings_into_open_docks(shown, points, open_dock, tmp
     dock.options.set("method", "network")
     state = session.read(tmp_path / "work.friedel.json")
     shown.layers.clear()
-    reopening.restore(shown, state, session.load_stacks(state, lambda _path: build_stack()))
+    drain(reopening.restoring(shown, state, session.load_stacks(state, lambda _path: build_stack())))
     assert dock.prepare.settings() == PrepareSettings(high_pass=0.7), "and nothing of what was set since"
     assert dock.options.value("method") == "omp" and not dock.model.isEnabled()
     assert dock.result.number.text() == "3 impurities"

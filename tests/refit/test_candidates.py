@@ -17,11 +17,11 @@ from friedel.progress import drain
 from friedel.refit import pruning
 from friedel.refit.candidates import (
     CANDIDATES,
-    RefitMaps,
     RefitOptions,
     iter_refit_candidates,
     prior_sigma,
 )
+from friedel.refit.refit_input import RefitMaps
 from friedel.refit.schedules import FULL, QUICK
 from friedel.stack import didv, make_stack, normalise
 

@@ -7,9 +7,10 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from friedel.benchmark.synthetic import make_synthetic
-from friedel.refit.candidates import CANDIDATES, RefitMaps, max_candidates
+from friedel.refit.candidates import CANDIDATES, max_candidates
 from friedel.refit.goodness import goodness
 from friedel.refit.joint_fit.step import guess_amplitudes, step, update_weights
+from friedel.refit.refit_input import RefitMaps
 
 from .exact import EXACT, joint_fit
 

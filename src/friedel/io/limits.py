@@ -7,6 +7,8 @@ from pathlib import Path
 
 from friedel.errors import StackError
 
+#: Channels of more bytes than this are read when they are touched, not when a netCDF file is opened.
+LAZY = 128 << 20
 #: deflate cannot pack more than about 1032 bytes into one.
 MOST_PACKED = 1100
 _UNKNOWN = 4 << 30

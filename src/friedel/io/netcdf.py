@@ -16,6 +16,7 @@ from friedel.errors import StackError
 from friedel.io import gxsm
 from friedel.io.gxsm import is_gxsm
 from friedel.io.lazy import hdf5_variable
+from friedel.io.limits import LAZY
 from friedel.io.stored import complete, restored, storable
 from friedel.stack import DIMS
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Hashable
     from pathlib import Path
-
-#: Channels of more bytes than this are read when they are touched.
-LAZY = 128 << 20
 
 
 def read(path: Path, *, bias: Any = None, pixel_nm: Any = None, **options: Any) -> xr.Dataset:

@@ -17,6 +17,7 @@ import numpy as np
 
 from friedel.errors import FriedelError
 from friedel.io.formats import identify
+from friedel.io.limits import LAZY
 from friedel.stack import ATTRIBUTES, DIMS, check
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 _UNITS = {"bias": "mV", "y": "nm", "x": "nm"}
 #: Values that are read at a time, to see that they can be read.
 _AT_ONCE = 8 << 20
-#: Channels of more bytes than this are not read to open a file (`friedel.io.netcdf.LAZY`).
-_UNREAD = 128 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +183,7 @@ def _variable(item: h5py.Dataset) -> OutlinedVariable | None:
         or not item.id.get_storage_size()
     ):
         return None
-    if item.nbytes <= _UNREAD:
+    if item.nbytes <= LAZY:
         step = max(1, _AT_ONCE // max(item.nbytes // max(item.shape[0], 1), 1))
         for start in range(0, item.shape[0], step):
             item[start : start + step]

@@ -1,6 +1,7 @@
 """Refit of the candidates with the multiple-scattering model: updated positions, σ and probabilities.
 
-With a network the refit also selects: the probability of doubtful candidates follows their Δχ² (`model_selection`).
+Quick and full differ in their schedule (`friedel.refit.schedules`). With a network the refit also selects: doubtful
+candidates are included, and their probability follows their Δχ² (`friedel.refit.model_selection`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pandas as pd
 from friedel._util.work import HERE, Work
 from friedel.refit.driver import iter_refit
 from friedel.refit.model_selection import SELECTION, averaged, posterior_probability
-from friedel.refit.refit_input import RefitInput
+from friedel.refit.refit_input import RefitInput, RefitMaps
 from friedel.refit.schedules import SCHEDULES, Schedule
 from friedel.refit.tuned import constants
 
@@ -57,31 +58,6 @@ class CandidateConstants:
 
 
 CANDIDATES = CandidateConstants()
-
-
-@dataclass(frozen=True, eq=False)
-class RefitMaps:
-    """Maps as the refit takes them.
-
-    Parameters
-    ----------
-    maps : array, shape (bias, rows, columns)
-        Mean 0, root mean square 1.
-    k : array of complex, shape (bias,)
-        Wavevectors [rad/px].
-    mask : array of bool, shape (rows, columns)
-        Pixels to use.
-    pixel_nm : float
-        Pitch.
-    device : str, optional
-        See `RefitInput`.
-    """
-
-    maps: np.ndarray
-    k: np.ndarray
-    mask: np.ndarray
-    pixel_nm: float
-    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -208,10 +184,16 @@ def _chosen(detected: Candidates, field: RefitMaps, select: bool) -> tuple[np.nd
 
 
 def _input(seen: pd.DataFrame, confident: np.ndarray, field: RefitMaps, schedule: Schedule) -> RefitInput:
-    points, sigma = seen[["row", "column"]].to_numpy(float), prior_sigma(seen, field.mask.shape, schedule)
-    doubtful = ~confident if len(seen) else None
-    known = field.maps, field.k, field.mask, points, sigma, doubtful, field.pixel_nm
-    return RefitInput(*known, device=field.device)
+    return RefitInput(
+        maps=field.maps,
+        k=field.k,
+        mask=field.mask,
+        points=seen[["row", "column"]].to_numpy(float),
+        sigma=prior_sigma(seen, field.mask.shape, schedule),
+        doubtful=~confident if len(seen) else None,
+        pixel_nm=field.pixel_nm,
+        device=field.device,
+    )
 
 
 def _dropped(fitted: Fitted, confident: np.ndarray, chosen: int) -> int:
@@ -294,5 +276,6 @@ def _remarks(fitted: Fitted) -> list[str]:
         return []
     kind = f"{abs(100 * change):.1f} % {'longer' if change < 0 else 'shorter'}"
     return [
-        f"The waves are {kind} than the surface band says: the refit allows for it, the search did not. Check it."
+        f"The waves are {kind} than the surface band says: the refit allows for it, the search before it did not. "
+        "Check E₀ and m*."
     ]

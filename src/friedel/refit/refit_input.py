@@ -58,3 +58,28 @@ class RefitInput:
             return np.full(len(sigma), DECISIONS.held_sigma_px)
         width: np.ndarray = np.maximum(DECISIONS.min_prior_sigma_px, 2 * np.nan_to_num(sigma, nan=0.0))
         return width
+
+
+@dataclass(frozen=True, eq=False)
+class RefitMaps:
+    """Maps as the refit takes them.
+
+    Parameters
+    ----------
+    maps : array, shape (bias, rows, columns)
+        Mean 0, root mean square 1.
+    k : array of complex, shape (bias,)
+        Wavevectors [rad/px].
+    mask : array of bool, shape (rows, columns)
+        Pixels to use.
+    pixel_nm : float
+        Pitch.
+    device : str, optional
+        See `RefitInput`.
+    """
+
+    maps: np.ndarray
+    k: np.ndarray
+    mask: np.ndarray
+    pixel_nm: float
+    device: str | None = None
