@@ -64,6 +64,7 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
 
     import napari
     from friedel.errors import FriedelError
+    from napari_friedel.endings import is_closed
     from napari_friedel.io.reader import is_points, read
     from napari_friedel.io.tables import table_layer
     from napari_friedel.layers import add_layer, kind_of
@@ -108,7 +109,7 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
     for name in DOCKS:
         viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
     # The docks have taken their room from the canvas, which knows it after the next round of events.
-    QTimer.singleShot(0, lambda: fit_to_view(viewer))
+    QTimer.singleShot(0, lambda: None if is_closed(viewer) else fit_to_view(viewer))
     return viewer
 
 

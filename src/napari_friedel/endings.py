@@ -1,4 +1,4 @@
-"""What is called when a Qt object ends."""
+"""What is called when a Qt object ends, and whether a window has ended."""
 
 from __future__ import annotations
 
@@ -23,3 +23,18 @@ def at_end(thing: QObject, call: Callable[[], None]) -> None:
 
     _waiting.add(ended)
     thing.destroyed.connect(ended)
+
+
+def is_closed(viewer: Any) -> bool:
+    """Whether the window of `viewer` is gone; a bare ViewerModel never had one.
+
+    napari's model outlives its window. A layer that is added then draws with an OpenGL context that was given back.
+    """
+    viewer = getattr(viewer, "__wrapped__", viewer)  # docks get a proxy
+    if not hasattr(viewer, "window"):
+        return False
+    try:
+        viewer.window._qt_window.objectName()  # its public methods build menus and docks first
+    except (AttributeError, RuntimeError):  # closed by napari, or deleted by Qt
+        return True
+    return False

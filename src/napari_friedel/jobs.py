@@ -6,6 +6,7 @@ job ends in `DONE`, `FAILED` or `IDLE` (cancelled), so that a dock is never left
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import enum
 import functools
@@ -14,12 +15,13 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from friedel.errors import FriedelWarning
 from friedel.progress import Progress
@@ -75,6 +77,11 @@ class _Failure:
 
 
 _CANCELLED = object()
+#: Cancel events of the jobs that have run: all are set when the interpreter ends.
+_cancels: weakref.WeakSet[threading.Event] = weakref.WeakSet()
+#: How long the interpreter's end waits for workers [ms]. One that computes on while Python is taken down under it is a
+#: crash; napari waits in `napari.run()` only, which a script that closes its viewer never enters.
+END_MS = 20_000
 # A worker that is collected before its thread ends takes Qt objects with it that are still in use.
 _alive: set[Any] = set()
 
@@ -129,6 +136,7 @@ class Job(QObject):
         from napari.qt.threading import create_worker
 
         self._cancel.clear()
+        _end_at_exit(self._cancel)
         # The dock shows errors; napari would raise them a second time in the event loop.
         worker = create_worker(
             _Task(self.name, _guarded, make, self._cancel, self.interval),
@@ -241,6 +249,20 @@ def _drained(
             work.close()  # in this thread: its `finally` blocks run now, not when the memory is collected
         del work
         release_memory()
+
+
+def _end_at_exit(cancel: threading.Event) -> None:
+    if not _cancels:
+        atexit.unregister(_end_workers)
+        atexit.register(_end_workers)  # last in, first out: before Qt's own, and before Python's threads
+    _cancels.add(cancel)
+
+
+def _end_workers() -> None:
+    """Cancel all work and wait for it."""
+    for cancel in list(_cancels):
+        cancel.set()
+    QThreadPool.globalInstance().waitForDone(END_MS)
 
 
 def loading_torch() -> Generator[Progress, None, None]:

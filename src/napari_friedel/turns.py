@@ -6,7 +6,9 @@ import contextlib
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from napari_friedel.endings import is_closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -60,6 +62,31 @@ def next_turn(call: Callable[[], None]) -> None:
     QTimer.singleShot(0, call)
 
 
+def after_drawing(call: Callable[[], None]) -> None:
+    """Call once the window has drawn what is new: a canvas that rests (`rest`) draws between the two timers."""
+    from qtpy.QtCore import QTimer
+
+    QTimer.singleShot(1, lambda: QTimer.singleShot(1, call))
+
+
+def rest(canvas: Any) -> None:
+    """Let a canvas draw in the next turn of the event loop, not in this one.
+
+    A new layer costs napari up to half a second, and the first drawing of it as much again: in two turns the window
+    answers in between. Where no event loop runs (in a script), nothing happens.
+    """
+    if canvas is None or not in_event_loop() or not canvas.updatesEnabled():
+        return
+    from qtpy.QtCore import QTimer
+
+    def go_on() -> None:
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            canvas.setUpdatesEnabled(True)
+
+    canvas.setUpdatesEnabled(False)
+    QTimer.singleShot(1, go_on)
+
+
 def draw_while(work: Callable[[], T]) -> T:
     """Run `work` in a thread and return what it gives; the window goes on drawing meanwhile.
 
@@ -84,14 +111,20 @@ def in_turns(
     steps: Generator[None, None, T],
     done: Callable[[T], None] | None = None,
     failed: Callable[[Exception], None] | None = None,
+    *,
+    viewer: Any = None,
 ) -> None:
     """Take steps in the GUI thread, one in a turn of the event loop: each new layer costs napari a quarter second.
 
     Where no event loop runs (in a script), all are taken at once. `failed` is told an error; without it, it is raised.
+    With a `viewer`, the steps end with its window.
     """
     alone = not in_event_loop()
 
     def turn() -> None:
+        if is_closed(viewer):
+            steps.close()
+            return
         try:
             next(steps)
             while alone:
@@ -104,8 +137,6 @@ def in_turns(
                 raise
             failed(error)
         else:
-            from qtpy.QtCore import QTimer
-
-            QTimer.singleShot(1, turn)
+            after_drawing(turn)
 
     turn()

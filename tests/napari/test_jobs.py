@@ -212,3 +212,34 @@ assert list(loading_torch()) == []
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_interpreter_waits_for_work_when_a_script_ends(tmp_path) -> None:
+    """Qt's objects go at the end of a script; a worker that still runs would call into them."""
+    code = f"""
+import pathlib, time
+from qtpy.QtWidgets import QApplication
+from friedel.progress import Progress
+from napari_friedel.jobs import Job
+
+app = QApplication([])
+
+def work():
+    try:
+        for step in range(100_000):
+            time.sleep(0.002)
+            yield Progress(step / 100_000)
+    finally:
+        time.sleep(0.3)
+        pathlib.Path({str(tmp_path / "ended")!r}).write_text("in order")
+
+job = Job()
+job.progressed.connect(lambda _: app.quit())
+job.start(work)
+app.exec()
+assert job.busy
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "ended").read_text() == "in order"
+    assert "has been deleted" not in done.stderr

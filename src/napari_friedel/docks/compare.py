@@ -213,7 +213,7 @@ class ReferenceDock(CompareForm):
         stack, _ = stack_of(self.stack.layer())
         self._placed = reference.positions_in(stack, self.source.layer() or self.map.layer(), self._positions)
         reference.show_positions(self.viewer, self.stack.layer(), stack, self._placed)
-        in_turns(self._counting())
+        in_turns(self._counting(), viewer=self.viewer)
 
     def _counting(self) -> Generator[None, None, None]:
         """Count in the next turn: the reference's crosses have been a new layer in this one."""

@@ -287,7 +287,7 @@ class DetectDock(DetectForm):
             self.message.error(sentence(error))
             return
         self.viewer.layers.selection.active = points
-        in_turns(showing.show_maps(self.viewer, layer, points))
+        in_turns(showing.show_maps(self.viewer, layer, points), viewer=self.viewer)
         if self.stack.layer() is layer:
             self._follow(points)
             self.scroll_to(self.result)

@@ -244,7 +244,7 @@ class FineTuneDock(FineTuneForm):
             return
         points = showing.show_points(self.viewer, self._layer, after)
         self.viewer.layers.selection.active = points
-        in_turns(show_outcome(self.viewer, self._layer, before, points))
+        in_turns(show_outcome(self.viewer, self._layer, before, points), viewer=self.viewer)
         counts = (len(before), int(results.counted(points).sum()))
         self.outcome.show_model(session.result, counts)
         self.scroll_to(self.outcome)

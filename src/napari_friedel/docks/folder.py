@@ -225,7 +225,7 @@ class FolderDock(Dock):
         if self._steps is not None:
             self._steps.close()  # the last file may still be on its way
         self._steps = self._showing(*result)
-        in_turns(self._steps, failed=lambda error: self.message.error(sentence(error)))
+        in_turns(self._steps, failed=self.message.error_of, viewer=self.viewer)
 
     def _showing(self, path: Path, stack: Any) -> Generator[None, None, None]:
         """Put a file in place of the last one, a layer at each step."""

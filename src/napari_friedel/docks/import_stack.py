@@ -41,7 +41,6 @@ from napari_friedel.layers.stack_layers import (
 )
 from napari_friedel.layers.versions import fit_to_view
 from napari_friedel.turns import in_turns
-from napari_friedel.words import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -197,7 +196,8 @@ class ImportDock(ImportForm):
             return
         stack = self._from_plain(layer)
         typed = (self.axes.currentIndex(), self.bias.text(), self.pixel.text(), self.unit.currentIndex())
-        in_turns(self._replacing(layer, stack, typed), failed=lambda e: self.message.error(sentence(e)))
+        steps = self._replacing(layer, stack, typed)
+        in_turns(steps, failed=self.message.error_of, viewer=self.viewer)
 
     def _replacing(
         self, layer: Any, stack: xr.Dataset, typed: tuple[Any, ...]

@@ -111,7 +111,7 @@ class SessionBox(QGroupBox):
     def _restore(self, result: Any) -> None:
         state, stacks = result
         steps = reopening.restoring(self._viewer, state, stacks)
-        in_turns(steps, self._restored, lambda error: self._message.error(sentence(error)))
+        in_turns(steps, self._restored, self._message.error_of, viewer=self._viewer)
 
     def _restored(self, opened: reopening.Opened) -> None:
         text = f"Back: {counted(opened.stacks, 'stack')} and {counted(opened.results, 'result')}."

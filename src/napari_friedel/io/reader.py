@@ -59,13 +59,11 @@ def read_for_window(path: PathOrPaths) -> list[Any]:
     were taken with it come below it in the next turns of the event loop.
     """
     from friedel.errors import FriedelError
-    from napari_friedel.turns import draw_while, in_event_loop, in_turns
+    from napari_friedel.turns import after_drawing, draw_while, in_event_loop, in_turns
     from napari_friedel.words import sentence
 
     if not in_event_loop():
         return read(path)
-    from qtpy.QtCore import QTimer
-
     import napari
 
     try:
@@ -75,7 +73,7 @@ def read_for_window(path: PathOrPaths) -> list[Any]:
         return [(None,)]  # napari's sign for "nothing to add"
     viewer, *images, stack = napari.current_viewer(), *layers
     if viewer is not None and images and stack[1]["metadata"][KEY].kind == "stack":
-        QTimer.singleShot(0, lambda: in_turns(_below(viewer, images, stack)))
+        after_drawing(lambda: in_turns(_below(viewer, images, stack), viewer=viewer))
         return [stack]
     return layers
 

@@ -75,6 +75,7 @@ def _make(title: str, layers: Any) -> None:
 
     import napari
     from friedel.progress import Progress
+    from napari_friedel.endings import is_closed
     from napari_friedel.jobs import Job
     from napari_friedel.layers.viewing import attach
     from napari_friedel.turns import in_turns
@@ -90,9 +91,9 @@ def _make(title: str, layers: Any) -> None:
 
     def made(found: list[LayerData]) -> None:
         _making.pop(title, None)
-        if viewer is not None:
+        if viewer is not None and not is_closed(viewer):
             attach(viewer)
-            in_turns(_adding(viewer, found))
+            in_turns(_adding(viewer, found), viewer=viewer)
 
     def failed(text: str, _details: str) -> None:
         _making.pop(title, None)

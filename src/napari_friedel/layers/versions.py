@@ -71,6 +71,12 @@ def scale_bar(viewer: Any) -> Any:
     return viewer.canvas.overlays.scale_bar if hasattr(viewer, "canvas") else viewer.scale_bar
 
 
+def canvas_widget(viewer: Any) -> Any:
+    """Qt's widget that draws the layers, or None: napari has no public way to it."""
+    window = getattr(getattr(viewer, "window", None), "_qt_viewer", None)
+    return getattr(getattr(window, "canvas", None), "native", None)
+
+
 def camera(viewer: Any) -> Any:
     """Camera that shows the layers."""
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from friedel.stack import DIMS
+from napari_friedel.endings import is_closed
 from napari_friedel.layers import linking, results
 from napari_friedel.layers.adopt import adopt, belongs
 from napari_friedel.layers.edits import show_rejected
@@ -17,13 +18,14 @@ from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, info_of, kind_
 from napari_friedel.layers.saving import prefer_writers
 from napari_friedel.layers.versions import (
     camera,
+    canvas_widget,
     check_napari,
     fit_to_view,
     name_sliders,
     scale_bar,
     text_overlay,
 )
-from napari_friedel.turns import in_application, next_turn
+from napari_friedel.turns import in_application, next_turn, rest
 
 _attached: weakref.WeakKeyDictionary[Any, Keeper] = weakref.WeakKeyDictionary()
 #: Layers that lie over the maps, lowest first.
@@ -115,6 +117,7 @@ class Keeper:
         layer = getattr(event, "value", None)
         viewer = self._viewer()
         if layer is not None and viewer is not None:
+            rest(canvas_widget(viewer))
             self._news.append(layer)
             if stacks := [x for x in viewer.layers if kind_of(x) == "stack"]:
                 linking.give_units(layer, stacks)  # before napari draws, and warns of units that differ
@@ -129,7 +132,7 @@ class Keeper:
         """Put new layers in order: slider in range, overlays above, units, what belongs together."""
         self._waiting = False
         viewer = self._viewer()
-        if viewer is None or self._settling:
+        if viewer is None or self._settling or is_closed(viewer):
             return
         news, self._news = [x for x in self._news if x in viewer.layers], []
         stacks = [x for x in viewer.layers if kind_of(x) == "stack"]
@@ -177,7 +180,7 @@ class Keeper:
 
     def _fit_again(self) -> None:
         viewer = self._viewer()
-        if viewer is not None and viewer.layers:
+        if viewer is not None and viewer.layers and not is_closed(viewer):
             fit_to_view(viewer)
 
     # --- what is shown --------------------------------------------------------------------------------------------

@@ -126,9 +126,11 @@ class Dock(QWidget):
         bar = self._scroll.verticalScrollBar()
         if bar is not None:
             # What appeared just now has its place after the layout has run.
-            QTimer.singleShot(
-                0, lambda: bar.setValue(widget.mapTo(self.content, widget.rect().topLeft()).y())
-            )
+            def scroll() -> None:
+                with contextlib.suppress(RuntimeError):  # closed meanwhile
+                    bar.setValue(widget.mapTo(self.content, widget.rect().topLeft()).y())
+
+            QTimer.singleShot(0, scroll)
 
     def into_sight(self, widget: QWidget) -> None:
         """Scroll the form no farther than `widget` needs to be seen, once the layout has run."""
@@ -187,6 +189,10 @@ class Message(QLabel):
     def error(self, text: str, details: str = "") -> None:
         """Say what went wrong; the traceback, if any, is in the tool tip."""
         self._show("error", text, details)
+
+    def error_of(self, error: BaseException) -> None:
+        """Say in a sentence what an error tells."""
+        self.error(sentence(error))
 
     def warn(self, text: str) -> None:
         """Say what the user should know about a result that stands."""
