@@ -84,6 +84,13 @@ class Hands:
         QTimer.singleShot(milliseconds, loop.quit)
         loop.exec()
 
+    def in_loop(self, act: Callable[[], Any], milliseconds: int) -> None:
+        """Act as a user does, from within the event loop: what is put off to its later turns is put off."""
+        from qtpy.QtCore import QTimer
+
+        QTimer.singleShot(0, act)
+        self.wait(milliseconds)
+
     def until(self, done: Callable[[], bool], seconds: float = 1800.0) -> None:
         """Let the event loop run until `done()`."""
         end = time.monotonic() + seconds
@@ -104,8 +111,7 @@ class Hands:
         if parent is not None:
             parent.ensureWidgetVisible(widget)
             self.wait(30)
-        QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
-        self.wait(60)
+        self.in_loop(lambda: QTest.mouseClick(widget, Qt.MouseButton.LeftButton), 60)
 
     def tab(self, name: str) -> Any:
         """Click the tab of a dock."""
@@ -135,8 +141,7 @@ class Hands:
 
         canvas = self.viewer.window._qt_viewer.canvas.native
         canvas.setFocus()
-        QTest.keyClick(canvas, text, modifier or Qt.KeyboardModifier.NoModifier)
-        self.wait(80)
+        self.in_loop(lambda: QTest.keyClick(canvas, text, modifier or Qt.KeyboardModifier.NoModifier), 80)
 
     def type(self, line: Any, text: str) -> None:
         """Type into a line."""
@@ -167,7 +172,7 @@ class Hands:
 
     def drop(self, *paths: Path) -> None:
         """Drop files on the canvas."""
-        from qtpy.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+        from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
         from qtpy.QtGui import QDropEvent
 
         data = QMimeData()
@@ -175,8 +180,7 @@ class Hands:
         left, plain = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         event = QDropEvent(QPointF(200, 200), Qt.DropAction.CopyAction, data, left, plain)
         window = self.viewer.window._qt_viewer
-        QTimer.singleShot(0, lambda: window.dropEvent(event))
-        self.wait(400)
+        self.in_loop(lambda: window.dropEvent(event), 400)
 
     def close_notes(self) -> None:
         """Close what napari has noted in the corner."""

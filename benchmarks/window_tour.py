@@ -183,6 +183,7 @@ class Tour(Hands):
         dock._scroll.ensureWidgetVisible(dock.apply)
         self.picture(f"own-{path.suffix[1:]}")
         self.click(dock.apply)
+        self.until(lambda: bool(dock.message.text()))
         self.check(dock.message.level != "error", dock.message.text())
         made = dock.layer.layer()
         units = self.viewer.layers.units

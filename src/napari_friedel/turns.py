@@ -63,28 +63,10 @@ def next_turn(call: Callable[[], None]) -> None:
 
 
 def after_drawing(call: Callable[[], None]) -> None:
-    """Call once the window has drawn what is new: a canvas that rests (`rest`) draws between the two timers."""
+    """Call once the window has drawn what is new: a canvas that rests (`layers.resting`) does so between two timers."""
     from qtpy.QtCore import QTimer
 
     QTimer.singleShot(1, lambda: QTimer.singleShot(1, call))
-
-
-def rest(canvas: Any) -> None:
-    """Let a canvas draw in the next turn of the event loop, not in this one.
-
-    A new layer costs napari up to half a second, and the first drawing of it as much again: in two turns the window
-    answers in between. Where no event loop runs (in a script), nothing happens.
-    """
-    if canvas is None or not in_event_loop() or not canvas.updatesEnabled():
-        return
-    from qtpy.QtCore import QTimer
-
-    def go_on() -> None:
-        with contextlib.suppress(RuntimeError):  # closed meanwhile
-            canvas.setUpdatesEnabled(True)
-
-    canvas.setUpdatesEnabled(False)
-    QTimer.singleShot(1, go_on)
 
 
 def draw_while(work: Callable[[], T]) -> T:

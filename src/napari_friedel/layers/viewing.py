@@ -15,6 +15,7 @@ from napari_friedel.layers.adopt import adopt, belongs
 from napari_friedel.layers.edits import show_rejected
 from napari_friedel.layers.geometry import contrast
 from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, info_of, kind_of, known
+from napari_friedel.layers.resting import rest
 from napari_friedel.layers.saving import prefer_writers
 from napari_friedel.layers.versions import (
     camera,
@@ -25,7 +26,7 @@ from napari_friedel.layers.versions import (
     scale_bar,
     text_overlay,
 )
-from napari_friedel.turns import in_application, next_turn, rest
+from napari_friedel.turns import in_application, next_turn
 
 _attached: weakref.WeakKeyDictionary[Any, Keeper] = weakref.WeakKeyDictionary()
 #: Layers that lie over the maps, lowest first.

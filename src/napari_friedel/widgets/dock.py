@@ -10,6 +10,7 @@ from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFormLayout, QFrame, QGroupBox, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from friedel.errors import FriedelError
+from napari_friedel.ahead import load_ahead
 from napari_friedel.layers.viewing import attach, unwrapped
 from napari_friedel.widgets.calm import finish
 from napari_friedel.widgets.listener import Listener
@@ -83,6 +84,7 @@ class Dock(QWidget):
             if self.parent() is not None:
                 tab_together(self)
                 finish(self)
+                QTimer.singleShot(0, load_ahead)
 
     def showEvent(self, event: Any) -> None:
         """Give what was built meanwhile a tool tip of its row, and take the wheel from it."""
