@@ -182,6 +182,7 @@ class Tour(Hands):
         self.type(dock.pixel, "0.5")
         dock._scroll.ensureWidgetVisible(dock.apply)
         self.picture(f"own-{path.suffix[1:]}")
+        dock.message.clear()
         self.click(dock.apply)
         self.until(lambda: bool(dock.message.text()))
         self.check(dock.message.level != "error", dock.message.text())

@@ -117,6 +117,20 @@ def test_points_of_any_kind_can_be_adopted(shown, stack) -> None:
         adopt(shown, shown.layers[1], shown.add_points([[900.0, 900.0]]))
 
 
+def test_a_saved_result_without_an_impurity_comes_back_as_one(shown, stack, tmp_path) -> None:
+    from napari.layers import Layer
+
+    from napari_friedel.io.tables import table_layer
+
+    stack_shown = shown.layers[-1]
+    build_detections(stack, np.zeros((0, 2)), []).to_csv(tmp_path / "none.csv")
+    made = adopt(shown, stack_shown, Layer.create(*table_layer(tmp_path / "none.csv", stack)))
+    assert results.summary(made).count == 0
+    assert results.find(shown, stack_shown, "impurities") is made
+    with pytest.raises(StackError):
+        adopt(shown, stack_shown, shown.add_points(np.zeros((0, 2))))
+
+
 def test_the_result_box_empties_with_its_layer(shown, stack, open_dock) -> None:
     from napari_friedel.docks.detect import DetectDock
 
@@ -468,6 +482,19 @@ def test_a_plot_gives_its_numbers(qtbot, tmp_path) -> None:
     assert plot.csv().splitlines() == ['"cursor: bias (mV)","cursor: dI/dV (nS)"', "1,3", "2,4.5"]
     plot.write(str(tmp_path / "plot.svg"))
     assert "<svg" in (tmp_path / "plot.svg").read_text()
+
+
+def test_the_names_of_curves_follow_the_theme(qtbot) -> None:
+    from napari_friedel.widgets.plots import Plot
+
+    plot = Plot("step", "loss")
+    qtbot.addWidget(plot)
+    plot.legend()
+    plot.curve("training", [1.0, 2.0], [3.0, 4.5], "red")
+    dark = plot._legend.items[0][1].item.toHtml()
+    plot.set_dark(False)
+    light = plot._legend.items[0][1].item.toHtml()
+    assert plot._ink in light and plot._ink not in dark and "training" in light
 
 
 def test_a_task_has_a_name_that_people_can_read() -> None:

@@ -53,7 +53,8 @@ def adopt(viewer: Any, stack_layer: Any, layer: Any) -> Any:
     positions = pixels_of(layer, stack)
     size = np.array([stack.sizes["y"], stack.sizes["x"]])
     inside = ((positions > -1) & (positions < size)).all(axis=1)
-    if not inside.any():
+    # A table of ours without a row is a result all the same: nothing was found.
+    if not inside.any() and not (isinstance(info_of(layer), TableInfo) and not len(positions)):
         raise StackError(
             f"None of the points of {layer.name!r} lies on {stack_layer.name!r}: they belong to another field."
         )

@@ -84,7 +84,7 @@ class Dock(QWidget):
             if self.parent() is not None:
                 tab_together(self)
                 finish(self)
-                QTimer.singleShot(0, load_ahead)
+                QTimer.singleShot(2000, load_ahead)  # the window is drawn first
 
     def showEvent(self, event: Any) -> None:
         """Give what was built meanwhile a tool tip of its row, and take the wheel from it."""

@@ -92,6 +92,8 @@ class Plot(QWidget):
         self._ink, self._paper = ink, paper
         if self._legend is not None:
             self._legend.setLabelTextColor(ink)
+            for _, label in self._legend.items:  # pyqtgraph colours the names of later curves only
+                label.setText(label.text, color=ink)
             self._legend.setBrush(paper + "c0")
 
     def label(self, side: str, text: str) -> None:
