@@ -24,7 +24,7 @@ import pandas as pd
 from window_hands import Hands
 
 STORIES = ("sample", "drop_file", "detect", "edit", "compare", "inspect", "finetune", "broken", "crash")
-STORIES += ("own", "points", "folder", "session", "wrong")
+STORIES += ("own", "points", "files", "folder", "session", "wrong")
 #: Pictures of the film, from the drop to the end of the fine-tuning.
 FILM = (
     "empty",
@@ -268,6 +268,14 @@ class Tour(Hands):
         wrong = all_of(self)
         self.check(not wrong, "; ".join(wrong))
 
+    def files(self) -> None:
+        """Save, reopen and adopt by napari's own menus; the palette; voltages in the wrong unit."""
+        from window_files import STEPS
+        from window_points import walk
+
+        wrong = walk(self, STEPS)
+        self.check(not wrong, "; ".join(wrong))
+
     def folder(self) -> None:
         """Two files, processed one after the other; opened by the arrows."""
         from friedel.io.netcdf import write
@@ -288,7 +296,8 @@ class Tour(Hands):
         before = len(self.viewer.layers)
         self.click(dock.next)
         self.until(lambda: not dock.open_job.busy)
-        self.until(lambda: self.docks["Detect"].result.layer is not None, 60)  # the layers come one by one
+        result = self.docks["Detect"].result  # the layers come one by one
+        self.until(lambda: result.layer is not None and "grid" in result.layer.name, 60)
         self.picture("folder-next")
         self.check(len(self.viewer.layers) > before, "the next file is opened")
         self.check(self.docks["Detect"].result.layer is not None, "with its saved points as its result")
