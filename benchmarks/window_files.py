@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def saved(hands: Hands) -> None:
     hands.click(dock.bar.start)
     hands.until(lambda: not dock.job.busy)
     dock.result.slider.setValue(0.8)
-    number, path = dock.result.number.text(), hands.out / "by-hand-points.csv"
+    number, path = dock.result.number.text(), hands.out / "by-hand-impurities.csv"
     path.unlink(missing_ok=True)
     hands.viewer.layers.selection.active = dock.result.layer
     save = "napari.window.file.save_layers_dialog.selected"
@@ -106,6 +107,11 @@ def palette(hands: Hands) -> None:
     hands.viewer.layers.selection.active = dock.stack.layer()
     found = in_dialog(hands, lambda: commands.execute_command("napari-friedel.read"), None)
     hands.check(found, "Open STM spectroscopy asks for a file")
+    table = hands.out / "any name.csv"
+    shutil.copy(hands.out / "by-hand-impurities.csv", table)
+    in_dialog(hands, lambda: commands.execute_command("napari-friedel.read"), table)
+    hands.until(lambda: dock.result.layer is not None, 30)
+    hands.check("impurities" in dock.result.number.text(), "a table under any name is the grid's result")
 
 
 def typed(hands: Hands) -> None:

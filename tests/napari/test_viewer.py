@@ -220,6 +220,20 @@ def test_the_save_dialog_offers_our_table_first_and_a_drop_asks_nothing(
     assert not file_extensions_string_for_layers([layer])[0].startswith("napari-friedel")
 
 
+def test_a_table_under_a_name_that_napari_does_not_know_says_how_it_is_opened(tmp_path, monkeypatch) -> None:
+    from napari.utils import notifications
+
+    from napari_friedel.layers.saving import open_without_asking
+
+    told: list[str] = []
+    monkeypatch.setattr(notifications, "show_info", told.append)
+    open_without_asking(str(tmp_path / "by-hand.csv"))
+    assert "by-hand.csv" in told[0] and "command palette" in told[0]
+    open_without_asking(str(tmp_path / "au · impurities.csv"))
+    open_without_asking(str(tmp_path / "by-hand.json"))
+    assert len(told) == 1
+
+
 def test_a_map_is_saved_in_nm(viewer, tmp_path) -> None:
     from made_up import build_detections, build_stack
 

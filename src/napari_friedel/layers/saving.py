@@ -37,7 +37,16 @@ def open_without_asking(path: str) -> None:
 
     napari's own reader takes every .csv, so that a drop would ask each time which of the two is meant.
     """
-    if "impurities" not in Path(path).name.lower() or not path.lower().endswith(".csv"):
+    if not path.lower().endswith(".csv"):
+        return
+    if "impurities" not in Path(path).name.lower():
+        with contextlib.suppress(ImportError):
+            from napari.utils.notifications import show_info
+
+            show_info(
+                f"{Path(path).name} is saved. Dropped on the window, a table is known by “impurities” in its name; "
+                "“Open STM spectroscopy” in the command palette opens it under any name."
+            )
         return
     with contextlib.suppress(Exception):  # no napari around, or settings of another version: it will ask
         from napari.plugins.utils import get_preferred_reader
