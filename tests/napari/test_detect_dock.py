@@ -201,6 +201,8 @@ def test_the_area_is_a_rectangle_of_a_shapes_layer(dock, qtbot, detector) -> Non
     assert dock.current_area() == ((3, 13), (5, 21))
     _run(dock, qtbot)
     assert called["area"] == ((3, 13), (5, 21))
+    # The maps come in later turns of the event loop.
+    qtbot.waitUntil(lambda: results.find(dock.viewer, dock.stack.layer(), "s") is not None, timeout=5000)
     s = results.find(dock.viewer, dock.stack.layer(), "s")
     assert s.data.shape == (10, 16)
     assert np.allclose(s.data_to_world((0, 0)), dock.stack.layer().data_to_world((0, 3, 5))[1:])
