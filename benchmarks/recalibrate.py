@@ -12,8 +12,8 @@ import argparse
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from friedel._util.work import HERE, Work, process_pool
 from friedel import load_model, save_model
+from friedel._util.work import HERE, Work, process_pool
 from friedel.physics.scene import SceneConfig
 from friedel.training.calibrate_friedel import calibrate_wave
 from friedel.training.confounder_config import ConfounderConfig
@@ -21,7 +21,9 @@ from friedel.training.confounder_config import ConfounderConfig
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", nargs="?", default="friedel")
     parser.add_argument("--n-augment", type=int, default=4)
     parser.add_argument("--jobs", type=int, default=1)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from friedel._util.remarks import Remarks
-    from friedel.candidates.result import Candidates
     from friedel.prepare.prepared import Prepared
     from friedel.refit.fitted_candidates import FittedCandidates
     from friedel.resample import Scaling

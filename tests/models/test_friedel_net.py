@@ -113,7 +113,9 @@ def test_an_untrained_network_believes_in_nothing():
     assert out.s.sigmoid().max().item() == pytest.approx(1 / (1 + math.exp(4)), rel=1e-3)
 
 
-@pytest.mark.parametrize(("n_augment", "number"), [(2, 1), (4, 1), (4, 2), (4, 3), (8, 4), (8, 5), (8, 6), (8, 7)])
+@pytest.mark.parametrize(
+    ("n_augment", "number"), [(2, 1), (4, 1), (4, 2), (4, 3), (8, 4), (8, 5), (8, 6), (8, 7)]
+)
 def test_with_augmentation_a_turned_field_gives_the_turned_answer(n_augment, number):
     network = _network()
     network.config = replace(network.config, n_augment=n_augment)

@@ -102,7 +102,9 @@ def repeated(points: np.ndarray, strength: np.ndarray, twice: Ghosts, half: floa
     """
     points = np.asarray(points, dtype=float).reshape(-1, 2)
     near = KDTree(points).query_ball_point(points + np.array(twice.apart), SAME * half)
-    pairs = np.array([(i, j) for i, found in enumerate(near) for j in found if i != j], dtype=int).reshape(-1, 2)
+    pairs = np.array([(i, j) for i, found in enumerate(near) for j in found if i != j], dtype=int).reshape(
+        -1, 2
+    )
     if not len(pairs):
         return np.zeros(0, dtype=int)
     later = strength[pairs[:, 1]] < strength[pairs[:, 0]]
