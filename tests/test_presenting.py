@@ -65,18 +65,6 @@ def test_a_misspelt_keyword_is_refused(stack) -> None:
             friedel.detect(stack, **wrong)
 
 
-def test_types_of_the_public_names_are_checked(tmp_path) -> None:
-    api = pytest.importorskip("mypy.api")
-    script = tmp_path / "use.py"
-    script.write_text(
-        "import friedel\nfound = friedel.detect(friedel.simulate(), threshold=0.5)\nreveal_type(found)\n"
-        "friedel.detect(friedel.simulate(), treshold=0.5)\nfriedel.detect(friedel.simulate(), method='net')\n"
-    )
-    out, _, code = api.run([str(script), "--ignore-missing-imports", "--follow-imports=silent"])
-    assert code == 1 and 'Revealed type is "friedel.detections.Detections"' in out
-    assert ":4: error" in out and ":5: error" in out and out.count("error:") == 2, out
-
-
 def test_every_promised_name_is_there_and_documented() -> None:
     for name in friedel.__all__:
         assert getattr(friedel, name) is not None

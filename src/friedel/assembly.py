@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 import friedel
+from friedel.demotion import demoted
 from friedel.detections import COLUMNS, Check, Detections
 from friedel.physics.dispersion import MATERIALS
 from friedel.prepare.checks import Facts, check_all
-from friedel.prepare.lines import lines
-from friedel.refit.flags import PointFlag
 from friedel.settings.checks import CHECK_LIMITS
 from friedel.stack import Area, scan_position, tip_position
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from friedel._util.remarks import Remarks
-    from friedel.candidates.result import Candidates
     from friedel.prepare.prepared import Prepared
     from friedel.refit.fitted_candidates import FittedCandidates
     from friedel.resample import Scaling
@@ -56,7 +54,7 @@ def assemble(
     """
     found, scaling = fitted.candidates, prepared.scaling
     checks = check_all(_facts(prepared, fitted))
-    table = _lines_demoted(found, prepared) if settings.demote_lines else found.table
+    table = demoted(found, prepared, settings)
     for check in checks:
         if not check.passed and check.name not in _REMARKED:
             remarks.add(check.sentence)
@@ -88,29 +86,6 @@ def assemble(
 def frame_of(stack: xr.Dataset) -> xr.Dataset:
     """The stack without its maps: coordinates and attributes, which say where a pixel lies."""
     return stack.drop_vars(list(stack.data_vars))
-
-
-def _lines_demoted(found: Candidates, prepared: Prepared) -> pd.DataFrame:
-    """The table with the probability of impurities on a line times the share of them that chance puts there.
-
-    A step edge scatters like a chain of points. Where a line holds n of them and chance puts m there, m/n may be
-    impurities.
-    """
-    table = found.table
-    sure = np.flatnonzero(table["probability"].to_numpy(float) >= found.threshold)
-    shape = int(prepared.mask.shape[0]), int(prepared.mask.shape[1])
-    points = table[["row", "column"]].to_numpy(float)[sure]
-    probability = table["probability"].to_numpy(float).copy()
-    flags = table["flags"].to_numpy(copy=True) if "flags" in table else None
-    for line in lines(points, shape, prepared.half_wave_px, CHECK_LIMITS.line):
-        members = sure[line.members]
-        probability[members] *= min(1.0, line.expected / len(members))
-        if flags is not None:
-            flags[members] |= int(PointFlag.LINE)
-    table = table.assign(probability=probability)
-    if flags is not None:
-        table = table.assign(flags=flags)
-    return table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
 
 
 def of_maps(prepared: Prepared) -> dict[str, Any]:

@@ -67,6 +67,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     refit: Refit | None = None,
     prepare: PrepareSettings | bool = True,
     demote_lines: bool = True,
+    demote_doubles: bool = True,
     executor: Executor | None = None,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities; a generator that can be stopped between any two steps.
@@ -105,6 +106,8 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
         defaults, False for the maps as recorded.
     demote_lines : bool
         Whether points on a line, as of a step edge, are listed with the probability that chance leaves to them.
+    demote_doubles : bool
+        Whether points that repeat others, as of a double tip, are listed with the probability that chance leaves them.
     executor : concurrent.futures.Executor, optional
         Where maps and tiles are computed: a process pool, or ``dask.distributed.Client(...).get_executor()``; in this
         process if None. The result is the same.
@@ -133,7 +136,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     settings = DetectSettings(
         method=method, model=_model_text(model), tiles=tiles,
         threshold=threshold, device=_device_text(device), refit=refit, area=area, channel=channel,
-        prepare=_prepare_settings(prepare), demote_lines=demote_lines,
+        prepare=_prepare_settings(prepare), demote_lines=demote_lines, demote_doubles=demote_doubles,
     )  # fmt: skip
     return iter_detect_with(stack, settings, dispersion=dispersion, model=model, executor=executor)
 
@@ -236,6 +239,7 @@ def detect(  # noqa: PLR0913 - those of iter_detect
     refit: Refit | None = None,
     prepare: PrepareSettings | bool = True,
     demote_lines: bool = True,
+    demote_doubles: bool = True,
     executor: Executor | None = None,
 ) -> Detections:
     """Find impurities; takes what `iter_detect` takes and gives what it returns.
@@ -250,7 +254,7 @@ def detect(  # noqa: PLR0913 - those of iter_detect
         iter_detect(
             stack, channel=channel, dispersion=dispersion, model=model, method=method, area=area, tiles=tiles,
             threshold=threshold, device=device, refit=refit, prepare=prepare,
-            demote_lines=demote_lines, executor=executor,
+            demote_lines=demote_lines, demote_doubles=demote_doubles, executor=executor,
         )
     )  # fmt: skip
 

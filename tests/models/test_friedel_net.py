@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from friedel.models.friedel_net import WaveConfig, WaveNet, build, config_of
+from friedel.models.friedel_net import SYMMETRIES, WaveConfig, WaveNet, build, config_of
 from friedel.models.matched_field import MatchedField, pool_voltages
 
 SMALL = WaveConfig(width=6, d_q=4, d_v=4, head=8, dilations=(1, 2))
@@ -113,24 +113,50 @@ def test_an_untrained_network_believes_in_nothing():
     assert out.s.sigmoid().max().item() == pytest.approx(1 / (1 + math.exp(4)), rel=1e-3)
 
 
-def test_with_augmentation_a_field_rotated_by_180_degrees_gives_the_rotated_answer():
+@pytest.mark.parametrize(
+    ("n_augment", "number"), [(2, 1), (4, 1), (4, 2), (4, 3), (8, 4), (8, 5), (8, 6), (8, 7)]
+)
+def test_with_augmentation_a_turned_field_gives_the_turned_answer(n_augment, number):
     network = _network()
-    network.config = replace(network.config, n_augment=2)
+    network.config = replace(network.config, n_augment=n_augment)
     torch.nn.init.normal_(network.head[0].second.weight, std=0.2)
     rng = torch.Generator().manual_seed(3)
     maps, k = torch.randn(1, 5, 24, 32, generator=rng), torch.linspace(0.6, 0.9, 5)[None]
     mask = torch.ones(1, 24, 32)
     mask[:, :4] = 0
+    maps, symmetry = maps * mask[:, None], SYMMETRIES[number]
     with torch.no_grad():
-        there = network(maps * mask[:, None], k, mask)
-        turned = network((maps * mask[:, None]).flip(-2, -1), k, mask.flip(-2, -1))
-        once = network._forward_once(network.prepare(maps * mask[:, None], k, mask))[0]
-    torch.testing.assert_close(turned.s.flip(-2, -1), there.s, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(-turned.offset.flip(-2, -1), there.offset, atol=1e-4, rtol=1e-4)
+        there = network(maps, k, mask)
+        turned = network(symmetry.of(maps), k, symmetry.of(mask))
+        once = network._forward_once(network.prepare(maps, k, mask))[0]
+    torch.testing.assert_close(symmetry.back(turned.s), there.s, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(symmetry.vectors_back(turned.offset), there.offset, atol=1e-4, rtol=1e-4)
     assert (once - there.s).abs().max() > 1e-2  # one pass alone does not have that symmetry
     with torch.no_grad():
-        training = network.train()(maps * mask[:, None], k, mask)
+        training = network.train()(maps, k, mask)
     torch.testing.assert_close(training.s, once)
+
+
+@pytest.mark.parametrize("symmetry", SYMMETRIES)
+def test_a_symmetry_turns_points_and_their_offsets_together(symmetry):
+    """A point at (3.25, 7.5) of 12 × 16 px, as its pixel and its offset, is found again at the same place."""
+    peak, offset = torch.zeros(1, 12, 16), torch.zeros(1, 2, 12, 16)
+    peak[0, 3, 8] = 1.0
+    offset[0, :, 3, 8] = torch.tensor([0.25, -0.5])
+    seen = symmetry.of(peak)
+    assert seen.shape == ((1, 16, 12) if symmetry.exchanged else (1, 12, 16))
+    torch.testing.assert_close(symmetry.back(seen), peak)
+    rows, columns = (torch.arange(n, dtype=torch.float32) for n in (12, 16))
+    place = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None] + offset
+    # Coordinates of the turned picture, as a network would give them there.
+    row, column = (int(v) for v in torch.nonzero(seen[0])[0])
+    at = place[0, :, 3, 8]
+    turned = at.flip(0) if symmetry.exchanged else at.clone()
+    for axis in symmetry.reversed_axes:
+        turned[axis] = seen.shape[axis] - 1 - turned[axis]
+    there = torch.zeros(1, 2, *seen.shape[1:])
+    there[0, :, row, column] = turned - torch.tensor([row, column])
+    torch.testing.assert_close(symmetry.vectors_back(there), offset)
 
 
 def test_headers_of_format_1_build_the_same_network():

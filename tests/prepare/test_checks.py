@@ -9,7 +9,7 @@ from friedel.benchmark.confounders import confounded
 from friedel.physics.simulate import Simulation, simulate
 from friedel.pipeline import detect
 from friedel.prepare.checks import Facts, check_all
-from friedel.prepare.ghosts import ghosts
+from friedel.prepare.ghosts import ghosts, repeated
 from friedel.prepare.lines import lines, longest_line
 from friedel.prepare.ring_evidence import RingEvidence
 from friedel.refit.flags import PointFlag
@@ -161,3 +161,36 @@ def test_a_wrong_material_does_not_pass(told, material):
     assert f"band of {material} has such a ring" in check.sentence
     right = detect(stack, dispersion=material, refit="none")
     assert "wavevector" not in [check.name for check in right.failed]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_of_what_a_second_apex_repeats_the_weaker_one_is_told(sign):
+    """20 of 40 impurities are seen twice at ±(2, −3) px, with six tenths of their strength."""
+    rng = np.random.default_rng(5)
+    alone, strength = rng.uniform(4, 76, (40, 2)), rng.uniform(3, 4, 40)
+    again = alone[:20] + sign * np.array([2.0, -3.0]) + 0.1 * rng.normal(size=(20, 2))
+    points, height = np.concatenate([alone, again]), np.concatenate([strength, 0.6 * strength[:20]])
+    told = repeated(points, height, ghosts(points, (80, 80), 4.0), 4.0)
+    assert len(set(range(40, 60)) & set(told)) >= 19
+    assert len(set(told) - set(range(40, 60))) <= 1
+
+
+def test_a_lattice_of_equals_repeats_nothing():
+    rows, columns = np.mgrid[0:80:8, 0:80:8]
+    points = np.column_stack([rows.ravel(), columns.ravel()]).astype(float)
+    strength = np.random.default_rng(6).uniform(3, 4, len(points))
+    assert not len(repeated(points, strength, ghosts(points, (80, 80), 4.0), 4.0))
+
+
+def test_what_a_double_tip_repeats_is_no_impurity():
+    field = confounded("double-tip", "strong", 3)
+    kept = detect(field.stack, dispersion=field.band, demote_doubles=False)
+    found = detect(field.stack, dispersion=field.band)
+    before, after = (
+        evaluate(one.positions, field.positions, 1.0, optional=field.optional) for one in (kept, found)
+    )
+    assert after.precision > before.precision + 0.2
+    assert after.recall > before.recall - 0.05
+    assert len(kept.table) == len(found.table)
+    assert (found.table["flags"].to_numpy() & int(PointFlag.DOUBLE) > 0).sum() > 10
+    assert "double tip" in [check.name for check in found.failed]

@@ -50,8 +50,9 @@ class WaveConfig:
         Channels of the head.
     dilations : tuple of int
         One residual block of the head each.
-    n_augment : {1, 2}
-        Test-time augmentation: 2 averages the output over the field and its 180° rotation (inference only).
+    n_augment : {1, 2, 4, 8}
+        Test-time augmentation (inference only): the output is the mean over the field and its 180° rotation, over its
+        four rotations, or over these and their mirror images.
     tile, overlap : int
         For tiled detection: the smallest field of one forward pass, and the overlap of neighbours.
     k_centre, k_scale : float
@@ -75,7 +76,8 @@ class WaveConfig:
         for name in ("width", "d_q", "d_v", "head"):
             check_whole(name, getattr(self, name), 1, 65_536)
         check_whole("groups", self.groups, 1, 1024)
-        check_whole("n_augment", self.n_augment, 1, 2)
+        if self.n_augment not in (1, 2, 4, 8):
+            raise ValueError(f"n_augment must be 1, 2, 4 or 8, not {self.n_augment!r:.40}")
         check_whole("tile", self.tile, 16, 65_536)
         check_whole("overlap", self.overlap, 0, self.tile // 2)
         check_dilations(self.dilations)
@@ -103,6 +105,45 @@ class Residual(nn.Module):
 
 
 @dataclass(frozen=True)
+class Symmetry:
+    """A symmetry of the square lattice of pixels: the axes are exchanged first, then some are reversed."""
+
+    exchanged: bool = False
+    reversed_axes: tuple[int, ...] = ()  # −2: rows, −1: columns
+
+    def of(self, field: torch.Tensor) -> torch.Tensor:
+        """A field (..., H, W) as this symmetry shows it."""
+        return (field.transpose(-2, -1) if self.exchanged else field).flip(self.reversed_axes)
+
+    def back(self, field: torch.Tensor) -> torch.Tensor:
+        """The inverse of `of`."""
+        field = field.flip(self.reversed_axes)
+        return field.transpose(-2, -1) if self.exchanged else field
+
+    def vectors_back(self, vectors: torch.Tensor) -> torch.Tensor:
+        """The inverse for a field of vectors (row, column), (B, 2, H, W)."""
+        signs = [-1.0 if axis in self.reversed_axes else 1.0 for axis in (-2, -1)]
+        vectors = self.back(vectors) * vectors.new_tensor(signs)[:, None, None]
+        return vectors.flip(1) if self.exchanged else vectors
+
+
+#: In the order of `WaveConfig.n_augment`: the field, its rotations by 180°, 90° and 270°, and their mirror images.
+SYMMETRIES = tuple(
+    Symmetry(exchanged, axes)
+    for exchanged, axes in (
+        (False, ()),
+        (False, (-2, -1)),
+        (True, (-2,)),
+        (True, (-1,)),
+        (False, (-1,)),
+        (False, (-2,)),
+        (True, ()),
+        (True, (-2, -1)),
+    )
+)
+
+
+@dataclass(frozen=True)
 class NetworkInput:
     """Prepared input: maps (B, G, H, W), their matched fields (B, G, R, 2, H, W), k (B, G) and mask (B, H, W)."""
 
@@ -111,9 +152,9 @@ class NetworkInput:
     k: torch.Tensor
     mask: torch.Tensor
 
-    def rotated(self) -> NetworkInput:
-        """The same, rotated by 180°; matched fields of isotropic waves rotate with the maps."""
-        maps, waves, mask = (x.flip(-2, -1) for x in (self.maps, self.waves, self.mask))
+    def seen(self, by: Symmetry) -> NetworkInput:
+        """The same under a symmetry; matched fields of isotropic waves turn with the maps."""
+        maps, waves, mask = (by.of(x) for x in (self.maps, self.waves, self.mask))
         return NetworkInput(maps, waves, self.k, mask)
 
 
@@ -201,12 +242,14 @@ class WaveNet(nn.Module):
             S (the logit of the probability), offset within ±1.5 px, log σ.
         """
         given = self.prepare(maps, k, mask)
-        s, offset, log_sigma = self._forward_once(given)
-        if not self.training and self.config.n_augment == 2:
-            # Test-time augmentation: averaging over a 180° rotation reduces the error.
-            s_, offset_, log_sigma_ = (x.flip(-2, -1) for x in self._forward_once(given.rotated()))
-            s, offset, log_sigma = (s + s_) / 2, (offset - offset_) / 2, (log_sigma + log_sigma_) / 2
-        return Output(s, offset, log_sigma)
+        if self.training or self.config.n_augment == 1:
+            return Output(*self._forward_once(given))
+        total: list[torch.Tensor] = []
+        for symmetry in SYMMETRIES[: self.config.n_augment]:
+            s, offset, log_sigma = self._forward_once(given.seen(symmetry))
+            one = [symmetry.back(s), symmetry.vectors_back(offset), symmetry.back(log_sigma)]
+            total = [a + b for a, b in zip(total, one, strict=True)] if total else one
+        return Output(*(x / self.config.n_augment for x in total))
 
     def _forward_once(self, given: NetworkInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """One forward pass: S, offset and log σ; see `forward`."""

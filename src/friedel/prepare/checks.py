@@ -172,7 +172,8 @@ def _places(facts: Facts) -> list[Check]:
         if single
         else f"{twice.pairs} pairs of impurities lie at one and the same distance and direction, "
         f"({twice.apart[0]:+.1f}, {twice.apart[1]:+.1f}) px as sampled: a double tip shows everything twice, or they "
-        "are a lattice."
+        "are a lattice. Where one of each pair is always the weaker one, it is listed with the probability that chance "
+        "leaves to it."
     )
     return [
         Check("line", line.excess, LIMITS.line, bool(straight), text),

@@ -85,16 +85,20 @@ def fill_gaps(maps: np.ndarray, reach: float) -> np.ndarray:
         # The nearest known pixels give the start; the mean over neighbours makes it smooth (Laplace's equation).
         filled = np.where(small, plane, np.nan_to_num(maps[index]))
         weight = np.isfinite(maps[index]) | small
+        count = _neighbours(weight.astype(float))
         for _ in range(20):
-            mean = _neighbour_mean(filled, weight)
+            total = _neighbours(np.where(weight, filled, 0))
+            mean = np.where(count > 0, total / np.maximum(count, 1), filled)
             filled = np.where(small, mean, filled)
         out[index][small] = filled[small]
     return out
 
 
-def _neighbour_mean(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Mean of the up to four known neighbours."""
-    kernel = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], dtype=float)
-    total = ndimage.convolve(np.where(known, plane, 0), kernel, mode="constant")
-    count = ndimage.convolve(known.astype(float), kernel, mode="constant")
-    return np.where(count > 0, total / np.maximum(count, 1), plane)
+def _neighbours(plane: np.ndarray) -> np.ndarray:
+    """Sum over the four neighbours, 0 beyond the border."""
+    out = np.zeros_like(plane)
+    out[1:] += plane[:-1]
+    out[:-1] += plane[1:]
+    out[:, 1:] += plane[:, :-1]
+    out[:, :-1] += plane[:, 1:]
+    return out

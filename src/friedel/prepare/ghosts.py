@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import KDTree
+from scipy.stats import binomtest
 
 #: Displacements that are compared [half wavelengths]: nearer ones are one impurity, farther ones no second apex.
 REACH = 2.5
@@ -13,6 +14,9 @@ REACH = 2.5
 SAME = 0.2
 #: Fewer points say nothing.
 FEW = 6
+#: A second apex sees less than the first one: in so many of the pairs the same one of the two is the weaker, and chance
+#: does that once in so many fields.
+ORDERED, CHANCE = 0.8, 0.01
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,14 @@ class Ghosts:
         Pairs beyond those that chance puts there, over the number of impurities; 0 for few of them.
     apart : (float, float)
         Displacement (rows, columns) [px].
+    expected : float
+        Pairs that chance puts there.
     """
 
     pairs: int
     share: float
     apart: tuple[float, float] = (0.0, 0.0)
+    expected: float = 0.0
 
 
 def ghosts(points: np.ndarray, shape: tuple[int, int], half: float) -> Ghosts:
@@ -69,4 +76,40 @@ def ghosts(points: np.ndarray, shape: tuple[int, int], half: float) -> Ghosts:
     chance = n**2 * np.pi * radius**2 / max(shape[0] * shape[1], 1)
     excess = count[best] - chance - 3 * np.sqrt(chance) - 1
     middle = apart[tree.query_ball_point(apart[best], radius)].mean(axis=0)
-    return Ghosts(int(count[best]), max(0.0, float(excess) / n), (float(middle[0]), float(middle[1])))
+    displacement = float(middle[0]), float(middle[1])
+    return Ghosts(int(count[best]), max(0.0, float(excess) / n), displacement, float(chance))
+
+
+def repeated(points: np.ndarray, strength: np.ndarray, twice: Ghosts, half: float) -> np.ndarray:
+    """Points that a second apex shows once more.
+
+    Parameters
+    ----------
+    points : array, shape (n, 2)
+        (row, column) [px].
+    strength : array, shape (n,)
+        What a second apex sees less of, as S.
+    twice : Ghosts
+        Of these points.
+    half : float
+        Half wavelength [px].
+
+    Returns
+    -------
+    array of int
+        Indices of the weaker one of every pair at the common displacement; none where the weaker one is now the
+        first and now the second, as in a lattice.
+    """
+    points = np.asarray(points, dtype=float).reshape(-1, 2)
+    near = KDTree(points).query_ball_point(points + np.array(twice.apart), SAME * half)
+    pairs = np.array([(i, j) for i, found in enumerate(near) for j in found if i != j], dtype=int).reshape(
+        -1, 2
+    )
+    if not len(pairs):
+        return np.zeros(0, dtype=int)
+    later = strength[pairs[:, 1]] < strength[pairs[:, 0]]
+    weaker = int(later.sum() >= len(later) / 2)
+    agree = later == bool(weaker)
+    if agree.mean() < ORDERED or binomtest(int(agree.sum()), len(agree)).pvalue > CHANCE:
+        return np.zeros(0, dtype=int)
+    return np.unique(pairs[agree, weaker])

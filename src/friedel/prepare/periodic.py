@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from friedel._util.robust import nanmedian
 from friedel.prepare.background import clipped, level
@@ -128,8 +128,8 @@ def spots(maps: np.ndarray) -> np.ndarray:
     rows, columns = maps.shape[1:]
     window = np.hanning(rows + 2)[1:-1, None] * np.hanning(columns + 2)[None, 1:-1]
     shape = (FINE * rows, FINE * columns)
-    power = (np.abs(np.fft.fft2(maps * window, shape)) ** 2).mean(axis=0)
-    power = np.fft.fftshift(power)
+    power = (np.abs(fft.fft2(maps * window, shape)) ** 2).mean(axis=0)
+    power = fft.fftshift(power)
     index = [np.arange(count) - count // 2 for count in shape]
     qy, qx = (2 * np.pi * i / count for i, count in zip(index, shape, strict=True))
     q = np.hypot(qy[:, None], qx)

@@ -23,6 +23,7 @@ class PointFlag(IntFlag):
     BY_HAND = 256
     BAD_DATA = 512
     LINE = 1024
+    DOUBLE = 2048
 
     @property
     def sentence(self) -> str:
@@ -43,6 +44,7 @@ SENTENCES: dict[PointFlag, str] = {
     PointFlag.BY_HAND: "The point was added by hand.",
     PointFlag.BAD_DATA: "Pixels at the point were not acquired, or were found bad and left out.",
     PointFlag.LINE: "The point lies on a line of points, as of a step edge: chance puts few of them there.",
+    PointFlag.DOUBLE: "The point repeats a stronger one at the same displacement as others do, as of a double tip.",
 }
 
 

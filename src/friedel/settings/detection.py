@@ -124,6 +124,8 @@ class DetectSettings(Settings):
         The dI/dV channel.
     demote_lines : bool
         Whether points on a line, as of a step edge, are listed with the probability that chance leaves to them.
+    demote_doubles : bool
+        Whether points that repeat others, as of a double tip, are listed with the probability that chance leaves them.
     band : BandSettings
         The surface band.
     prepare : PrepareSettings
@@ -142,6 +144,7 @@ class DetectSettings(Settings):
     area: Annotated[Area | None, AREA] = None
     channel: Annotated[str | None, Option(none="the lock-in channel", metavar="NAME")] = None
     demote_lines: Annotated[bool, Option(advanced=True)] = True
+    demote_doubles: Annotated[bool, Option(advanced=True)] = True
     band: Annotated[BandSettings, Option(parsed=False)] = field(default_factory=BandSettings)
     prepare: Annotated[PrepareSettings, Option(parsed=False)] = field(default_factory=PrepareSettings)
 

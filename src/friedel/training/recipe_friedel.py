@@ -100,7 +100,7 @@ class WaveRecipe:
 
     scene: SceneConfig = SCENE
     confounders: ConfounderConfig = field(default_factory=ConfounderConfig)
-    network: WaveConfig = field(default_factory=WaveConfig)
+    network: WaveConfig = field(default_factory=lambda: WaveConfig(n_augment=4))
     batch_size: int = 6
     pool: int = 3000
     fresh: int = 2

@@ -1,0 +1,11 @@
+"""Public names as a type checker sees them: `mypy --warn-unused-ignores` fails unless each error below is one."""
+
+from typing_extensions import assert_type
+
+import friedel
+
+stack = friedel.simulate()
+found = friedel.detect(stack, threshold=0.5)
+assert_type(found, friedel.Detections)
+friedel.detect(stack, treshold=0.5)  # type: ignore[call-arg]
+friedel.detect(stack, method="net")  # type: ignore[arg-type]
