@@ -1,6 +1,6 @@
 """Public names as a type checker sees them: `mypy --warn-unused-ignores` fails unless each error below is one."""
 
-from typing_extensions import assert_type
+from typing import assert_type
 
 import friedel
 
