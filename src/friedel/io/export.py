@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from friedel.errors import StackError
-from friedel.stack import didv, didv_channel, pixel_pitch, tip_frame
+from friedel.stack import didv, didv_channel, pixel_pitch, tip_frame, validate
 
 if TYPE_CHECKING:
     import os
@@ -48,6 +48,7 @@ def write_stack(
         target = Path(path)
     except TypeError:
         raise StackError(f"A stack is written to a path, not to {path!r:.60}.") from None
+    validate(stack)
     suffix = target.suffix.lower()
     if suffix not in SUFFIXES:
         raise StackError(f"{target}: stacks are written as {', '.join(SUFFIXES)}.")
