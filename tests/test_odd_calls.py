@@ -45,7 +45,9 @@ def test_an_argument_of_a_wrong_type_is_answered_or_refused_in_a_sentence(functi
     assert refused >= len(call.names)
 
 
-@pytest.mark.parametrize("function", [name for name in FUNCTIONS if name != "fine_tune"])  # that takes minutes
+@pytest.mark.parametrize(
+    "function", [name for name in FUNCTIONS if name != "fine_tune"]
+)  # that takes minutes
 def test_each_call_works_before_anything_is_odd_in_it(function, here) -> None:
     call = calls()[function]
     call.function(**call.arguments)

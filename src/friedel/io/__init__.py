@@ -128,6 +128,8 @@ def open_stack(
 def _members(path: Source) -> list[Path]:
     """List the files that `path` names; a folder's files in natural order."""
     if isinstance(path, (str, Path)):
+        if not str(path).strip():  # a shell variable that is not set; Path("") would be the current folder
+            raise StackError("The name of the file is empty.")
         target = Path(path).expanduser()
         try:
             if target.is_dir() and not is_zarr(target):

@@ -125,6 +125,13 @@ def _write_plane(stack: xr.Dataset, target: Path, channel: str | None, bias_mv: 
         raise StackError(
             f"{target}: a .gsf file holds one image; name its bias [mV], from {axis.min():g} to {axis.max():g}."
         )
+    if bias_mv is not None and len(axis) > 1:
+        step = np.diff(np.sort(axis)).max()
+        if not axis.min() - step <= bias_mv <= axis.max() + step:
+            raise StackError(
+                f"{target}: no plane is near {bias_mv:g} mV; the bias runs from {axis.min():g} to {axis.max():g} mV.",
+                settings="at",
+            )
     index = 0 if bias_mv is None else int(np.argmin(np.abs(axis - bias_mv)))
     write_map(
         data.isel(bias=index).to_numpy(),
