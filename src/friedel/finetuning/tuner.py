@@ -79,9 +79,7 @@ class FineTuner:
         area: Area | None = None,
         autosave: str | os.PathLike[str] | None = None,
     ) -> None:
-        if config is not None:
-            instance_of(config, FineTuneConfig, "config", "a FineTuneConfig")
-        self.config = config or FineTuneConfig()
+        self.config = instance_of(config or FineTuneConfig(), FineTuneConfig, "config", "a FineTuneConfig")
         self.device = resolve_device(self.config.device)
         self.parent = load_model(model, self.device)  # a `Model` is moved there
         sample = model_sample(self.parent, stack, dispersion, channel=channel, area=area)
