@@ -102,7 +102,7 @@ def run_python(
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(target.parent)])
         return
     if first == "# gui":
-        pytest.importorskip("napari")
+        pytest.importorskip("napari.components")  # not the folder tests/napari
         pytest.importorskip("pytestqt").plugin  # noqa: B018
     code = "\n" * (block.line - 1) + block.code  # so that a traceback shows the page's own lines
     exec(compile(code, name_of(page), "exec"), namespace)
@@ -127,7 +127,7 @@ def run_bash(block: Block, page: Path, folder: Path) -> None:
 def test_code_blocks_run(page: Path, bench: Path, monkeypatch: pytest.MonkeyPatch, request) -> None:
     found = blocks(page)
     if any(block.code.startswith("# gui") for block in found):
-        pytest.importorskip("napari")
+        pytest.importorskip("napari.components")  # not the folder tests/napari
         request.getfixturevalue("qapp")
     put_data(page, bench)
     namespace: dict = {"__name__": "__docs__"}

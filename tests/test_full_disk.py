@@ -79,4 +79,6 @@ def test_a_command_on_a_full_disk_ends_in_one_line(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
         errors = [line for line in done.stderr.splitlines() if "warning" not in line]
         assert done.returncode == 2 and len(errors) == 1, (words, done.returncode, done.stderr)
-        assert "File too large" in errors[0] and sorted(tmp_path.iterdir()) == before
+        assert (
+            "File too large" in errors[0] and words[-1] in errors[0] and sorted(tmp_path.iterdir()) == before
+        )

@@ -198,3 +198,16 @@ def test_no_scheduler_is_a_sentence(grids, tmp_path, capsys) -> None:
     words = ["detect", *map(str, grids), "-o", str(tmp_path), "--scheduler", "nonsense://x"]
     assert main(words) == 2
     assert "No dask scheduler answers at 'nonsense://x'. (--scheduler)" in capsys.readouterr().err
+
+
+def test_a_folder_leaves_out_no_damaged_grid_and_no_empty_folder(grids, tmp_path) -> None:
+    mixed, empty = tmp_path / "mixed", tmp_path / "x.3ds"
+    mixed.mkdir()
+    empty.mkdir()
+    (mixed / "good.nc").write_bytes(grids[0].read_bytes())
+    (mixed / "cut.3ds").write_bytes(b"")
+    (mixed / "notes.txt").write_text("Monday")
+    assert many.grids_in([mixed, empty]) == [mixed / "cut.3ds", mixed / "good.nc", empty]
+    found = friedel.detect_many(many.grids_in([mixed, empty]), settings=SETTINGS)
+    assert [one.status for one in found] == ["failed", "done", "failed"]
+    assert "cut.3ds" in found[0].message and "x.3ds" in found[2].message

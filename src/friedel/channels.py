@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from friedel.channel_memory import remembered_channel
-from friedel.errors import StackError
+from friedel.errors import SettingsError, StackError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -89,6 +89,14 @@ def didv_candidates(stack: xr.Dataset) -> list[str]:
     return sorted(names, key=key)
 
 
+def check_name(channel: Any) -> None:
+    """Refuse what cannot be a channel's name; None stands for the channel by rule."""
+    if channel is not None and not isinstance(channel, str):
+        raise SettingsError(
+            f"A channel is given by its name, a text, not {channel!r:.60}.", settings="channel"
+        )
+
+
 def didv_channel(stack: xr.Dataset, channel: str | None = None) -> tuple[str, bool]:
     """Choose the channel that holds dI/dV.
 
@@ -112,6 +120,7 @@ def didv_channel(stack: xr.Dataset, channel: str | None = None) -> tuple[str, bo
         bias.
     """
     names = channel_names(stack)
+    check_name(channel)
     if stack.attrs.get("sweep", "bias") != "bias":
         raise StackError(
             f"This grid was swept over {stack.attrs['sweep']!r}, not over the bias: it holds no dI/dV map."

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def _one_line(message: object) -> str:
+    """A message is one sentence on one line, whatever the name or the value in it looks like."""
+    return " ".join(part.strip() for part in str(message).splitlines())
+
+
 class FriedelError(Exception):
     """Base of every error that `friedel` raises on purpose.
 
@@ -24,7 +29,7 @@ class FriedelError(Exception):
     """
 
     def __init__(self, message: object = "", *, settings: str | Sequence[str] = ()) -> None:
-        super().__init__(message)
+        super().__init__(_one_line(message))
         self.settings: tuple[str, ...] = (settings,) if isinstance(settings, str) else tuple(settings)
 
 
@@ -55,5 +60,5 @@ class FriedelWarning(UserWarning):
     """
 
     def __init__(self, message: object = "", *, settings: str | Sequence[str] = ()) -> None:
-        super().__init__(message)
+        super().__init__(_one_line(message))
         self.settings: tuple[str, ...] = (settings,) if isinstance(settings, str) else tuple(settings)

@@ -25,6 +25,7 @@ from friedel.refit.flags import PointFlag
 from friedel.refit.model_selection import posterior_probability
 from friedel.refit.refit_input import RefitInput
 from friedel.refit.schedules import SCHEDULES
+from friedel.settings import RefitSettings
 from friedel.stack import validate
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def refit_points(
         If there is no such refit, or if the band cannot be used.
     """
     _known_refit(refit)
+    RefitSettings(hold=hold, channel=channel)  # of the right types, or an error that names them
     validate(stack)
     band = resolve(dispersion)
     if band is None:
@@ -205,8 +207,8 @@ def refit_with(found: Detections, points: np.ndarray, *, refit: str = "quick") -
 
 
 def _known_refit(refit: str) -> None:
-    if refit not in SCHEDULES:
-        raise ModelError(f"Unknown refit {refit!r}; known are {', '.join(SCHEDULES)}.")
+    if not isinstance(refit, str) or refit not in SCHEDULES:
+        raise ModelError(f"Unknown refit {refit!r:.60}; known are {', '.join(SCHEDULES)}.")
 
 
 def _positions(points: pd.DataFrame | np.ndarray) -> np.ndarray:
@@ -214,8 +216,11 @@ def _positions(points: pd.DataFrame | np.ndarray) -> np.ndarray:
         missing = [name for name in ("row", "column") if name not in points]
         if missing:
             raise StackError(f"The table of points lacks the columns {', '.join(missing)}.")
-        points = points[["row", "column"]].to_numpy(float)
-    place = np.asarray(points, float).reshape(-1, 2)
+        points = points[["row", "column"]].to_numpy()
+    try:
+        place = np.asarray(points, float).reshape(-1, 2)
+    except (TypeError, ValueError, OverflowError):
+        place = np.empty((0, 2))
     if not len(place) or not np.isfinite(place).all():
         raise StackError(
             "Points to fit are rows and columns in pixels, at least one point, all of them numbers."

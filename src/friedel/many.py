@@ -12,9 +12,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from friedel._util.work import process_pool
+from friedel._util.arguments import instance_of, path_of, truth_of
+from friedel._util.work import Work, process_pool
 from friedel.claims import owner
-from friedel.errors import FriedelError, StackError
+from friedel.errors import FriedelError, SettingsError, StackError
 from friedel.file_job import FileJob, FileResult, Run, claim_of, detect_file, failed_result
 from friedel.settings import DetectSettings, ImportSettings
 from friedel.settings.detection import devices_of
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Names that no table of a grid takes.
 RESERVED = ("summary",)
+#: Suffixes that only measurements bear; text files, pictures and archives of a folder may be anything.
+_GRID_SUFFIXES = (".3ds", ".sxm", ".sm4", ".ibw", ".gwy", ".gsf", ".nid", ".nc", ".specgrid", ".vert", ".1fl")
 #: How often a file is tried whose worker dies.
 TRIES = 2
 
@@ -74,6 +77,9 @@ def detect_many(
     >>> with ProcessPoolExecutor(4) as pool:                                        # doctest: +SKIP
     ...     friedel.detect_many(files, "results", executor=pool)
     """
+    Work(executor)  # refuses what is no executor
+    if on_result is not None and not callable(on_result):
+        raise SettingsError(f"on_result must be a function, not {on_result!r:.60}.", settings="on_result")
     jobs = plan_jobs(files, folder, settings=settings, axes=axes, overwrite=overwrite)
     found: dict[int, FileResult] = {}
     for index, result in iter_jobs(jobs, executor):
@@ -98,10 +104,14 @@ def plan_jobs(
     """One job per file, with a table's name of its own in `folder`, which is made if missing; devices in turn."""
     if isinstance(files, (str, os.PathLike)) or not isinstance(files, Iterable):
         raise StackError(f"Several files are a list of paths, not {files!r:.60}.")
-    paths = [Path(file) for file in files]
+    truth_of(overwrite, "overwrite")
+    for name, given, kind in (("settings", settings, DetectSettings), ("axes", axes, ImportSettings)):
+        if given is not None:
+            instance_of(given, kind, name, kind.__name__)
+    paths = [path_of(file, "a file") for file in files]
     tables: list[Path | None] = [None] * len(paths)
     if folder is not None:
-        where = Path(folder)
+        where = path_of(folder, "folder")
         if where.exists() and not where.is_dir():
             raise StackError(f"{where} is a file; with several files name a folder.")
         where.mkdir(parents=True, exist_ok=True)
@@ -138,10 +148,16 @@ def grids_in(given: Sequence[str | os.PathLike[str]]) -> list[Path]:
         path = Path(name)
         if path.is_dir() and sniff(path) is None:
             inside = [item for item in sorted(path.iterdir()) if item.is_file() or is_zarr(item)]
-            found += [item for item in inside if sniff(item) is not None]
+            chosen = [item for item in inside if sniff(item) is not None or _is_named_as_grid(item)]
+            found += chosen or [path]  # a folder that holds nothing is named as failed, not left out
         else:
             found.append(path)
     return list(dict.fromkeys(found))
+
+
+def _is_named_as_grid(path: Path) -> bool:
+    """Whether a file that no format knows by its content bears the suffix of one: it is damaged, and named as such."""
+    return path.suffix.lower() in _GRID_SUFFIXES
 
 
 def iter_jobs(

@@ -41,7 +41,7 @@ from friedel.geometry import (
     true_positions,
     turned_over,
 )
-from friedel.stack_parts import axis_of, pitch_of, variable_of
+from friedel.stack_parts import attribute_of, axis_of, pitch_of, variable_of, voltages_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,14 +137,16 @@ def make_stack(
     """
     import xarray as xr  # it takes longer to load than most of what needs no more than a stack's names
 
-    for what, given in (("channels", channels), ("images", images or {}), ("units", units or {})):
-        if not isinstance(given, Mapping):
-            raise StackError(f"The {what} of a stack are a mapping from names, not {given!r:.60}.")
+    named = {"channels": channels, "images": images, "units": units, "header": header}
+    for what, given in named.items():
+        if given is not None and not isinstance(given, Mapping):
+            raise StackError(f"The {what} of a stack must be a mapping from names, not {given!r:.60}.")
     units = dict(units or {})
-    bias = np.atleast_1d(np.asarray(bias_mv, dtype=np.float64))
+    bias = np.atleast_1d(voltages_of(bias_mv))
     unknown = set(attributes) - set(ATTRIBUTES) - set(_CENTRE)
     if unknown:
         raise StackError(f"Unknown stack attributes: {sorted(unknown)}; known are {sorted(ATTRIBUTES)}.")
+    attributes = {name: attribute_of(name, value) for name, value in attributes.items()}
     if not channels and not images:
         raise StackError(
             "A stack needs at least one channel of shape (bias, y, x), or an image of shape (y, x)."

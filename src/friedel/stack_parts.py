@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from friedel.errors import StackError
+from friedel._util.arguments import numbers_of
+from friedel.errors import SettingsError, StackError
 
 if TYPE_CHECKING:
     import xarray as xr
+
+#: Attributes of a stack that are texts, and those that are whole numbers; the others are numbers.
+_TEXTS = ("instrument", "source", "sweep", "direction")
+_WHOLE = ("y_direction", "acquired", "expected", "separate_scans")
 
 
 def pitch_of(pixel_nm: Any, pixels: int) -> tuple[float | None, float | None]:
@@ -18,11 +23,38 @@ def pitch_of(pixel_nm: Any, pixels: int) -> tuple[float | None, float | None]:
         return None, None
     try:
         pair = np.broadcast_to(np.asarray(pixel_nm, dtype=float), 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pair = np.full(2, np.nan)
     if not (np.isfinite(pair).all() and (pair > 0).all()):
-        raise StackError(f"The pixel size must be a positive length in nm, not {pixel_nm!r}.")
+        raise StackError(f"The pixel size must be a positive length in nm, not {pixel_nm!r:.60}.")
     return float(pair[0]), float(pair[1])
+
+
+def voltages_of(bias_mv: Any) -> np.ndarray:
+    """The bias axis [mV]; raises `StackError` for what holds no numbers."""
+    try:
+        return numbers_of(bias_mv, "bias_mv", "voltages in mV")
+    except SettingsError as error:
+        raise StackError(error, settings=error.settings) from error
+
+
+def attribute_of(name: str, value: Any) -> Any:
+    """The value of an attribute of a stack, in the type that it is stored in; raises `StackError` for another."""
+    if name in _TEXTS:
+        if not isinstance(value, str):
+            raise StackError(f"{name} of a stack must be a text, not {value!r:.60}.")
+        return value
+    if value is None and name.startswith("scan_centre"):
+        return None
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        number = float(value)
+        if name == "y_direction" and number not in (-1.0, 1.0):
+            raise ValueError
+        return int(number) if name in _WHOLE else number
+    except (TypeError, ValueError, OverflowError):
+        raise StackError(f"{name} of a stack must be a number, not {value!r:.60}.") from None
 
 
 def axis_of(dim: str, count: int, pitch: float | None) -> tuple[str, np.ndarray, dict[str, Any]]:

@@ -35,7 +35,7 @@ def test_f1_of_0_990_and_0_999_stand_a_decade_apart(tmp_path, monkeypatch):
     left, right = drawn[0].axes
     assert left.get_xscale() == "log"
     at = {line.get_label(): line for line in left.containers}
-    x = {name: box.lines[0].get_xdata()[0] for name, box in at.items() if not name.startswith("_")}
+    x = {name: box.lines[0].get_xdata()[0] for name, box in at.items() if name and not name.startswith("_")}
     assert np.log10(x["good"] / x["better"]) == pytest.approx(1.0)
     assert right.get_title() == "waves alone"
     assert (tmp_path / "b.png").stat().st_size > 1000

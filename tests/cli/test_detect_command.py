@@ -210,7 +210,7 @@ def test_view_without_napari_is_a_sentence(grid, capsys, monkeypatch):
 
 
 def test_view_hands_the_files_to_the_launcher(grid, monkeypatch):
-    pytest.importorskip("napari", reason="view needs napari")
+    pytest.importorskip("napari.components", reason="view needs napari")
     from napari_friedel import __main__ as launcher
 
     opened = []

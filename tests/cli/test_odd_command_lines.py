@@ -39,6 +39,7 @@ LINES = [
     "detect {grid} --method magic -o {out}.csv",
     "detect {grid} --bias 1:2:3:4 -o {out}.csv",
     "convert {grid} {out}.gsf --at nan",
+    "convert {grid} {out}.gsf --at 20000",
     "convert {grid} {out}.nc --channel nonsense",
     "convert {grid} {out}.gsf --at inf --channel LockinX",
     "evaluate {points} {grid} --threshold 2",
@@ -130,6 +131,14 @@ def test_nonsense_is_one_line(line, refused) -> None:
 )  # fmt: skip
 def test_a_line_break_in_an_argument_leaves_the_error_one_line(words, sign, refused) -> None:
     refused([word.replace("{}", sign) for word in words])
+
+
+@pytest.mark.parametrize("command", ["info", "detect", "convert"])
+def test_an_empty_name_is_not_the_current_folder(command, refused) -> None:
+    """A shell variable that is not set leaves one."""
+    assert "empty" in refused(
+        [command, "", *{"detect": ["-o", "out.csv"], "convert": ["out.nc"]}.get(command, [])]
+    )
 
 
 def options_of(command):

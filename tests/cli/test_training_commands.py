@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from friedel.cli import main
+from friedel.cli.common import naming_unfinished
 from friedel.models.paper_net import AttentionConfig, AttentionNetwork
 from friedel.models.registry import read_header, save_model
 from friedel.stack import make_stack
@@ -212,3 +213,13 @@ def test_models_import_list_show_export_delete(model, tmp_path, capsys):
 def test_show_json_is_the_header(model, capsys):
     assert main(["models", "show", str(model), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["header"]["recipe"] == "paper"
+
+
+def test_an_interruption_says_where_the_unfinished_training_is(tmp_path):
+    kept = tmp_path / "m.checkpoint"
+    for there in (False, True):
+        if there:
+            kept.write_bytes(b"x")
+        with pytest.raises(KeyboardInterrupt) as stop, naming_unfinished(kept):
+            raise KeyboardInterrupt
+        assert (str(kept) in str(stop.value)) is there

@@ -40,7 +40,7 @@ def test_exceptions_deaths_and_hangs_are_found(tmp_path: Path, monkeypatch: pyte
     assert "ZeroDivisionError: planted" in what and "exit code 11" in what and "no answer within 10 s" in what
 
 
-@pytest.mark.parametrize("kind", ["file", "header", "model"])
+@pytest.mark.parametrize("kind", ["file", "header", "model", "call"])
 def test_a_hundred_tries_end_in_an_answer_or_a_sentence(kind: str) -> None:
     results = [once(TRIES[kind][0], kind, number) for number in range(100)]
     assert not [what for result, what in results if result == "failed"]

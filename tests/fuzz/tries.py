@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "io"))
+sys.path += [str(Path(__file__).resolve().parents[1] / "io"), str(Path(__file__).resolve().parents[1])]
 
 ACCEPTED, REFUSED = "accepted", "refused"
 #: Numbers that a file or a command line may hold where a sensible one belongs.
@@ -262,6 +262,11 @@ COMMANDS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
         },
     ),
     "models": (("show", "paper"), {"--json": ""}),
+    "refit": (
+        ("grid.nc", "points.csv", "--material", "au111", "-o", "out.csv"),
+        {"--refit": "quick", "--hold": "", "--channel": "LockinX", "--pixel-nm": "0.4", "--mass": "0.3"},
+    ),
+    "summary": ((".",), {"--overwrite": ""}),
     "train": (
         ("-o", "out.safetensors", "--steps", "0"),
         {"--seed": "1", "--device": "cpu", "--set": "pool=3", "--workers": "0"},
@@ -311,9 +316,27 @@ def command(rng: random.Random, folder: Path) -> str:
     return ACCEPTED if code == 0 else REFUSED
 
 
+def call(rng: random.Random, folder: Path) -> str:
+    """Call a public function with one argument of a wrong type, or two."""
+    from friedel.errors import FriedelError
+    from odd_calls import FUNCTIONS, calls, files, odd_values
+
+    chosen = calls()[rng.choice([name for name in FUNCTIONS if name != "fine_tune"])]
+    odd = {rng.choice(chosen.names): rng.choice(odd_values()) for _ in range(rng.randint(1, 2))}
+    with contextlib.chdir(folder):
+        files(folder)
+        try:
+            chosen.function(**{**chosen.arguments, **odd})
+        except FriedelError as error:
+            return _sentence(str(error))
+    return ACCEPTED
+
+
 def warm_up() -> None:
     """Do once what takes long and is no try: imports, and the files that are damaged."""
-    _files(), _model(), _inputs()
+    from odd_calls import calls
+
+    _files(), _model(), _inputs(), calls()
 
 
 #: Kind → (one try, share of the time).
@@ -323,4 +346,5 @@ TRIES: dict[str, tuple[Callable[[random.Random, Path], str], float]] = {
     "header": (header, 0.15),
     "model": (model, 0.15),
     "command": (command, 0.2),
+    "call": (call, 0.1),
 }

@@ -192,6 +192,8 @@ def test_one_odd_thing_in_the_folder_never_stops_the_list(folder):
             registry.load_model(info.path, "cpu")
     with pytest.raises(ModelError, match="'good'"):
         registry.find_model("nobody")
+    with pytest.raises(ModelError, match="no file but a folder"):
+        registry.find_model("folder")
 
 
 def test_a_folder_that_cannot_be_listed_holds_no_models(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 
 import friedel
 from friedel.cli import main
+from friedel.errors import SettingsError
 from friedel.settings import (
     BandSettings,
     DetectSettings,
@@ -98,7 +99,7 @@ def test_texts_are_quoted() -> None:
     made = DetectSettings(channel=name)
     assert shlex.split(as_command(made, "x.nc"))[-2:] == ["--channel", name]
     assert eval(as_python(made, "x.nc").split("channel=")[1].rpartition(")\nfound")[0]) == name
-    with pytest.raises(TypeError):
+    with pytest.raises(SettingsError):
         as_python(AU, "x.nc")
 
 

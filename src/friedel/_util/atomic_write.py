@@ -27,16 +27,15 @@ def write_beside(path: str | os.PathLike[str], *, overwrite: bool = True) -> Ite
     ------
     FileExistsError
         If `path` exists and `overwrite` is False.
+    OSError
+        If it cannot be written; it names `path`, not the temporary file.
     """
     target = Path(path)
     if not overwrite and target.exists():
         raise FileExistsError(f"{target} exists already; choose another name.")
-    handle, name = tempfile.mkstemp(
-        prefix=f".{target.stem}-", suffix=f".tmp{target.suffix}", dir=target.parent
-    )
-    os.close(handle)
-    beside = Path(name)
+    beside = None
     try:
+        beside = _temporary(target)
         yield beside
         # mkstemp makes private files; the result gets the permissions any new file would have.
         umask = os.umask(0)
@@ -47,8 +46,21 @@ def write_beside(path: str | os.PathLike[str], *, overwrite: bool = True) -> Ite
             beside.replace(target)
         else:
             os.link(beside, target)  # fails if another process made it meanwhile
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(beside), beside):
+            raise  # it is about another file, and says which
+        raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
-        beside.unlink(missing_ok=True)
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+
+
+def _temporary(target: Path) -> Path:
+    handle, name = tempfile.mkstemp(
+        prefix=f".{target.stem}-", suffix=f".tmp{target.suffix}", dir=target.parent
+    )
+    os.close(handle)
+    return Path(name)
 
 
 def _settle(path: Path) -> None:

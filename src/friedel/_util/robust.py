@@ -13,9 +13,7 @@ MAD = 1.4826
 
 def nanmedian(values: np.ndarray, axis: Any = None, keepdims: bool = False) -> np.ndarray:
     """Median over known values; NaN, without a warning, where there is none."""
-    if not np.isnan(values).any():  # several times as fast
-        if not values.size:
-            return np.asarray(np.nan)
+    if values.size and not np.isnan(values).any():  # several times as fast
         return np.asarray(np.median(values, axis=axis, keepdims=keepdims))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)

@@ -8,6 +8,8 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from friedel.errors import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -28,6 +30,13 @@ class Work:
 
     executor: Executor | None = None
     ahead: int = 16
+
+    def __post_init__(self) -> None:
+        if self.executor is not None and not callable(getattr(self.executor, "submit", None)):
+            raise SettingsError(
+                f"An executor is one of concurrent.futures, or None, not {self.executor!r:.60}.",
+                settings="executor",
+            )
 
     def each(self, function: Callable[..., T], pieces: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """Call a function of a module with the arguments of every piece; results come in the order of the pieces."""

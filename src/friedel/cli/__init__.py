@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -151,12 +152,21 @@ def _run(arguments: list[str]) -> int:
         tell(f"friedel: {error}")
     except BrokenPipeError:
         raise
-    except (FriedelError, OSError) as error:
+    except FriedelError as error:
         tell(f"friedel: {error}")
-    except (KeyboardInterrupt, click.Abort):
-        tell("friedel: interrupted")
+    except OSError as error:
+        tell(f"friedel: {_system_error(error)}")
+    except (KeyboardInterrupt, click.Abort) as stop:
+        tell(f"friedel: interrupted{f'; {stop}' if str(stop) else ''}")
         return 130
     return 2
+
+
+def _system_error(error: OSError) -> str:
+    """What the system refused, as a sentence that begins with the file."""
+    if error.filename is None or not error.strerror:
+        return str(error)
+    return f"{os.fsdecode(error.filename)}: {error.strerror}."
 
 
 def _usage(error: click.ClickException) -> str:

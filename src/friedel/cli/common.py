@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -103,6 +104,17 @@ def check_model_output(name: str) -> None:
         raise FriedelError(f"{name} is a folder; name the model's file.")
     if not path.parent.is_dir():
         raise FriedelError(f"{path.parent}: there is no such folder.")
+
+
+@contextmanager
+def naming_unfinished(kept: Path) -> Iterator[None]:
+    """After an interruption, say where the unfinished training is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not kept.exists():
+            raise
+        raise KeyboardInterrupt(f"{kept} holds the unfinished training, --resume goes on with it") from None
 
 
 def set_threads(count: int | None) -> None:

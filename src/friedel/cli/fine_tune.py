@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.common import check_model_output, open_input, run_with_bar
+from friedel.cli.common import check_model_output, naming_unfinished, open_input, run_with_bar
 from friedel.cli.options import FriedelCommand, from_settings
 from friedel.cli.output import say, tell
 from friedel.errors import ModelError
@@ -96,7 +96,7 @@ def command(
     )
     if given.resume:
         tuner.restore(files.autosave)
-    with reserved(files.target):
+    with naming_unfinished(files.autosave), reserved(files.target):
         tuned = run_with_bar(tuner.run(), "fine-tuning")
         save_trained(files.target, tuned.network, tuned.header)
     files.autosave.unlink(missing_ok=True)

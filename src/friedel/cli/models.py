@@ -18,7 +18,7 @@ class _Group(click.Group):
         return plain_help(super().get_help_option(ctx))
 
 
-@click.group(cls=_Group)
+@click.group(cls=_Group, no_args_is_help=False)
 def command() -> None:
     """List, show, export, import or delete models."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from friedel.cli.common import check_model_output, run_with_bar, set_threads
+from friedel.cli.common import check_model_output, naming_unfinished, run_with_bar, set_threads
 from friedel.cli.options import FriedelCommand, from_settings
 from friedel.cli.output import say
 from friedel.settings import ComputeSettings, RecipeSettings, TrainSettings, settings_of
@@ -36,7 +36,7 @@ def command(
     """Train a network on simulated stacks and say where the model is."""
     changed = RecipeSettings.from_texts(changes).changed()
     check_model_output(output)
-    from friedel.training.loop import iter_train
+    from friedel.training.loop import checkpoint_path, iter_train
     from friedel.training.recipes import get_recipe
 
     set_threads(compute.threads)
@@ -53,5 +53,6 @@ def command(
         parent=settings.parent,
         workers=settings.workers,
     )
-    say(run_with_bar(work, f"training {settings.recipe}"))
+    with naming_unfinished(checkpoint_path(output, checkpoint)):
+        say(run_with_bar(work, f"training {settings.recipe}"))
     return 0

@@ -21,7 +21,7 @@ from friedel.dispersion_fit.band_errors import BandErrors, band_of
 from friedel.dispersion_fit.matched_field_fit import refine_band
 from friedel.errors import PhysicsError
 from friedel.physics.dispersion import WAVEVECTOR_PER_SQRT_EV, Dispersion
-from friedel.stack import didv, normalise, pixel_pitch
+from friedel.stack import didv, normalise, pixel_pitch, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -127,7 +127,7 @@ def fit_dispersion(stack: xr.Dataset, channel: str | None = None) -> RingFit:
     RingFit
         With ``found=False`` where there is no isotropic ring: in noise, or for an atomic lattice alone.
     """
-    data = didv(stack, channel)
+    data = didv(validate(stack), channel)
     values, bias = data.to_numpy(), stack["bias"].to_numpy().astype(float)
     chosen = np.flatnonzero(np.isfinite(values).any(axis=(1, 2)))
     stride = -(-values[chosen].size // _MOST_PIXELS) if chosen.size else 1

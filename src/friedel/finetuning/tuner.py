@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from friedel._util.arguments import instance_of, path_of
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.errors import ModelError
 from friedel.finetuning.config import FineTuneConfig
@@ -27,6 +27,7 @@ from friedel.models.calibration import linear_logit
 from friedel.models.model import mixed_precision
 from friedel.models.registry import Model, load_model, resolve_device
 from friedel.progress import Progress, drain
+from friedel.scoring.matching import as_points
 from friedel.training.adam import Adam
 from friedel.training.checkpoint import Keeper, MovingParts, reading_checkpoint, write_checkpoint
 from friedel.training.interrupts import Interrupts
@@ -78,21 +79,21 @@ class FineTuner:
         area: Area | None = None,
         autosave: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.config = config or FineTuneConfig()
+        self.config = instance_of(config or FineTuneConfig(), FineTuneConfig, "config", "a FineTuneConfig")
         self.device = resolve_device(self.config.device)
         self.parent = load_model(model, self.device)  # a `Model` is moved there
         sample = model_sample(self.parent, stack, dispersion, channel=channel, area=area)
         c = self.config
         self.recipe = sample_recipe(self.parent, sample, batch=c.batch, voltages=c.voltages, noise=c.noise)
         self.sample = sample
-        self.autosave = None if autosave is None else Path(autosave)
+        self.autosave = None if autosave is None else path_of(autosave, "autosave")
         self.network = copy.deepcopy(self.parent.network).to(self.device).train().requires_grad_(True)
         self.optimizer = Adam(self.network.parameters())
         self.generator = torch.Generator().manual_seed(self.config.seed)
         self.step = 0
         self.history = History(weights(self.network))
         self.patches = SamplePatches(self.recipe, self.device)
-        known = None if reference is None else sample.to_network(reference)
+        known = None if reference is None else sample.to_network(as_points(reference, "reference points"))
         self.validator = Validator(self.parent, sample, self.patches, self.config, known)
         self.corrections = Corrections.of(sample, self.config.added, self.config.removed)
 

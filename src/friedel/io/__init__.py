@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from friedel._util.arguments import truth_of
 from friedel.errors import FriedelError, StackError
 from friedel.io.axes import AxesMissing, override_axes
 from friedel.io.formats import FORMATS, Format, identify
@@ -89,6 +90,7 @@ def open_stack(
     StackError
         If the file cannot be read as a stack; the message names the file and the reason.
     """
+    truth_of(separate_scans, "separate_scans")
     members = _members(path)
     chosen = _chosen(format, members, _is_folder(path))
     label = _label(path, members)
@@ -126,6 +128,8 @@ def open_stack(
 def _members(path: Source) -> list[Path]:
     """List the files that `path` names; a folder's files in natural order."""
     if isinstance(path, (str, Path)):
+        if not str(path).strip():  # a shell variable that is not set; Path("") would be the current folder
+            raise StackError("The name of the file is empty.")
         target = Path(path).expanduser()
         try:
             if target.is_dir() and not is_zarr(target):
@@ -168,8 +172,8 @@ def _is_folder(path: Source) -> bool:
 
 def _chosen(format: str | None, members: list[Path], folder: bool) -> Format:
     if format is not None:
-        if format not in FORMATS:
-            raise StackError(f"Unknown format {format!r}; known are {', '.join(FORMATS)}.")
+        if not isinstance(format, str) or format not in FORMATS:
+            raise StackError(f"Unknown format {format!r:.60}; known are {', '.join(FORMATS)}.")
         return FORMATS[format]
     try:
         found = identify(members, folder=folder)

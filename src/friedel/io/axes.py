@@ -45,8 +45,8 @@ def bias_axis(bias: Any, count: int) -> np.ndarray:
         bias = _parse(bias)
     try:
         values = np.atleast_1d(np.asarray(bias, dtype=np.float64))
-    except (TypeError, ValueError) as error:
-        raise StackError(f"{bias!r} is not a bias axis in mV; write START:STOP.") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise StackError(f"{bias!r:.60} is not a bias axis in mV; write START:STOP.") from error
     if values.ndim != 1 or not np.isfinite(values).all():
         raise StackError("The bias axis must be a list of finite voltages in mV.")
     if len(values) == 2 and count > 2 and not every:
@@ -203,7 +203,7 @@ def pixel_pair(pixel_nm: Pixel) -> tuple[float, float]:
     """Return (along y, along x) [nm]; `StackError` unless both are positive lengths."""
     try:
         pair = np.broadcast_to(np.asarray(pixel_nm, dtype=float), 2)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise StackError(f"The pixel size must be a length in nm, not {pixel_nm!r}.") from error
     if not (np.isfinite(pair).all() and (pair > 0).all()):
         raise StackError(f"The pixel size must be a positive length in nm, not {pixel_nm!r}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from friedel.errors import StackError
-from friedel.stack import didv, didv_channel, pixel_pitch, tip_frame
+from friedel.stack import didv, didv_channel, pixel_pitch, tip_frame, validate
 
 if TYPE_CHECKING:
     import os
@@ -48,6 +48,7 @@ def write_stack(
         target = Path(path)
     except TypeError:
         raise StackError(f"A stack is written to a path, not to {path!r:.60}.") from None
+    validate(stack)
     suffix = target.suffix.lower()
     if suffix not in SUFFIXES:
         raise StackError(f"{target}: stacks are written as {', '.join(SUFFIXES)}.")
@@ -124,6 +125,13 @@ def _write_plane(stack: xr.Dataset, target: Path, channel: str | None, bias_mv: 
         raise StackError(
             f"{target}: a .gsf file holds one image; name its bias [mV], from {axis.min():g} to {axis.max():g}."
         )
+    if bias_mv is not None and len(axis) > 1:
+        step = np.diff(np.sort(axis)).max()
+        if not axis.min() - step <= bias_mv <= axis.max() + step:
+            raise StackError(
+                f"{target}: no plane is near {bias_mv:g} mV; the bias runs from {axis.min():g} to {axis.max():g} mV.",
+                settings="at",
+            )
     index = 0 if bias_mv is None else int(np.argmin(np.abs(axis - bias_mv)))
     write_map(
         data.isel(bias=index).to_numpy(),

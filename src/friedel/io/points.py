@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import re
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from friedel._util.arguments import instance_of, path_of, target_of
 from friedel._util.atomic_write import write_beside
 from friedel.detections import COLUMNS, FIT_COLUMNS, Detections
 from friedel.errors import StackError
@@ -59,7 +59,9 @@ def write_points(
     StackError
         If the format is unknown or the table lacks what the format needs.
     """
-    target = Path(path)
+    target = target_of(path)
+    if format is not None:
+        instance_of(format, str, "format", "the name of a format")
     chosen = format or {**_SUFFIXES, **_HANDED_OVER}.get(target.suffix.lower())
     table, origin = _table(detections, provenance)
     if chosen == "imagej":
@@ -100,7 +102,7 @@ def read_points(path: str | os.PathLike[str]) -> pd.DataFrame:
     StackError
         If the file is not such a table; the message names the file.
     """
-    source = Path(path)
+    source = path_of(path)
     need_file(source)
     try:
         if source.stat().st_size > _LIMIT:
@@ -138,8 +140,11 @@ def read_points(path: str | os.PathLike[str]) -> pd.DataFrame:
 def _table(
     detections: Detections | pd.DataFrame, provenance: dict[str, Any] | None
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
+    if provenance is not None:
+        instance_of(provenance, dict, "provenance", "a dictionary")
     if isinstance(detections, pd.DataFrame):
         return detections, dict(provenance or detections.attrs.get("provenance") or {})
+    instance_of(detections, Detections, "detections", "Detections or a table")
     return detections.impurities, {
         "threshold": detections.threshold,
         **detections.provenance,

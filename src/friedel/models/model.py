@@ -125,13 +125,15 @@ def resolve_device(device: Any = "auto") -> torch.device:
 
     if isinstance(device, torch.device):
         return device
+    if not isinstance(device, (str, int)):
+        raise ModelError(f"{device!r:.60} is no device; use auto, cpu, cuda, cuda:0 or mps.")
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if device == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
     try:
         chosen = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ModelError(f"{device!r} is no device; use auto, cpu, cuda, cuda:0 or mps.") from error
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(f"{device!r:.60} is no device; use auto, cpu, cuda, cuda:0 or mps.") from error
     missing = (chosen.type == "cuda" and (not cuda or (chosen.index or 0) >= torch.cuda.device_count())) or (
         chosen.type == "mps" and not mps
     )

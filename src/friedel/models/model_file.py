@@ -18,17 +18,18 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
+from friedel._util.arguments import instance_of, target_of, truth_of
 from friedel.errors import ModelError
 from friedel.models.model_header import FORMAT, REQUIRED, check_header
 from friedel.models.publish import publish
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
 
     import torch
 
@@ -77,7 +78,7 @@ def sha256(path: str | os.PathLike[str]) -> str:
 
 def model_path(path: str | os.PathLike[str]) -> Path:
     """Give the path of a model file to write: with its suffix, added if missing."""
-    target = Path(path)
+    target = target_of(path)
     return target if target.suffix == SUFFIX else target.with_name(target.name + SUFFIX)
 
 
@@ -204,8 +205,12 @@ def save_model(
     ModelError
         If the file exists or cannot be written, the header is not complete, or a weight is not a number.
     """
+    import torch
     from safetensors.torch import save
 
+    instance_of(network, torch.nn.Module, "network", "a torch.nn.Module")
+    instance_of(header, Mapping, "header", "a mapping from names")
+    truth_of(overwrite, "overwrite")
     missing = [key for key in REQUIRED if key not in header]
     if missing:
         raise ModelError(f"A model's header needs {', '.join(missing)}.")

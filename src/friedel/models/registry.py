@@ -96,7 +96,11 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
     path = Path(os.path.expanduser(given))  # noqa: PTH111 (Path.expanduser raises for an unknown user)
     if os.path.isfile(path):  # noqa: PTH113
         return path
-    names = ", ".join(repr(info.name) for info in list_models()) or "none"
+    known = list_models()
+    for info in known:
+        if info.name == given and info.problem:  # a folder, a pipe or a link to nothing, of this name
+            raise ModelError(info.problem)
+    names = ", ".join(repr(info.name) for info in known if not info.problem) or "none"
     raise ModelError(f"There is no model {given!r}, neither by name (known: {names}) nor as a file.")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from friedel._util.arguments import is_finite
 from friedel._util.registry import Registry
 from friedel.errors import PhysicsError
 from friedel.settings import BandSettings
@@ -37,12 +38,16 @@ class Dispersion:
     name: str = "custom"
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.mass) and self.mass != 0):
+        if not (is_finite(self.mass) and self.mass != 0):
             raise PhysicsError(
-                f"The effective mass must be a non-zero number of electron masses, not {self.mass}."
+                f"The effective mass must be a non-zero number of electron masses, not {self.mass!r:.60}."
             )
-        if not np.isfinite(self.onset_mev):
-            raise PhysicsError(f"The band onset must be a number in meV, not {self.onset_mev}.")
+        if not is_finite(self.onset_mev):
+            raise PhysicsError(f"The band onset must be a number in meV, not {self.onset_mev!r:.60}.")
+        if not (is_finite(self.broadening_mev) and self.broadening_mev >= 0):
+            raise PhysicsError(
+                f"The lifetime broadening must be 0 meV or greater, not {self.broadening_mev!r:.60}."
+            )
 
     def k(self, bias_mv: Any) -> np.ndarray:
         """Wavevector at each bias.

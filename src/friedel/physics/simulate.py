@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 import torch
 
+from friedel._util.arguments import instance_of, number_of, numbers_of, truth_of
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel.errors import PhysicsError, SettingsError
 from friedel.geometry import know_truth
@@ -89,7 +90,7 @@ class Simulation:
         """Bias voltages [mV], shape (bias,)."""
         if self.bias_mv is None:
             return np.arange(-230.0, 20.5, 2.0)
-        return np.atleast_1d(np.asarray(self.bias_mv, dtype=float))
+        return np.atleast_1d(numbers_of(self.bias_mv, "bias_mv", "voltages in mV"))
 
     def check(self) -> None:
         """Refuse what is no size, count or amplitude, before anything is computed.
@@ -98,21 +99,28 @@ class Simulation:
         ------
         SettingsError
         """
-        whole = [("shape", size, 1) for size in np.atleast_1d(np.asarray(self.shape, dtype=object))]
+        size: Any = self.shape
+        instance_of(size, (tuple, list, np.ndarray), "shape", "rows and columns")
+        if len(size) != 2:
+            raise SettingsError(f"shape must be rows and columns, not {self.shape!r:.60}.", settings="shape")
+        whole = [("shape", one, 1) for one in size]
         for name, value, least in [*whole, ("impurities", self.impurities, 0), ("seed", self.seed, 0)]:
-            if not isinstance(value, (int, np.integer)) or value < least:
-                text = f"{name} must be a whole number of at least {least}, not {value!r}."
+            sound = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if not (sound and least <= value < 2**63):
+                text = f"{name} must be a whole number of at least {least}, not {value!r:.60}."
                 raise SettingsError(text, settings=name)
-        if len(whole) != 2:
-            raise SettingsError(f"shape must be rows and columns, not {self.shape!r}.", settings="shape")
+        truth_of(self.unlike, "unlike")
+        bias = self.bias()
+        if bias.ndim != 1 or not len(bias):
+            raise SettingsError("bias_mv must be a list of voltages in mV.", settings="bias_mv")
         for name in ("pixel_nm", "noise", "jitter", "rows", "drift_px", "closest_nm", "herringbone"):
             value = getattr(self, name)
             if value is None and name == "herringbone":
                 continue
-            sound = isinstance(value, (int, float, np.number)) and bool(np.isfinite(value))
-            if not sound or (value < 0 and name != "drift_px") or (value == 0 and name == "pixel_nm"):
-                kind = "finite" if name == "drift_px" else "positive"
-                raise SettingsError(f"{name} must be a {kind} number, not {value!r}.", settings=name)
+            wanted = f"a {'finite' if name == 'drift_px' else 'positive'} number"
+            number = number_of(value, name, wanted)
+            if (number < 0 and name != "drift_px") or (number == 0 and name == "pixel_nm"):
+                raise SettingsError(f"{name} must be {wanted}, not {value!r}.", settings=name)
 
 
 @with_torch_defaults
@@ -145,6 +153,8 @@ def simulate(
     SettingsError
         If a size, a count or an amplitude makes no sense.
     """
+    if simulation is not None:
+        instance_of(simulation, Simulation, "simulation", "a Simulation")
     given = replace(simulation or Simulation(), **keywords)
     given.check()
     band, bias, shape = required(material), given.bias(), given.shape

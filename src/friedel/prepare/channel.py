@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from friedel.channels import check_name
 from friedel.errors import StackError
 from friedel.prepare.lockin_phase import best_phase, rotate
 from friedel.stack import channel_names, didv, didv_channel, image_names, is_lock_in, topograph_name
@@ -96,6 +97,7 @@ def choose(stack: xr.Dataset, channel: str | None, settings: PrepareSettings) ->
     StackError
         If there is no such channel, or the voltage of a topograph is not known.
     """
+    check_name(channel)
     if channel is not None and channel in image_names(stack):
         return _image(stack, channel, f"The image {channel!r} is taken as a map at one voltage.")
     if channel is None and stack.sizes["bias"] == 1 and stack.attrs.get("sweep", "bias") == "bias":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from friedel._util.arguments import instance_of, target_of
 from friedel._util.atomic_write import write_beside
 from friedel.detections import COLUMNS, FIT_COLUMNS, Detections
 from friedel.refit.flags import text as flag_words
@@ -18,7 +19,7 @@ from friedel.report.figures import overview, spectra, thumbnail
 from friedel.report.fit_figure import fit_figure
 from friedel.report.style import STYLE
 from friedel.scoring.areal_density import covered_area, density
-from friedel.stack import true_positions
+from friedel.stack import true_positions, validate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,10 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
     name : str
         Title, for example the file's name.
     """
-    made = found.provenance
+    path = target_of(path)
+    instance_of(name, str, "name", "a text")
+    made = instance_of(found, Detections, "found", "Detections").provenance
+    validate(stack)
     truth = _truth(stack, found)
     number = density(len(found), covered_area(stack, found.area, made["channel"]))
     facts: list[tuple[str, str]] = [

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from friedel._util.arguments import path_of, truth_of
 from friedel._util.atomic_write import write_beside
 from friedel.errors import FriedelError, StackError
 from friedel.report.checks import counted, read_checks
@@ -112,8 +113,8 @@ def write_summary(folder: str | os.PathLike[str], *, overwrite: bool = False) ->
     StackError
         If there is no such folder, or the file there is another program's.
     """
-    where = Path(folder)
-    check_summary(where, overwrite=overwrite)
+    where = path_of(folder, "folder")
+    check_summary(where, overwrite=truth_of(overwrite, "overwrite"))
     while True:
         before = _state(where)
         rows = read_folder(where)

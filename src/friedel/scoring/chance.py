@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from friedel._util.arguments import numbers_of
+from friedel.errors import SettingsError
 from friedel.scoring.matching import as_points, match
 
 
@@ -63,7 +65,17 @@ def chance_recall(truth: Any, n_found: int, tolerance: float, shape: tuple[int, 
     -------
     float
         NaN if there is no true point.
+
+    Raises
+    ------
+    SettingsError
+        If the field has no rows and columns.
     """
+    size = numbers_of(shape, "shape", "rows and columns of the field")
+    if size.shape != (2,) or not (np.isfinite(size).all() and (size > 0).all()):
+        raise SettingsError(
+            f"shape must be rows and columns of the field, not {shape!r:.60}.", settings="shape"
+        )
     truth = as_points(truth, "true points")
     if len(truth) == 0:
         return float("nan")

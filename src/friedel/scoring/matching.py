@@ -10,6 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from friedel._util.arguments import number_of, numbers_of
+from friedel.errors import SettingsError
+
 
 @dataclass(frozen=True)
 class Matching:
@@ -47,17 +50,29 @@ def as_points(points: Any, name: str = "points") -> np.ndarray:
 
     Raises
     ------
-    ValueError
+    SettingsError
         If they are not pairs of finite numbers.
     """
-    array = np.asarray(points, dtype=float)
+    array = numbers_of(points, name, "rows and columns of points")
     if array.size == 0:
         return np.zeros((0, 2))
     if array.ndim != 2 or array.shape[1] != 2:
-        raise ValueError(f"The {name} must have the shape (n, 2), not {array.shape}.")
+        raise SettingsError(f"The {name} must have the shape (n, 2), not {array.shape}.")
     if not np.isfinite(array).all():
-        raise ValueError(f"The {name} hold values that are not finite numbers.")
+        raise SettingsError(f"The {name} hold values that are not finite numbers.")
     return array
+
+
+def optional_points(optional: Any, count: int) -> np.ndarray:
+    """Which of `count` true points need not be found, shape (count,); none if None."""
+    if optional is None:
+        return np.zeros(count, bool)
+    given = numbers_of(optional, "optional", "True or False of each point")
+    if given.shape != (count,) or not np.isin(given, (0.0, 1.0)).all():
+        raise SettingsError(
+            f"optional must say True or False of each of {count} points.", settings="optional"
+        )
+    return given.astype(bool)
 
 
 def neighbours(found: np.ndarray, truth: np.ndarray, tolerance: float) -> coo_array:
@@ -99,13 +114,15 @@ def match(found: Any, truth: Any, tolerance: float, *, optional: Any = None) -> 
 
     Raises
     ------
-    ValueError
+    SettingsError
         If the points are not finite pairs or the tolerance is not a positive number.
     """
     found, truth = as_points(found, "found points"), as_points(truth, "true points")
-    if not (np.isfinite(tolerance) and tolerance > 0):
-        raise ValueError(f"The tolerance must be a positive number, not {tolerance}.")
-    loose = np.zeros(len(truth), bool) if optional is None else np.asarray(optional, bool).reshape(len(truth))
+    if number_of(tolerance, "tolerance", "a positive number") <= 0:
+        raise SettingsError(
+            f"The tolerance must be a positive number, not {tolerance}.", settings="tolerance"
+        )
+    loose = optional_points(optional, len(truth))
     near = neighbours(found, truth, tolerance)
     left, right = _assign(near, loose, tolerance)
     distance = np.hypot(*(found[left] - truth[right]).T) if len(left) else np.zeros(0)

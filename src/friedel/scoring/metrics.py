@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from friedel._util.arguments import numbers_of
+from friedel.errors import SettingsError
 from friedel.scoring.chance import chance_recall, covered
 from friedel.scoring.intervals import f1_interval, wilson
-from friedel.scoring.matching import Matching, as_points, growing_matches, match
+from friedel.scoring.matching import Matching, as_points, growing_matches, match, optional_points
 
 __all__ = ["Curve", "Matching", "Scores", "best_cut", "evaluate", "match", "precision_recall"]
 
@@ -130,11 +132,11 @@ def evaluate(
 
     Raises
     ------
-    ValueError
+    SettingsError
         If points are not finite pairs, or scores do not fit to the points.
     """
     found, truth = as_points(found, "found points"), as_points(truth, "true points")
-    loose = np.zeros(len(truth), bool) if optional is None else np.asarray(optional, bool)
+    loose = optional_points(optional, len(truth))
     pairs = match(found, truth, tolerance, optional=loose)
     right, false, missed = len(pairs), len(pairs.false), len(pairs.missed)
     required = truth[~loose]
@@ -182,20 +184,20 @@ def precision_recall(found: Any, scores: Any, truth: Any, tolerance: float, *, o
 
     Raises
     ------
-    ValueError
+    SettingsError
         If `scores` does not have one finite value per point.
     """
     found = as_points(found, "found points")
-    values = np.asarray(scores, dtype=float).reshape(-1)
+    values = numbers_of(scores, "scores", "one number per point").reshape(-1)
     if len(values) != len(found) or not np.isfinite(values).all():
-        raise ValueError(f"{len(found)} points need as many finite scores; {len(values)} were given.")
+        raise SettingsError(f"{len(found)} points need as many finite scores; {len(values)} were given.")
     truth = as_points(truth, "true points")
     order = np.argsort(-values, kind="stable")
     values = values[order]
     right, ignored = growing_matches(found[order], truth, tolerance, optional=optional)
     last = np.flatnonzero(np.r_[np.diff(values) != 0, True]) if len(values) else np.zeros(0, int)
     right, counted = right[last], (last + 1) - ignored[last]
-    required = len(truth) if optional is None else int((~np.asarray(optional, bool)).sum())
+    required = len(truth) if optional is None else int((~optional_points(optional, len(truth))).sum())
     precision = right / np.maximum(counted, 1)
     recall = right / max(required, 1)
     f1 = 2 * right / np.maximum(counted + required, 1)

@@ -175,6 +175,8 @@ _KNOWN: dict[type, tuple[Setting, ...]] = {}
 
 def settings_of(cls: type) -> tuple[Setting, ...]:
     """All settings of a class, in order."""
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+        raise SettingsError(f"Settings are those of a class of settings, not of {cls!r:.60}.")
     if cls not in _KNOWN:
         _KNOWN[cls] = tuple(_read(cls))
     return _KNOWN[cls]

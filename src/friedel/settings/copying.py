@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from friedel.errors import SettingsError
 from friedel.settings.base import Settings, settings_of
 from friedel.settings.detection import BandSettings, DetectSettings, ImportSettings, SampleSettings
 from friedel.settings.simulation import SimulateSettings
@@ -50,6 +51,12 @@ class Run:
     def files(self) -> list[str]:
         """The sources as texts."""
         given = [self.source] if isinstance(self.source, (str, os.PathLike)) else self.source
+        if not isinstance(given, (list, tuple)) or not all(
+            isinstance(one, (str, os.PathLike)) for one in given
+        ):
+            raise SettingsError(
+                f"source must be a path or a list of paths, not {given!r:.60}.", settings="source"
+            )
         return [os.fspath(one) for one in given]
 
 
@@ -104,7 +111,7 @@ def as_python(settings: Settings, source: Source = (), **about: Any) -> str:
     elif isinstance(settings, FineTuneSettings):
         lines += _fine_tuning(settings, run)
     else:
-        raise TypeError(f"There is no script for {type(settings).__name__}.")
+        raise SettingsError(f"There is no script for {type(settings).__name__}.")
     return "\n".join(lines) + "\n"
 
 
@@ -145,7 +152,7 @@ def as_command(settings: Settings, source: Source = (), **about: Any) -> str:
             for word in (f"--{name}", path)
         ]
     else:
-        raise TypeError(f"There is no command for {type(settings).__name__}.")
+        raise SettingsError(f"There is no command for {type(settings).__name__}.")
     return shlex.join(["friedel", *words])
 
 

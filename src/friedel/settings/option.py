@@ -70,7 +70,7 @@ class Option:
     def holds(self, value: float) -> bool:
         """Whether a number lies in the range; NaN and infinity lie in none."""
         return (
-            math.isfinite(value)
+            -math.inf < value < math.inf  # math.isfinite takes no integer that no float holds
             and (self.least is None or value >= self.least)
             and (self.most is None or value <= self.most)
             and (self.above is None or value > self.above)
@@ -85,7 +85,8 @@ def as_kind(kind: Any, value: Any, option: Option) -> Any:
     """`value` as `kind`; TypeError or ValueError if it is none or out of range."""
     origin = get_origin(kind)
     if origin is Literal:
-        if value in get_args(kind) and not isinstance(value, bool):
+        # An array or a table compares with anything, and answers with another array.
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and value in get_args(kind):
             return value
         raise ValueError
     if origin is tuple:
@@ -115,7 +116,10 @@ def _plain_as(kind: Any, value: Any, option: Option) -> Any:
     if kind in (int, float):
         if truth or not isinstance(value, numbers.Integral if kind is int else numbers.Real):
             raise TypeError
-        number = kind(value)
+        try:
+            number = kind(value)
+        except OverflowError:  # an integer that no float holds
+            raise ValueError from None
         if not option.holds(number):
             raise ValueError
         return number

@@ -97,12 +97,17 @@ def iter_train(
     return target
 
 
+def checkpoint_path(output: str | os.PathLike[str], checkpoint: str | os.PathLike[str] | None = None) -> Path:
+    """Where the unfinished training of a model lies."""
+    return Path(checkpoint) if checkpoint is not None else model_path(output).with_suffix(".checkpoint")
+
+
 def _files(
     output: str | os.PathLike[str], checkpoint: str | os.PathLike[str] | None, resume: bool
 ) -> tuple[Path, Path]:
     """Give the model file and the checkpoint, after a check that there is something to resume, or nothing."""
     target = model_path(output)
-    kept = Path(checkpoint) if checkpoint is not None else target.with_suffix(".checkpoint")
+    kept = checkpoint_path(output, checkpoint)
     if not resume and kept.exists():
         raise ModelError(
             f"{kept} holds an unfinished training: resume it or delete that file.", settings="resume"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ def get_recipe(name: str, **settings: Any) -> Any:
     try:
         return getattr(import_module(module), function)(**settings)
     except TypeError as error:
+        if found := re.search(r"unexpected keyword argument '(\w+)'", str(error)):
+            raise ModelError(f"The recipe {name!r} has no setting {found[1]!r}.") from error
         raise ModelError(f"The recipe {name!r} does not take these settings: {error}.") from error
 
 
