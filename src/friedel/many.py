@@ -141,18 +141,24 @@ def result_names(files: Sequence[Path]) -> list[str]:
 def grids_in(given: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """Files to read; a folder that is not itself one stack stands for the grids in it."""
     from friedel.io import sniff
-    from friedel.io.signatures import is_zarr
 
     found: list[Path] = []
     for name in given:
         path = Path(name)
         if path.is_dir() and sniff(path) is None:
-            inside = [item for item in sorted(path.iterdir()) if item.is_file() or is_zarr(item)]
-            chosen = [item for item in inside if sniff(item) is not None or _is_named_as_grid(item)]
-            found += chosen or [path]  # a folder that holds nothing is named as failed, not left out
+            found += grids_of(path) or [path]  # a folder that holds nothing is named as failed, not left out
         else:
             found.append(path)
     return list(dict.fromkeys(found))
+
+
+def grids_of(folder: Path) -> list[Path]:
+    """Grids that lie in a folder, by name; damaged ones too, which fail with their reason."""
+    from friedel.io import sniff
+    from friedel.io.signatures import is_zarr
+
+    inside = [item for item in sorted(folder.iterdir()) if item.is_file() or is_zarr(item)]
+    return [item for item in inside if _is_named_as_grid(item) or sniff(item) is not None]
 
 
 def _is_named_as_grid(path: Path) -> bool:

@@ -87,3 +87,26 @@ def test_the_summary_lies_beside_its_files_when_another_folder_is_listed(
     dock.open_folder(other)
     qtbot.waitUntil(lambda: not dock.job.busy, timeout=60000)
     assert (grids / "summary.csv").exists() and not (other / "summary.csv").exists()
+
+
+def test_a_damaged_grid_of_the_folder_is_listed_and_fails_with_its_reason(
+    docks, grids, detector, qtbot
+) -> None:
+    def work(stack, **_options):
+        yield Progress(0.5, "searching")
+        return build_detections(stack)
+
+    detector(work)
+    (grids / "cut.3ds").write_bytes(b"\x00" * 40)
+    (grids / "notes.txt").write_text("no grid")
+    _, dock = docks
+    dock.open_folder(grids)
+    assert [dock.files.item(i).text().strip() for i in range(dock.files.count())] == [
+        "a.nc",
+        "b.nc",
+        "cut.3ds",
+    ]
+    run(dock, qtbot)
+    table = pd.read_csv(grids / "summary.csv")
+    assert table["problem"].notna().tolist() == [False, False, True] and "cut.3ds" in table["problem"][2]
+    assert "2 of 3 files done" in dock.message.text() and dock.message.level == "warning"

@@ -44,19 +44,10 @@ class Outcome:
 
 
 def stacks_in(folder: Path) -> list[Path]:
-    """Files of a folder that are STM spectroscopy by their first bytes, by name."""
-    from friedel.io import sniff
+    """Grids of a folder as a batch takes them; damaged ones are listed, and fail with their reason."""
+    from friedel.many import grids_of
 
-    found = []
-    for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.suffix.lower() in (".csv", ".json", ".xyz"):
-            continue
-        try:
-            if sniff(path) is not None:
-                found.append(path)
-        except (OSError, FriedelError):
-            continue
-    return found
+    return [path for path in grids_of(folder) if path.suffix.lower() not in (".csv", ".json", ".xyz")]
 
 
 def table_of(path: Path) -> Path:

@@ -96,6 +96,7 @@ class Keeper:
         self._prepared = self._placed = self._fitted = self._waiting = self._settling = False
         self._points = False  # the cursor has no place before the mouse has been over the canvas
         self._limits: weakref.WeakKeyDictionary[Any, tuple[float, float]] = weakref.WeakKeyDictionary()
+        self._adapted: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
         self._news: list[Any] = []
         for emitter in (
             viewer.dims.events.point,
@@ -263,7 +264,11 @@ class Keeper:
         if last is None and not np.allclose(layer.contrast_limits, contrast(layer.data)):
             self._limits[layer] = (np.nan, np.nan)
             return
-        limits = contrast(np.asarray(layer.data[stack_index(viewer, layer)]))
+        shown = (stack_index(viewer, layer), id(layer.data))
+        if last is not None and self._adapted.get(layer) == shown:
+            return  # a layer has come or gone; the map is the same
+        limits = contrast(np.asarray(layer.data[shown[0]]))
+        self._adapted[layer] = shown
         if last != limits:
             layer.contrast_limits = limits
             self._limits[layer] = limits
