@@ -24,10 +24,11 @@ from napari_friedel.layers import (
     stack_layer,
 )
 from napari_friedel.layers.adopt import adopt
+from napari_friedel.layers.bias_text import bias_text
 from napari_friedel.layers.info import StackInfo
 from napari_friedel.layers.plain import parse_bias, plain_stack
 from napari_friedel.layers.versions import camera
-from napari_friedel.layers.viewing import attach, bias_text
+from napari_friedel.layers.viewing import attach
 
 pytestmark = pytest.mark.gui
 

@@ -209,7 +209,7 @@ def test_refusals(tmp_path):
         next(iter_train(small(), output=tmp_path / "n", steps=1, resume=True))
     with pytest.raises(ModelError, match="no recipe"):
         get_recipe("soup")
-    with pytest.raises(ModelError, match="settings"):
+    with pytest.raises(ModelError, match="no setting"):
         get_recipe("paper", colour="red")
 
 

@@ -79,11 +79,11 @@ class FineTuner:
         area: Area | None = None,
         autosave: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.config = instance_of(config or FineTuneConfig(), FineTuneConfig, "config", "a FineTuneConfig")
+        given = FineTuneConfig() if config is None else config
+        c = self.config = instance_of(given, FineTuneConfig, "config", "a FineTuneConfig")
         self.device = resolve_device(self.config.device)
         self.parent = load_model(model, self.device)  # a `Model` is moved there
         sample = model_sample(self.parent, stack, dispersion, channel=channel, area=area)
-        c = self.config
         self.recipe = sample_recipe(self.parent, sample, batch=c.batch, voltages=c.voltages, noise=c.noise)
         self.sample = sample
         self.autosave = None if autosave is None else path_of(autosave, "autosave")

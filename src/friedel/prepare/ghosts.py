@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import KDTree
-from scipy.stats import binomtest
+from scipy.special import bdtrc
 
 #: Displacements that are compared [half wavelengths]: nearer ones are one impurity, farther ones no second apex.
 REACH = 2.5
@@ -110,6 +110,8 @@ def repeated(points: np.ndarray, strength: np.ndarray, twice: Ghosts, half: floa
     later = strength[pairs[:, 1]] < strength[pairs[:, 0]]
     weaker = int(later.sum() >= len(later) / 2)
     agree = later == bool(weaker)
-    if agree.mean() < ORDERED or binomtest(int(agree.sum()), len(agree)).pvalue > CHANCE:
+    # Binomial, either one being the weaker: so many or more of them agree by chance.
+    by_chance = 2 * float(bdtrc(int(agree.sum()) - 1, len(agree), 0.5))
+    if agree.mean() < ORDERED or by_chance > CHANCE:
         return np.zeros(0, dtype=int)
     return np.unique(pairs[agree, weaker])

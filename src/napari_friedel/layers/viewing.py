@@ -12,10 +12,10 @@ from friedel.stack import DIMS
 from napari_friedel.endings import is_closed
 from napari_friedel.layers import linking, results
 from napari_friedel.layers.adopt import adopt, belongs
+from napari_friedel.layers.bias_text import bias_text
 from napari_friedel.layers.edits import show_rejected
 from napari_friedel.layers.geometry import contrast
 from napari_friedel.layers.info import ImpuritiesInfo, StackInfo, info_of, kind_of, known
-from napari_friedel.layers.resting import rest
 from napari_friedel.layers.saving import prefer_writers
 from napari_friedel.layers.versions import (
     camera,
@@ -63,9 +63,15 @@ def activate(_context: Any = None) -> None:
     import sys
 
     napari = sys.modules.get("napari")
-    viewer = napari.current_viewer() if napari is not None else None
-    if viewer is not None:
+    if napari is not None and (viewer := napari.current_viewer()) is not None:
         attach(viewer)
+
+
+def _let_rest(viewer: Any) -> None:
+    if in_application():  # the reader decides without Qt
+        from napari_friedel.layers.resting import rest
+
+        rest(canvas_widget(viewer))
 
 
 def stack_index(viewer: Any, layer: Any) -> int:
@@ -78,23 +84,13 @@ def stack_index(viewer: Any, layer: Any) -> int:
     return int(np.clip(index, 0, layer.data.shape[0] - 1))
 
 
-def bias_text(bias: np.ndarray, index: int) -> str:
-    """Voltage `index` in mV, with as many digits as tell it from its neighbours."""
-    steps = np.abs(np.diff(bias))
-    steps = steps[steps > 0]
-    digits = int(np.clip(1 - np.floor(np.log10(steps.min())), 0, 4)) if steps.size else 2
-    text = f"{bias[index]:+.{digits}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{'+0' if text == '-0' else text} mV"
-
-
 class Keeper:
     """Keeps one viewer as a microscopist expects it while layers come, go and move."""
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = weakref.ref(viewer)
         self._prepared = self._placed = self._fitted = self._waiting = self._settling = False
-        self._points = False  # the cursor has no place before the mouse has been over the canvas
+        self._points = False  # the mouse has not been over the canvas
         self._limits: weakref.WeakKeyDictionary[Any, tuple[float, float]] = weakref.WeakKeyDictionary()
         self._adapted: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
         self._news: list[Any] = []
@@ -119,7 +115,7 @@ class Keeper:
         layer = getattr(event, "value", None)
         viewer = self._viewer()
         if layer is not None and viewer is not None:
-            rest(canvas_widget(viewer))
+            _let_rest(viewer)
             self._news.append(layer)
             if stacks := [x for x in viewer.layers if kind_of(x) == "stack"]:
                 linking.give_units(layer, stacks)  # before napari draws, and warns of units that differ
@@ -257,7 +253,7 @@ class Keeper:
             overlay.text = text
 
     def _adapt(self, viewer: Any, layer: Any) -> None:
-        """Robust limits of the map that is shown, until the user sets limits by hand."""
+        """Robust limits of the shown map, until the user sets some by hand."""
         last = self._limits.get(layer)
         if last is not None and not np.allclose(layer.contrast_limits, last):
             return  # the user's own limits stand
@@ -265,8 +261,8 @@ class Keeper:
             self._limits[layer] = (np.nan, np.nan)
             return
         shown = (stack_index(viewer, layer), id(layer.data))
-        if last is not None and self._adapted.get(layer) == shown:
-            return  # a layer has come or gone; the map is the same
+        if last is not None and self._adapted.get(layer) == shown:  # a layer has come or gone
+            return
         limits = contrast(np.asarray(layer.data[shown[0]]))
         self._adapted[layer] = shown
         if last != limits:
