@@ -125,17 +125,17 @@ def test_header_says_what_a_weights_file_must_say():
 
 @pytest.mark.slow
 def test_training_teaches():
-    """After 150 steps the loss on fresh scenes is well below where it began."""
+    """After 60 steps the loss on fresh scenes is less than half of where it began."""
     made, rng = _small(), torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     network = made.make_network()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     losses = []
-    for _ in range(150):
+    for _ in range(60):
         loss, values = made.loss(network, made.batch(rng))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         losses.append(values["detection"])
-    assert np.mean(losses[-30:]) < 0.75 * np.mean(losses[:10])
+    assert np.mean(losses[-20:]) < 0.5 * np.mean(losses[:10])
