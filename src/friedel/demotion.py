@@ -78,6 +78,8 @@ def _groups(impurities: pd.DataFrame, prepared: Prepared, settings: DetectSettin
     twice = ghosts(points[others], shape, half)
     if twice.share <= CHECK_LIMITS.ghosts:
         return
-    again = others[repeated(points[others], impurities["s"].to_numpy(float)[others], twice, half)]
+    # A close group has any amplitudes, and S of two neighbours follows the fit's order by half only.
+    strength = impurities["amplitude" if "amplitude" in impurities else "s"].to_numpy(float)[others]
+    again = others[repeated(points[others], strength, twice, half)]
     if len(again):
         yield _Group(again, min(1.0, twice.expected / twice.pairs), PointFlag.DOUBLE)

@@ -194,3 +194,11 @@ def test_what_a_double_tip_repeats_is_no_impurity():
     assert len(kept.table) == len(found.table)
     assert (found.table["flags"].to_numpy() & int(PointFlag.DOUBLE) > 0).sum() > 10
     assert "double tip" in [check.name for check in found.failed]
+
+
+def test_close_groups_of_unlike_impurities_stay():
+    field = confounded("clusters", "strong", 1)
+    kept, found = (
+        detect(field.stack, dispersion=field.band, demote_doubles=choice) for choice in (False, True)
+    )
+    assert len(found) == len(kept) > 35

@@ -88,7 +88,7 @@ def repeated(points: np.ndarray, strength: np.ndarray, twice: Ghosts, half: floa
     points : array, shape (n, 2)
         (row, column) [px].
     strength : array, shape (n,)
-        What a second apex sees less of, as S.
+        What a second apex sees less of: the scattering amplitude, or S. NaN where unknown.
     twice : Ghosts
         Of these points.
     half : float
@@ -105,6 +105,9 @@ def repeated(points: np.ndarray, strength: np.ndarray, twice: Ghosts, half: floa
     pairs = np.array([(i, j) for i, found in enumerate(near) for j in found if i != j], dtype=int).reshape(
         -1, 2
     )
+    if not len(pairs):
+        return np.zeros(0, dtype=int)
+    pairs = pairs[np.isfinite(strength[pairs]).all(axis=1)]
     if not len(pairs):
         return np.zeros(0, dtype=int)
     later = strength[pairs[:, 1]] < strength[pairs[:, 0]]
