@@ -373,3 +373,16 @@ def test_half_a_matrix_parameter_file(shared_data: Path, tmp_path: Path) -> None
     parameters.unlink()
     with pytest.raises(StackError, match="must lie beside it"):
         open_stack(tmp_path / "20201111--4_1.Z_mtrx")
+
+
+def test_an_archive_is_read_only_if_what_a_stack_of_it_takes_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps = np.random.default_rng(0).normal(size=(3, 20, 20))
+    np.savez_compressed(tmp_path / "maps.npz", didv=maps)
+    told = {"bias": [-100.0, -50.0, 0.0], "pixel_nm": 0.4}
+    monkeypatch.setattr("friedel.io.limits.free_memory", lambda: 3 * maps.nbytes)
+    with pytest.raises(StackError, match="memory are free"):
+        open_stack(tmp_path / "maps.npz", **told)
+    monkeypatch.setattr("friedel.io.limits.free_memory", lambda: 4 * maps.nbytes)
+    assert open_stack(tmp_path / "maps.npz", **told).sizes["bias"] == 3
