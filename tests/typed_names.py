@@ -1,4 +1,7 @@
-"""Public names as a type checker sees them: `mypy --warn-unused-ignores --follow-imports=silent` fails unless each error below is one."""
+"""Public names as a type checker sees them.
+
+`mypy --warn-unused-ignores --follow-imports=silent` fails unless each error below is one.
+"""
 
 from typing import assert_type
 
