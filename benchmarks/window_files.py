@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from window_hands import Hands
+from window_hands import Hands, opened
 
 
 def in_dialog(hands: Hands, act: Callable[[], Any], path: Path | None) -> bool:
@@ -37,17 +37,6 @@ def in_dialog(hands: Hands, act: Callable[[], Any], path: Path | None) -> bool:
     hands.in_loop(act, 300)
     hands.until(lambda: bool(seen), 20)
     return seen[0]
-
-
-def opened(hands: Hands) -> Any:
-    """The grid, alone in the window; the Detect dock."""
-    hands.viewer.layers.clear()
-    hands.wait(100)
-    hands.drop(hands.file)
-    hands.until(lambda: len(hands.viewer.layers) >= 3)
-    dock = hands.tab("Detect")
-    dock.band.choose("au111")
-    return dock
 
 
 def saved(hands: Hands) -> None:

@@ -205,3 +205,14 @@ class Hands:
             for dock in self.docks.values():  # tracebacks of errors that are no sentences
                 print(dock.message.toolTip())
             raise AssertionError(f"{self.story}: {what}")
+
+
+def opened(hands: Hands) -> Any:
+    """The grid, alone in the window, its band chosen; the Detect dock."""
+    hands.viewer.layers.clear()
+    hands.wait(100)
+    hands.drop(hands.file)
+    hands.until(lambda: len(hands.viewer.layers) >= 3)
+    dock = hands.tab("Detect")
+    dock.band.choose("au111")
+    return dock

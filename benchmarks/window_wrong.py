@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from window_hands import Hands
+from window_hands import Hands, opened
 from window_points import walk
 
 
@@ -30,17 +30,6 @@ def nothing_open(hands: Hands) -> None:
         hands.click(dock.bar.start)
         hands.check("tick" in dock.message.text(), dock.message.text())
     hands.picture("nothing-open")
-
-
-def opened(hands: Hands) -> Any:
-    """The grid, alone in the window, its band chosen; the Detect dock."""
-    hands.viewer.layers.clear()
-    hands.wait(100)
-    hands.drop(hands.file)
-    hands.until(lambda: len(hands.viewer.layers) >= 3)
-    dock = hands.tab("Detect")
-    dock.band.choose("au111")
-    return dock
 
 
 def compared_too_early(hands: Hands) -> None:

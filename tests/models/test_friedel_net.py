@@ -184,6 +184,8 @@ def test_headers_of_format_1_build_the_same_network():
         {"tile": 0},
         {"overlap": 10**6},
         {"n_augment": 3},
+        {"n_augment": True},
+        {"n_augment": 2.0},
         {"k_scale": 0.0},
     ],
 )

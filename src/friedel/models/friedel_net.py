@@ -76,6 +76,7 @@ class WaveConfig:
         for name in ("width", "d_q", "d_v", "head"):
             check_whole(name, getattr(self, name), 1, 65_536)
         check_whole("groups", self.groups, 1, 1024)
+        check_whole("n_augment", self.n_augment, 1, 8)
         if self.n_augment not in (1, 2, 4, 8):
             raise ValueError(f"n_augment must be 1, 2, 4 or 8, not {self.n_augment!r:.40}")
         check_whole("tile", self.tile, 16, 65_536)
