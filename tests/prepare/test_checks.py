@@ -89,6 +89,26 @@ def test_random_points_are_no_line():
     assert max(excess) < 5
 
 
+def test_a_line_through_a_cluster_is_none_but_a_chain_beside_another_is_one():
+    half, random = 4.0, np.random.default_rng(3)
+    for _ in range(20):
+        # Fifteen points in an ellipse of three by ten half wavelengths, more than the waves resolve: lines through it
+        # hold six and more.
+        radius, angle = np.sqrt(random.uniform(0, 1, 15)), random.uniform(0, 2 * np.pi, 15)
+        ellipse = np.stack([1.5 * np.cos(angle), 5 * np.sin(angle)], axis=1) * radius[:, None] * half + [
+            40,
+            40,
+        ]
+        assert longest_line(ellipse, (80, 80), half).excess < CHECK_LIMITS.line
+    along = np.arange(4.0, 76.0, 3.0)
+    chains = [
+        np.stack([along + random.normal(0, 0.3, len(along)), np.full(len(along), column)], axis=1)
+        for column in (36.0, 40.0)
+    ]
+    found = lines(np.concatenate([POINTS, *chains]), (80, 80), half, CHECK_LIMITS.line)
+    assert {int(np.median(line.members > 63)) for line in found} == {0, 1}
+
+
 def test_two_edges_are_two_lines_and_chance_keeps_its_share():
     random = np.random.default_rng(2)
     field = random.uniform(0, 80, (25, 2))

@@ -1,7 +1,9 @@
 """Points along a line: a step edge or a scan line that was taken for a chain of impurities.
 
 The strip of one third of a half wavelength to either side of a line through two of the points holds so many points by
-chance (Poisson). The line that exceeds that most is the answer.
+chance (Poisson). The line that exceeds that most is the answer. The density that chance goes by is that of the field,
+or that of the strips beside the line where it is higher: a line through a cluster holds many points, and so does what
+lies beside it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import numpy as np
 
 #: Half width of the strip [half wavelengths].
 STRIP = 0.33
+#: Distance from a line out to which points lie beside it [half wavelengths].
+BESIDE = 2.0
 #: A line has at least so many points, and its points leave no gap longer than this [half wavelengths].
 LEAST, GAP = 6, 4.0
 #: At most so many lines are searched.
@@ -82,13 +86,17 @@ def longest_line(points: np.ndarray, shape: tuple[int, int], half: float) -> Lin
     for index in np.argsort(-count)[:40]:
         if count[index] < LEAST:
             break
-        members = np.flatnonzero(np.abs(points @ normal[index] - place[index]) <= STRIP * half)
-        distance = (points[members] - start[index]) @ along[index]
-        order = np.argsort(distance)
-        run = _longest_run(distance[order], GAP * half)
-        members = members[order][run]
-        span = max(float(np.ptp(distance[order][run])), 3 * half)
+        away = np.abs(points @ normal[index] - place[index]) / half
+        distance = (points - start[index]) @ along[index]
+        members = np.flatnonzero(away <= STRIP)
+        members = members[np.argsort(distance[members])]
+        members = members[_longest_run(distance[members], GAP * half)]
+        begin, end = distance[members[[0, -1]]]
+        span = max(float(end - begin), 3 * half)
         expected = len(points) / (shape[0] * shape[1]) * 2 * STRIP * half * min(span, reach)
+        between = (distance >= begin) & (distance <= end)
+        beside = int((between & (away > STRIP) & (away <= BESIDE)).sum())
+        expected = max(expected, beside * STRIP / (BESIDE - STRIP))
         # The two points that define the line are on it anyway.
         excess = (len(members) - 2 - expected) / np.sqrt(expected + 1)
         if len(members) >= LEAST and excess > best.excess:
