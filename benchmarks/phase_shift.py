@@ -92,6 +92,7 @@ def rows(name: str, seed: int, refit: str, with_bound: bool) -> pd.DataFrame:
                     "information": information[quantity],
                     "bound": bound[quantity],
                     "unexplained": (table["flags"].to_numpy(int) & int(PointFlag.UNEXPLAINED)) > 0,
+                    "not_s_wave": (table["flags"].to_numpy(int) & int(PointFlag.NOT_S_WAVE)) > 0,
                     "explained": float(np.mean(shares)),
                 }
             )
@@ -166,6 +167,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                 "ratio_at_68_percent": ratio.quantile(0.683),
                 "explained": group["explained"].mean(),
                 "unexplained": group["unexplained"].mean(),
+                "not_s_wave": group["not_s_wave"].mean(),
             }
         )
     return pd.DataFrame(out)

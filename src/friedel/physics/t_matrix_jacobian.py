@@ -192,6 +192,12 @@ class Waves:
         return wave
 
     @property
+    def shift(self) -> tuple[np.ndarray, np.ndarray]:
+        """Change of the density with each scatterer's row and column, shapes (P, N); its path to others is held."""
+        slope = self._amplitude_slope.real
+        return slope * self._to_pixels.toward[0], slope * self._to_pixels.toward[1]
+
+    @property
     def stretch(self) -> np.ndarray:
         """Change of the density with the relative change of each path from pixel to scatterer, shape (P, N).
 

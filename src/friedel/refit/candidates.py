@@ -6,7 +6,7 @@ candidates are included, and their probability follows their Δχ² (`friedel.re
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from friedel._util.work import HERE, Work
 from friedel.refit.driver import iter_refit
 from friedel.refit.model_selection import SELECTION, averaged, posterior_probability
+from friedel.refit.p_waves import scatters_s_waves
 from friedel.refit.refit_input import RefitInput, RefitMaps
 from friedel.refit.schedules import SCHEDULES, Schedule
 from friedel.refit.tuned import constants
@@ -153,10 +154,13 @@ def iter_refit_candidates(
         nothing = np.full(len(table), -1)
         return RefittedCandidates(table, fitted.with_remarks(doubt), nothing, start, False, kind, *counts)
     old = ~fitted.new
-    sigma = np.where(fitted.kept[old], seen["sigma_px"], fitted.sigma[old])
-    row, column = fitted.positions[old].T
-    seen = seen.assign(row=row, column=column, sigma_px=sigma, point=np.flatnonzero(old))
-    if options.select:
+    fitted = replace(fitted, s_waves=scatters_s_waves(fitted.given.p_wave_delta_chi2[confident]))
+    seen = seen.assign(point=np.flatnonzero(old))
+    if fitted.s_waves:
+        sigma = np.where(fitted.kept[old], seen["sigma_px"], fitted.sigma[old])
+        row, column = fitted.positions[old].T
+        seen = seen.assign(row=row, column=column, sigma_px=sigma)
+    if options.select and fitted.s_waves:
         seen = pd.concat([seen, new_candidates(fitted, detected)], ignore_index=True)
         network = seen["probability"].to_numpy(float)
         alone = posterior_probability(network, fitted.delta_chi2, kind)
@@ -271,6 +275,12 @@ def new_candidates(fitted: Fitted, detected: Candidates) -> pd.DataFrame:
 
 
 def _remarks(fitted: Fitted) -> list[str]:
+    if not fitted.s_waves:
+        return [
+            "The waves near the impurities are not those of s-wave scatterers in this band, but of p waves, of "
+            "extended scatterers or of a second band: positions and probabilities are those found before the refit, "
+            "and amplitudes and phase shifts do not hold."
+        ]
     change = float(np.median([tile.shared.k for tile in fitted.tiles] or [0.0]))
     if abs(change) <= CANDIDATES.max_k_change:
         return []

@@ -46,6 +46,9 @@ class FlagConstants:
         A larger one has the flag OUTSIDE_PRIOR: |s| ≤ 1 for every scatterer that creates no electrons.
     explained : float
         A point with a smaller explained share has the flag UNEXPLAINED.
+    p_wave_delta_chi2, p_wave_share : float
+        A point at which a p wave would explain more than both has the flag NOT_S_WAVE, and every point of a field of
+        such points.
     same_px : float
         What the fits of neighbouring tiles put nearer together than this is one scatterer.
     bad_px : float
@@ -57,6 +60,8 @@ class FlagConstants:
     moved_px: float = 1.0
     max_amplitude: float = 1.0
     explained: float = 0.5
+    p_wave_delta_chi2: float = 25.0
+    p_wave_share: float = 0.35
     same_px: float = 0.5
     bad_px: float = 1.0
 
@@ -187,7 +192,7 @@ def point_flags(fitted: Fitted, start: np.ndarray, mask: np.ndarray) -> np.ndarr
     moved[: len(start)] = np.hypot(*(every.position[: len(start)] - start).T)
     with np.errstate(invalid="ignore"):
         conditions = {
-            PointFlag.KEPT: fitted.kept,
+            PointFlag.KEPT: fitted.kept | (not fitted.s_waves),
             PointFlag.ADDED: fitted.new,
             PointFlag.BORDER: border < FLAGS.half_wavelengths * half,
             PointFlag.CORE: (every.core > FIT.core_px) | beside_core(fitted),
@@ -195,11 +200,19 @@ def point_flags(fitted: Fitted, start: np.ndarray, mask: np.ndarray) -> np.ndarr
             PointFlag.MOVED: moved > FLAGS.moved_px,
             PointFlag.OUTSIDE_PRIOR: np.abs(every.coefficients[:, 0]) > FLAGS.max_amplitude,
             PointFlag.UNEXPLAINED: every.explained < FLAGS.explained,
+            PointFlag.NOT_S_WAVE: not_s_waves(every) | (not fitted.s_waves),
             PointFlag.BAD_DATA: beside_bad_data(every.position, mask),
         }
     for flag, where in conditions.items():
         out[np.asarray(where, bool)] |= int(flag)
     return out
+
+
+def not_s_waves(estimates: Estimates) -> np.ndarray:
+    """Scatterers around which an s wave does not explain the maps and a p wave would, (n,)."""
+    with np.errstate(invalid="ignore"):
+        clear = estimates.p_wave_delta_chi2 > FLAGS.p_wave_delta_chi2
+        return np.asarray(clear & (estimates.p_wave_share > FLAGS.p_wave_share))
 
 
 def beside_core(fitted: Fitted) -> np.ndarray:

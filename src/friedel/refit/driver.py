@@ -23,6 +23,7 @@ from friedel.refit.goodness import goodness
 from friedel.refit.iterations import iterate, run_final_iteration
 from friedel.refit.joint_fit.data import FitData
 from friedel.refit.joint_fit.step import begin
+from friedel.refit.p_waves import p_waves
 from friedel.refit.pruning import DECISIONS, consistent, to_prune
 from friedel.refit.robust import ROBUST
 from friedel.refit.schedules import FULL, Schedule
@@ -177,7 +178,7 @@ def _iter_tile(
     supported = ~np.isin(np.arange(len(number)), to_prune(data, state, delta_chi2))
     with one_thread_each():
         fit = goodness(data, state)
-        estimates = run_final_iteration(data, state, schedule, supported, fit)
+        estimates = run_final_iteration(data, state, schedule, supported, fit, p_waves(data, state))
     estimates.position[:] += tile.corner
     mine = (left < tile.own) & supported[:given]
     estimates.sigma[:given][good] *= wider[good]

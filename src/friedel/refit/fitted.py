@@ -38,6 +38,9 @@ class Estimates:
         Share of the structure around the scatterer that the fitted waves explain (`friedel.refit.goodness`).
     core : array, shape (N,)
         Radius of the core mask [px].
+    p_wave_delta_chi2, p_wave_share : array, shape (N,)
+        What a p wave would explain beside the s wave, and its amplitude over that of the s wave
+        (`friedel.refit.p_waves`).
     """
 
     position: np.ndarray
@@ -50,6 +53,8 @@ class Estimates:
     inside_share: np.ndarray
     explained: np.ndarray
     core: np.ndarray
+    p_wave_delta_chi2: np.ndarray
+    p_wave_share: np.ndarray
 
     def __len__(self) -> int:
         return len(self.position)
@@ -73,7 +78,7 @@ class Estimates:
             np.full((n, n_coefficients), np.nan + 0j),
             np.full((n, width, width), np.nan),
             np.full((n, width, width), np.nan),
-            *(np.full(n, np.nan) for _ in range(5)),
+            *(np.full(n, np.nan) for _ in range(7)),
         )
 
     @classmethod
@@ -152,6 +157,8 @@ class Fitted:
     tiles : tuple of TileModel
     remarks : tuple of str
         What the user should know.
+    s_waves : bool
+        False if the waves near most impurities are not s waves of the band (`friedel.refit.p_waves`).
     """
 
     estimates: Estimates
@@ -163,6 +170,7 @@ class Fitted:
     undetected: int
     tiles: tuple[TileModel, ...]
     remarks: tuple[str, ...] = ()
+    s_waves: bool = True
 
     @property
     def given(self) -> Estimates:
@@ -213,4 +221,5 @@ class Fitted:
             "kept": int(self.kept.sum()),
             "dropped": int(self.dropped[~self.new].sum()),
             "new": int(self.new.sum()),
+            "s_waves": self.s_waves,
         }

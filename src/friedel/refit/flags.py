@@ -24,6 +24,7 @@ class PointFlag(IntFlag):
     BAD_DATA = 512
     LINE = 1024
     DOUBLE = 2048
+    NOT_S_WAVE = 4096
 
     @property
     def sentence(self) -> str:
@@ -45,6 +46,8 @@ SENTENCES: dict[PointFlag, str] = {
     PointFlag.BAD_DATA: "Pixels at the point were not acquired, or were found bad and left out.",
     PointFlag.LINE: "The point lies on a line of points, as of a step edge: chance puts few of them there.",
     PointFlag.DOUBLE: "The point repeats a stronger one at the same displacement as others do, as of a double tip.",
+    PointFlag.NOT_S_WAVE: "The waves near the point are not s waves alone, but p waves or those of an extended "
+    "scatterer: amplitude, phase shift and absorption do not hold.",
 }
 
 

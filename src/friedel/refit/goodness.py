@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import KDTree
 
-from friedel.refit.joint_fit.evaluation import compare, nuisance, wave_model
+from friedel.refit.joint_fit.evaluation import all_pixels, compare, nuisance, wave_model
 
 if TYPE_CHECKING:
     from friedel.refit.joint_fit.data import FitData
@@ -74,15 +74,12 @@ class Goodness:
 
 def goodness(data: FitData, state: FitState) -> Goodness:
     """Goodness of the present fit on some maps of its last iteration, at all pixels outside the cores."""
-    used, position, maps = state.used, state.scatterers.position, state.subset.maps
+    position, maps = state.scatterers.position, state.subset.maps
     maps = maps[:: -(-len(maps) // GOODNESS.max_maps)]
-    state.used = np.flatnonzero(state.outside)
-    try:
+    with all_pixels(state):
         weights = compare(data, state, wave_model(data, state, maps).density(), nuisance(data, state), maps)
         place = data.pixels[state.used].astype(int)
         root = np.maximum(np.sqrt(state.errors.weight[state.used]), 1e-6)
-    finally:
-        state.used = used
     clip = GOODNESS.clip_sigma
     structure = _neighbour_products(weights.seen / root, place, data.mask.shape)
     residual = np.clip(weights.left / root, -clip, clip)

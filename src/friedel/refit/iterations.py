@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from friedel.refit.joint_fit.data import FitData
     from friedel.refit.joint_fit.state import FitState
     from friedel.refit.joint_fit.unknowns import Scatterers
+    from friedel.refit.p_waves import PWaves
     from friedel.refit.schedules import Iteration, Schedule
 
 
@@ -131,7 +132,12 @@ def _add_ripple(
 
 
 def run_final_iteration(
-    data: FitData, state: FitState, schedule: Schedule, supported: np.ndarray, fit: Goodness
+    data: FitData,
+    state: FitState,
+    schedule: Schedule,
+    supported: np.ndarray,
+    fit: Goodness,
+    beside: PWaves,
 ) -> Estimates:
     """Estimates of all scatterers after one more iteration, without those that are not supported.
 
@@ -139,7 +145,7 @@ def run_final_iteration(
     the last iteration inexpensive. The previous estimates stay where it would still be expensive.
     """
     iteration = schedule.final_iteration
-    estimates = _estimates(data, state, (schedule.sigma_scale, schedule.amplitude_errors), fit)
+    estimates = _estimates(data, state, (schedule.sigma_scale, schedule.amplitude_errors), fit, beside)
     s = state.scatterers
     strong = estimates.delta_chi2 > DECISIONS.min_delta_chi2_outside
     counts = supported & ((s.number >= 0) | in_field(s.position, data.mask) | strong)
@@ -159,14 +165,19 @@ def run_final_iteration(
         step(data, state, positions=False, check=iteration.check)
         correct_binning(data, state)
     step(data, state, shared=iteration.shared, check=iteration.check)
-    final = _estimates(data, state, (schedule.final_sigma_scale, schedule.amplitude_errors), fit.take(counts))
+    errors = schedule.final_sigma_scale, schedule.amplitude_errors
+    final = _estimates(data, state, errors, fit.take(counts), beside.take(counts))
     final.delta_chi2[:] = estimates.delta_chi2[counts]
     estimates.put(counts, final)
     return estimates
 
 
 def _estimates(
-    data: FitData, state: FitState, errors: tuple[float, AmplitudeErrors], fit: Goodness
+    data: FitData,
+    state: FitState,
+    errors: tuple[float, AmplitudeErrors],
+    fit: Goodness,
+    beside: PWaves,
 ) -> Estimates:
     """What the settled fit says of its scatterers."""
     curvature, s, (sigma_scale, amplitudes) = state.settled_curvature(), state.scatterers, errors
@@ -182,6 +193,8 @@ def _estimates(
         inside_share=inside_shares(data, s.position),
         explained=fit.local,
         core=s.core.copy(),
+        p_wave_delta_chi2=beside.delta_chi2,
+        p_wave_share=beside.share,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from friedel.refit.normal_equations import (
 from friedel.refit.parameters import Layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scipy import sparse
 
     from friedel.refit.joint_fit.data import FitData
@@ -70,6 +73,17 @@ def _field_model(state: FitState, *given: Any) -> FieldModel:
     from friedel.refit.device_sums import DeviceModel
 
     return DeviceModel(state.device, *given)
+
+
+@contextmanager
+def all_pixels(state: FitState) -> Iterator[None]:
+    """All pixels outside the cores are in use, and afterwards those that were."""
+    used = state.used
+    state.used = np.flatnonzero(state.outside)
+    try:
+        yield
+    finally:
+        state.used = used
 
 
 def correct_binning(data: FitData, state: FitState) -> None:

@@ -1,0 +1,143 @@
+"""Whether a scatterer scatters s waves alone: what a p wave would explain beside it.
+
+A p wave of amplitude s₁ changes the density by Re 2 s₁ H₁(kr)², the sum of m = ±1. Far away H₁² ≈ −H₀² (1 + i/kr): an
+s wave of the amplitude −2 s₁ explains it, and positions and probabilities hold. Within about a wavelength it does not,
+and the phase shift of that s wave is none of the scatterer. An adsorbate that is no point differs there, too.
+
+In the pixels around each scatterer its own parameters (position, energy coefficients of s) and s₁ are solved for at
+once, all other scatterers held, with g the columns, r the residual over the noise and m its mean square::
+
+    N = gᵀg,    s₁ = (N⁻¹ gᵀr)₁,    Δχ² = s₁ᵀ ((N⁻¹)₁₁)⁻¹ s₁ / max(m, 1)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import KDTree
+from scipy.special import j1, y1
+
+from friedel.refit.joint_fit.evaluation import all_pixels, compare, nuisance, wave_model, wavevectors
+
+if TYPE_CHECKING:
+    from friedel.refit.joint_fit.data import FitData
+    from friedel.refit.joint_fit.state import FitState
+
+
+@dataclass(frozen=True)
+class PWaveConstants:
+    """Numbers of the search for p waves.
+
+    Parameters
+    ----------
+    half_wavelengths : float
+        Radius around a scatterer in which a p wave is searched for.
+    min_pixels : int
+        Pixels that the disc must hold for the answer to be known.
+    ridge : float
+        Share of each entry that is added to the diagonal of the normal matrix: two columns may be alike.
+    max_delta_chi2, few : float, int
+        If a p wave explains more at the median impurity of a field, its impurities scatter more than s waves; fewer
+        impurities do not tell. On the development fields of ``benchmarks/phase_shift.py`` the median is at most 5.5 for
+        s waves and at least 30 for p waves; where impurities are as close as half a wavelength it is smaller.
+    """
+
+    half_wavelengths: float = 2.0
+    min_pixels: int = 12
+    ridge: float = 1e-7
+    max_delta_chi2: float = 8.0
+    few: int = 5
+
+
+P_WAVES = PWaveConstants()
+
+
+@dataclass(frozen=True, eq=False)
+class PWaves:
+    """What a p wave would explain at each of N scatterers; NaN where too few pixels are around it.
+
+    Parameters
+    ----------
+    delta_chi2 : array, shape (N,)
+        By how much χ² would fall, over the mean squared residual around the scatterer where that is above 1.
+    share : array, shape (N,)
+        |s₁| over the |s| that was fitted without it.
+    """
+
+    delta_chi2: np.ndarray
+    share: np.ndarray
+
+    def take(self, index: np.ndarray) -> PWaves:
+        """The same of some of the scatterers."""
+        return PWaves(self.delta_chi2[index], self.share[index])
+
+
+def p_wave(distance: np.ndarray, k: complex) -> np.ndarray:
+    """2 H₁(kr)² at some distances [px], damped as the s waves are.
+
+    Parameters
+    ----------
+    distance : array, shape (P,)
+    k : complex
+        Wavevector [rad/px].
+    """
+    r = np.maximum(distance, 0.5 / k.real)
+    wave = (j1(k.real * r) + 1j * y1(k.real * r)) * np.exp(-k.imag * r)
+    return np.asarray(2 * wave**2)
+
+
+def p_waves(data: FitData, state: FitState) -> PWaves:
+    """Search for a p wave at every scatterer of a settled fit, in the maps of its last iteration."""
+    s, maps = state.scatterers, state.subset.maps
+    with all_pixels(state):
+        model = wave_model(data, state, maps)
+        weights = compare(data, state, model.density(), nuisance(data, state), maps)
+        place = data.pixels[state.used]
+        waves = list(model.waves(slice(None)))
+    half = np.pi / float(data.k.real.mean())
+    discs = [
+        np.array(disc, int)
+        for disc in KDTree(place).query_ball_point(s.position, P_WAVES.half_wavelengths * half)
+    ]
+    width = 2 + 2 * data.n_coefficients + 2
+    normal, gradient = np.zeros((len(s), width, width)), np.zeros((len(s), width))
+    square, k = np.zeros(len(s)), wavevectors(data, state)[maps]
+    for v, wave in enumerate(waves):
+        factor = weights.pixel * weights.map[v]
+        amplitude = wave.derivative(positions=False)
+        shift = wave.shift
+        for j, disc in enumerate(discs):
+            by_s = amplitude[disc][:, [j, len(s) + j]]
+            added = p_wave(np.hypot(*(place[disc] - s.position[j]).T), k[v])
+            columns = [shift[0][disc, j, None], shift[1][disc, j, None]]
+            columns += [by_s * basis for basis in data.basis[maps[v]]]
+            columns += [added.real[:, None], -added.imag[:, None]]
+            g = np.concatenate(columns, axis=1) * factor[disc, None]
+            left = weights.left[v, disc]
+            normal[j] += g.T @ g
+            gradient[j] += g.T @ left
+            square[j] += left @ left
+    known = np.array([len(disc) >= P_WAVES.min_pixels for disc in discs], bool)
+    misfit = square / np.maximum([len(disc) * len(maps) for disc in discs], 1)
+    chi2, share = np.full(len(s), np.nan), np.full(len(s), np.nan)
+    for j in np.flatnonzero(known).tolist():
+        largest = np.diag(np.maximum(normal[j].diagonal(), 1e-12)) * P_WAVES.ridge
+        inverse = np.linalg.inv(normal[j] + largest)
+        amplitudes = (inverse @ gradient[j])[-2:]
+        chi2[j] = amplitudes @ np.linalg.solve(inverse[-2:, -2:], amplitudes) / max(misfit[j], 1)
+        share[j] = np.hypot(*amplitudes) / max(abs(s.coefficients[j, 0]), 1e-6)
+    return PWaves(chi2, share)
+
+
+def scatters_s_waves(delta_chi2: np.ndarray) -> bool:
+    """Whether s waves explain what is near the impurities of a field; yes if they are too few to tell.
+
+    Parameters
+    ----------
+    delta_chi2 : array, shape (n,)
+        As of `PWaves`; NaN where unknown.
+    """
+    known = delta_chi2[np.isfinite(delta_chi2)]
+    return len(known) < P_WAVES.few or float(np.median(known)) < P_WAVES.max_delta_chi2
