@@ -8,6 +8,8 @@ import numpy as np
 
 #: Standard deviations per median absolute deviation of normal errors.
 MAD = 1.4826
+#: Values of a line beyond which its median is taken alone.
+ALONE = 1 << 14
 
 
 def nanmedian(values: np.ndarray, axis: Any = None, keepdims: bool = False) -> np.ndarray:
@@ -21,10 +23,17 @@ def nanmedian(values: np.ndarray, axis: Any = None, keepdims: bool = False) -> n
     rest = tuple(one for one in range(values.ndim) if one not in axes)
     shape = tuple(values.shape[one] for one in rest)
     lines = values.transpose(*rest, *axes).reshape(*shape, int(np.prod([values.shape[one] for one in axes])))
+    if 1 < len(lines) and lines.ndim == 2 and lines.shape[1] > ALONE:  # a copy of one at a time, not of all
+        found = np.array([_known_median(one) for one in lines])
+    else:
+        found = _known_median(lines)
+    return np.asarray(np.expand_dims(found, axes) if keepdims else found)
+
+
+def _known_median(lines: np.ndarray) -> np.ndarray:
     lines = lines if lines.dtype.kind == "f" else lines.astype(float)
     unknown = np.isnan(lines)
-    found = _median_with_gaps(lines, unknown) if unknown.any() else median(lines)
-    return np.asarray(np.expand_dims(found, axes) if keepdims else found)
+    return _median_with_gaps(lines, unknown) if unknown.any() else median(lines)
 
 
 def median(lines: np.ndarray) -> np.ndarray:
