@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,15 +32,19 @@ import pandas as pd
 RESULTS = Path(__file__).parent / "results"
 CHILD = """
 import faulthandler, json, sys, time
+from dataclasses import replace
 import friedel
+from friedel.models.registry import load_model
 from friedel.pipeline import iter_detect
-path, refit, limit = sys.argv[1], sys.argv[2], float(sys.argv[3])
+path, refit, limit, rotations = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+model = load_model("friedel", device="cpu")
+model.network.config = replace(model.network.config, n_augment=rotations)
 if limit < 1e6:
     faulthandler.dump_traceback_later(limit, exit=True)
 start = last = time.perf_counter()
 seconds = {"prepare": 0.0, "network": 0.0, "refit": 0.0}
 begins = {"prepare": (0.0, 0.1), "network": (0.1, 0.5), "refit": (0.6, 0.39)}
-work = iter_detect(friedel.open_stack(path), dispersion="au111", refit=refit)
+work = iter_detect(friedel.open_stack(path), dispersion="au111", model=model, refit=refit)
 now, found, share = "prepare", None, 0.0
 while found is None:
     try:
@@ -87,9 +92,19 @@ def write_field(path: Path, size: int, voltages: int) -> None:
         file.attrs.update(acquired=size * size, expected=size * size)
 
 
-def measure(path: Path, refit: str, limit: float) -> dict[str, float | str]:
+@dataclass(frozen=True)
+class Kind:
+    """How a field is detected: the refit, the forward passes of the network per tile, and seconds to its end."""
+
+    refit: str
+    rotations: int
+    limit: float
+
+
+def measure(path: Path, kind: Kind) -> dict[str, float | str]:
     """Seconds and peak memory of one detection in a fresh process; where it was, if it was stopped at the limit."""
-    words = [sys.executable, "-W", "ignore", "-c", CHILD, str(path), refit, str(limit)]
+    words = [sys.executable, "-W", "ignore", "-c", CHILD, str(path)]
+    words += [kind.refit, str(kind.limit), str(kind.rotations)]
     peak, start = 0.0, time.perf_counter()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         child = subprocess.Popen(words, stdout=out, stderr=errors)
@@ -112,13 +127,14 @@ def measure(path: Path, refit: str, limit: float) -> dict[str, float | str]:
     return result | {"peak_MB": peak}
 
 
-def pixels(sizes: list[int], voltages: int, refit: str, limit: float, folder: Path) -> pd.DataFrame:
+def pixels(sizes: list[int], voltages: int, kind: Kind, folder: Path) -> pd.DataFrame:
     """One row per size."""
     rows = []
     for size in sizes:
         write_field(folder / f"{size}.nc", size, voltages)
-        found = measure(folder / f"{size}.nc", refit, limit)
-        rows.append({"pixels": size, "voltages": voltages, "refit": refit, **found})
+        found = measure(folder / f"{size}.nc", kind)
+        rows.append({"pixels": size, "voltages": voltages, "refit": kind.refit, "rotations": kind.rotations})
+        rows[-1] |= found
         whole = not np.isnan(found["impurities"])  # what was stopped tells its peak, and no cost
         for name in ("prepare_seconds", "network_seconds", "refit_seconds", "seconds"):
             rows[-1][f"{name}_per_megapixel"] = rows[-1][name] / size**2 * 1e6 if whole else np.nan
@@ -217,6 +233,9 @@ def main() -> None:
     parser.add_argument("--voltages", type=int, default=16)
     parser.add_argument("--refit", default="quick", choices=["none", "quick"])
     parser.add_argument(
+        "--rotations", type=int, default=4, choices=[1, 2, 4, 8], help="forward passes of the network per tile"
+    )
+    parser.add_argument(
         "--limit",
         type=float,
         default=np.inf,
@@ -235,12 +254,12 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         if args.what == "pixels":
-            table = pixels(args.sizes, args.voltages, args.refit, args.limit, Path(name))
+            table = pixels(args.sizes, args.voltages, Kind(args.refit, args.rotations, args.limit), Path(name))
         else:
             table = files(args.jobs, args.files, args.file_size, Path(name))
     path = RESULTS / f"scale_{args.what}.csv"
     if args.add and path.exists():
-        keys = ["pixels", "voltages", "refit"]
+        keys = ["pixels", "voltages", "refit", "rotations"]
         table = pd.concat([pd.read_csv(path), table]).drop_duplicates(keys, keep="last").sort_values(keys)
     table.to_csv(path, index=False, float_format="%.4g")
 

@@ -51,6 +51,7 @@ def compare(found: Detections, best: Detections) -> dict[str, float]:
     pairs = match(*places, 0.5)
     mine, other = np.asarray(pairs.found), np.asarray(pairs.truth)
     apart = np.hypot(*(places[0][mine] - places[1][other]).T)
+    sigma = b["sigma_px"].to_numpy(float)[other]
     p, q = a["probability"].to_numpy()[mine], b["probability"].to_numpy()[other]
     clear = np.minimum(p, q) > 0.9
     lonely = np.concatenate(
@@ -62,6 +63,8 @@ def compare(found: Detections, best: Detections) -> dict[str, float]:
         "apart_p95_px": float(np.quantile(apart, 0.95)),
         "apart_largest_px": float(apart.max()),
         "within_0.01_px": float((apart <= 0.01).mean()),
+        "apart_over_sigma_median": float(np.median(apart / sigma)),
+        "apart_over_sigma_p95": float(np.quantile(apart / sigma, 0.95)),
         "probability_p95": float(np.quantile(np.abs(p - q)[clear], 0.95)),
         "probability_largest": float(np.abs(p - q)[clear].max()),
         "within_0.01": float((np.abs(p - q)[clear] <= 0.01).mean()),

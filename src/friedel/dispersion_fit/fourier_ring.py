@@ -16,7 +16,7 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d, map_coordinates, median_filter
 
-from friedel._util.robust import deviation
+from friedel._util.robust import deviation, median
 from friedel.dispersion_fit.band_errors import BandErrors, band_of
 from friedel.dispersion_fit.matched_field_fit import refine_band
 from friedel.errors import PhysicsError
@@ -199,8 +199,8 @@ class _Rings:
     def profile(self, plane: np.ndarray) -> np.ndarray:
         """Logarithm of the median power in each ring, shape (bins,)."""
         values = np.where(np.isfinite(plane), plane, 0) * self.window
-        power = (np.abs(fft.rfft2(values, s=self.shape)) ** 2).astype(np.float32).ravel()
-        found = [np.median(power[self.order[low:high]]) for low, high in self.edges]
+        power = (np.abs(fft.rfft2(values, s=self.shape)) ** 2).astype(np.float32).ravel()[self.order]
+        found = [median(power[low:high]) for low, high in self.edges]
         return np.asarray(np.log(np.array(found, dtype=np.float32) + np.finfo(np.float32).tiny))
 
 

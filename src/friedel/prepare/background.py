@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from friedel._util.robust import MAD, nanmedian, spread
-from friedel.prepare.gaps import blur, nearest_known
+from friedel.prepare.blur import blur
+from friedel.prepare.gaps import nearest_known
 
 #: Values further from the slow background than this many robust standard deviations have no part in its estimate.
 REJECT = 3.0
@@ -53,9 +54,9 @@ def _slope(maps: np.ndarray, axis: int) -> np.ndarray:
     lag = max(1, count // 2)
     if count < 2:
         return np.zeros((len(maps), 1, 1))
-    ahead = np.take(maps, np.arange(lag, count), axis=axis)
-    behind = np.take(maps, np.arange(count - lag), axis=axis)
-    slope: np.ndarray = np.nan_to_num(nanmedian(ahead - behind, axis=(1, 2), keepdims=True) / lag)
+    along = np.moveaxis(maps, axis, 0)
+    ahead, behind = along[lag:], along[: count - lag]
+    slope: np.ndarray = np.nan_to_num(nanmedian(np.moveaxis(ahead - behind, 0, axis), axis=(1, 2), keepdims=True) / lag)
     return slope
 
 
@@ -98,10 +99,11 @@ def slow_background(maps: np.ndarray, sigma: float, start: np.ndarray | None = N
     ground = nearest_known(blur(maps, sigma)) if start is None else start
     for _ in range(ROUNDS if start is None else 1):
         rest = maps - ground
-        centre = nanmedian(rest, axis=(1, 2), keepdims=True)
-        width = MAD * nanmedian(np.abs(rest - centre), axis=(1, 2), keepdims=True)
+        rest -= nanmedian(rest, axis=(1, 2), keepdims=True)
+        np.abs(rest, out=rest)
+        width = MAD * nanmedian(rest, axis=(1, 2), keepdims=True)
         with np.errstate(invalid="ignore"):
-            weight = (np.abs(rest - centre) <= REJECT * width).astype(float)
+            weight = (rest <= REJECT * width).astype(float)
         ground = nearest_known(blur(maps, sigma, weight))
     return ground
 
@@ -117,7 +119,7 @@ def clipped(maps: np.ndarray, limit: float) -> tuple[np.ndarray, float]:
     if limit <= 0:
         return maps, 0.0
     centre = nanmedian(maps, axis=(1, 2), keepdims=True)
-    reach = limit * spread(maps, axis=(1, 2), keepdims=True)
+    reach = limit * spread(maps, axis=(1, 2), keepdims=True, centre=centre)
     reach = np.where(reach > 0, reach, np.inf)
     with np.errstate(invalid="ignore"):
         beyond = np.abs(maps - centre) > reach

@@ -13,6 +13,7 @@ from scipy import ndimage
 from friedel._util.big_maps import release, row_parts
 from friedel._util.robust import nanmedian, spread
 from friedel.prepare.gaps import fill_gaps, nearest_known
+from friedel.prepare.local_median import local_median
 
 #: A value is repeated too often if it occurs so many times as often as the usual value of the map, and so many times.
 OFTEN, LEAST_COUNT = 10, 8
@@ -94,7 +95,7 @@ def differences(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     excess, alone : array, shape (bias, rows, columns)
     """
     filled = nearest_known(level)
-    excess = filled - ndimage.median_filter(filled, size=(1, 5, 5), mode="nearest")
+    excess = filled - local_median(filled)
     alone = _alone(filled, excess)
     unknown = ~np.isfinite(level)
     excess[unknown] = np.nan
@@ -104,11 +105,16 @@ def differences(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _alone(filled: np.ndarray, excess: np.ndarray) -> np.ndarray:
     """Height of each pixel above, or depth below, all that the lines above and below hold beside it."""
-    others = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)[None]
-    above = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
-    below = ndimage.minimum_filter(filled, footprint=others, mode="nearest")
+    above, below = _extreme_beside(filled, np.maximum), _extreme_beside(filled, np.minimum)
     height: np.ndarray = np.where(excess > 0, filled - above, below - filled)
     return height
+
+
+def _extreme_beside(filled: np.ndarray, extreme: np.ufunc) -> np.ndarray:
+    """Highest or lowest of the six values in the lines above and below, borders continued by their nearest pixel."""
+    padded = np.pad(filled, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    along = extreme(extreme(padded[:, :, :-2], padded[:, :, 1:-1]), padded[:, :, 2:])
+    return np.asarray(extreme(along[:, :-2], along[:, 2:]))
 
 
 def wild_pixels(level: np.ndarray) -> np.ndarray:
@@ -117,9 +123,10 @@ def wild_pixels(level: np.ndarray) -> np.ndarray:
     Only maps with values far from their median are searched further: no pixel of another can be wild.
     """
     out = np.zeros(level.shape, dtype=bool)
-    own = spread(level, axis=(1, 2), keepdims=True)
+    centre = nanmedian(level, axis=(1, 2), keepdims=True)
+    own = spread(level, axis=(1, 2), keepdims=True, centre=centre)
     with np.errstate(invalid="ignore"):
-        far = np.abs(level - nanmedian(level, axis=(1, 2), keepdims=True)) > WILD_OF_MAP / 2 * own
+        far = np.abs(level - centre) > WILD_OF_MAP / 2 * own
     for index in np.flatnonzero(far.any(axis=(1, 2))):
         out[index] = _wild_of_map(level[index], far[index], float(own[index, 0, 0]))
     return out
@@ -185,8 +192,7 @@ def wild_spectra(strangeness: np.ndarray) -> np.ndarray:
         strange[rows] = nanmedian(strangeness[:, rows], axis=0)
         release(strangeness)
     filled = nearest_known(strange[None])[0]
-    others = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)
-    around = ndimage.maximum_filter(filled, footprint=others, mode="nearest")
+    around = _extreme_beside(filled[None], np.maximum)[0]
     middle = float(nanmedian(strange))
     with np.errstate(invalid="ignore"):
         wild: np.ndarray = (strange > WILD_SPECTRUM * middle) & (

@@ -24,10 +24,14 @@ def is_negative(values: np.ndarray) -> np.ndarray:
 
     If all maps are, the lock-in phase was off by 180°.
     """
-    centre, width = nanmedian(values, axis=(1, 2)), spread(values, axis=(1, 2))
     with np.errstate(invalid="ignore"):
-        below = (values < 0).sum(axis=(1, 2)) >= SHARE * np.isfinite(values).sum(axis=(1, 2))
-        return np.where(np.isfinite(centre), below & (centre < -NEGATIVE * width), np.nan)
+        known = np.isfinite(values).sum(axis=(1, 2))
+        below = (values < 0).sum(axis=(1, 2)) >= SHARE * known
+        out = np.where(known > 0, 0.0, np.nan)
+        for index in np.flatnonzero(below & (known > 0)):
+            centre, width = nanmedian(values[index]), spread(values[index])
+            out[index] = float(centre) < -NEGATIVE * float(width)
+        return out
 
 
 def best_phase(first: np.ndarray, second: np.ndarray) -> float:

@@ -10,13 +10,18 @@ each map by least squares and subtracted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import fft, ndimage
+from scipy import fft
 
-from friedel._util.robust import nanmedian
+from friedel._util.big_maps import row_parts
+from friedel._util.robust import median, nanmedian
 from friedel.prepare.background import clipped, level
 from friedel.prepare.step import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Power of a spot over the median of all directions at its |q|.
 SPOT = 30.0
@@ -128,28 +133,54 @@ def spots(maps: np.ndarray) -> np.ndarray:
     rows, columns = maps.shape[1:]
     window = np.hanning(rows + 2)[1:-1, None] * np.hanning(columns + 2)[None, 1:-1]
     shape = (FINE * rows, FINE * columns)
-    power = (np.abs(fft.fft2(maps * window, shape)) ** 2).mean(axis=0)
-    power = fft.fftshift(power)
+    power = _power(maps, window, shape)
     index = [np.arange(count) - count // 2 for count in shape]
     qy, qx = (2 * np.pi * i / count for i, count in zip(index, shape, strict=True))
     q = np.hypot(qy[:, None], qx)
     resolution = 2 * np.pi / min(rows, columns)
-    number = (q / resolution + 0.5).astype(int)
-    middle = np.asarray(ndimage.median(power, number, np.arange(number.max() + 1)))[number]
-    radius = CIRCLE * FINE
-    reach = int(np.ceil(radius + 1))
-    at = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1])
-    around = ndimage.maximum_filter(power, footprint=np.abs(at - radius) <= 0.75, mode="wrap")
-    peak = power == ndimage.maximum_filter(power, footprint=at <= 2 * FINE, mode="wrap")
-    high = peak & (power > SPOT * middle) & (power > ALONE * around) & (q > PERIODS * resolution)
+    high = (power > SPOT * _usual(power, q / resolution)) & (q > PERIODS * resolution)
     # q and −q are the same plane wave.
     high &= (qy[:, None] > 0) | ((qy[:, None] == 0) & (qx > 0)) | (qy[:, None] == qy[0])
-    places = np.argwhere(high)
+    places = _alone(power, np.argwhere(high))
     places = places[np.argsort(-power[tuple(places.T)], kind="stable")]
     steps = np.array([2 * np.pi / count for count in shape])
     return np.array([(np.array([qy[i], qx[j]]) + _summit(power, i, j) * steps) for i, j in places]).reshape(
         -1, 2
     )
+
+
+def _power(maps: np.ndarray, window: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Mean power of maps, q = 0 in the middle, of an even shape."""
+    half = np.zeros((shape[0], shape[1] // 2 + 1))
+    for one in maps:
+        half += np.abs(fft.rfft2(one * window, shape)) ** 2
+    half = fft.fftshift(half / len(maps), axes=0)
+    # The power at −q is that at q: columns from −n/2 to −1, then those from 0 on.
+    negative = np.roll(half[::-1, :0:-1], 1, axis=0)
+    return np.concatenate([negative, half[:, :-1]], axis=1)
+
+
+def _usual(power: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """Median of the power in the ring of a pixel; `radius` in widths of a ring."""
+    number = (radius + 0.5).astype(np.uint16).ravel()
+    order = np.argsort(number, kind="stable")
+    ends = np.cumsum(np.bincount(number))
+    values = power.ravel()[order]
+    middle = np.array([median(one) for one in np.split(values, ends[:-1])])
+    return np.asarray(middle[number].reshape(power.shape))
+
+
+def _alone(power: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Those of some pixels, (n, 2), that are the highest nearby and far higher than all on a circle around."""
+    radius = CIRCLE * FINE
+    reach = int(np.ceil(radius + 1))
+    offset = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
+    at = np.hypot(*offset)
+    for near, factor in ((offset[:, at <= 2 * FINE], 1.0), (offset[:, np.abs(at - radius) <= 0.75], ALONE)):
+        row, column = ((places[:, i, None] + near[i]) % power.shape[i] for i in (0, 1))
+        around, own = power[row, column].max(axis=1, initial=-np.inf), power[tuple(places.T)]
+        places = places[own >= around if factor == 1 else own > factor * around]
+    return places
 
 
 def _summit(power: np.ndarray, i: int, j: int) -> np.ndarray:
@@ -163,27 +194,60 @@ def _summit(power: np.ndarray, i: int, j: int) -> np.ndarray:
 
 def _refined(rest: np.ndarray, maps: np.ndarray, q: np.ndarray, known: np.ndarray) -> np.ndarray:
     """One Gauss–Newton step of each wavevector, from what the plane waves leave of the maps, shape (n, 2)."""
-    place = np.argwhere(known) - np.argwhere(known).mean(axis=0)
+    count = int(known.sum())
+    axes = [np.arange(n) - (known.sum(axis=1 - i) @ np.arange(n)) / count for i, n in enumerate(known.shape)]
+    left = rest.reshape(len(rest), -1)
     out = q.copy()
     for i, one in enumerate(q):
-        wave = np.exp(1j * (np.argwhere(known) @ one))
-        amplitude = (rest + _fitted(maps, q[i : i + 1], known))[:, known] @ wave.conj() * 2 / len(wave)
-        # ∂ Re(A exp(iq·r)) / ∂q = Re(i A exp(iq·r)) r, about the middle of the field.
-        slope = -(amplitude[:, None] * wave).imag
-        right = (slope * rest[:, known]).sum(axis=0) @ place
-        weight = (slope**2).sum(axis=0)
-        step = np.linalg.solve((place * weight[:, None]).T @ place, right)
+        # 0 where not known: such pixels have no part in any sum.
+        wave = np.where(known, _waves(q[i : i + 1], slice(0, known.shape[0]), known.shape[1])[0], 0)
+        basis = np.stack([wave.real, wave.imag]).reshape(2, -1)
+        # Together with the map's own plane wave, as it is fitted alone.
+        seen = left @ basis.T + _amplitudes(maps, q[i : i + 1], known).T @ (basis @ basis.T)
+        cosine, sine = (seen * 2 / count).T
+        amplitude = cosine - 1j * sine
+        # ∂ Re(A exp(iq·r)) / ∂q = Re(i A exp(iq·r)) r, about the middle of the field; summed over the maps.
+        along, across = (np.stack([cosine, -sine]) @ left).reshape(2, *known.shape)
+        slope = -(along * wave.imag + across * wave.real)
+        weight = ((np.abs(amplitude) ** 2).sum() * (known > 0) - ((amplitude @ amplitude) * wave**2).real) / 2
+        right = np.array([slope.sum(axis=1) @ axes[0], slope.sum(axis=0) @ axes[1]])
+        mixed = axes[0] @ weight @ axes[1]
+        square = [weight.sum(axis=1) @ axes[0] ** 2, weight.sum(axis=0) @ axes[1] ** 2]
+        step = np.linalg.solve([[square[0], mixed], [mixed, square[1]]], right)
         out[i] = one + np.clip(step, -MOST_STEP / known.shape[0], MOST_STEP / known.shape[0])
     return out
 
 
+def _waves(q: np.ndarray, rows: slice, columns: int) -> np.ndarray:
+    """Plane waves exp(iq·r) in some rows, shape (n, rows, columns)."""
+    down = np.exp(1j * np.outer(q[:, 0], np.arange(rows.start, rows.stop)))
+    right = np.exp(1j * np.outer(q[:, 1], np.arange(columns)))
+    return np.asarray(down[:, :, None] * right[:, None, :])
+
+
+def _bases(q: np.ndarray, shape: tuple[int, ...]) -> Iterator[tuple[slice, np.ndarray]]:
+    """Cosines and sines in some rows at a time, shape (2n, rows, columns)."""
+    for rows in row_parts((4 * len(q), *shape)):
+        waves = _waves(q, rows, shape[1])
+        yield rows, np.concatenate([waves.real, waves.imag])
+
+
+def _amplitudes(maps: np.ndarray, q: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Amplitudes of cosines and sines that fit each map best, shape (2n, bias)."""
+    normal, right = np.zeros((2 * len(q), 2 * len(q))), np.zeros((2 * len(q), len(maps)))
+    everywhere = bool(known.all())
+    for rows, basis in _bases(q, known.shape):
+        seen = basis.reshape(len(basis), -1) if everywhere else basis[:, known[rows]]
+        values = maps[:, rows].reshape(len(maps), -1) if everywhere else maps[:, rows][:, known[rows]]
+        normal += seen @ seen.T
+        right += seen @ values.T
+    normal[np.diag_indices_from(normal)] *= 1 + 1e-6
+    return np.asarray(np.linalg.solve(normal, right))
+
+
 def _fitted(maps: np.ndarray, q: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Plane waves of these wavevectors that fit each map best, shape (bias, rows, columns)."""
-    rows, columns = np.mgrid[: maps.shape[1], : maps.shape[2]]
-    phase = q[:, 0, None, None] * rows + q[:, 1, None, None] * columns
-    basis = np.concatenate([np.cos(phase), np.sin(phase)])
-    seen = basis[:, known]
-    normal = seen @ seen.T
-    normal[np.diag_indices_from(normal)] *= 1 + 1e-6
-    amplitude = np.linalg.solve(normal, seen @ maps[:, known].T)
-    return np.asarray(np.tensordot(amplitude.T, basis, 1))
+    amplitude, out = _amplitudes(maps, q, known), np.empty(maps.shape)
+    for rows, basis in _bases(q, known.shape):
+        out[:, rows] = np.tensordot(amplitude.T, basis, 1)
+    return out

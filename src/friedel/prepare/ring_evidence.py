@@ -88,7 +88,7 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
         return nothing
     factors = np.geomspace(*SCAN, 95)
     heights = np.array(
-        [[_height(q, profile, 2 * kv, f) for f in factors] for kv, profile in zip(k, profiles, strict=True)]
+        [_heights(q, profile, 2 * kv * factors) for kv, profile in zip(k, profiles, strict=True)]
     )
     known = np.isfinite(heights[:, np.abs(factors - 1) <= TOLERANCE]).all(axis=1)
     if not known.any():
@@ -133,17 +133,22 @@ def _planes(maps: np.ndarray, some: np.ndarray) -> Iterator[np.ndarray]:
         release(maps)
 
 
-def _height(q: np.ndarray, profile: np.ndarray, ring: float, factor: float) -> float:
-    """Height of a profile at `factor` × `ring` above the line through its surroundings."""
-    place = ring * factor
-    step = q[1] - q[0]
-    low = (q >= BELOW[0] * place) & (q <= BELOW[1] * place)
-    high = (q >= ABOVE[0] * place) & (q <= ABOVE[1] * place)
-    if low.sum() < 1 or high.sum() < 1 or not q[0] < place < q[-1]:
-        return float("nan")
-    x, y = np.log(q), profile
-    x0, y0 = x[low].mean(), y[low].mean()
-    x1, y1 = x[high].mean(), y[high].mean()
-    ground = y0 + (y1 - y0) * (np.log(place) - x0) / (x1 - x0)
-    at = np.interp([place - step / 2, place, place + step / 2], q, y).mean()
-    return float(at - ground)
+def _heights(q: np.ndarray, profile: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Height of a profile at each place above the line through its surroundings, shape (places,)."""
+    x, y, step = np.log(q), profile, q[1] - q[0]
+    low, high = (
+        (np.searchsorted(q, first * place, "left"), np.searchsorted(q, last * place, "right"))
+        for first, last in (BELOW, ABOVE)
+    )
+    seen = (low[1] > low[0]) & (high[1] > high[0]) & (q[0] < place) & (place < q[-1])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        (x0, y0), (x1, y1) = ([_means(one, *part) for one in (x, y)] for part in (low, high))
+        ground = y0 + (y1 - y0) * (np.log(place) - x0) / (x1 - x0)
+        at = np.interp(place + np.array([[-step / 2], [0.0], [step / 2]]), q, y).mean(axis=0)
+        return np.where(seen, at - ground, np.nan)
+
+
+def _means(values: np.ndarray, first: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Mean of the values from each index up to each other one."""
+    total = np.concatenate([[0.0], np.cumsum(values, dtype=float)])
+    return np.asarray((total[end] - total[first]) / (end - first))

@@ -109,7 +109,7 @@ def _terraces_levelled(maps: np.ndarray, settings: PrepareSettings) -> tuple[np.
     """Maps without the steps between terraces, and what was done."""
     if not settings.terraces or settings.background == "none":
         return maps, []
-    terraces = find_terraces(maps[telling(len(maps))])
+    terraces = find_terraces(maps, telling(len(maps)))
     if terraces.count < 2:
         return maps, []
     out = allocate(maps.shape)

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from friedel.errors import StackError
 from friedel.prepare.background import clipped
-from friedel.prepare.gaps import blur
+from friedel.prepare.blur import blur
 from friedel.prepare.step import Step
 from friedel.reference.registration import Shift, register
 

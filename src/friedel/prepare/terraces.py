@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from friedel._util.robust import MAD, nanmedian
+from friedel._util.big_maps import release, row_parts
+from friedel._util.robust import MAD, nanmedian, spread
 from friedel.prepare.step import Step
 
 #: Width of the smoothing before the gradient is taken [px].
@@ -48,13 +49,15 @@ class Terraces:
     count: int
 
 
-def find_terraces(maps: np.ndarray) -> Terraces:
+def find_terraces(maps: np.ndarray, which: np.ndarray | None = None) -> Terraces:
     """Segment a field into plateaus.
 
     Parameters
     ----------
     maps : array, shape (bias, rows, columns)
         Without plane and line offsets; NaN where not known.
+    which : array of int, optional
+        Indices of the maps that tell; all if None.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def find_terraces(maps: np.ndarray) -> Terraces:
         One terrace unless the plateaus stand out in the mean of the maps.
     """
     one = Terraces(np.ones(maps.shape[1:], dtype=int), 1)
-    picture = _picture(maps)
+    picture = _picture(maps, np.arange(len(maps)) if which is None else which)
     if picture is None or min(picture.shape) < 16:
         return one
     gradient = ndimage.gaussian_gradient_magnitude(picture, SMOOTH_PX, mode="nearest")
@@ -130,20 +133,42 @@ def report(terraces: Terraces) -> Step:
     return Step("terraces", float(terraces.count), text, notable=True)
 
 
-def _picture(maps: np.ndarray) -> np.ndarray | None:
-    """Median over the maps, each in its robust standard deviations and upright to the first, without gaps."""
-    known = np.isfinite(maps).all(axis=0)
+def _picture(maps: np.ndarray, which: np.ndarray) -> np.ndarray | None:
+    """Median over some maps, each in its robust standard deviations and upright to the first, without gaps."""
+    known = np.ones(maps.shape[1:], dtype=bool)
+    for index in which:
+        known &= np.isfinite(maps[index])
+        release(maps)
     if known.mean() < 0.5:
         return None
-    centre = nanmedian(maps, axis=(1, 2), keepdims=True)
-    width = MAD * nanmedian(np.abs(maps - centre), axis=(1, 2), keepdims=True)
-    scaled = (maps - centre) / np.where(width > 0, width, np.inf)
+    # One map at a time, then some rows of all: a large stack does not fit into memory.
+    centre, width = np.zeros(len(which)), np.zeros(len(which))
+    mean = np.zeros(maps.shape[1:])
+    for number, index in enumerate(which):
+        centre[number] = nanmedian(maps[index])
+        width[number] = spread(maps[index], centre=centre[number])
+        mean += np.where(known, _scaled(maps[index], centre[number], width[number]), 0.0)
+        release(maps)
     # An offset has the same sign at all voltages or turns over: either way the maps agree but for the sign.
-    flat = np.where(known, scaled, 0.0).reshape(len(maps), -1)
-    sign = np.sign(flat @ flat.mean(axis=0))
-    picture = np.median(np.where(sign == 0, 1, sign)[:, None, None] * scaled, axis=0)
-    index = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return np.asarray(ndimage.median_filter(picture[tuple(index)], 3))
+    sign = np.zeros(len(which))
+    for number, index in enumerate(which):
+        flat = np.where(known, _scaled(maps[index], centre[number], width[number]), 0.0)
+        sign[number] = np.sign(np.vdot(flat, mean)) or 1.0
+        release(maps)
+    picture = np.empty(maps.shape[1:])
+    for rows in row_parts((len(which), *picture.shape)):
+        some = [_scaled(maps[i, rows], c, w) * s for i, c, w, s in zip(which, centre, width, sign, strict=True)]
+        picture[rows] = np.median(some, axis=0)
+        release(maps)
+    if not known.all():
+        index = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+        picture = picture[tuple(index)]
+    return np.asarray(ndimage.median_filter(picture, 3))
+
+
+def _scaled(plane: np.ndarray, centre: float, width: float) -> np.ndarray:
+    """A map in its robust standard deviations; 0 where it has none."""
+    return (plane - centre) / (width if width > 0 else np.inf)
 
 
 def _merged(picture: np.ndarray, owner: np.ndarray, large: np.ndarray) -> np.ndarray:
