@@ -19,6 +19,7 @@ from friedel.prepare.extended import find_extended, report
 from friedel.prepare.flattened import Flattened
 from friedel.prepare.periodic import telling
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
+from friedel.prepare.static import find_static, subtract_static
 from friedel.prepare.step import Step
 from friedel.prepare.terraces import find_terraces, level_terraces, report as report_terraces
 
@@ -81,6 +82,9 @@ def flatten(
         found = _grounds(maps, np.pi / float(np.median(known)) / pixel, pixel, settings, work)
         maps, ground = found.maps, found.ground
         steps += found.steps
+        if settings.static and (static := find_static(maps, ground, k, pitch)) is not None:
+            subtract_static(maps, ground, static)
+            steps.append(static.step())
         ring = ring_evidence(maps, k, pitch)
         high = _high_pass(found.slow_share, ring, settings)
         if high.any():

@@ -41,6 +41,8 @@ class PrepareSettings(Settings):
         Whether structures larger than an atom (pits, islands, edges of terraces) are left out with their rim.
     periodic : bool
         Whether periodic structures (lattices, density waves, hum) are subtracted.
+    static : bool
+        Whether an image that all maps share, and that holds most of their variance, is subtracted.
     high_pass : float
         Standard deviation of the Gaussian that defines the slow background.
     clip : float
@@ -60,6 +62,7 @@ class PrepareSettings(Settings):
     register_scans: Annotated[bool, Option(advanced=True)] = True
     extended: Annotated[bool, Option(advanced=True)] = True
     periodic: Annotated[bool, Option(advanced=True)] = True
+    static: Annotated[bool, Option(advanced=True)] = True
     high_pass: Annotated[float, Option(unit="half Friedel wavelengths", least=0.5, most=5, advanced=True)] = (
         1.0
     )
@@ -89,4 +92,5 @@ class PrepareSettings(Settings):
             register_scans=False,
             extended=False,
             periodic=False,
+            static=False,
         )
