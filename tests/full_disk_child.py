@@ -2,11 +2,14 @@
 
 ``python full_disk_child.py FOLDER limit`` limits the size of a file (RLIMIT_FSIZE: the write fails as on a full disk,
 with another errno); ``python full_disk_child.py FOLDER disk`` expects FOLDER to be a small file system and fills it.
+``python full_disk_child.py commands BYTES < WORDS`` runs commands, a list of lists in JSON, under such a limit.
 Prints one line of JSON per try: kind, free bytes, what came of it, whether the older file is whole, what was left.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import resource
@@ -17,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import torch
 
@@ -53,8 +57,12 @@ def kinds() -> dict[str, tuple[str, Callable[[Path, int], object], Callable[[Pat
     def opened(path: Path) -> float:
         return float(friedel.open_stack(path)["LockinX"].values.flat[0])
 
+    def looked_up(path: Path) -> float:  # `open_stack` would start a process for every file of HDF5
+        with h5py.File(path) as file:
+            return float(file["LockinX"][0, 0, 0])
+
     return {
-        "nc": ("grid.nc", lambda path, n: friedel.write_stack(stack_with(n), path), opened),
+        "nc": ("grid.nc", lambda path, n: friedel.write_stack(stack_with(n), path), looked_up),
         "npz": ("grid.npz", lambda path, n: friedel.write_stack(stack_with(n), path), opened),
         "model": ("m.safetensors", model, lambda path: load_model(path, "cpu").header["seed"]),
         "checkpoint": (
@@ -93,6 +101,21 @@ def main(folder: Path, how: str) -> None:
         path.unlink()
 
 
+def run_commands(limit: int) -> None:
+    """Exit code and lines of stderr of each command of stdin, called in this process."""
+    from friedel.cli import main as friedel_main
+
+    for words in json.load(sys.stdin):
+        told = io.StringIO()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, UNLIMITED))
+        try:
+            with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
+                code = friedel_main(words)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
+        print(json.dumps([code, told.getvalue().splitlines()]), flush=True)
+
+
 def fill(filler: Path, free: int) -> None:
     """Leave about `free` bytes on the file system, in whole blocks."""
     with filler.open("wb", buffering=0) as stream:
@@ -106,4 +129,7 @@ def fill(filler: Path, free: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    if sys.argv[1] == "commands":
+        run_commands(int(sys.argv[2]))
+    else:
+        main(Path(sys.argv[1]), sys.argv[2])

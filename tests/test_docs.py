@@ -2,14 +2,18 @@
 
 Comments in the pages steer this: `<!-- test: slow -->` and `<!-- test: gui -->` mark a page,
 `<!-- test: needs DATA as NAME -->` puts a real file (or folder) beside the commands, `<!-- test: not run: REASON -->`
-leaves out the block that follows it.
+leaves out the block that follows it. A block of nothing but `friedel` commands runs in this process, any other in bash:
+a process of its own takes seconds to start, and `tests/installed` has some.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -108,7 +112,37 @@ def run_python(
     exec(compile(code, name_of(page), "exec"), namespace)
 
 
+def friedel_commands(code: str) -> list[list[str]] | None:
+    """The words of each command, if all are plain calls of `friedel`; `*` stands for names, as in a shell."""
+    lines = [line for line in code.replace("\\\n", " ").splitlines() if line.partition("#")[0].strip()]
+    if any(re.search(r"[|&;<>$`(){}\\\"'~!]", line.partition("#")[0]) for line in lines):
+        return None
+    commands = [shlex.split(line, comments=True) for line in lines]
+    if any(words[0] != "friedel" for words in commands):
+        return None
+    return [[name for word in words[1:] for name in expanded(word)] for words in commands]
+
+
+def expanded(word: str) -> list[str]:
+    found = sorted(path.as_posix() for path in Path().glob(word)) if "*" in word else []
+    return found or [word]
+
+
+def run_here(commands: list[list[str]], where: str) -> None:
+    from friedel.cli import main
+
+    for words in commands:
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+            code = main(words)
+        assert code == 0, f"{where}\nfriedel {shlex.join(words)}\n{told.getvalue()}"
+
+
 def run_bash(block: Block, page: Path, folder: Path) -> None:
+    commands = friedel_commands(block.code)
+    if commands is not None:
+        run_here(commands, f"{name_of(page)}:{block.line}")
+        return
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.code],

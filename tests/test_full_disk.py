@@ -65,20 +65,23 @@ def test_a_command_on_a_full_disk_ends_in_one_line(tmp_path: Path) -> None:
 
     stack = friedel.simulate("au111", shape=(16, 16), impurities=1, bias_mv=[-200.0, -100.0, 0.0], seed=1)
     friedel.write_stack(stack, tmp_path / "grid.nc")
-    script = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100));"
-        "from friedel.cli import main; sys.exit(main(sys.argv[1:]))"
-    )
     grid = str(tmp_path / "grid.nc")
     before = sorted(tmp_path.iterdir())
-    for words in (
+    commands = [
         ["convert", grid, str(tmp_path / "out.nc")],
         ["simulate", "--shape", "16,16", "--bias", "-100", "--impurities", "1", "-o", str(tmp_path / "s.nc")],
         ["detect", grid, "--material", "au111", "--method", "omp", "-o", str(tmp_path / "p.csv")],
-    ):
-        done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
-        errors = [line for line in done.stderr.splitlines() if "warning" not in line]
-        assert done.returncode == 2 and len(errors) == 1, (words, done.returncode, done.stderr)
-        assert (
-            "File too large" in errors[0] and words[-1] in errors[0] and sorted(tmp_path.iterdir()) == before
-        )
+    ]
+    done = subprocess.run(
+        [sys.executable, str(CHILD), "commands", "100"],
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for words, line in zip(commands, done.stdout.splitlines(), strict=True):
+        code, told = json.loads(line)
+        errors = [line for line in told if "warning" not in line]
+        assert code == 2 and len(errors) == 1, (words, code, told)
+        assert "File too large" in errors[0] and words[-1] in errors[0]
+    assert sorted(tmp_path.iterdir()) == before

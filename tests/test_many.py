@@ -174,19 +174,18 @@ def test_dask_workers_one_of_them_killed_in_the_middle(grids, tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_uses_a_scheduler_and_processes(grids, tmp_path) -> None:
+def test_the_command_uses_a_scheduler_and_processes(grids, tmp_path, capsys) -> None:
     distributed = pytest.importorskip("distributed")
-    words = [sys.executable, "-m", "friedel", "detect", *map(str, grids[:2]), "--material", "au111"]
-    words += ["--method", "matched-field"]
+    from friedel.cli import main
+
+    words = ["detect", *map(str, grids[:2]), "--material", "au111", "--method", "matched-field"]
     options = {"n_workers": 1, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with distributed.LocalCluster(**options, host="127.0.0.1") as cluster:
         more = ["--scheduler", cluster.scheduler_address, "-o", str(tmp_path / "a")]
-        done = subprocess.run([*words, *more], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0 and "2 of 2 files done" in done.stdout, done.stderr
-    done = subprocess.run(
-        [*words, "--jobs", "2", "-o", str(tmp_path / "b")], capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0 and "2 of 2 files done" in done.stdout, done.stderr
+        assert main([*words, *more]) == 0
+    assert "2 of 2 files done" in capsys.readouterr().out
+    assert main([*words, "--jobs", "2", "-o", str(tmp_path / "b")]) == 0
+    assert "2 of 2 files done" in capsys.readouterr().out
     tables = [friedel.read_points(tmp_path / name / "0.csv") for name in ("a", "b")]
     assert tables[0].equals(tables[1])
 

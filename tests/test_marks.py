@@ -24,16 +24,29 @@ def test_plain(): ...
 
 def test_tests_that_start_qt_are_marked_gui_by_their_fixtures(tmp_path: Path, repository: Path) -> None:
     pytest.importorskip("pytestqt")
-    (tmp_path / "conftest.py").write_text((repository / "tests" / "conftest.py").read_text(encoding="utf-8"))
+    conftest = (repository / "tests" / "conftest.py").read_text(encoding="utf-8")
+    shared = 'pytest_plugins = ["single_scattering", "small_sample"]'  # fields and models, which load torch
+    assert shared in conftest
+    (tmp_path / "conftest.py").write_text(conftest.replace(shared, ""), encoding="utf-8")
     (tmp_path / "test_made_up.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    gui: screen\n    slow: slow\n")
     bare = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     bare.pop("QT_QPA_PLATFORM", None)
-    paths = [str(repository / "tests"), os.environ.get("PYTHONPATH", "")]  # conftest's own plugin lies there
-    bare["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    bare["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    bare.pop("PYTEST_ADDOPTS", None)  # it may name options of plugins
 
     def run(*more: str) -> str:
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *more]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "pytestqt.plugin",
+            *more,
+        ]
         done = subprocess.run(command, cwd=tmp_path, env=bare, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

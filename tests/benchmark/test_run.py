@@ -1,10 +1,12 @@
 """The benchmark's bookkeeping, with a tiny scene and methods whose answers are known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from friedel.benchmark import methods, report, scenes
+from friedel.benchmark import methods, report, run, scenes
 from friedel.benchmark.methods import Found
 from friedel.benchmark.reliability import calibrate_runs, reliability, write_calibration
 from friedel.benchmark.run import iter_benchmark
@@ -38,6 +40,8 @@ def _blind(stack, dispersion):
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     CALLS.clear()
+    # A collection before every run keeps measured times comparable; with all of pytest in memory it takes a second.
+    monkeypatch.setattr(run, "gc", SimpleNamespace(collect=lambda: 0))
     empty = Setting(**{**{f: getattr(TINY, f) for f in TINY.__dataclass_fields__}, "impurities": 0})
     for name, setting in (("tiny", TINY), ("tiny-no-cores", TINY.without_cores()), ("void", empty)):
         monkeypatch.setitem(scenes.SCENES, name, Scene(name, name, setting, 1.0))

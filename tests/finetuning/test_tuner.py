@@ -1,6 +1,7 @@
 """Fine-tuning: the loss it follows, α = 0, cancel and resume, the best state, collapse, corrected points."""
 
 import json
+import pickle
 import warnings
 from dataclasses import replace
 
@@ -12,7 +13,25 @@ from friedel.errors import FriedelWarning, ModelError, SettingsError
 from friedel.finetuning.tuner import FineTuneConfig, FineTuner, fine_tune, iter_fine_tune
 from friedel.finetuning.validation import Validation
 from friedel.models.registry import load_model, save_model
+from friedel.prepare import run as preparation
+from friedel.prepare.ring_evidence import RingEvidence
 from friedel.progress import drain
+
+_EVIDENCE: dict[bytes, RingEvidence] = {}
+
+
+@pytest.fixture(autouse=True)
+def evidence_once(monkeypatch):
+    """The evidence for a ring, half of a preparation's time, is worked out once for the same maps."""
+    real = preparation.ring_evidence
+
+    def known(*given):
+        key = pickle.dumps(given)
+        if key not in _EVIDENCE:
+            _EVIDENCE[key] = real(*given)
+        return _EVIDENCE[key]
+
+    monkeypatch.setattr(preparation, "ring_evidence", known)
 
 
 def config(**settings):

@@ -49,9 +49,10 @@ def once(attempt: Try, kind: str, number: int) -> tuple[str, str]:
 
 def work(pipe: Any, kind: str, attempt: Try | None = None) -> None:
     """In the child: do the tries whose numbers come through the pipe, after a word that all is ready."""
-    warm_up()
+    if attempt is None:
+        warm_up()
+        attempt = TRIES[kind][0]
     pipe.send(("ready", ""))
-    attempt = attempt or TRIES[kind][0]
     while True:
         pipe.send(once(attempt, kind, pipe.recv()))
 

@@ -1,5 +1,6 @@
 """Data-parallel training: two processes learn what one would from both batches, and any number goes on from there."""
 
+import json
 import os
 import socket
 import subprocess
@@ -14,38 +15,51 @@ from friedel.training.parallel import Group, group
 
 from .test_loop import Line, weights
 
+#: Several trainings one after the other, since a process takes seconds to start; each begins with another state of
+#: torch's own generator, which must not matter.
 PROGRAM = """
-import sys
+import json, os, sys
+import torch
 from friedel.training.loop import iter_train
 from tests.training.test_loop import Line
 
-target, stop, resume = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "resume"
-work = iter_train(Line(), output=target, steps=4, seed=5, device="cpu", resume=resume)
-try:
-    for step in work:
-        print("error", step.values["error"], flush=True)
-        if step.values["step"] == stop:
-            work.close()
-except StopIteration:
-    pass
+for number, (target, stop, resume, port) in enumerate(json.loads(sys.argv[1])):
+    os.environ["MASTER_PORT"] = port
+    torch.manual_seed(100 * number + int(os.environ["RANK"]))
+    work = iter_train(Line(), output=target, steps=4, seed=5, device="cpu", resume=resume)
+    errors = []
+    try:
+        for step in work:
+            errors.append(step.values.get("error"))
+            if step.values.get("step") == stop:
+                work.close()
+    except StopIteration:
+        pass
+    print(json.dumps(errors), flush=True)
 """
 
 
-def together(repository, processes, *arguments):
-    """Run the program in so many processes, as torchrun would, and give what each has printed."""
+def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+        return str(free.getsockname()[1])
+
+
+def together(repository, processes, trainings):
+    """Do trainings (target, step to stop after, resume) in so many processes, as torchrun would.
+
+    Gives the errors that each process told: process by process, training by training.
+    """
+    told = json.dumps([(str(target), stop, resume, free_port()) for target, stop, resume in trainings])
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+            [sys.executable, "-c", PROGRAM, told],
             cwd=repository,
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ
             | {
                 "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": port,
                 "RANK": str(rank),
                 "WORLD_SIZE": str(processes),
             },
@@ -54,7 +68,7 @@ def together(repository, processes, *arguments):
     ]
     said = [process.communicate(timeout=240)[0] for process in started]
     assert [process.returncode for process in started] == [0] * processes
-    return said
+    return [[json.loads(line) for line in text.splitlines()] for text in said]
 
 
 def by_hand(steps, processes, seed=5):
@@ -78,13 +92,28 @@ def by_hand(steps, processes, seed=5):
     return network.state_dict()
 
 
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
-def test_two_processes_learn_from_both_batches_and_one_goes_on(tmp_path, repository):
-    target = tmp_path / "m.safetensors"
-    said = together(repository, 2, target, 2, "begin")
-    assert said[0] == said[1] and said[0].count("error") == 2  # figures are means over both
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, repository):
+    """A folder with trainings of two processes, and what each process told.
+
+    `m` was stopped after two steps; `parts` was, too, and resumed by two processes; `one` was begun by one process.
+    """
+    if not torch.distributed.is_available():
+        pytest.skip("this torch has no torch.distributed")
+    folder = tmp_path_factory.mktemp("parallel")
+    work = iter_train(Line(), output=folder / "one", steps=4, seed=5, device="cpu")
+    next(work)
+    work.close()
+    trainings = [("m.safetensors", 2, False), ("parts", 2, False), ("parts", 0, True), ("one", 0, True)]
+    return folder, together(repository, 2, [(folder / name, *rest) for name, *rest in trainings])
+
+
+def test_two_processes_learn_from_both_batches_and_one_goes_on(trained):
+    folder, told = trained
+    assert told[0] == told[1] and len(told[0][0]) == 2  # figures are means over both
+    target = folder / "m.safetensors"
     expected = by_hand(2, 2)
-    kept = torch.load(tmp_path / "m.checkpoint", weights_only=True)["network"]
+    kept = torch.load(folder / "m.checkpoint", weights_only=True)["network"]
     torch.testing.assert_close(kept, expected, rtol=1e-5, atol=1e-6)
     path = drain(iter_train(Line(), output=target, steps=4, seed=5, device="cpu", resume=True))
     runs = load_file_header(path)["runs"]
@@ -92,17 +121,10 @@ def test_two_processes_learn_from_both_batches_and_one_goes_on(tmp_path, reposit
     assert not torch.equal(weights(path)["weight"], kept["weight"])
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
-def test_two_processes_resume_exactly_and_after_one(tmp_path, repository):
-    together(repository, 2, tmp_path / "parts", 2, "begin")
-    together(repository, 2, tmp_path / "parts", 0, "resume")
-    torch.testing.assert_close(weights(tmp_path / "parts.safetensors"), by_hand(4, 2), rtol=1e-5, atol=1e-6)
-    work = iter_train(Line(), output=tmp_path / "one", steps=4, seed=5, device="cpu")
-    next(work)
-    work.close()
-    together(repository, 2, tmp_path / "one", 0, "resume")
-    runs = load_file_header(tmp_path / "one.safetensors")["runs"]
+def test_two_processes_resume_exactly_and_after_one(trained):
+    folder, _ = trained
+    torch.testing.assert_close(weights(folder / "parts.safetensors"), by_hand(4, 2), rtol=1e-5, atol=1e-6)
+    runs = load_file_header(folder / "one.safetensors")["runs"]
     assert [(run["step"], run["processes"]) for run in runs] == [(0, 1), (1, 2)]
 
 
