@@ -323,6 +323,15 @@ def test_a_map_of_another_place_is_not_the_reference(shown, stack) -> None:
     assert shown.layers.index(near) > shown.layers.index(shown.layers[1])
 
 
+def test_a_layer_comes_below_another_in_one_step(shown, stack) -> None:
+    from napari_friedel.layers import map_layer
+
+    before, moved = list(shown.layers), []
+    shown.layers.events.moved.connect(lambda _event: moved.append(1))
+    made = add_layer(shown, map_layer(stack, np.ones((24, 30)), "s", "S"), below=before[1])
+    assert list(shown.layers) == [before[0], made, *before[1:]] and not moved
+
+
 def test_each_map_has_limits_until_the_user_sets_them(shown) -> None:
     keeper, layer = attach(shown), shown.layers[1]
     shown.dims.set_point(0, -50.0)
