@@ -446,6 +446,18 @@ def test_all_docks_work_on_one_stack_and_one_band(shown, open_dock) -> None:
     assert inspect.band.choice() == "cu111"
 
 
+def test_tool_tips_of_settings_use_the_words_of_the_window() -> None:
+    from napari_friedel.widgets.setting_words import tip
+
+    classes = (DetectSettings, PrepareSettings, FineTuneSettings, ImportSettings)
+    tips = {one.name: tip(one) for cls in classes for one in settings_of(cls)}
+    assert "Automatic" in tips["device"] and "auto" not in tips["device"].replace("Automatic", "")
+    assert "Default: on." in tips["bad_data"], "not Python's True"
+    assert "Range: 0 or greater." in tips["seed"], "no one cares for the largest whole number"
+    assert "byx" not in tips["axes"]
+    assert "auto maximises" in tips["lockin_phase_deg"], "what is typed is called as it is typed"
+
+
 def test_a_form_has_the_settings_ranges_defaults_and_help(qtbot) -> None:
     from napari_friedel import remembered
     from napari_friedel.widgets import form_for
