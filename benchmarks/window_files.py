@@ -73,8 +73,7 @@ def adopted(hands: Hands) -> None:
     dock = opened(hands)
     grid = dock.stack.layer()
     places = np.array([grid.data_to_world((0, row, column))[-2:] for row, column in ((10, 10), (30, 50))])
-    points = hands.viewer.add_points(places, name="mine", units=("nm", "nm"))
-    hands.wait(200)
+    points = hands.do(lambda: hands.viewer.add_points(places, name="mine", units=("nm", "nm")), 200)
     dock.points.choose(points)
     hands.click(dock.adopt)
     hands.until(lambda: dock.result.layer is not None, 10)
@@ -105,9 +104,9 @@ def palette(hands: Hands) -> None:
 
 def typed(hands: Hands) -> None:
     """Voltages that look like volts are not taken as millivolts; the axes stay in pixels until a size is given."""
-    hands.viewer.layers.clear()
-    layer = hands.viewer.add_image(np.random.default_rng(0).normal(size=(11, 12, 12)), name="plain")
-    hands.wait(200)
+    hands.delete()
+    noise = np.random.default_rng(0).normal(size=(11, 12, 12))
+    layer = hands.do(lambda: hands.viewer.add_image(noise, name="plain"), 200)
     dock = hands.tab("Import")
     dock.layer.choose(layer)
     hands.type(dock.pixel, "")

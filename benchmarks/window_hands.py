@@ -91,6 +91,21 @@ class Hands:
         QTimer.singleShot(0, act)
         self.wait(milliseconds)
 
+    def do(self, act: Callable[[], Any], milliseconds: int = 100) -> Any:
+        """As `in_loop`; what `act` gives comes back."""
+        given: list[Any] = []
+        self.in_loop(lambda: given.append(act()), milliseconds)
+        return given[0]
+
+    def delete(self, layer: Any = None) -> None:
+        """Select a layer and press napari's bin; without one, so for each, as all at once take napari a second."""
+        layers = self.viewer.layers
+        for chosen in [layer] if layer is not None else list(reversed(layers)):
+            if chosen in layers:  # one of ours goes with the one that it belongs to
+                self.do(lambda chosen=chosen: layers.selection.select_only(chosen))
+                self.click(self.viewer.window._qt_viewer.layerButtons.deleteButton)
+        self.wait(100)
+
     def until(self, done: Callable[[], bool], seconds: float = 1800.0) -> None:
         """Let the event loop run until `done()`."""
         end = time.monotonic() + seconds
@@ -209,8 +224,7 @@ class Hands:
 
 def opened(hands: Hands) -> Any:
     """The grid, alone in the window, its band chosen; the Detect dock."""
-    hands.viewer.layers.clear()
-    hands.wait(100)
+    hands.delete()
     hands.drop(hands.file)
     hands.until(lambda: len(hands.viewer.layers) >= 3)
     dock = hands.tab("Detect")

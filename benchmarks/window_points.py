@@ -130,8 +130,8 @@ def excluded(hands: Hands) -> None:
     stack_layer = dock.stack.layer()
     before = dock.result.number.text()
     corner = [stack_layer.data_to_world((0, r, c))[-2:] for r, c in ((0, 0), (0, 40), (79, 40), (79, 0))]
-    shapes = hands.viewer.add_shapes([np.array(corner)], shape_type="polygon", name="left half")
-    hands.wait(100)
+    drawn = {"shape_type": "polygon", "name": "left half"}
+    shapes = hands.do(lambda: hands.viewer.add_shapes([np.array(corner)], **drawn))
     dock.excluded.choose(shapes)
     hands.click(dock.bar.start)
     hands.until(lambda: not dock.job.busy)
@@ -140,7 +140,7 @@ def excluded(hands: Hands) -> None:
     hands.check(columns.min() > 39, f"nothing is found in the polygon; smallest column {columns.min():.1f}")
     hands.click(dock.defaults)
     hands.check(dock.excluded.layer() is None, "Defaults leaves nothing out")
-    hands.viewer.layers.remove(shapes)
+    hands.delete(shapes)
     hands.click(dock.bar.start)
     hands.until(lambda: not dock.job.busy)
     hands.check(dock.result.number.text() == before, f"{dock.result.number.text()} instead of {before}")
@@ -178,8 +178,7 @@ def moved(hands: Hands) -> None:
     after = points.data_to_world(points.data[0])[-2:]
     hands.check(np.allclose(np.subtract(after, before), [5.0, 7.0]), "the points follow")
     stack_layer.translate = np.subtract(stack_layer.translate, [0, 5.0, 7.0])
-    hands.viewer.layers.remove(points)
-    hands.wait(100)
+    hands.delete(points)
     hands.check(dock.result.layer is not points and "impurit" not in dock.result.number.text().replace("–", ""),
                 f"a deleted result is gone: {dock.result.number.text()}")  # fmt: skip
 

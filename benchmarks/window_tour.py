@@ -24,7 +24,7 @@ import pandas as pd
 from window_hands import Hands
 
 STORIES = ("sample", "drop_file", "detect", "edit", "compare", "inspect", "finetune", "broken", "crash")
-STORIES += ("own", "points", "files", "folder", "session", "wrong")
+STORIES += ("own", "points", "files", "grids", "folder", "session", "wrong")
 #: Pictures of the film, from the drop to the end of the fine-tuning.
 FILM = (
     "empty",
@@ -63,7 +63,7 @@ class Tour(Hands):
 
     def drop_file(self) -> None:
         """A file dropped on an empty window."""
-        self.viewer.layers.clear()
+        self.delete()
         self.tab("Detect")
         self.picture("empty")
         self.drop(self.file)
@@ -158,24 +158,19 @@ class Tour(Hands):
         smooth = rng.normal(size=(11, 12, 12)).repeat(4, axis=1).repeat(4, axis=2).astype(np.float32)
         tifffile.imwrite(self.out / "own.tif", smooth)
         np.save(self.out / "array.npy", smooth)
-        self.keep_layers = list(self.viewer.layers)
         self._own(self.out / "own.tif", "-200:0:20", "mV")
         self.picture("own-stack-beside")
-        for layer in self.keep_layers:
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
-        self.viewer.layers.clear()
+        self.delete()
         self._own(self.out / "array.npy", "-0.2:0", "V")
         self.picture("own-stack-alone")
-        self.viewer.layers.clear()
+        self.delete()
         self.drop(self.file)
         self.until(lambda: len(self.viewer.layers) >= 3)
         self.detect()
 
     def _own(self, path: Path, bias: str, unit: str) -> None:
         dock = self.tab("Import")
-        self.viewer.open(str(path))
-        self.wait(200)
+        self.do(lambda: self.viewer.open(str(path)), 200)
         self.check(path.stem in dock.layer.currentText(), f"{dock.layer.currentText()} is not the new layer")
         self.type(dock.bias, bias)
         dock.unit.setCurrentText(unit)
@@ -260,8 +255,7 @@ class Tour(Hands):
         """Wheel, keys, clipboard, menus, tool tips, excluded regions, several results, moved layers."""
         from window_points import all_of
 
-        self.viewer.layers.clear()
-        self.wait(100)
+        self.delete()
         self.drop(self.file)
         self.until(lambda: len(self.viewer.layers) >= 3)
         self.detect()
@@ -271,6 +265,14 @@ class Tour(Hands):
     def files(self) -> None:
         """Save, reopen and adopt by napari's own menus; the palette; voltages in the wrong unit."""
         from window_files import STEPS
+        from window_points import walk
+
+        wrong = walk(self, STEPS)
+        self.check(not wrong, "; ".join(wrong))
+
+    def grids(self) -> None:
+        """Two grids open, damaged files, the words of the window, the question before it closes."""
+        from window_grids import STEPS
         from window_points import walk
 
         wrong = walk(self, STEPS)
@@ -304,8 +306,7 @@ class Tour(Hands):
 
     def session(self) -> None:
         """Save, close all, open again."""
-        self.viewer.layers.clear()
-        self.wait(100)
+        self.delete()
         self.drop(self.file)
         self.until(lambda: len(self.viewer.layers) >= 3)
         self.detect()
@@ -314,10 +315,9 @@ class Tour(Hands):
         detect = self.docks["Detect"]
         detect.result.slider.setValue(0.7)
         before = detect.result.number.text()
-        dock.session.write(path)
-        self.viewer.layers.clear()
-        self.wait(300)
-        dock.session.load(path)
+        self.do(lambda: dock.session.write(path))
+        self.delete()
+        self.do(lambda: dock.session.load(path))
         self.until(lambda: not dock.session.job.busy and bool(dock.message.text()))
         self.tab("Detect")
         detect._scroll.ensureWidgetVisible(detect.result.save)

@@ -10,8 +10,7 @@ from window_points import walk
 
 def nothing_open(hands: Hands) -> None:
     """Every main button before anything is open."""
-    hands.viewer.layers.clear()
-    hands.wait(100)
+    hands.delete()
     for name in ("Detect", "Compare", "Fine-tune"):
         dock = hands.tab(name)
         hands.click(dock.bar.start)
@@ -46,7 +45,7 @@ def stack_deleted(hands: Hands) -> None:
     hands.click(dock.bar.start)
     hands.wait(300)
     hands.check(dock.job.busy, "the detection runs")
-    hands.viewer.layers.remove(dock.stack.layer())
+    hands.delete(dock.stack.layer())
     hands.until(lambda: not dock.job.busy)
     hands.check("removed" in dock.message.text(), dock.message.text())
     hands.picture("deleted-while-searched")
@@ -99,7 +98,7 @@ def renamed(hands: Hands) -> None:
     hands.check(dock.result.number.text() == number, f"{dock.result.number.text()} instead of {number}")
     compare = hands.tab("Compare")
     hands.click(compare.bar.start)
-    hands.until(lambda: not compare.job.busy)
+    hands.until(lambda: not compare.job.busy and bool(compare.counts.text() or compare.message.text()))
     hands.check("matched" in compare.counts.text(), compare.message.text())
 
 
@@ -135,8 +134,7 @@ def two_stacks(hands: Hands) -> None:
         dock.result.layer is not None and dock.result.number.text() != number, "the second has its own"
     )
     hands.picture("two-stacks")
-    hands.viewer.layers.remove(second)
-    hands.wait(200)
+    hands.delete(second)
     hands.check(dock.stack.layer() is not second, "a stack that is gone is not offered")
 
 
@@ -243,8 +241,7 @@ def gone_file(hands: Hands) -> None:
 
     work = hands.out / "moved.nc"
     shutil.copy(hands.file, work)
-    hands.viewer.layers.clear()
-    hands.wait(100)
+    hands.delete()
     for path in (work, hands.out / "half.nc"):
         count = len(hands.viewer.layers)
         hands.drop(path)
@@ -252,7 +249,7 @@ def gone_file(hands: Hands) -> None:
     dock = hands.tab("Import")
     path = hands.out / "gone.friedel.json"
     dock.session.write(str(path))
-    hands.viewer.layers.clear()
+    hands.delete()
     work.unlink()
     hands.wait(200)
     dock.message.clear()

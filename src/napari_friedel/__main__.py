@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -71,6 +70,7 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
     from napari_friedel.layers.adopt import adopt, adoptable
     from napari_friedel.layers.versions import check_napari, fit_to_view
     from napari_friedel.layers.viewing import attach
+    from napari_friedel.resident import let_stay
 
     try:
         check_napari()
@@ -93,9 +93,7 @@ def open_viewer(files: Sequence[str] = (), *, sample: str | None = None, show: b
         import pint
 
         pint.Unit("nm")
-    # napari collects garbage whenever a layer goes. What is loaded up to here stays till the end: with torch and Qt
-    # these are half a million objects, whose examination would hold the window up for most of a second.
-    gc.freeze()
+    let_stay(viewer)
     attach(viewer)
     added = [add_layer(viewer, layer) for layer in layers]
     stacks = [layer for layer in added if kind_of(layer) == "stack"]

@@ -8,8 +8,16 @@ from importlib import import_module
 
 from napari_friedel.turns import lock_at_once
 
-#: For the first plot that is exported.
-MODULES = ("matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.backends.backend_agg")
+#: For the first file, the first detection and the first plot that is exported.
+MODULES = (
+    "friedel.io.netcdf",
+    "friedel.pipeline",
+    "friedel.refit.driver",
+    "friedel.reference.registration",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.backends.backend_agg",
+)
 _loading: list[threading.Thread] = []
 
 
@@ -24,6 +32,11 @@ def load_ahead() -> None:
     # No daemon: the interpreter waits at its end for what is half loaded.
     _loading.append(threading.Thread(target=_load, name="loading ahead"))
     _loading[0].start()
+
+
+def loaded() -> bool:
+    """Whether all of it is loaded."""
+    return bool(_loading) and not _loading[0].is_alive()
 
 
 def _load() -> None:

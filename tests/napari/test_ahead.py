@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,3 +26,24 @@ assert "napari.layers.shapes" in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
+
+
+def test_layers_are_never_spared_from_the_search_for_garbage(monkeypatch, qtbot) -> None:
+    from napari_friedel import ahead, resident
+
+    spared: list[str] = []
+    fake = SimpleNamespace(freeze=lambda: spared.append("freeze"), collect=lambda: spared.append("collect"))
+    monkeypatch.setattr(resident, "gc", fake)
+    monkeypatch.setattr(resident, "INTERVAL_MS", 10)
+    monkeypatch.setattr(ahead, "loaded", lambda: loaded)
+    loaded, viewer = False, SimpleNamespace(layers=[])
+    resident.let_stay(viewer)
+    qtbot.wait(60)
+    assert spared == ["freeze"], "what loads is waited for"
+    loaded, viewer.layers = True, ["a stack"]
+    qtbot.wait(60)
+    assert spared == ["freeze"], "a layer that is removed gives its memory back"
+    viewer.layers = []
+    qtbot.waitUntil(lambda: len(spared) > 1)
+    qtbot.wait(60)
+    assert spared == ["freeze", "collect", "freeze"], "and no more"

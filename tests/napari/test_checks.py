@@ -49,6 +49,38 @@ def test_a_failed_check_is_in_sight_once_and_passed_ones_are_folded(dock, qtbot,
     assert box.fold.text() == "1 check passed, 1 step of preparation" and not box.fold.isExpanded()
 
 
+def test_unfolded_checks_are_read_to_their_end_in_a_narrow_dock(dock, qtbot, detector) -> None:
+    long = replace(
+        GOOD, sentence="A sentence that takes more than one line in a dock as narrow as this one is. " * 2
+    )
+
+    def checked(stack, **options):
+        return replace((yield from quick(stack, **options)), checks=(long,) * 9)
+
+    detector(checked)
+    _run(dock, qtbot)
+    dock.resize(340, 700)
+    dock.show()
+    box = dock.result.checks
+    for _ in range(2):  # folded and unfolded once more
+        box.fold.expand(animate=False)
+        label = box.passed
+        qtbot.waitUntil(lambda label=label: label.height() >= label.heightForWidth(label.width()) > 200)
+        box.fold.collapse(animate=False)
+        qtbot.waitUntil(lambda label=label: not label.visibleRegion().boundingRect().height())
+
+
+def test_a_form_that_has_grown_gets_its_room(dock, qtbot) -> None:
+    from qtpy.QtWidgets import QPushButton
+
+    dock.show()
+    before = dock.minimumWidth()
+    wide = QPushButton("what comes later may be wider than all that was there")
+    wide.setFixedWidth(before + 60)
+    dock.form.addWidget(wide)
+    qtbot.waitUntil(lambda: dock.minimumWidth() >= before + 60)
+
+
 def test_a_result_without_checks_shows_no_empty_box(dock, qtbot, detector) -> None:
     detector(quick)
     _run(dock, qtbot)

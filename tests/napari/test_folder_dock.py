@@ -110,3 +110,18 @@ def test_a_damaged_grid_of_the_folder_is_listed_and_fails_with_its_reason(
     table = pd.read_csv(grids / "summary.csv")
     assert table["problem"].notna().tolist() == [False, False, True] and "cut.3ds" in table["problem"][2]
     assert "2 of 3 files done" in dock.message.text() and dock.message.level == "warning"
+
+
+@pytest.mark.gui
+def test_long_names_are_shortened_in_the_middle_not_pushed_out_of_sight(
+    docks, stack, tmp_path, qtbot
+) -> None:
+    name = "a name of a measured grid that is longer than the list is wide, of the summer of 2026, grid 7"
+    write(stack, tmp_path / f"{name}.nc")
+    _, dock = docks
+    dock.open_folder(tmp_path)
+    dock.resize(340, 500)
+    dock.show()
+    item, port = dock.files.item(0), dock.files.viewport()
+    qtbot.waitUntil(lambda: 0 < dock.files.visualItemRect(item).width() <= port.width())
+    assert item.toolTip() == f"{name}.nc" and item.text().endswith(f"{name}.nc")

@@ -67,6 +67,26 @@ def test_content_decides_not_the_name(tmp_path, shared_data) -> None:
     assert get_reader(real) is not None and get_reader([real]) is not None
 
 
+def test_in_a_window_a_file_that_cannot_be_read_tells_why(tmp_path, monkeypatch) -> None:
+    from napari_friedel.io import reader
+
+    told: list[str] = []
+    monkeypatch.setattr(reader, "show_error", told.append)
+    monkeypatch.setattr(reader, "in_event_loop", lambda: True)
+    for name, content in (
+        ("movie.sxm", b"\x00" * 2000),
+        ("empty.3ds", b""),
+        ("grid-points.csv", b"a,b\nc\n"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        read = reader.get_reader(str(path))
+        assert read is not None and read(str(path)) == [(None,)]
+        assert told[-1].startswith(f"{name}: "), "in the one line that is seen stands no folder"
+    assert "empty" in told[1]
+    assert reader.get_reader(str(tmp_path / "missing.3ds")) is None
+
+
 def test_settings_have_defaults_that_the_docks_use(manifest) -> None:
     properties = manifest.contributions.configurations["detection"].properties
     from friedel.settings import DetectSettings, setting

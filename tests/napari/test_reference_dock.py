@@ -180,6 +180,45 @@ def test_a_map_is_opened_from_a_file(dock, field, tmp_path, qtbot) -> None:
     assert dock.map.layer().name == "onset · map" and dock.map.layer().data.shape == (60, 60)
 
 
+def _second(field, **changes):
+    """A second field, 200 nm away or at the same place, with a map of its own."""
+    return make_stack(
+        {"LockinX": np.random.default_rng(7).normal(size=(3, 60, 60))},
+        bias_mv=[-10.0, 0.0, 10.0],
+        pixel_nm=0.5,
+        images={"bound_state": _blobs(PLACES[::-1])},
+        **{"scan_angle_deg": 20.0, "scan_centre_x_nm": 240.0, "source": "second.3ds", **changes},
+    )
+
+
+def test_a_map_that_comes_after_its_stack_is_its_reference(dock, field) -> None:
+    first = dock.map.layer()
+    image, stack = stack_layers(_second(field))
+    other = add_layer(dock.viewer, stack)
+    dock.stack.choose(other)
+    assert "do not overlap" in dock.message.text(), "only the first field's map is there yet"
+    own = add_layer(dock.viewer, image)
+    assert dock.map.layer() is own and dock.message.text() == ""
+    dock.map.choose(first)
+    dock.map.activated.emit(dock.map.currentIndex())
+    dock.viewer.add_points(np.zeros((1, 2)))
+    assert dock.map.layer() is first, "what the user has chosen stays"
+    assert "do not overlap" in dock.message.text()
+
+
+def test_the_map_of_another_grid_of_the_same_place_is_named(dock, field, qtbot) -> None:
+    stack = dock.stack.layer()
+    for made in stack_layers(_second(field, scan_centre_x_nm=40.0, source="later.3ds")):
+        add_layer(dock.viewer, made)
+    dock.stack.choose(stack)
+    assert dock.map.layer().name == "field · bound_state" and dock.message.text() == ""
+    dock.map.choose(next(x for x in dock.viewer.layers if x.name == "later · bound_state"))
+    assert "was taken with 'later" in dock.message.text()
+    _detect(dock, field, PLACES)
+    _compare(dock, qtbot)
+    assert dock.counts.text(), "it may be compared all the same"
+
+
 def test_a_result_that_was_kept_aside_can_be_the_reference(dock, field, qtbot) -> None:
     from dataclasses import replace
 

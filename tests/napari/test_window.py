@@ -323,6 +323,15 @@ def test_a_map_of_another_place_is_not_the_reference(shown, stack) -> None:
     assert shown.layers.index(near) > shown.layers.index(shown.layers[1])
 
 
+def test_a_layer_comes_below_another_in_one_step(shown, stack) -> None:
+    from napari_friedel.layers import map_layer
+
+    before, moved = list(shown.layers), []
+    shown.layers.events.moved.connect(lambda _event: moved.append(1))
+    made = add_layer(shown, map_layer(stack, np.ones((24, 30)), "s", "S"), below=before[1])
+    assert list(shown.layers) == [before[0], made, *before[1:]] and not moved
+
+
 def test_each_map_has_limits_until_the_user_sets_them(shown) -> None:
     keeper, layer = attach(shown), shown.layers[1]
     shown.dims.set_point(0, -50.0)
@@ -435,6 +444,18 @@ def test_all_docks_work_on_one_stack_and_one_band(shown, open_dock) -> None:
     assert detect.stack.layer() is other and inspect.stack.layer() is other
     detect.band.choose("cu111")
     assert inspect.band.choice() == "cu111"
+
+
+def test_tool_tips_of_settings_use_the_words_of_the_window() -> None:
+    from napari_friedel.widgets.setting_words import tip
+
+    classes = (DetectSettings, PrepareSettings, FineTuneSettings, ImportSettings)
+    tips = {one.name: tip(one) for cls in classes for one in settings_of(cls)}
+    assert "Automatic" in tips["device"] and "auto" not in tips["device"].replace("Automatic", "")
+    assert "Default: on." in tips["bad_data"], "not Python's True"
+    assert "Range: 0 or greater." in tips["seed"], "no one cares for the largest whole number"
+    assert "byx" not in tips["axes"]
+    assert "auto maximises" in tips["lockin_phase_deg"], "what is typed is called as it is typed"
 
 
 def test_a_form_has_the_settings_ranges_defaults_and_help(qtbot) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +12,12 @@ from qtpy.QtWidgets import (
 
 from friedel.errors import StackError
 from friedel.progress import Progress
-from friedel.stack import channel_names, didv, image_names
 from napari_friedel import recipes
 from napari_friedel.docks.compare_form import ROWS, CompareForm
 from napari_friedel.jobs import Job
 from napari_friedel.layers import reference, results
 from napari_friedel.layers.info import ImpuritiesInfo, kind_of, known
-from napari_friedel.layers.stack_layers import add_layer, map_layer, map_of, stack_of
+from napari_friedel.layers.stack_layers import add_layer, map_of, stack_of
 from napari_friedel.turns import in_turns
 from napari_friedel.widgets.place_box import PlaceBox
 
@@ -37,6 +35,7 @@ class ReferenceDock(CompareForm):
         super().__init__(napari_viewer)
         self.job = Job(self, "comparison with a reference map")
         self._positions: np.ndarray | None = None
+        self._automatic: Any = None  # id of the reference that the dock has chosen on its own
         self._build_maps()
         self.place = PlaceBox(self.viewer, self._pair)
         self.form.addWidget(self.place)
@@ -50,6 +49,7 @@ class ReferenceDock(CompareForm):
     def _connect(self) -> None:
         self.open.clicked.connect(self.safely(self._ask_file))
         self.map.currentIndexChanged.connect(self._map_changed)
+        self.map.activated.connect(self._map_taken)
         self.stack.currentIndexChanged.connect(self._stack_chosen)
         self.figure.clicked.connect(self.safely(self.show_figure))
         self.bar.start.setToolTip("Find the reference's positions and count what agrees")
@@ -69,28 +69,41 @@ class ReferenceDock(CompareForm):
     # --- the reference map ----------------------------------------------------------------------------------------
 
     def _inserted(self, _event: Any = None) -> None:
-        if self.map.layer() is None:
+        layer = self.map.layer()
+        if layer is None or layer.unique_id == self._automatic:  # the map of a file comes after its stack
             self._choose_likely()
+
+    def _map_taken(self, *_: Any) -> None:
+        self._automatic = None
 
     def _stack_chosen(self, *_: Any) -> None:
         """A map of another sample says nothing about this stack: choose the one that lies on it."""
         self._forget()
         self._choose_likely()
-        self._warn_apart()
+        self.message.clear()
+        self._about_map()
 
     def _choose_likely(self) -> None:
         found = reference.likely(self.viewer, self.stack.layer())
         if found is not None:
+            self._automatic = found.unique_id
             self.map.choose(found)
 
-    def _warn_apart(self) -> bool:
-        """Say that map and stack do not overlap; True if they do not."""
+    def _about_map(self) -> bool:
+        """Say whose map it is if it is not this stack's; True if the two do not even overlap."""
         layer, stack = self.map.layer(), self.stack.layer()
-        apart = layer is not None and stack is not None and reference.overlap(layer, stack) <= 0
+        if layer is None or stack is None:
+            return False
+        apart = reference.overlap(layer, stack) <= 0
         if apart:
             self.message.warn(
                 f"{layer.name!r} and {stack.name!r} do not overlap: they show different places. Choose the map of "
                 "this stack, or register it."
+            )
+        elif (owner := reference.owner_of(self.viewer, layer, stack)) is not None:
+            self.message.warn(
+                f"{layer.name!r} was taken with {owner.name!r}, not with {stack.name!r}. If the two show the same "
+                "place, register it."
             )
         return apart
 
@@ -116,7 +129,7 @@ class ReferenceDock(CompareForm):
         if layer is None:
             return
         self.message.clear()
-        self._warn_apart()
+        self._about_map()
         self.place.refresh()
 
     def _set_opacity(self, percent: int) -> None:
@@ -147,7 +160,7 @@ class ReferenceDock(CompareForm):
         try:
             made = read_single_map(path, "reference_map")
         except StackError:
-            made = _map_of_stack(open_stack(path), path)
+            made = reference.map_of_file(open_stack(path), path)
         layer = add_layer(self.viewer, made)
         self.map.choose(layer)
         reference.bring_up(self.viewer, layer, self.opacity.value() / 100)
@@ -173,7 +186,7 @@ class ReferenceDock(CompareForm):
             self._compared(results.impurity_positions(points) if kind_of(points) == "impurities" else data)
             return
         _, layer = self._pair()
-        if self._warn_apart():
+        if self._about_map():
             return
         reference.bring_up(self.viewer, layer, self.opacity.value() / 100)
         image, stack_of_map = map_of(layer)
@@ -269,19 +282,6 @@ class ReferenceDock(CompareForm):
         self.counts.setText("")
         for label in self.table.values():
             label.setText("–")
-
-
-def _map_of_stack(stack: Any, path: str) -> Any:
-    """The bound-state map of an opened file: an image named so, the only voltage, or the first image."""
-    images = image_names(stack)
-    chosen = next((name for name in images if "bound" in name.lower()), None)
-    if chosen is None and stack.sizes["bias"] == 1:
-        data = didv(stack, channel_names(stack)[0]).isel(bias=0).to_numpy()
-    elif chosen is not None or images:
-        data = stack[chosen or images[0]].to_numpy()
-    else:
-        raise StackError(f"{path}: this is a whole stack; open the map at the band onset by itself.")
-    return map_layer(stack, data, "reference_map", f"{Path(path).stem} · map")
 
 
 def _shifted(result: Any, origin: np.ndarray) -> Any:

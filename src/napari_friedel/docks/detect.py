@@ -125,7 +125,7 @@ class DetectDock(DetectForm):
             if self.stack.layer() is not None:
                 self.message.error(sentence(error))
             else:
-                self.about.setText(str(error))
+                self.about.setText(sentence(error))
             self.result.follow(None)
             return
         self.about.setText(describe(stack, channel))

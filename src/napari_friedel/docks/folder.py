@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFileDialog, QLabel, QListWidget, QListWidgetItem, QProgressBar
 
 from friedel.errors import FriedelError
@@ -107,6 +107,8 @@ class FolderDock(Dock):
         self.files = QListWidget()
         self.files.setToolTip("Tick what shall be processed; double-click opens a file")
         self.files.setMinimumHeight(160)
+        self.files.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # the end of a name tells files apart
+        self.files.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.previous = button("◀ Previous", "Open the previous file; the layers of this one are closed")
         self.next = button("Next ▶", "Open the next file; the layers of this one are closed")
         self.all = button("Tick all", "Tick every file")
@@ -168,6 +170,8 @@ class FolderDock(Dock):
             item.setData(Qt.ItemDataRole.UserRole, str(path))
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Unchecked)
+            item.setToolTip(path.name)
+            item.setSizeHint(QSize(0, self.files.fontMetrics().height() + 4))  # as wide as the list, no wider
             self.files.addItem(item)
         self._mark()
         self._tick(True)

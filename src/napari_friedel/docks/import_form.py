@@ -18,6 +18,7 @@ from napari_friedel.layers.viewing import stack_index
 from napari_friedel.widgets import Dock, JobBar, LayerBox, button, form_for, hint
 from napari_friedel.widgets.copy_bar import CopyBar
 from napari_friedel.widgets.plots import Plot
+from napari_friedel.words import sentence
 
 if TYPE_CHECKING:
     from napari_friedel.jobs import Job
@@ -143,7 +144,7 @@ class ImportForm(Dock):
             try:
                 maps = didv(stack, name)
             except FriedelError as error:
-                self.message.error(str(error))
+                self.message.error(sentence(error))
                 return None, (1.0, 1.0)
             order = np.argsort(stack["bias"].to_numpy())
             image = maps.isel(bias=int(order[stack_index(self.viewer, layer)])).to_numpy()

@@ -5,6 +5,7 @@ A table of points is claimed only if its first lines say that this program wrote
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from napari_friedel.io import tables
 from napari_friedel.layers import viewing
 from napari_friedel.layers.info import KEY, info_of
 from napari_friedel.layers.stack_layers import LayerData, add_layer, map_layer, stack_layers
+from napari_friedel.turns import in_event_loop
 
 PathOrPaths = str | Sequence[str]
 
@@ -33,9 +35,11 @@ def get_reader(path: PathOrPaths = "") -> Callable[[PathOrPaths], list[LayerData
     if first is None:
         return None
     viewing.activate()  # npe2 does so once per process, which leaves out the second viewer of a notebook
-    if Path(first).suffix.lower() in tables.SUFFIXES:
-        return read_for_window if tables.is_table(first) else None
-    return read_for_window if sniff(first) is not None else None
+    table = Path(first).suffix.lower() in tables.SUFFIXES
+    ours = tables.is_table(first) if table else sniff(first) is not None
+    # In a window the user has dropped it, or has chosen this reader: the sentence of `read` tells what is wrong, where
+    # napari would only say that the file was refused.
+    return read_for_window if ours or (in_event_loop() and Path(first).exists()) else None
 
 
 def ask_and_open() -> None:
@@ -59,7 +63,7 @@ def read_for_window(path: PathOrPaths) -> list[Any]:
     were taken with it come below it in the next turns of the event loop.
     """
     from friedel.errors import FriedelError
-    from napari_friedel.turns import after_drawing, draw_while, in_event_loop, in_turns
+    from napari_friedel.turns import after_drawing, draw_while, in_turns
     from napari_friedel.words import sentence
 
     if not in_event_loop():
@@ -69,13 +73,19 @@ def read_for_window(path: PathOrPaths) -> list[Any]:
     try:
         layers = draw_while(lambda: read(path))
     except (FriedelError, OSError) as error:
-        show_error(sentence(error))
+        show_error(_without_folder(sentence(error), path))
         return [(None,)]  # napari's sign for "nothing to add"
     viewer, *images, stack = napari.current_viewer(), *layers
     if viewer is not None and images and stack[1]["metadata"][KEY].kind == "stack":
         after_drawing(lambda: in_turns(_below(viewer, images, stack), viewer=viewer))
         return [stack]
     return layers
+
+
+def _without_folder(text: str, path: PathOrPaths) -> str:
+    """A sentence without the folder of its file: a notification shows one line of it at first."""
+    first = Path(path if isinstance(path, str | Path) else next(iter(path)))
+    return text.replace(f"{first.parent}{os.sep}", "") if first.parent.name else text
 
 
 def _below(viewer: Any, images: list[LayerData], stack: LayerData) -> Generator[None, None, None]:
@@ -86,8 +96,7 @@ def _below(viewer: Any, images: list[LayerData], stack: LayerData) -> Generator[
         if above is None:  # napari has not taken it, or the user has removed it already
             return
         active = viewer.layers.selection.active
-        image = add_layer(viewer, made)
-        viewer.layers.move(viewer.layers.index(image), viewer.layers.index(above))
+        add_layer(viewer, made, below=above)
         viewer.layers.selection.active = active
         yield
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,10 @@ from napari_friedel.layers.areas import world_to_pixel
 from napari_friedel.layers.edits import coordinates
 from napari_friedel.layers.info import StackInfo, TableInfo, info_of, kind_of
 from napari_friedel.layers.stack_layers import stack_of
+from napari_friedel.turns import in_turns
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 def adoptable(layer: Any) -> bool:
@@ -83,9 +87,16 @@ def adopt(viewer: Any, stack_layer: Any, layer: Any) -> Any:
         ((0, shape[0]), (0, shape[1])),
         told,
     )
+    made = showing.show(viewer, stack_layer, detections, maps=False)
+    in_turns(_taking_away(viewer, layer), viewer=viewer)
+    return made
+
+
+def _taking_away(viewer: Any, layer: Any) -> Generator[None, None, None]:
+    """Remove a layer in the next turn: another has come in this one."""
+    yield
     if layer in viewer.layers:
         viewer.layers.remove(layer)
-    return showing.show(viewer, stack_layer, detections, maps=False)
 
 
 def pixels_of(layer: Any, stack: Any) -> np.ndarray:

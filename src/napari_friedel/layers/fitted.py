@@ -112,4 +112,8 @@ def explained_text(found: Detections) -> str:
     if found.waves is None:
         return ""
     share = found.waves.fitted.explained_share
-    return f"The waves explain {share:.0%} of the structure outside the cores." if np.isfinite(share) else ""
+    return (
+        f"The waves explain {100 * share:.0f} % of the structure outside the cores."
+        if np.isfinite(share)
+        else ""
+    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from friedel.errors import StackError
+from friedel.stack import channel_names, didv, image_names
 from napari_friedel.layers import results
 from napari_friedel.layers.areas import world_to_pixel
 from napari_friedel.layers.geometry import placement
@@ -21,7 +24,7 @@ from napari_friedel.layers.info import (
     title_of_layer,
     update,
 )
-from napari_friedel.layers.stack_layers import map_of
+from napari_friedel.layers.stack_layers import LayerData, map_layer, map_of
 from napari_friedel.layers.style import point_size
 
 if TYPE_CHECKING:
@@ -147,6 +150,25 @@ def show_agreement(viewer: Any, stack_layer: Any, stack: xr.Dataset, agreement: 
     return layer
 
 
+def map_of_file(stack: Any, path: str) -> LayerData:
+    """The bound-state map of an opened file: an image named so, the only voltage, or the first image.
+
+    Raises
+    ------
+    StackError
+        If it is a whole stack.
+    """
+    images = image_names(stack)
+    chosen = next((name for name in images if "bound" in name.lower()), None)
+    if chosen is None and stack.sizes["bias"] == 1:
+        data = didv(stack, channel_names(stack)[0]).isel(bias=0).to_numpy()
+    elif chosen is not None or images:
+        data = stack[chosen or images[0]].to_numpy()
+    else:
+        raise StackError(f"{path}: this is a whole stack; open the map at the band onset by itself.")
+    return map_layer(stack, data, "reference_map", f"{Path(path).stem} · map")
+
+
 def is_map(layer: Any) -> bool:
     """Whether a layer can be a reference map: a single image, but none of our results."""
     if type(layer).__name__ != "Image" or layer.rgb:
@@ -166,6 +188,15 @@ def likely(viewer: Any, stack_layer: Any = None) -> Any:
         same = [x for x in named if frame_of(x) is here and here is not None]
         named = same or [x for x in named if overlap(x, stack_layer) > 0]
     return named[0] if named else None
+
+
+def owner_of(viewer: Any, layer: Any, stack_layer: Any) -> Any:
+    """The other open stack with which a map was taken, or None if it is this stack's, or of no stack that is open."""
+    frame = frame_of(layer)
+    if frame is None or frame is frame_of(stack_layer):
+        return None
+    stacks = (x for x in viewer.layers if kind_of(x) == "stack" and x is not stack_layer)
+    return next((x for x in stacks if frame_of(x) is frame), None)
 
 
 def overlap(layer: Any, stack_layer: Any) -> float:

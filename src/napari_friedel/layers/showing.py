@@ -12,7 +12,6 @@ from napari_friedel.layers.geometry import placement
 from napari_friedel.layers.info import KEY, ImpuritiesInfo, info_of, known, title_of_layer
 from napari_friedel.layers.stack_layers import add_layer, map_layer, stack_of
 from napari_friedel.layers.style import point_size, ring_style
-from napari_friedel.turns import in_event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -92,9 +91,7 @@ def show_map(viewer: Any, stack_layer: Any, part: xr.Dataset, made: Any) -> Any:
         made[1]["visible"] = False
         if kind == "probability":
             made[1]["contrast_limits"] = (0.0, 1.0)
-        layer = add_layer(viewer, made)
-        keep_below_points(viewer, layer)
-        return layer
+        return add_layer(viewer, made, below=first_points(viewer))
     layer.data = values
     place = placement(part)
     # Each lets napari lay out the scene anew, which takes its time.
@@ -107,16 +104,9 @@ def show_map(viewer: Any, stack_layer: Any, part: xr.Dataset, made: Any) -> Any:
     return layer
 
 
-def keep_below_points(viewer: Any, layer: Any) -> None:
-    """Move an image below the first Points layer, so that the points stay in sight.
-
-    In a window the keeper of its order (`viewing.Keeper`) does so, in the next turn of the event loop.
-    """
-    if in_event_loop():
-        return
-    first = next((i for i, other in enumerate(viewer.layers) if type(other).__name__ == "Points"), None)
-    if first is not None and viewer.layers.index(layer) > first:
-        viewer.layers.move(viewer.layers.index(layer), first)
+def first_points(viewer: Any) -> Any:
+    """The lowest Points layer, below which an image is put so that the points stay in sight; None without points."""
+    return next((layer for layer in viewer.layers if type(layer).__name__ == "Points"), None)
 
 
 def _new_points(viewer: Any, stack: xr.Dataset, name: str, info: ImpuritiesInfo) -> Any:

@@ -204,7 +204,14 @@ def map_of(layer: Any) -> tuple[np.ndarray, xr.Dataset]:
     return np.asarray(layer.data, dtype=np.float32), stack
 
 
-def add_layer(viewer: Any, layer: LayerData) -> Any:
-    """Add a `LayerData` tuple to a viewer (or a bare ViewerModel) and return the layer."""
-    data, kwargs, kind = layer
-    return getattr(viewer, f"add_{kind}")(data, **kwargs)
+def add_layer(viewer: Any, layer: LayerData, below: Any = None) -> Any:
+    """Add a `LayerData` tuple to a viewer (or a bare ViewerModel) and return the layer.
+
+    It comes on top, or below another layer: to move it there later costs napari as much as to add it.
+    """
+    from napari.layers import Layer
+
+    made = Layer.create(*layer)
+    place = len(viewer.layers) if below is None else viewer.layers.index(below)
+    viewer.layers.insert(place, made)
+    return made

@@ -240,7 +240,7 @@ class BandBox(QGroupBox):
             band = self.dispersion()
             stack, _ = self._current()
         except FriedelError as error:
-            self.text.setText(str(error))
+            self.text.setText(sentence(error))
             return
         if band is None:
             self.text.setText(

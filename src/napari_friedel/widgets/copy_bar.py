@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QWidget
 from friedel.errors import FriedelError
 from napari_friedel.widgets.copying import to_clipboard
 from napari_friedel.widgets.small import button
+from napari_friedel.words import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,6 @@ class CopyBar(QWidget):
         try:
             recipe = self._make()
         except FriedelError as error:
-            self._problem(str(error))
+            self._problem(sentence(error))
             return
         to_clipboard(getattr(recipe, form))

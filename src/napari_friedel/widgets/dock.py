@@ -51,6 +51,7 @@ class Dock(QWidget):
         self.form = QVBoxLayout(self.content)
         self.form.setContentsMargins(6, 6, 6, 6)
         self.form.setSpacing(6)
+        self.content.installEventFilter(self)
         scroll = QScrollArea()
         scroll.setWidget(self.content)
         scroll.setWidgetResizable(True)
@@ -78,6 +79,12 @@ class Dock(QWidget):
                 QTimer.singleShot(0, self._settle)
         return bool(super().event(event))
 
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """A form that has grown gets its room: what is filled in later may be wider."""
+        if watched is self.content and event.type() == QEvent.Type.LayoutRequest and self.isVisible():
+            self._make_room()
+        return bool(super().eventFilter(watched, event))
+
     def _settle(self) -> None:
         """Stand in one column with our other docks, as tabs with short names in the order of work."""
         with contextlib.suppress(RuntimeError):  # closed meanwhile
@@ -96,7 +103,9 @@ class Dock(QWidget):
         """Never be narrower than the form: there is no horizontal scroll bar, and its right edge would be cut off."""
         bar = self._scroll.verticalScrollBar()
         beside = bar.sizeHint().width() if bar is not None else 0
-        self.setMinimumWidth(max(320, self.content.minimumSizeHint().width() + beside))
+        needed = max(320, self.content.minimumSizeHint().width() + beside)
+        if needed != self.minimumWidth():
+            self.setMinimumWidth(needed)
 
     def share_stack(self, box: LayerBox) -> None:
         """Let a chooser of the stack follow the other docks and the active layer."""

@@ -17,49 +17,9 @@ from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidge
 from friedel.errors import SettingsError
 from friedel.settings import Setting, Settings, settings_of
 from napari_friedel import remembered
+from napari_friedel.widgets.setting_words import WORDS, label_of, tip
 from napari_friedel.widgets.small import fold
 
-#: Names that the field writes otherwise.
-LABELS = {
-    "alpha": "α",
-    "noise": "Noise η",
-    "learning_rate": "Learning rate",
-    "bias": "Bias",
-    "pixel_nm": "Pixel",
-    "axes": "Axes are",
-    "separate_scans": "Separate scans",
-    "onset_mev": "E₀",
-    "mass": "m*",
-    "bad_data": "Find bad data",
-    "row_offsets": "Line offsets",
-    "terraces": "Level terraces",
-    "register_scans": "Register separate scans",
-    "extended": "Leave out steps",
-    "high_pass": "High-pass",
-    "clip": "Clip",
-    "fill_px": "Fill gaps",
-    "lockin_phase_deg": "Lock-in phase",
-}
-#: Units that are too long to stand before a control; the tool tip has them in full.
-UNITS = {"half Friedel wavelengths": "λ/2", "deg": "°"}
-WORDS = {
-    "network": "Network",
-    "matched-field": "Matched field (classical)",
-    "omp": "Matched field + OMP (classical)",
-    "blend": "Overlapping, blended",
-    "paper": "Disjoint 20×20 (paper)",
-    "none": "None",
-    "byx": "bias, y, x",
-    "yxb": "y, x, bias",
-    "quick": "Quick",
-    "full": "Full (slow)",
-    "plane": "Plane",
-    "high-pass": "Plane and high-pass",
-    "auto": "Automatic",
-    "cpu": "CPU",
-    "cuda": "CUDA",
-    "mps": "Apple GPU (MPS)",
-}
 Choices = Mapping[str, Callable[[], Sequence[Any]]]
 
 
@@ -234,26 +194,6 @@ def form_for(settings_class: type[Settings], names: Sequence[str] = (), **option
     return SettingsForm(settings_class, names, **options)
 
 
-def label_of(setting: Setting, *, unit: bool = True) -> str:
-    """What stands before the control, with the unit."""
-    text = LABELS.get(setting.name) or setting.name.replace("_", " ").capitalize()
-    word = UNITS.get(setting.option.unit, setting.option.unit) if unit else ""
-    return f"{text} ({word})" if word else text
-
-
-def tip(setting: Setting) -> str:
-    """Help, range and default of a setting, for its tool tip."""
-    parts = [setting.help]
-    if not setting.choices and (text := setting.option.range()):
-        parts.append(f"Range: {text}{' ' + setting.option.unit if setting.option.unit else ''}.")
-    default = (
-        setting.option.none if setting.default is None else WORDS.get(str(setting.default), setting.default)
-    )
-    if default not in ("", None, ()):
-        parts.append(f"Default: {default}.")
-    return "\n".join(parts)
-
-
 def _rows() -> QFormLayout:
     rows = QFormLayout()
     rows.setContentsMargins(0, 0, 0, 0)
@@ -286,5 +226,5 @@ def _control(setting: Setting, choices: Callable[[], Sequence[Any]] | None, *, n
         return mw.SpinBox(name=setting.name, min=int(low), max=int(min(option.most or 2**31 - 1, 2**31 - 1)))
     # Text: it may be empty for None, and holds 3e-4 and 0.25 alike; the setting itself reads and refuses it.
     line = mw.LineEdit(name=setting.name)
-    line.native.setPlaceholderText(option.none or option.metavar)
+    line.native.setPlaceholderText(option.none)
     return line

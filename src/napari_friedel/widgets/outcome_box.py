@@ -82,8 +82,7 @@ def show_preview(viewer: Any, stack_layer: Any, s: np.ndarray) -> None:
     made = map_layer(stack, s, "preview", f"{title_of_layer(stack_layer)} · S while training", owner=owner)
     made[1]["colormap"] = "magma"
     active = viewer.layers.selection.active
-    layer = add_layer(viewer, made)
-    showing.keep_below_points(viewer, layer)  # the points stay in sight
+    add_layer(viewer, made, below=showing.first_points(viewer))  # the points stay in sight
     if active is not None:
         viewer.layers.selection.active = active
 

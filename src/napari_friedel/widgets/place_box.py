@@ -23,6 +23,7 @@ from napari_friedel.jobs import Job, State
 from napari_friedel.layers import reference, results
 from napari_friedel.layers.info import frame_of, kind_of
 from napari_friedel.layers.stack_layers import stack_of
+from napari_friedel.words import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -104,7 +105,7 @@ class PlaceBox(QGroupBox):
         try:
             action()
         except FriedelError as error:
-            self.problem.emit(str(error))
+            self.problem.emit(sentence(error))
 
     def start(self) -> None:
         """Find the shift between the reference and a map of the stack's own frame, off the GUI thread.

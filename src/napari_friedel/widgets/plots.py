@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QFileDialog, QSizePolicy, QToolButton, QVBoxLayout, Q
 
 from friedel.errors import StackError
 from napari_friedel.widgets.listener import Listener
+from napari_friedel.words import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -275,7 +276,7 @@ class ExportButton(QToolButton):
         try:
             self._plot.write(path)
         except (StackError, OSError) as error:
-            self.setToolTip(str(error))
+            self.setToolTip(sentence(error))
 
 
 def edges(centres: Any) -> tuple[float, float]:

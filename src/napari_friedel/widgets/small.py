@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 from superqt import QCollapsible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from qtpy.QtCore import QSize
 
 #: Where the documentation lies.
 DOCS = "https://napari-friedel.readthedocs.io/en/latest/"
@@ -40,10 +43,43 @@ def button(text: str, tip: str) -> QPushButton:
     return made
 
 
+class Fold(QCollapsible):
+    """A collapsible whose content is as tall as its words need in the width that they have.
+
+    superqt's own gives it the height of its size hint, which cuts off the last lines of a text that wraps.
+    """
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title, expandedIcon="▾", collapsedIcon="▸")
+        self.setDuration(0)
+        if (rows := self.layout()) is not None:
+            rows.setAlignment(Qt.AlignmentFlag(0))  # an aligned layout is as tall as its size hint, too
+        self.toggled.connect(self._free)
+
+    def _free(self, opened: bool) -> None:
+        self.content().setMaximumHeight(2**24 - 1 if opened else 0)  # Qt's QWIDGETSIZE_MAX
+
+    def sizeHint(self) -> QSize:
+        """The height that the words need in this width: the policy below lets it be no more, and no less."""
+        hint = super().sizeHint()
+        if self.hasHeightForWidth():
+            hint.setHeight(self.heightForWidth(self.width()))
+        return hint
+
+    def resizeEvent(self, event: Any) -> None:
+        """Another width asks for another height."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self.updateGeometry()
+
+    def eventFilter(self, _watched: Any, _event: Any) -> bool:
+        """Leave the height to the layout, where superqt would set it anew whenever the content changes its size."""
+        return False
+
+
 def fold(title: str, tip: str, *widgets: QWidget) -> QCollapsible:
     """Widgets that are folded away below a title, without blank bands above and below it."""
-    made = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
-    made.setDuration(0)
+    made = Fold(title)
     for widget in widgets:
         made.addWidget(widget)
     for part in (made, made.content()):
