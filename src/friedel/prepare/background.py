@@ -56,7 +56,9 @@ def _slope(maps: np.ndarray, axis: int) -> np.ndarray:
         return np.zeros((len(maps), 1, 1))
     along = np.moveaxis(maps, axis, 0)
     ahead, behind = along[lag:], along[: count - lag]
-    slope: np.ndarray = np.nan_to_num(nanmedian(np.moveaxis(ahead - behind, 0, axis), axis=(1, 2), keepdims=True) / lag)
+    slope: np.ndarray = np.nan_to_num(
+        nanmedian(np.moveaxis(ahead - behind, 0, axis), axis=(1, 2), keepdims=True) / lag
+    )
     return slope
 
 

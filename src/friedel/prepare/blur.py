@@ -61,7 +61,9 @@ def blur_at(plane: np.ndarray, sigma: float, at: np.ndarray) -> np.ndarray:
     )
     values = plane[row[:, :, None], column[:, None, :]]
     known = np.isfinite(values)
-    total, share = (np.einsum("nij,i,j->n", one, line, line) for one in (np.where(known, values, 0), known * 1.0))
+    total, share = (
+        np.einsum("nij,i,j->n", one, line, line) for one in (np.where(known, values, 0), known * 1.0)
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(share > 1e-6, total / share, np.nan))
 
@@ -97,7 +99,7 @@ def _smooth(maps: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _fast_length(n: int, reach: int) -> int:
-    """This length if its cosine transform is fast, else a longer one with room for the filter on both sides."""
+    """The same length if its cosine transform is fast, else a longer one with room for the filter on both sides."""
     fast = int(fft.next_fast_len(n, real=True))
     return fast if fast == n else int(fft.next_fast_len(n + 2 * reach, real=True))
 
@@ -113,6 +115,4 @@ def _response(n: int, sigma: float) -> np.ndarray:
 @lru_cache(maxsize=16)
 def _gaussian(n: int, sigma: float) -> np.ndarray:
     """The Gaussian filter of a line of n pixels as a matrix."""
-    return np.asarray(
-        ndimage.gaussian_filter1d(np.eye(n), sigma, axis=0, mode="reflect", truncate=TRUNCATE)
-    )
+    return np.asarray(ndimage.gaussian_filter1d(np.eye(n), sigma, axis=0, mode="reflect", truncate=TRUNCATE))

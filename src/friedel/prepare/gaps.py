@@ -75,7 +75,9 @@ def _nearest(hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             hole[around], return_distances=False, return_indices=True
         )
         whole = (row + around[0].start) * hole.shape[1] + column + around[1].start
-        inner = tuple(slice(one.start - out.start, one.stop - out.start) for one, out in zip(box, around, strict=True))
+        inner = tuple(
+            slice(one.start - out.start, one.stop - out.start) for one, out in zip(box, around, strict=True)
+        )
         source.reshape(hole.shape)[box][deep] = whole[inner][deep]
     return at, source[at]
 
@@ -148,4 +150,4 @@ def _interpolated(plane: np.ndarray, at: np.ndarray, sigma: float) -> np.ndarray
     for _ in range(ROUNDS):
         mean = (filled[place] * weighted).sum(axis=0) / count
         filled[at] = np.where(alone, filled[at], mean)
-    return filled[at]
+    return np.asarray(filled[at])

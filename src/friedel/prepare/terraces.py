@@ -157,7 +157,9 @@ def _picture(maps: np.ndarray, which: np.ndarray) -> np.ndarray | None:
         release(maps)
     picture = np.empty(maps.shape[1:])
     for rows in row_parts((len(which), *picture.shape)):
-        some = [_scaled(maps[i, rows], c, w) * s for i, c, w, s in zip(which, centre, width, sign, strict=True)]
+        some = [
+            _scaled(maps[i, rows], c, w) * s for i, c, w, s in zip(which, centre, width, sign, strict=True)
+        ]
         picture[rows] = np.median(some, axis=0)
         release(maps)
     if not known.all():
