@@ -233,7 +233,11 @@ def main() -> None:
     parser.add_argument("--voltages", type=int, default=16)
     parser.add_argument("--refit", default="quick", choices=["none", "quick"])
     parser.add_argument(
-        "--rotations", type=int, default=4, choices=[1, 2, 4, 8], help="forward passes of the network per tile"
+        "--rotations",
+        type=int,
+        default=4,
+        choices=[1, 2, 4, 8],
+        help="forward passes of the network per tile",
     )
     parser.add_argument(
         "--limit",
@@ -254,7 +258,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         if args.what == "pixels":
-            table = pixels(args.sizes, args.voltages, Kind(args.refit, args.rotations, args.limit), Path(name))
+            table = pixels(
+                args.sizes, args.voltages, Kind(args.refit, args.rotations, args.limit), Path(name)
+            )
         else:
             table = files(args.jobs, args.files, args.file_size, Path(name))
     path = RESULTS / f"scale_{args.what}.csv"

@@ -3,8 +3,9 @@
     python benchmarks/startup.py --before PATH/TO/OTHER/src -o benchmarks/results/startup.csv
 
 Each command runs in turn in both trees, and the least of the repetitions counts. User plus system time is counted, on
-one thread: unlike wall time it does not depend on what else the machine does. `detect`
-runs the default model on a simulated grid of 32×32 spectra; what remains without the detection itself is its overhead.
+one thread: unlike wall time it hardly depends on what else the machine does. `detect` runs the default model on a
+simulated grid of 32×32 spectra. The same detection is also run in a process in which it ran before; what remains of the
+command without it is its overhead. The last rows are the imports that a detection cannot do without.
 """
 
 from __future__ import annotations
@@ -26,19 +27,63 @@ COMMANDS = {
     "detect, matched field": ["detect", "grid.nc", "--material", "au111", "--method", "matched-field"],
     "detect, network": ["detect", "grid.nc", "--material", "au111"],
 }
+#: The same detection once everything is loaded.
+WARM = """
+import time, warnings
+import friedel
+warnings.simplefilter("ignore")
+least = float("inf")
+for _ in range(4):
+    start = time.process_time()
+    friedel.detect(friedel.open_stack("grid.nc"), dispersion="au111", method="METHOD")
+    least = min(least, time.process_time() - start)
+print(least)
+"""
+DETECTIONS = {"detect, matched field": "matched-field", "detect, network": "network"}
+IMPORTS = ("torch", "xarray", "dask.array")
 
 
 def seconds(source: Path, words: list[str], folder: Path) -> float:
     """Processor time of one call."""
     if words[0] == "detect" and "--help" not in words:
         words = [*words, "-o", f"{time.monotonic_ns()}.csv"]
-    env = {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
+    return processor_time(["-m", "friedel", *words], source, folder)
+
+
+def processor_time(words: list[str], source: Path, folder: Path) -> float:
+    """Processor time of one run of Python."""
     before = os.times()
-    subprocess.run(
-        [sys.executable, "-m", "friedel", *words], cwd=folder, env=env, check=True, capture_output=True
-    )
+    python(words, source, folder)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def python(words: list[str], source: Path, folder: Path) -> str:
+    """What a fresh Python prints."""
+    env = {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, env=env, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def measured(title: str, trees: dict[str, Path], folder: Path, repeat: int) -> dict[str, str]:
+    """One row of the table: a command, its detection alone, and what is left."""
+    least = dict.fromkeys(trees, float("inf"))
+    for _ in range(repeat):
+        for tree, source in trees.items():
+            least[tree] = min(least[tree], seconds(source, COMMANDS[title], folder))
+    row = {"command": title} | {f"{tree}_s": f"{value:.2f}" for tree, value in least.items()}
+    row["ratio"] = f"{least['now'] / least['before']:.2f}" if "before" in least else ""
+    if title in DETECTIONS:
+        script = WARM.replace("METHOD", DETECTIONS[title])
+        rest = {}
+        for tree, source in trees.items():
+            alone = float(python(["-c", script], source, folder).split()[-1])
+            rest[tree] = least[tree] - alone
+            row |= {f"{tree}_detection_s": f"{alone:.2f}", f"{tree}_overhead_s": f"{rest[tree]:.2f}"}
+        row["overhead_ratio"] = f"{rest['now'] / rest['before']:.2f}" if "before" in rest else ""
+    return row
 
 
 def main() -> None:
@@ -59,23 +104,18 @@ def main() -> None:
         folder = Path(name)
         grid = ["simulate", "--shape", "32,32", "--bias", "-200:0:25", "--impurities", "6", "-o", "grid.nc"]
         seconds(HERE, grid, folder)
-        print(
-            f"{'command':24}"
-            + "".join(f"{tree + ' [s]':>12}" for tree in trees)
-            + ("       ratio" if args.before else "")
-        )
-        for title, words in COMMANDS.items():
-            least = dict.fromkeys(trees, float("inf"))
-            for _ in range(args.repeat):
-                for tree, source in trees.items():
-                    least[tree] = min(least[tree], seconds(source, words, folder))
-            ratio = f"{least['now'] / least['before']:12.2f}" if args.before else ""
-            rows.append({"command": title} | {f"{tree}_s": f"{value:.2f}" for tree, value in least.items()})
-            rows[-1]["ratio"] = ratio.strip()
-            print(f"{title:24}" + "".join(f"{value:12.2f}" for value in least.values()) + ratio, flush=True)
+        for title in COMMANDS:
+            rows.append(measured(title, trees, folder, args.repeat))
+            print(rows[-1], flush=True)
+        empty = min(processor_time(["-c", ""], HERE, folder) for _ in range(args.repeat))
+        for name in IMPORTS:
+            took = min(processor_time(["-c", f"import {name}"], HERE, folder) for _ in range(args.repeat))
+            rows.append({"command": f"import {name}", "now_s": f"{took - empty:.2f}"})
+            print(rows[-1], flush=True)
     if args.output:
         with args.output.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            names = list(dict.fromkeys(name for row in rows for name in row))
+            writer = csv.DictWriter(file, names, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
 

@@ -2,16 +2,16 @@
 
     python benchmarks/tiles.py
 
-The network's tiles and the refit's are changed one at a time. Each result is compared with that of the largest tiles:
-impurities of both that lie within half a pixel of each other, how far apart they are, and how far apart their
-probabilities. A probability near the threshold may fall on either side of it, so points that only one result has are
-counted by how probable they are there. The figures are written to ``benchmarks/results/tiles.csv``.
+The network's tiles and the refit's are changed one at a time; the refits begin with the same candidates. Each result is
+compared with that of the largest tiles: impurities of both that lie within half a pixel of each other, how far apart
+they are, in pixels and in the standard deviation σ of their position per axis, and how far apart their probabilities. A
+probability near the threshold may fall on either side of it, so points that only one result has are counted by how
+probable they are there. The figures are written to ``benchmarks/results/tiles.csv``.
 """
 
 from __future__ import annotations
 
 import argparse
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -20,32 +20,40 @@ import numpy as np
 import pandas as pd
 
 import friedel
+from friedel._util.remarks import Remarks
 from friedel.candidates import network, tiling
-from friedel.detections import Detections
+from friedel.candidates.result import Candidates
+from friedel.models.registry import load_model
+from friedel.physics.dispersion import resolve
+from friedel.prepare import prepare
+from friedel.prepare.prepared import Prepared
+from friedel.progress import drain
 from friedel.refit import candidates, schedules
 from friedel.scoring.matching import match
+from friedel.settings import PrepareSettings
+from friedel.stages import Finder, find_candidates, refit_candidates
 
 RESULTS = Path(__file__).parent / "results"
 
 
-def detected(stack, refit: str, network_px: int | None, refit_px: int | None) -> Detections:
-    """The result with largest tiles of these sides; those that are shipped if None."""
-    with ExitStack() as changed:
-        if network_px is not None:
-            layout = tiling.layout
-
-            def sized(model, mode):
-                return replace(layout(model, mode), size=network_px // 2)
-
-            changed.enter_context(mock.patch.object(network, "layout", sized))
-        if refit_px is not None:
-            sized_refit = replace(schedules.SCHEDULES["quick"], tile_px=refit_px, max_whole_px=refit_px)
-            changed.enter_context(mock.patch.dict(candidates.SCHEDULES, quick=sized_refit))
-        return friedel.detect(stack, dispersion="au111", refit=refit)
+def found_with(prepared: Prepared, finder: Finder, largest: int) -> Candidates:
+    """The network's candidates with tiles of up to so many pixels."""
+    layout = tiling.layout
+    with mock.patch.object(
+        network, "layout", lambda model, mode: replace(layout(model, mode), size=largest // 2)
+    ):
+        return drain(find_candidates(prepared, finder))
 
 
-def compare(found: Detections, best: Detections) -> dict[str, float]:
-    """How far two results are apart; pixels and probabilities."""
+def refitted_with(prepared: Prepared, found: Candidates, largest: int) -> Candidates:
+    """The candidates after a quick refit with tiles of up to so many pixels."""
+    sized = replace(schedules.SCHEDULES["quick"], tile_px=largest, max_whole_px=largest)
+    with mock.patch.dict(candidates.SCHEDULES, quick=sized):
+        return drain(refit_candidates(prepared, found, "quick", Remarks())).candidates
+
+
+def compare(found: Candidates, best: Candidates) -> dict[str, float]:
+    """How far two results are apart; pixels, standard deviations and probabilities."""
     a, b = (one.table[one.table["probability"] > 0.5] for one in (found, best))
     places = [one[["row", "column"]].to_numpy(float) for one in (a, b)]
     pairs = match(*places, 0.5)
@@ -88,18 +96,15 @@ def main() -> None:
     stack = friedel.simulate(
         seed=args.seed, shape=(size, size), bias_mv=bias, impurities=size**2 // 160, noise=0.3
     )
+    finder, band = Finder("network", load_model("friedel", device="cpu")), resolve("au111")
+    prepared = prepare(stack, None, band, finder.sampling, PrepareSettings(), Remarks())
+    seen = {px: found_with(prepared, finder, px) for px in args.network}
+    shipped = seen[192] if 192 in seen else found_with(prepared, finder, 192)
+    fitted = {px: refitted_with(prepared, shipped, px) for px in args.refit}
     rows = []
-    for stage, sizes in (("network", args.network), ("refit", args.refit)):
-        made = {
-            px: detected(
-                stack,
-                "none" if stage == "network" else "quick",
-                *((px, None) if stage == "network" else (None, px)),
-            )
-            for px in sizes
-        }
-        best = max(sizes)
-        for px in sorted(set(sizes) - {best}):
+    for stage, made in (("network", seen), ("refit", fitted)):
+        best = max(made)
+        for px in sorted(set(made) - {best}):
             rows.append({"stage": stage, "tile_px": px, "against_px": best, **compare(made[px], made[best])})
             print(rows[-1], flush=True)
     pd.DataFrame(rows).to_csv(RESULTS / "tiles.csv", index=False, float_format="%.4g")

@@ -23,7 +23,7 @@ def nanmedian(values: np.ndarray, axis: Any = None, keepdims: bool = False) -> n
     rest = tuple(one for one in range(values.ndim) if one not in axes)
     shape = tuple(values.shape[one] for one in rest)
     lines = values.transpose(*rest, *axes).reshape(*shape, int(np.prod([values.shape[one] for one in axes])))
-    if 1 < len(lines) and lines.ndim == 2 and lines.shape[1] > ALONE:  # a copy of one at a time, not of all
+    if len(lines) > 1 and lines.ndim == 2 and lines.shape[1] > ALONE:  # a copy of one at a time, not of all
         found = np.array([_known_median(one) for one in lines])
     else:
         found = _known_median(lines)

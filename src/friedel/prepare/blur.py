@@ -99,7 +99,7 @@ def _smooth(maps: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _fast_length(n: int, reach: int) -> int:
-    """This length if its cosine transform is fast, else a longer one with room for the filter on both sides."""
+    """The same length if its cosine transform is fast, else a longer one with room for the filter on both sides."""
     fast = int(fft.next_fast_len(n, real=True))
     return fast if fast == n else int(fft.next_fast_len(n + 2 * reach, real=True))
 

@@ -150,4 +150,4 @@ def _interpolated(plane: np.ndarray, at: np.ndarray, sigma: float) -> np.ndarray
     for _ in range(ROUNDS):
         mean = (filled[place] * weighted).sum(axis=0) / count
         filled[at] = np.where(alone, filled[at], mean)
-    return filled[at]
+    return np.asarray(filled[at])

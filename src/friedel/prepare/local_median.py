@@ -55,12 +55,12 @@ def _of_lines(lines: Planes) -> np.ndarray:
     f, g, h = _three_in_the_middle(middle)
     # What is high here is low of the negative values.
     k, j, i = (-one for one in _three_highest(-high))
-    m, l = (-one for one in _two_highest(-highest))  # noqa: E741 - the letters follow the order
+    n, m = (-one for one in _two_highest(-highest))
     # The lowest and the highest of the thirteen are among these four each.
-    below, above = [a, c, f, i], [e, h, k, m]
+    below, above = [a, c, f, i], [e, h, k, n]
     low_rest, high_rest = _without_lowest(below), _without_highest(above)
     left = [*low_rest, *high_rest]
-    for one in (b, d, g, j, l):
+    for one in (b, d, g, j, m):
         left = _without_extremes([*left, one])
     return left[0]
 

@@ -16,13 +16,20 @@ if TYPE_CHECKING:
     from friedel.refit.schedules import Schedule
 
 
+#: Corners lie at multiples of this many pixels, the period of the pixel subsets of `Iteration.subset`: every tile then
+#: uses the pixels that its neighbours use. With other subsets the positions of two tilings differ by as much as σ.
+ALIGNED_PX = 4
+
+
 def tiling(shape: tuple[int, ...], schedule: Schedule) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """Corners of the tiles and their size [px]."""
+    """Corners of the tiles and their size [px]; the last tile may reach beyond the border by less than `ALIGNED_PX`."""
     largest, overlap = schedule.tile_px, schedule.overlap_px
     if max(shape) <= schedule.max_whole_px:
         largest = schedule.max_whole_px
     tile = even(shape[0], largest, overlap), even(shape[1], largest, overlap)
-    return corners((shape[0], shape[1]), tile, overlap), np.array(tile)
+    places = np.array(corners((shape[0], shape[1]), tile, overlap)) // ALIGNED_PX * ALIGNED_PX
+    size = np.where(np.array(tile) < shape[:2], np.array(tile) + ALIGNED_PX - 1, tile)
+    return [(int(row), int(column)) for row, column in places], size
 
 
 @dataclass(frozen=True, eq=False)
