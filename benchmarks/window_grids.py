@@ -98,7 +98,6 @@ def toasts(hands: Hands) -> None:
         "cut.nc": b"CDF\x01\x00",
     }
     written["cut-grid.nc"] = hands.file.read_bytes()[:5000]
-    written["table.csv"] = b"# napari-friedel points\nrow,column\n1,a\n"
     for name, content in written.items():
         path = hands.out / name
         path.write_bytes(content)
