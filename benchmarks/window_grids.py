@@ -98,7 +98,6 @@ def toasts(hands: Hands) -> None:
         "cut.nc": b"CDF\x01\x00",
     }
     written["cut-grid.nc"] = hands.file.read_bytes()[:5000]
-    written["table.csv"] = b"# napari-friedel points\nrow,column\n1,a\n"
     for name, content in written.items():
         path = hands.out / name
         path.write_bytes(content)
@@ -152,8 +151,8 @@ def our_titles() -> list[str]:
 def words(hands: Hands) -> None:
     """No text and no tool tip of the docks and of our menus speaks of flags, keywords or names of the code."""
     foreign = []
-    points = hands.docks["Detect"].result.layer  # the columns of a table are called by their names
-    columns = {"bound_state", *(points.features if points is not None else ())}
+    box = hands.docks["Detect"].result.colour  # the columns of a table are called by their names
+    columns = {"bound_state", *(word for i in range(box.count()) for word in box.itemText(i).split())}
     for name, dock in hands.docks.items():
         hands.tab(name)
         hands.wait(100)

@@ -159,6 +159,9 @@ def test_the_axes_have_the_controls_help_and_ranges_of_the_settings(dock) -> Non
     from friedel.settings import ImportSettings, settings_of
 
     told = {one.name: one.help for one in settings_of(ImportSettings)}
+    told["axes"] = (
+        "The order in which the layer has its axes."  # the settings' own lists what a command line takes
+    )
     for name, control in dock.options.controls.items():
         assert told[name] in control.native.toolTip()
     assert list(dock.options.shown) == ["axes", "bias", "pixel_nm", "separate_scans"]
