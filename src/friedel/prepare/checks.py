@@ -148,7 +148,7 @@ def _points(facts: Facts) -> list[Check]:
         checks.append(Check("explained", facts.explained, LIMITS.explained, bool(good), text))
     if facts.calibrated and facts.voltages >= 3 and count >= LIMITS.few:
         sure = float((facts.probability > LIMITS.certain).mean())
-        text = f"{100 * sure:.0f} % of the impurities have a probability above .99"
+        text = f"{100 * sure:.0f} % of the impurities have a probability above 0.99"
         text += "." if sure >= LIMITS.sure else ": so few are typical of a field unlike the training data."
         checks.append(Check("sure", sure, LIMITS.sure, bool(sure >= LIMITS.sure), text))
     return checks

@@ -75,7 +75,7 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
         facts.append(("checks", counted(checks)))
     if found.waves is not None:
         share = found.waves.fitted.explained_share
-        facts.append(("fit", f"the waves explain {share:.0%} of the structure outside the cores"))
+        facts.append(("fit", f"the waves explain {100 * share:.0f} % of the structure outside the cores"))
     if truth is not None:
         facts.append(("agreement with the truth", _agreement(found, truth)))
     parts = [
