@@ -53,7 +53,7 @@ def fit_figure(found: Detections) -> Figure:
         titles = (
             f"dI/dV at {waves.bias_mv[number]:+.4g} mV",
             "fitted waves",
-            f"residual; {share:.0%} of the variance explained",
+            f"residual; {100 * share:.0f} % of the variance explained",
         )
         for one, values, title, (bottom, top) in zip(line, (data, model, left), titles, limits, strict=True):
             one.imshow(values, origin="lower", cmap="gray", vmin=bottom, vmax=top, interpolation="nearest")
