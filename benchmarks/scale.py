@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py pixels --sizes 128 256 512 1024 2048 --voltages 16
     python benchmarks/scale.py pixels --sizes 1024 --voltages 200 --add
-    python benchmarks/scale.py pixels --sizes 4096 --voltages 16 --limit 1500 --add
+    python benchmarks/scale.py pixels --sizes 4096 --voltages 16 --refit none --rotations 1 --add
     python benchmarks/scale.py files --jobs 1 2
     python benchmarks/scale.py figure
     python benchmarks/scale.py plans
@@ -206,8 +206,10 @@ def draw() -> None:
     figure, (seconds, memory, rate) = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
     table = pd.read_csv(RESULTS / "scale_pixels.csv")
     whole = table[(table["share_of_stage"] == 1) & table["impurities"].notna()]
-    for (voltages, refit), rows in whole.groupby(["voltages", "refit"]):
-        label = f"{voltages} voltages, refit {refit}"
+    for (voltages, refit, rotations), rows in whole.groupby(["voltages", "refit", "rotations"]):
+        label = f"{voltages} voltages, refit {refit}, {rotations} rotations".replace(
+            "1 rotations", "1 rotation"
+        )
         seconds.loglog(rows["pixels"] ** 2, rows["seconds"], "o-", label=label)
     for voltages, rows in table.groupby("voltages"):
         memory.semilogx(rows["pixels"] ** 2, rows["peak_MB"], "o", label=f"{voltages} voltages")
