@@ -190,7 +190,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=FIRST_SEED)
     parser.add_argument("--scenes", nargs="*", default=list(SCENES), choices=list(SCENES))
     parser.add_argument("--refit", choices=("quick", "full"), default="quick")
-    parser.add_argument("--bound", action="store_true", help="the simulator's Cramér-Rao bound, too, of the first field of each scene")
+    help_text = "the simulator's Cramér-Rao bound, too, of the first field of each scene"
+    parser.add_argument("--bound", action="store_true", help=help_text)
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--raw", type=Path, help="file for every single error, to measure σ's scales from")
     args = parser.parse_args()
