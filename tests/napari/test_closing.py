@@ -101,6 +101,7 @@ def test_a_new_layer_is_drawn_in_the_turn_after(make_napari_viewer, qtbot) -> No
     viewer = make_napari_viewer(show=True)
     attach(viewer)
     canvas, seen, loop = canvas_widget(viewer), [], QEventLoop()
+    viewer.add_image(np.ones((4, 4)))  # before a first one napari 0.6 shows its welcome in the canvas's place
     qtbot.waitUntil(canvas.isValid, timeout=5000)
     viewer.window._qt_viewer.canvas._scene_canvas.events.draw.connect(lambda _event: seen.append("drawn"))
 
