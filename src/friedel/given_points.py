@@ -23,6 +23,7 @@ from friedel.refit.driver import iter_refit
 from friedel.refit.fitted_waves import FittedMaps, FittedWaves
 from friedel.refit.flags import PointFlag
 from friedel.refit.model_selection import posterior_probability
+from friedel.refit.p_waves import NO_S_WAVES, scatters_s_waves
 from friedel.refit.refit_input import RefitInput
 from friedel.refit.schedules import SCHEDULES
 from friedel.settings import RefitSettings
@@ -153,7 +154,10 @@ def _fit(before: Detections, frame: xr.Dataset, maps: FittedMaps, place: np.ndar
     corner = np.array([area[0][0], area[1][0]])
     start = scaling.to_new(place - corner)
     given = RefitInput(maps.prepared, maps.k, maps.mask, start, pixel_nm=scaling.pixel_nm, hold=how.hold)
-    fitted = drain(iter_refit(given, SCHEDULES[how.kind]))
+    fitted, remarks = drain(iter_refit(given, SCHEDULES[how.kind])), Remarks()
+    if not scatters_s_waves(fitted.given.p_wave_delta_chi2):
+        fitted = replace(fitted.with_remarks(NO_S_WAVES), s_waves=False)
+        remarks.add(NO_S_WAVES)
     energy_ev, per_ev = energy_scale(fitted, band, scaling.pixel_nm)
     table = _table(fitted, start, maps.mask, per_ev, how.kind)
     about: dict[str, Any] = {
@@ -163,6 +167,7 @@ def _fit(before: Detections, frame: xr.Dataset, maps: FittedMaps, place: np.ndar
         "phase_shift_bias_mv": band.onset_mev + 1e3 * energy_ev,
     }
     made = {name: value for name, value in before.provenance.items() if name not in OF_THE_SEARCH}
+    made["warnings"] = [*made.get("warnings", ()), *remarks]
     return replace(
         before,
         table=physical(table, scaling, frame, area),

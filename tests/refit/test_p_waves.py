@@ -8,6 +8,8 @@ from scipy.special import hankel1
 
 from friedel.benchmark.settings import Setting
 from friedel.benchmark.synthetic import make_synthetic
+from friedel.errors import FriedelWarning
+from friedel.given_points import refit_points
 from friedel.pipeline import detect
 from friedel.refit.columns import FLAGS
 from friedel.refit.flags import PointFlag
@@ -68,7 +70,8 @@ def test_planted_p_waves_are_told_from_s_waves():
 
 
 def test_p_waves_are_flagged_and_s_waves_are_not():
-    setting = Setting(shape=(64, 64), impurities=16, noise=0.4, herringbone=False)
+    bias = tuple(float(v) for v in range(-230, 21, 10))
+    setting = Setting(shape=(64, 64), bias_mv=bias, impurities=16, noise=0.4, herringbone=False)
     flagged = {}
     for kind in ("usual", "p-wave"):
         simulated = make_synthetic(replace(setting, scatterers=kind), 1)
@@ -77,3 +80,17 @@ def test_p_waves_are_flagged_and_s_waves_are_not():
         flagged[kind] = (flags & int(PointFlag.NOT_S_WAVE) > 0).mean()
     assert flagged["usual"] < 0.1
     assert flagged["p-wave"] > 0.5
+
+
+def test_given_points_that_scatter_p_waves_are_flagged_and_stay_fitted():
+    setting = Setting(
+        shape=(56, 56), bias_mv=tuple(range(-230, 21, 25)), impurities=14, noise=0.2, herringbone=False
+    )
+    simulated = make_synthetic(replace(setting, scatterers="p-wave"), 4)
+    truth, _ = simulated.truth()
+    with pytest.warns(FriedelWarning, match="p waves"):
+        found = refit_points(simulated.stack, truth, dispersion=simulated.dispersion)
+    flags = found.table["flags"].to_numpy(int)
+    assert (flags & int(PointFlag.NOT_S_WAVE) > 0).all()
+    assert not (flags & int(PointFlag.KEPT) > 0).all()  # their positions are the fit's
+    assert any("p waves" in text for text in found.provenance["warnings"])

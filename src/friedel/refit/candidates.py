@@ -15,7 +15,7 @@ import pandas as pd
 from friedel._util.work import HERE, Work
 from friedel.refit.driver import iter_refit
 from friedel.refit.model_selection import SELECTION, averaged, posterior_probability
-from friedel.refit.p_waves import scatters_s_waves
+from friedel.refit.p_waves import NO_S_WAVES, scatters_s_waves
 from friedel.refit.refit_input import RefitInput, RefitMaps
 from friedel.refit.schedules import SCHEDULES, Schedule
 from friedel.refit.tuned import constants
@@ -154,7 +154,8 @@ def iter_refit_candidates(
         nothing = np.full(len(table), -1)
         return RefittedCandidates(table, fitted.with_remarks(doubt), nothing, start, False, kind, *counts)
     old = ~fitted.new
-    fitted = replace(fitted, s_waves=scatters_s_waves(fitted.given.p_wave_delta_chi2[confident]))
+    if not scatters_s_waves(fitted.given.p_wave_delta_chi2[confident]):
+        fitted = replace(fitted, s_waves=False, kept=old)
     seen = seen.assign(point=np.flatnonzero(old))
     if fitted.s_waves:
         sigma = np.where(fitted.kept[old], seen["sigma_px"], fitted.sigma[old])
@@ -276,11 +277,7 @@ def new_candidates(fitted: Fitted, detected: Candidates) -> pd.DataFrame:
 
 def _remarks(fitted: Fitted) -> list[str]:
     if not fitted.s_waves:
-        return [
-            "The waves near the impurities are not those of s-wave scatterers in this band, but of p waves, of "
-            "extended scatterers or of a second band: positions and probabilities are those found before the refit, "
-            "and amplitudes and phase shifts do not hold."
-        ]
+        return [f"{NO_S_WAVES} Positions and probabilities are those found before the refit."]
     change = float(np.median([tile.shared.k for tile in fitted.tiles] or [0.0]))
     if abs(change) <= CANDIDATES.max_k_change:
         return []

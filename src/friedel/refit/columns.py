@@ -192,7 +192,7 @@ def point_flags(fitted: Fitted, start: np.ndarray, mask: np.ndarray) -> np.ndarr
     moved[: len(start)] = np.hypot(*(every.position[: len(start)] - start).T)
     with np.errstate(invalid="ignore"):
         conditions = {
-            PointFlag.KEPT: fitted.kept | (not fitted.s_waves),
+            PointFlag.KEPT: fitted.kept,
             PointFlag.ADDED: fitted.new,
             PointFlag.BORDER: border < FLAGS.half_wavelengths * half,
             PointFlag.CORE: (every.core > FIT.core_px) | beside_core(fitted),

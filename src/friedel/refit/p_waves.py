@@ -52,6 +52,11 @@ class PWaveConstants:
 
 
 P_WAVES = PWaveConstants()
+#: What to say of a field of such impurities.
+NO_S_WAVES = (
+    "The waves near the impurities are not those of s-wave scatterers in this band, but of p waves, of extended "
+    "scatterers or of a second band: amplitudes and phase shifts do not hold."
+)
 
 
 @dataclass(frozen=True, eq=False)
