@@ -20,11 +20,11 @@ assert not any(name in sys.modules for name in ahead.MODULES)
 ahead.load_ahead()
 ahead.load_ahead()
 assert len(ahead._loading) == 1
-ahead._loading[0].join(100)
+ahead._loading[0].join(400)
 assert all(name in sys.modules for name in ahead.MODULES)
 assert "napari.layers.shapes" in sys.modules
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
 
 
