@@ -23,7 +23,7 @@ from friedel.refit.driver import iter_refit
 from friedel.refit.fitted_waves import FittedMaps, FittedWaves
 from friedel.refit.flags import PointFlag
 from friedel.refit.model_selection import posterior_probability
-from friedel.refit.p_waves import NO_S_WAVES, PWaves, scatters_s_waves
+from friedel.refit.p_waves import NO_S_WAVES, scatters_s_waves
 from friedel.refit.refit_input import RefitInput
 from friedel.refit.schedules import SCHEDULES
 from friedel.settings import RefitSettings
@@ -155,8 +155,7 @@ def _fit(before: Detections, frame: xr.Dataset, maps: FittedMaps, place: np.ndar
     start = scaling.to_new(place - corner)
     given = RefitInput(maps.prepared, maps.k, maps.mask, start, pixel_nm=scaling.pixel_nm, hold=how.hold)
     fitted, remarks = drain(iter_refit(given, SCHEDULES[how.kind])), Remarks()
-    every = fitted.given
-    if not scatters_s_waves(PWaves(every.p_wave_delta_chi2, every.p_wave_share)):
+    if not scatters_s_waves(fitted.given):
         fitted = replace(fitted.with_remarks(NO_S_WAVES), s_waves=False)
         remarks.add(NO_S_WAVES)
     energy_ev, per_ev = energy_scale(fitted, band, scaling.pixel_nm)

@@ -104,14 +104,14 @@ def find_static(
         return None
     stride = max(1, int(np.ceil(np.sqrt(maps[0].size / PIXELS))))
     coarse = np.s_[::stride, ::stride]
-    values = np.array([_tame(maps[v][coarse], ground[v][coarse]).ravel() for v in some])
+    values = np.array([_tame(maps[v][coarse], ground[v][coarse])[0].ravel() for v in some])
     eigenvalue, vector = np.linalg.eigh(values @ values.T)
     share = float(eigenvalue[-1] / max(eigenvalue.sum(), 1e-300))
     if share <= max(LEAST, alone + MARGIN):
         return None
     image = np.zeros(maps.shape[1:])
     for weight, v in zip(vector[:, -1], some, strict=True):
-        image += weight * _tame(maps[v], ground[v])
+        image += weight * _tame(maps[v], ground[v])[0]
         release(maps, ground)
     return Static(image, share)
 
@@ -121,20 +121,21 @@ def subtract_static(maps: np.ndarray, ground: np.ndarray, static: Static) -> Non
     power = float((static.image**2).sum())
     for part in parts(maps.shape):
         for v in range(part.start, part.stop):
-            tame, size = _tame(maps[v], ground[v]), _size(maps[v], ground[v])
+            tame, size = _tame(maps[v], ground[v])
             maps[v] -= size * float((tame * static.image).sum()) / power * static.image
         release(maps, ground)
 
 
-def _size(plane: np.ndarray, ground: np.ndarray) -> float:
-    """Robust standard deviation of a map without its slow background; 1 for a constant one."""
-    size = float(spread((plane - ground)[None], axis=(1, 2))[0])
-    return size if size > 0 else 1.0
+def _tame(plane: np.ndarray, ground: np.ndarray) -> tuple[np.ndarray, float]:
+    """A map without its slow background, over its robust standard deviation, clipped, 0 where not known; and that.
 
-
-def _tame(plane: np.ndarray, ground: np.ndarray) -> np.ndarray:
-    """A map without its slow background, over its robust standard deviation, clipped; 0 where not known."""
+    The standard deviation of a constant map is taken as 1.
+    """
     rest = plane - ground
     known = np.isfinite(rest)
-    centred = np.where(known, rest - np.median(rest[known]), 0.0) if known.any() else np.zeros(rest.shape)
-    return np.asarray(np.clip(centred / _size(plane, ground), -CLIP, CLIP))
+    if not known.any():
+        return np.zeros(rest.shape), 1.0
+    size = float(spread(rest[None], axis=(1, 2))[0])
+    size = size if size > 0 else 1.0
+    centred = np.where(known, rest - np.median(rest[known]), 0.0)
+    return np.clip(centred / size, -CLIP, CLIP), size

@@ -15,7 +15,7 @@ import pandas as pd
 from friedel._util.work import HERE, Work
 from friedel.refit.driver import iter_refit
 from friedel.refit.model_selection import SELECTION, averaged, posterior_probability
-from friedel.refit.p_waves import NO_S_WAVES, PWaves, scatters_s_waves
+from friedel.refit.p_waves import NO_S_WAVES, scatters_s_waves
 from friedel.refit.refit_input import RefitInput, RefitMaps
 from friedel.refit.schedules import SCHEDULES, Schedule
 from friedel.refit.tuned import constants
@@ -154,8 +154,7 @@ def iter_refit_candidates(
         nothing = np.full(len(table), -1)
         return RefittedCandidates(table, fitted.with_remarks(doubt), nothing, start, False, kind, *counts)
     old = ~fitted.new
-    sure = fitted.given.take(confident)
-    if not scatters_s_waves(PWaves(sure.p_wave_delta_chi2, sure.p_wave_share)):
+    if not scatters_s_waves(fitted.given.take(confident)):
         fitted = replace(fitted, s_waves=False, kept=old)
     seen = seen.assign(point=np.flatnonzero(old))
     if fitted.s_waves:

@@ -22,6 +22,7 @@ from scipy.special import j1, y1
 from friedel.refit.joint_fit.evaluation import all_pixels, compare, nuisance, wave_model, wavevectors
 
 if TYPE_CHECKING:
+    from friedel.refit.fitted import Estimates
     from friedel.refit.joint_fit.data import FitData
     from friedel.refit.joint_fit.state import FitState
 
@@ -36,7 +37,7 @@ class PWaveConstants:
         Radii of the ring around a scatterer in which a p wave is searched for [half wavelengths]: what is nearer may be
         the rim of a core.
     min_pixels : int
-        Pixels that the disc must hold for the answer to be known.
+        Pixels that the ring must hold for the answer to be known.
     ridge : float
         Share of each entry that is added to the diagonal of the normal matrix: two columns may be alike.
     max_delta_chi2, max_share, few : float, float, int
@@ -145,10 +146,12 @@ def _rings(place: np.ndarray, position: np.ndarray, half: float) -> list[np.ndar
     return [np.setdiff1d(disc, rim).astype(int) for disc, rim in zip(discs, rims, strict=True)]
 
 
-def scatters_s_waves(found: PWaves) -> bool:
+def scatters_s_waves(estimates: Estimates) -> bool:
     """Whether s waves explain what is near the impurities of a field; yes if they are too few to tell."""
-    known = found.take(np.isfinite(found.delta_chi2))
-    if len(known.share) < P_WAVES.few:
+    known = np.isfinite(estimates.p_wave_delta_chi2)
+    if known.sum() < P_WAVES.few:
         return True
-    medians = float(np.median(known.delta_chi2)), float(np.median(known.share))
-    return medians[0] < P_WAVES.max_delta_chi2 or medians[1] < P_WAVES.max_share
+    delta_chi2, share = (
+        float(np.median(one[known])) for one in (estimates.p_wave_delta_chi2, estimates.p_wave_share)
+    )
+    return delta_chi2 < P_WAVES.max_delta_chi2 or share < P_WAVES.max_share
