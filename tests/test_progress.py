@@ -43,3 +43,25 @@ def test_an_error_of_the_work_passes_through_a_share() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         drain(share(failing(), 0.0, 0.5))
+
+
+def test_the_work_is_closed_before_an_error_of_the_caller_arrives() -> None:
+    """At Ctrl-C a training's checkpoint lies on the disk when the caller learns of it."""
+    events = []
+
+    def training() -> Generator[Progress, None, None]:
+        try:
+            while True:
+                yield Progress(0.5)
+        finally:
+            events.append("kept")
+
+    def pressed(_step: Progress) -> None:
+        raise KeyboardInterrupt
+
+    for made in (training, lambda: share(training(), 0.0, 0.5)):
+        try:
+            drain(made(), pressed)
+        except KeyboardInterrupt:
+            events.append("told")
+    assert events == ["kept", "told"] * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,6 +34,9 @@ class Progress:
 def drain(work: Generator[Progress, None, T], on_progress: Callable[[Progress], object] | None = None) -> T:
     """Run `work` to its end and give what it returns.
 
+    If `on_progress` raises, such as at Ctrl-C, `work` is closed first: what it keeps then lies on the disk when the
+    caller learns of it.
+
     Parameters
     ----------
     work : generator of Progress
@@ -45,14 +49,15 @@ def drain(work: Generator[Progress, None, T], on_progress: Callable[[Progress], 
     object
         The generator's return value.
     """
-    while True:
-        try:
-            step = next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        if on_progress is not None:
-            on_progress(step)
+    with closing(work):
+        while True:
+            try:
+                step = next(work)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            if on_progress is not None:
+                on_progress(step)
 
 
 def share(work: Generator[Progress, None, T], start: float, stop: float) -> Generator[Progress, None, T]:
@@ -74,10 +79,11 @@ def share(work: Generator[Progress, None, T], start: float, stop: float) -> Gene
     object
         What `work` returns.
     """
-    while True:
-        try:
-            step = next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        yield Progress(start + (stop - start) * step.fraction, step.message, step.values)
+    with closing(work):
+        while True:
+            try:
+                step = next(work)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            yield Progress(start + (stop - start) * step.fraction, step.message, step.values)
