@@ -86,6 +86,18 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.setenv("FRIEDEL_CHANNELS", str(tmp_path_factory.getbasetemp() / f"channels-{mark}.json"))
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Give torch one thread again after a test that asked for more, as ``--threads 2`` does.
+
+    The tests run in several processes already. On busy cores the threads of one process wait for each other in a loop,
+    and every later test of that process takes many times as long.
+    """
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_network() -> Iterator[None]:
     """Refuse every connection that leaves this machine."""
