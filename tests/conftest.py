@@ -26,7 +26,11 @@ if not HAS_SCREEN:  # Qt aborts the whole process where it finds no screen
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
+import threadpoolctl
 from hypothesis import HealthCheck, settings
+
+# Where napari is installed, its pytest plugin has loaded numpy before the environment was set.
+threadpoolctl.threadpool_limits(1)
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
