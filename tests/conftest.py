@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Before numpy, torch, matplotlib or napari is loaded: each reads its variables once.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+for _name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"):
+    os.environ.setdefault(f"{_name}_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault("QT_API", "pyqt6")
 _HOME = tempfile.TemporaryDirectory(prefix="friedel-tests-")
@@ -92,13 +92,15 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Give torch one thread again after a test that asked for more, as ``--threads 2`` does.
+    """Give torch one thread again after a test that left it with more.
 
-    The tests run in several processes already. On busy cores the threads of one process wait for each other in a loop,
-    and every later test of that process takes many times as long.
+    Tests of the window do, where a package brings an OpenMP library of its own beside torch's. The tests run in several
+    processes already: on busy cores the threads of one process wait for each other in a loop, and later tests of that
+    process take up to 20 times as long.
     """
     yield
-    if torch := sys.modules.get("torch"):
+    torch = sys.modules.get("torch")
+    if hasattr(torch, "set_num_threads"):  # a thread may be loading torch just now
         torch.set_num_threads(1)
 
 
