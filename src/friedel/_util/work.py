@@ -80,6 +80,7 @@ def process_pool(jobs: int) -> ProcessPoolExecutor:
 
 
 def _begin_worker(threads: int) -> None:
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it when it is loaded, which not every method does
+    # Read by torch when it is loaded; not every method loads it, and it takes seconds.
+    os.environ["OMP_NUM_THREADS"] = str(threads)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
