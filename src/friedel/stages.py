@@ -166,7 +166,9 @@ def shows_no_waves(prepared: Prepared, fitted: FittedCandidates) -> bool:
     """
     probability = fitted.candidates.table["probability"].to_numpy(float)
     ring = prepared.flattened.ring
-    seen = ring.height >= CHECK_LIMITS.ring and ring.sigma >= CHECK_LIMITS.ring_sigma
+    seen = (ring.height >= CHECK_LIMITS.ring and ring.sigma >= CHECK_LIMITS.ring_sigma) or np.isfinite(
+        ring.beside
+    )
     # NaN, where there is no fit or it was too poor to be used, explains nothing.
     explained = fitted.explained_share >= CHECK_LIMITS.explained
     sure = (probability > CHECK_LIMITS.certain).any()

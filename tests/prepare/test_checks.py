@@ -144,10 +144,14 @@ def test_points_on_an_edge_are_listed_with_the_probability_that_chance_leaves_th
 def test_a_field_shows_no_waves_if_neither_ring_nor_fit_nor_a_sure_impurity_does(
     ring, sigma, explained, highest, none
 ):
-    prepared = SimpleNamespace(flattened=SimpleNamespace(ring=SimpleNamespace(height=ring, sigma=sigma)))
+    prepared = SimpleNamespace(flattened=SimpleNamespace(ring=RingEvidence(ring, sigma)))
     candidates = SimpleNamespace(table=pd.DataFrame({"probability": [0.6, highest]}))
     fitted = SimpleNamespace(candidates=candidates, explained_share=explained)
     assert shows_no_waves(prepared, fitted) is none
+    beside = replace(
+        prepared.flattened.ring, beside=0.6
+    )  # the band's own ring is seen beside a second band's
+    assert not shows_no_waves(SimpleNamespace(flattened=SimpleNamespace(ring=beside)), fitted)
 
 
 def test_a_second_apex_is_told_by_pairs_at_one_displacement():

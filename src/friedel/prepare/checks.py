@@ -14,6 +14,7 @@ import numpy as np
 from friedel.detections import Check
 from friedel.prepare.ghosts import ghosts
 from friedel.prepare.lines import longest_line
+from friedel.prepare.second_band import OWN_PROMINENCE, SecondBand
 from friedel.settings.checks import CHECK_LIMITS as LIMITS
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ def _ring(facts: Facts) -> list[Check]:
     if not np.isfinite(ring.height):
         text = "The field is too small for a Fourier ring."
         return [Check("ring", float("nan"), LIMITS.ring, True, text)]
+    if np.isfinite(ring.beside):
+        return _two_rings(ring)
     seen = ring.height >= LIMITS.ring
     text = (
         f"The Friedel ring at 2k stands out by {ring.height:.2f} (logarithm of power)."
@@ -117,6 +120,16 @@ def _ring(facts: Facts) -> list[Check]:
     if seen and np.isfinite(ring.k_ratio):
         checks.append(_wavevector(ring.k_ratio, min(facts.shape) / facts.half_px, facts.suggested))
     return checks
+
+
+def _two_rings(ring: RingEvidence) -> list[Check]:
+    """The band's own ring is seen, but the higher one may be the true one all the same."""
+    own = f"The Friedel ring at 2k stands out by {ring.prominence:.2f} (logarithm of power) beside a higher one."
+    excess = ring.elsewhere - ring.height
+    return [
+        Check("ring", ring.prominence, OWN_PROMINENCE, True, own),
+        Check("band", excess, LIMITS.other_ring, False, SecondBand(ring.beside).sentence),
+    ]
 
 
 def _wavevector(ratio: float, waves: float, suggested: str) -> Check:

@@ -30,6 +30,9 @@ NEAR = (0.7, 1.4)
 INWARD = 0.975
 #: Other wavevectors are tried in this range, in units of k.
 SCAN = (0.4, 2.6)
+#: The ring itself, and the places beside it, in units of 2k, from which its prominence is taken: so near that the ring
+#: of another band is hardly felt.
+AT, BESIDE = (0.93, 1.0), (0.83, 1.15)
 #: Surroundings of the ring, in units of 2k: where a straight line through ln(power) over ln(q) is fitted.
 BELOW, ABOVE = (0.45, 0.78), (1.28, 1.9)
 
@@ -51,6 +54,11 @@ class RingEvidence:
     k_ratio : float
         Wavevector that the ring tells over the assumed one: the highest place within `NEAR`. NaN where no map shows
         that range.
+    prominence : float
+        Logarithm of the power at the ring over the mean of that at both sides, near by: it tells the band's own ring
+        beside a higher one. NaN where no map shows both sides.
+    beside : float
+        Wavevector of a second band whose ring was filtered out, over the assumed one; NaN if none was.
     """
 
     height: float
@@ -58,6 +66,8 @@ class RingEvidence:
     elsewhere: float = float("nan")
     elsewhere_factor: float = 1.0
     k_ratio: float = float("nan")
+    prominence: float = float("nan")
+    beside: float = float("nan")
 
 
 def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -> RingEvidence:
@@ -111,7 +121,19 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
         float(mean[other]),
         float(factors[other]),
         _k_ratio(factors, mean),
+        _prominence(q, profiles[known], k[known]),
     )
+
+
+def _prominence(q: np.ndarray, profiles: np.ndarray, k: np.ndarray) -> float:
+    """How high the ring stands above the places on both sides of it, mean over the maps."""
+    places = np.array([*np.linspace(*AT, 4), *BESIDE])
+    shown = (2 * k * BESIDE[0] > q[0]) & (2 * k * BESIDE[1] < q[-1])
+    if not shown.any():
+        return float("nan")
+    pairs = zip(profiles[shown], k[shown], strict=True)
+    power = np.mean([np.interp(2 * kv * places, q, profile) for profile, kv in pairs], axis=0)
+    return float(power[:4].max() - power[4:].mean())
 
 
 def _k_ratio(factors: np.ndarray, mean: np.ndarray) -> float:

@@ -5,7 +5,7 @@ As in `friedel.prepare.cleaning`, maps are worked on some at a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from friedel.prepare.extended import find_extended, report
 from friedel.prepare.flattened import Flattened
 from friedel.prepare.periodic import telling
 from friedel.prepare.ring_evidence import RingEvidence, ring_evidence
+from friedel.prepare.second_band import find_second_band, subtract_second_band
 from friedel.prepare.static import find_static, subtract_static
 from friedel.prepare.step import Step
 from friedel.prepare.terraces import find_terraces, level_terraces, report as report_terraces
@@ -86,6 +87,10 @@ def flatten(
             subtract_static(maps, ground, static)
             steps.append(static.step())
         ring = ring_evidence(maps, k, pitch)
+        if settings.second_band and (second := find_second_band(ring)) is not None:
+            subtract_second_band(maps, ground, k, pitch, second)
+            ring = replace(ring, beside=second.factor)
+            steps.append(second.step())
         high = _high_pass(found.slow_share, ring, settings)
         if high.any():
             text = f"The slow background of {int(high.sum())} of {len(high)} maps is subtracted."

@@ -43,6 +43,8 @@ class PrepareSettings(Settings):
         Whether periodic structures (lattices, density waves, hum) are subtracted.
     static : bool
         Whether an image that all maps share, and that holds most of their variance, is subtracted.
+    second_band : bool
+        Whether the ring of a second band, where it is higher than that of the band, is filtered out.
     high_pass : float
         Standard deviation of the Gaussian that defines the slow background.
     clip : float
@@ -63,6 +65,7 @@ class PrepareSettings(Settings):
     extended: Annotated[bool, Option(advanced=True)] = True
     periodic: Annotated[bool, Option(advanced=True)] = True
     static: Annotated[bool, Option(advanced=True)] = True
+    second_band: Annotated[bool, Option(advanced=True)] = True
     high_pass: Annotated[float, Option(unit="half Friedel wavelengths", least=0.5, most=5, advanced=True)] = (
         1.0
     )
@@ -93,4 +96,5 @@ class PrepareSettings(Settings):
             extended=False,
             periodic=False,
             static=False,
+            second_band=False,
         )
