@@ -82,5 +82,27 @@ def _keep_bars(app):
     Inliner.dispatch = {**Inliner.dispatch, "|": plain}
 
 
+def _share_navigation(app, pagename, templatename, context, doctree):
+    """Work out the navigation of the pages of source code once per depth: none of them stands in it.
+
+    It is the same but for the way up to the root, and takes as long as the rest of such a page.
+    """
+    if not pagename.startswith("_modules/"):
+        return
+    depth, toctree = pagename.count("/"), context["toctree"]
+
+    def shared(**how):
+        key = (depth, *sorted(how.items()))
+        if key not in _NAVIGATION:
+            _NAVIGATION[key] = toctree(**how)
+        return _NAVIGATION[key]
+
+    context["toctree"] = shared
+
+
+_NAVIGATION: dict[tuple, str] = {}
+
+
 def setup(app):
     app.connect("builder-inited", _keep_bars)
+    app.connect("html-page-context", _share_navigation, priority=400)  # before the theme asks for it

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Before numpy, torch, matplotlib or napari is loaded: each reads its variables once.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+for _name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"):
+    os.environ.setdefault(f"{_name}_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault("QT_API", "pyqt6")
 _HOME = tempfile.TemporaryDirectory(prefix="friedel-tests-")
@@ -26,7 +26,11 @@ if not HAS_SCREEN:  # Qt aborts the whole process where it finds no screen
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
+import threadpoolctl
 from hypothesis import HealthCheck, settings
+
+# Where napari is installed, its pytest plugin has loaded numpy before the environment was set.
+threadpoolctl.threadpool_limits(1)
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
@@ -84,6 +88,20 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     mark = os.urandom(4).hex()
     monkeypatch.setenv("FRIEDEL_MODELS", str(tmp_path_factory.getbasetemp() / f"models-{mark}"))
     monkeypatch.setenv("FRIEDEL_CHANNELS", str(tmp_path_factory.getbasetemp() / f"channels-{mark}.json"))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Give torch one thread again after a test that left it with more.
+
+    Tests of the window do, where a package brings an OpenMP library of its own beside torch's. The tests run in several
+    processes already: on busy cores the threads of one process wait for each other in a loop, and later tests of that
+    process take up to 20 times as long.
+    """
+    yield
+    torch = sys.modules.get("torch")
+    if hasattr(torch, "set_num_threads"):  # a thread may be loading torch just now
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)

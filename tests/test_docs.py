@@ -2,8 +2,8 @@
 
 Comments in the pages steer this: `<!-- test: slow -->` and `<!-- test: gui -->` mark a page,
 `<!-- test: needs DATA as NAME -->` puts a real file (or folder) beside the commands, `<!-- test: not run: REASON -->`
-leaves out the block that follows it. A block of nothing but `friedel` commands runs in this process, any other in bash:
-a process of its own takes seconds to start, and `tests/installed` has some.
+leaves out the block that follows it. Plain `friedel` commands run in this process, anything else in bash: a process of
+its own takes seconds to start, and `tests/installed` has some.
 """
 
 from __future__ import annotations
@@ -123,6 +123,25 @@ def friedel_commands(code: str) -> list[list[str]] | None:
     return [[name for word in words[1:] for name in expanded(word)] for words in commands]
 
 
+#: Commands whose lines stand for themselves: they set nothing that a later line needs, and begin nothing.
+ALONE = {"friedel", "mkdir", "rm", "test", "echo"}
+
+
+def parts(code: str) -> list[str]:
+    """A block's lines one by one if they can be run apart, else the whole block."""
+    lines = [line for line in code.replace("\\\n", " ").splitlines() if line.partition("#")[0].strip()]
+    apart = all(line.split()[0] in ALONE and "<<" not in line and _closed(line) for line in lines)
+    return lines if apart else [code]
+
+
+def _closed(line: str) -> bool:
+    try:
+        shlex.split(line, comments=True)
+    except ValueError:  # a quotation that goes on in the next line
+        return False
+    return True
+
+
 def expanded(word: str) -> list[str]:
     found = sorted(path.as_posix() for path in Path().glob(word)) if "*" in word else []
     return found or [word]
@@ -139,13 +158,18 @@ def run_here(commands: list[list[str]], where: str) -> None:
 
 
 def run_bash(block: Block, page: Path, folder: Path) -> None:
-    commands = friedel_commands(block.code)
-    if commands is not None:
-        run_here(commands, f"{name_of(page)}:{block.line}")
-        return
+    for code in parts(block.code):
+        commands = friedel_commands(code)
+        if commands is not None:
+            run_here(commands, f"{name_of(page)}:{block.line}")
+        else:
+            run_process(code, f"{name_of(page)}:{block.line}", folder)
+
+
+def run_process(code: str, where: str, folder: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.code],
+        ["bash", "-euo", "pipefail", "-c", code],
         cwd=folder,
         env={**os.environ, "PATH": path},
         stdin=subprocess.DEVNULL,
@@ -153,7 +177,7 @@ def run_bash(block: Block, page: Path, folder: Path) -> None:
         text=True,
         timeout=580,
     )
-    assert done.returncode == 0, f"{name_of(page)}:{block.line}\n{block.code}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, f"{where}\n{code}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
 
 

@@ -75,7 +75,7 @@ def test_sigma_covers_the_errors(exact):
 
 @pytest.mark.slow
 def test_finds_the_herringbone_and_the_positions_that_it_shifts():
-    setting = replace(EXACT, herringbone=True, shape=(52, 52), impurities=16)
+    setting = replace(EXACT, herringbone=True, shape=(44, 44), impurities=12)
     simulated = make_synthetic(setting, 5)
     truth, optional = simulated.truth()
     counts = ~optional & isolated(simulated)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def process_pool(jobs: int) -> ProcessPoolExecutor:
 
 
 def _begin_worker(threads: int) -> None:
+    # Read by torch when it is loaded; not every method loads it, and it takes seconds.
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    import torch
-
-    torch.set_num_threads(threads)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)
