@@ -23,13 +23,19 @@ from results import RESULTS, markdown, names, pooled
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- figures: python docs/make_readme_table.py -->", "<!-- end of figures -->"
 METHODS = ("friedel", "friedel+refit", "omp", "matched-field", "paper")
+NOT_MEASURED = "–"
 SCENES = ("unlike-60", "unlike-120", "noise", "drift", "cu111", "ag111")
 
 
 def lines(folder: Path = RESULTS) -> list[list[str]]:
-    """Return the table: one line per kind of field, F1 of each method at its default threshold."""
+    """Return the table: one line per kind of field, F1 of each method at its default threshold.
+
+    A method that no file has a figure of has no column.
+    """
     head = ["F1", "fields", *(METHOD_TITLES[name] for name in METHODS)]
-    return [head, *measured(folder), *topographs(folder), *simulated(folder), *confounders(folder)]
+    rows = [*measured(folder), *topographs(folder), *simulated(folder), *confounders(folder)]
+    kept = [i for i in range(len(head)) if i < 2 or any(row[i] != NOT_MEASURED for row in rows)]
+    return [[row[i] for i in kept] for row in (head, *rows)]
 
 
 def measured(folder: Path) -> list[list[str]]:
@@ -120,7 +126,7 @@ def _range(fields: pd.Series[int]) -> str:
 
 def _line(label: str, fields: str, values: dict[str, float], digits: int = 3) -> list[str]:
     cells = [values.get(name, np.nan) for name in METHODS]
-    return [label, fields, *(f"{one:.{digits}f}" if np.isfinite(one) else "–" for one in cells)]
+    return [label, fields, *(f"{one:.{digits}f}" if np.isfinite(one) else NOT_MEASURED for one in cells)]
 
 
 def with_table(text: str) -> str:
