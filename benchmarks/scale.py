@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,8 +128,10 @@ def measure(path: Path, kind: Kind) -> dict[str, float | str]:
     return result | {"peak_MB": peak}
 
 
-def pixels(sizes: list[int], voltages: int, kind: Kind, folder: Path) -> pd.DataFrame:
-    """One row per size."""
+def pixels(
+    sizes: list[int], voltages: int, kind: Kind, folder: Path, on_row: Callable[[pd.DataFrame], None]
+) -> pd.DataFrame:
+    """One row per size; `on_row` takes the rows so far: a large field takes an hour."""
     rows = []
     for size in sizes:
         write_field(folder / f"{size}.nc", size, voltages)
@@ -140,6 +143,7 @@ def pixels(sizes: list[int], voltages: int, kind: Kind, folder: Path) -> pd.Data
             rows[-1][f"{name}_per_megapixel"] = rows[-1][name] / size**2 * 1e6 if whole else np.nan
         print(rows[-1], flush=True)
         (folder / f"{size}.nc").unlink()
+        on_row(pd.DataFrame(rows))
     return pd.DataFrame(rows)
 
 
@@ -175,8 +179,9 @@ def files(counts: list[int], number: int, size: int, folder: Path) -> pd.DataFra
 
 
 def plans() -> pd.DataFrame:
-    """What large plans cost by the largest field that ran to its end."""
+    """What large plans cost by the largest field of 16 voltages that ran to its end with the quick refit."""
     table = pd.read_csv(RESULTS / "scale_pixels.csv")
+    table = table[table["voltages"] == 16]
     whole = table[(table["refit"] == "quick") & (table["share_of_stage"] == 1) & table["impurities"].notna()]
     row = whole.sort_values("pixels").iloc[-1]
     per_pixel = float(row["seconds"]) / float(row["pixels"]) ** 2
@@ -219,9 +224,10 @@ def draw() -> None:
         for executor, rows in pd.read_csv(RESULTS / "scale_files.csv").groupby("executor"):
             rate.plot(rows["processes"], rows["files_per_minute"], "o-", label=executor)
     rate.set(xlabel="processes", ylabel="files per minute", ylim=(0, None))
+    rate.xaxis.get_major_locator().set_params(integer=True)
     for axes in (seconds, memory, rate):
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=7)
+            axes.legend(fontsize=7, loc="lower right")
     figure.savefig(RESULTS / "scale.png", dpi=110)
 
 
@@ -258,18 +264,23 @@ def main() -> None:
     if args.what == "plans":
         plans().to_csv(RESULTS / "scale_plans.csv", index=False, float_format="%.4g")
         return
+    path = RESULTS / f"scale_{args.what}.csv"
+    before = pd.read_csv(path) if args.add and path.exists() else None
+
+    def write(table: pd.DataFrame) -> None:
+        if before is not None:
+            keys = ["pixels", "voltages", "refit", "rotations"]
+            table = pd.concat([before, table]).drop_duplicates(keys, keep="last").sort_values(keys)
+        table.to_csv(path, index=False, float_format="%.4g")
+
     with tempfile.TemporaryDirectory() as name:
         if args.what == "pixels":
             table = pixels(
-                args.sizes, args.voltages, Kind(args.refit, args.rotations, args.limit), Path(name)
+                args.sizes, args.voltages, Kind(args.refit, args.rotations, args.limit), Path(name), write
             )
         else:
             table = files(args.jobs, args.files, args.file_size, Path(name))
-    path = RESULTS / f"scale_{args.what}.csv"
-    if args.add and path.exists():
-        keys = ["pixels", "voltages", "refit", "rotations"]
-        table = pd.concat([pd.read_csv(path), table]).drop_duplicates(keys, keep="last").sort_values(keys)
-    table.to_csv(path, index=False, float_format="%.4g")
+    write(table)
 
 
 if __name__ == "__main__":
