@@ -90,8 +90,17 @@ def test_statistics_and_optimisers_of_scipy_are_not_loaded_by_the_detector() -> 
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_detection_by_the_network_loads_no_symbolic_mathematics(small_grid: Path, tmp_path: Path) -> None:
-    words = ["detect", str(small_grid), "--material", "au111", "-o", str(tmp_path / "points.csv")]
+def test_a_detection_by_the_network_loads_no_torch_on_the_processor(small_grid: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "points.csv")
+    words = ["detect", str(small_grid), "--material", "au111", "--device", "cpu", "-o", out]
+    loaded = _loaded_by_command(*words)
+    assert "onnxruntime" in loaded
+    assert not loaded.intersection({*HEAVY, "dask", "pint"} - {"pandas"})
+
+
+def test_a_detection_by_torch_loads_no_symbolic_mathematics(small_grid: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "points.csv")
+    words = ["detect", str(small_grid), "--material", "au111", "--model", "paper", "-o", out]
     loaded = _loaded_by_command(*words)
     assert "torch" in loaded and not loaded.intersection({"sympy", "dask", "pint", "matplotlib"})
 

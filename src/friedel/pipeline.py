@@ -178,7 +178,7 @@ def iter_detect_with(
     remarks = Remarks()
     keep_freed_memory()
     yield Progress(0.0, "reading")
-    finder, work = _finder(settings, model), Work(executor)
+    finder, work = _finder(settings, model, here=executor is None), Work(executor)
     yield Progress(0.02, "sampling")
     prepared = prepare(
         crop(stack, area), settings.channel, band, finder.sampling, settings.prepare, remarks, work
@@ -216,12 +216,13 @@ def _model_text(model: str | PathLike[str] | Model) -> str:
     return name
 
 
-def _finder(settings: DetectSettings, model: str | PathLike[str] | Model | None) -> Finder:
+def _finder(settings: DetectSettings, model: str | PathLike[str] | Model | None, *, here: bool) -> Finder:
     if settings.method != "network":
         return Finder(settings.method)
-    from friedel.models.registry import load_model
+    from friedel.models.runtime import load_for_detection
 
-    network = load_model(settings.model if model is None else model, devices_of(settings.device)[0])
+    chosen, device = settings.model if model is None else model, devices_of(settings.device)[0]
+    network = load_for_detection(chosen, device, here=here)
     return Finder(settings.method, network, settings.tiles)
 
 

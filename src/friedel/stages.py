@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from friedel._util.remarks import Remarks
     from friedel.candidates.result import Candidates
-    from friedel.models.registry import Model
+    from friedel.models.runtime import DetectionModel
     from friedel.prepare.prepared import Prepared
     from friedel.progress import Progress
     from friedel.settings.detection import Method, Refit, Tiles
@@ -36,14 +36,14 @@ class Finder:
     Parameters
     ----------
     method : {"network", "matched-field", "omp"}
-    model : Model, optional
+    model : Model or LightModel, optional
         For the network.
     tiles : {"blend", "paper"}
         For the network.
     """
 
     method: Method
-    model: Model | None = None
+    model: DetectionModel | None = None
     tiles: Tiles = "blend"
 
     @property

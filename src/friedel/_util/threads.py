@@ -24,9 +24,14 @@ T = TypeVar("T")
 
 def cores() -> int:
     """Cores that this process may use, no more than OMP_NUM_THREADS allows, at most `MOST`."""
+    return min(network_threads(), MOST)
+
+
+def network_threads() -> int:
+    """Threads of a network on the processor: the cores that this process may use, or fewer by OMP_NUM_THREADS."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(allowed, MOST, int(asked) if asked.isdigit() else allowed))
+    return max(1, min(allowed, int(asked) if asked.isdigit() else allowed))
 
 
 @cache

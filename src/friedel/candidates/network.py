@@ -16,14 +16,14 @@ from friedel.errors import FriedelError, ModelError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from friedel.models.registry import Model
+    from friedel.models.runtime import DetectionModel
     from friedel.progress import Progress
 
 #: Candidates less probable than this are not listed.
 FLOOR = 0.01
 
 
-def give_back_memory(model: Model) -> None:
+def give_back_memory(model: DetectionModel) -> None:
     """Give a GPU's cached memory back to the other programs on it."""
     if model.device.type == "cuda":
         import torch
@@ -35,7 +35,7 @@ def iter_network(
     maps: np.ndarray,
     k: np.ndarray,
     mask: np.ndarray,
-    model: Model,
+    model: DetectionModel,
     tiles: str = "blend",
     work: Work = HERE,
 ) -> Generator[Progress, None, Candidates]:
@@ -48,7 +48,7 @@ def iter_network(
     k : array, shape (bias,)
         Wavevectors [rad/px], ascending.
     mask : array of bool, shape (rows, columns)
-    model : Model
+    model : Model or LightModel
     tiles : {"blend", "paper"}
         See `friedel.candidates.tiling`.
     work : Work
@@ -84,5 +84,6 @@ def iter_network(
         "k_range": [float(v) for v in model.k_range],
         "tiles": asdict(cut),
         "device": str(model.device),
+        "runtime": model.runtime,
     }
     return Candidates(table, out.s, probability, model.threshold, True, method)

@@ -10,6 +10,8 @@ import numpy as np
 from friedel._util.big_maps import release
 from friedel._util.work import HERE, Work
 from friedel.errors import ModelError
+from friedel.models.base import Output
+from friedel.models.light import LightModel, Processor
 from friedel.progress import Progress
 from friedel.stack import normalise
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from friedel.models.registry import Model
+    from friedel.models.model import Model
+    from friedel.models.runtime import DetectionModel
 
 MODES = ("blend", "paper")
 
@@ -50,7 +53,7 @@ class Field:
     sigma: np.ndarray | None
 
 
-def layout(model: Model, mode: str) -> Layout:
+def layout(model: DetectionModel, mode: str) -> Layout:
     """Tile sizes from the model's header, with defaults.
 
     A network trained on small patches (``patch`` in its header) sees patches of that size and scale in both modes;
@@ -111,13 +114,13 @@ def cover(shape: tuple[int, int], cut: Layout) -> tuple[tuple[int, int], list[tu
 
 
 def iter_run(
-    model: Model, maps: np.ndarray, k: np.ndarray, mask: np.ndarray, cut: Layout, work: Work = HERE
+    model: DetectionModel, maps: np.ndarray, k: np.ndarray, mask: np.ndarray, cut: Layout, work: Work = HERE
 ) -> Generator[Progress, None, Field]:
     """Apply the network tile by tile.
 
     Parameters
     ----------
-    model : Model
+    model : Model or LightModel
     maps : array, shape (bias, rows, columns), float32
         Mean 0, root mean square 1, 0 where not acquired.
     k : array, shape (bias,)
@@ -185,9 +188,9 @@ BYTES_PER_PIXEL = 20_000
 OF_FREE, MOST_TILES = 0.5, 64
 
 
-def batch_size(device: torch.device, size: tuple[int, int]) -> int:
+def batch_size(device: torch.device | Processor, size: tuple[int, int]) -> int:
     """Tiles of one forward pass: as many as fill a GPU's free memory by half; one on a CPU, which gains nothing."""
-    if device.type != "cuda":
+    if isinstance(device, Processor) or device.type != "cuda":
         return 1
     import torch
 
@@ -205,52 +208,58 @@ def _batches(
 
 
 def _piece(
-    model: Model,
+    model: DetectionModel,
     maps: np.ndarray,
     k: np.ndarray,
     mask: np.ndarray,
     batch: list[tuple[int, int]],
     size: tuple[int, int],
     cut: Layout,
-) -> tuple[Model, np.ndarray, np.ndarray, np.ndarray, bool]:
+) -> tuple[DetectionModel, np.ndarray, np.ndarray, np.ndarray, bool]:
     """What `forward` takes for some tiles."""
     areas = [np.s_[r : r + size[0], c : c + size[1]] for r, c in batch]
     tiles = np.stack([np.asarray(maps[(slice(None), *at)]) for at in areas])
     return model, tiles, k, np.stack([mask[at] for at in areas]), cut.own_scale
 
 
-def forward(model: Model, tiles: np.ndarray, k: np.ndarray, known: np.ndarray, own_scale: bool) -> _Layers:
+def forward(
+    model: DetectionModel, tiles: np.ndarray, k: np.ndarray, known: np.ndarray, own_scale: bool
+) -> _Layers:
     """One forward pass over some tiles.
 
     Parameters
     ----------
-    model : Model
+    model : Model or LightModel
     tiles : array, shape (n, bias, rows, columns)
     k : array, shape (bias,)
     known : array of bool, shape (n, rows, columns)
     own_scale : bool
         Whether each tile is normalised by itself.
     """
+    if own_scale:
+        tiles = np.nan_to_num(normalise(np.where(known[:, None], tiles, np.nan)))
+    one_k = np.broadcast_to(np.asarray(k, dtype=np.float32), (len(tiles), len(k)))
+    given = tiles, one_k, known.astype(np.float32)
+    out = model.network(*given) if isinstance(model, LightModel) else _by_torch(model, *given)
+    layers = [out.s]
+    if out.offset is not None:
+        layers += [out.offset[:, 0], out.offset[:, 1]]
+    if out.log_sigma is not None:
+        layers.append(out.log_sigma)
+    values = np.stack([np.asarray(layer, dtype=np.float32) for layer in layers])
+    return _Layers(values, out.offset is not None, out.log_sigma is not None)
+
+
+def _by_torch(model: Model, tiles: np.ndarray, k: np.ndarray, known: np.ndarray) -> Output:
+    """The answer of torch's network, on the processor."""
     import torch
 
     from friedel.models.model import full_precision
 
-    if own_scale:
-        tiles = np.nan_to_num(normalise(np.where(known[:, None], tiles, np.nan)))
     with torch.inference_mode(), full_precision():
-        one_k = torch.as_tensor(np.asarray(k), dtype=torch.float32, device=model.device)
-        out = model.network(
-            torch.from_numpy(tiles).to(model.device),
-            one_k.expand(len(tiles), -1),
-            torch.from_numpy(known.astype(np.float32)).to(model.device),
-        )
-        layers = [out.s]
-        if out.offset is not None:
-            layers += [out.offset[:, 0], out.offset[:, 1]]
-        if out.log_sigma is not None:
-            layers.append(out.log_sigma)
-        values = torch.stack(layers).float().cpu().numpy()
-    return _Layers(values, out.offset is not None, out.log_sigma is not None)
+        out: Output = model.network(*(torch.tensor(x).to(model.device) for x in (tiles, k, known)))
+        s, offset, log_sigma = (None if layer is None else layer.float().cpu() for layer in out)
+    return Output(s, offset, log_sigma)  # type: ignore[arg-type]
 
 
 def _window(size: tuple[int, int], cut: Layout) -> np.ndarray:

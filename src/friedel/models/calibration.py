@@ -13,13 +13,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
+    from torch import Tensor
+
+    Values = TypeVar("Values", Tensor, np.ndarray)
 
 _LEAST = 1e-6
 
@@ -36,6 +38,8 @@ def scales(s: Tensor) -> tuple[Tensor, Tensor]:
     -------
     spread, noise : Tensor, shape (..., 1, 1)
     """
+    import torch
+
     # Differentiable: else a network that learns from probabilities would only scale S up, to no effect.
     flat = s.float().flatten(-2)
     known = flat.isfinite()
@@ -47,25 +51,37 @@ def scales(s: Tensor) -> tuple[Tensor, Tensor]:
     return tuple(one.nan_to_num(1.0).clamp(min=_LEAST)[..., None, None] for one in (spread, noise))  # type: ignore[return-value]
 
 
-def logit(s: Tensor, calibration: Mapping[str, float]) -> Tensor:
+def is_relative(calibration: Mapping[str, float]) -> bool:
+    """Whether S is compared with the rest of its field; else its log-odds are linear in S."""
+    return "spread" in calibration
+
+
+def logit(s: Values, calibration: Mapping[str, float]) -> Values:
     """Log-odds that a peak with this S is an impurity.
 
     Parameters
     ----------
-    s : Tensor, shape (..., H, W)
+    s : Tensor, or array for a linear calibration, shape (..., H, W)
         Whole fields. With fewer axes a relative calibration takes the scales of the calibration's own fields.
     calibration : mapping
         The header's; empty means that S is the log-odds.
 
     Returns
     -------
-    Tensor, same shape
+    Tensor or array, same shape
     """
-    if "spread" not in calibration:
+    if not is_relative(calibration):
         return float(calibration.get("slope", 1.0)) * s + float(calibration.get("intercept", 0.0))
+    return _relative_logit(s, calibration)  # type: ignore[return-value,arg-type]
+
+
+def _relative_logit(s: Tensor, calibration: Mapping[str, float]) -> Tensor:
+    """The logit of S beside its field's spread and noise."""
     if s.ndim >= 2:
         spread, noise = scales(s)
     else:
+        import torch
+
         spread, noise = (
             torch.tensor(float(calibration[f"typical_{name}"]), dtype=s.dtype, device=s.device)
             for name in ("spread", "noise")
@@ -85,7 +101,7 @@ def linear_logit(s: Tensor, calibration: Mapping[str, float]) -> Tensor:
     The logarithm's slope has no bound as S goes to 0, and below 0 there is none; the tangent has the same value and
     slope where it matters.
     """
-    if "spread" not in calibration:
+    if not is_relative(calibration):
         return logit(s, calibration)
     a, b = float(calibration["spread"]), float(calibration["noise"])
     spread, noise = scales(s)

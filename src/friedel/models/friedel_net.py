@@ -29,7 +29,19 @@ from torch import nn
 from torch.nn import functional as F
 
 from friedel.models.base import Output, check_dilations, check_whole
-from friedel.models.matched_field import MatchedField, pool_voltages
+from friedel.models.matched_field import MatchedField
+from friedel.models.network_input import SYMMETRIES, NetworkInput, Symmetry, averaged, prepare
+
+__all__ = [
+    "SYMMETRIES",
+    "NetworkInput",
+    "Residual",
+    "Symmetry",
+    "WaveConfig",
+    "WaveNet",
+    "build",
+    "config_of",
+]
 
 
 @dataclass(frozen=True)
@@ -105,60 +117,6 @@ class Residual(nn.Module):
         return out
 
 
-@dataclass(frozen=True)
-class Symmetry:
-    """A symmetry of the square lattice of pixels: the axes are exchanged first, then some are reversed."""
-
-    exchanged: bool = False
-    reversed_axes: tuple[int, ...] = ()  # −2: rows, −1: columns
-
-    def of(self, field: torch.Tensor) -> torch.Tensor:
-        """A field (..., H, W) as this symmetry shows it."""
-        return (field.transpose(-2, -1) if self.exchanged else field).flip(self.reversed_axes)
-
-    def back(self, field: torch.Tensor) -> torch.Tensor:
-        """The inverse of `of`."""
-        field = field.flip(self.reversed_axes)
-        return field.transpose(-2, -1) if self.exchanged else field
-
-    def vectors_back(self, vectors: torch.Tensor) -> torch.Tensor:
-        """The inverse for a field of vectors (row, column), (B, 2, H, W)."""
-        signs = [-1.0 if axis in self.reversed_axes else 1.0 for axis in (-2, -1)]
-        vectors = self.back(vectors) * vectors.new_tensor(signs)[:, None, None]
-        return vectors.flip(1) if self.exchanged else vectors
-
-
-#: In the order of `WaveConfig.n_augment`: the field, its rotations by 180°, 90° and 270°, and their mirror images.
-SYMMETRIES = tuple(
-    Symmetry(exchanged, axes)
-    for exchanged, axes in (
-        (False, ()),
-        (False, (-2, -1)),
-        (True, (-2,)),
-        (True, (-1,)),
-        (False, (-1,)),
-        (False, (-2,)),
-        (True, ()),
-        (True, (-2, -1)),
-    )
-)
-
-
-@dataclass(frozen=True)
-class NetworkInput:
-    """Prepared input: maps (B, G, H, W), their matched fields (B, G, R, 2, H, W), k (B, G) and mask (B, H, W)."""
-
-    maps: torch.Tensor
-    waves: torch.Tensor
-    k: torch.Tensor
-    mask: torch.Tensor
-
-    def seen(self, by: Symmetry) -> NetworkInput:
-        """The same under a symmetry; matched fields of isotropic waves turn with the maps."""
-        maps, waves, mask = (by.of(x) for x in (self.maps, self.waves, self.mask))
-        return NetworkInput(maps, waves, self.k, mask)
-
-
 class WaveNet(nn.Module):
     """The `friedel` network.
 
@@ -187,12 +145,7 @@ class WaveNet(nn.Module):
 
     def prepare(self, maps: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> NetworkInput:
         """Pool the voltages, normalise, and add the matched fields."""
-        maps, k = pool_voltages(maps, k, self.config.groups)
-        known = mask[:, None]
-        count = known.sum(dim=(-2, -1), keepdim=True).clamp_min(1)
-        maps = (maps - (maps * known).sum(dim=(-2, -1), keepdim=True) / count) * known
-        maps = maps * torch.rsqrt((maps**2).sum(dim=(-2, -1), keepdim=True) / count + 1e-12)
-        return NetworkInput(maps, self.matched_field(maps, k, mask), k, mask)
+        return prepare(maps, k, mask, self.config.groups, self.matched_field)
 
     def features(self, given: NetworkInput) -> torch.Tensor:
         """Input of the head, (B, 2·d_v + 4·R + 2, H, W)."""
@@ -220,10 +173,12 @@ class WaveNet(nn.Module):
         mean = attended.mean(dim=1)
         spread = torch.sqrt((attended.transpose(0, 1) - mean).square().mean(dim=0) + 1e-6)
         mean, spread = (x.view(b, h, w, c.d_v).permute(0, 3, 1, 2) for x in (mean, spread))
-        coherent = waves.sum(dim=1) / math.sqrt(g)  # (B, R, 2, H, W)
+        # The number of voltages is summed up, not read from a shape: an exported graph keeps it free.
+        voltages = torch.ones_like(k).sum(dim=1)[:, None, None, None]
+        coherent = waves.sum(dim=1) / voltages.sqrt()[..., None]  # (B, R, 2, H, W)
         energy = waves.square().mean(dim=(1, 3))  # (B, R, H, W)
-        follow = (waves[:, 1:] * waves[:, :-1]).sum(dim=3).mean(dim=1) if g > 1 else torch.zeros_like(energy)
-        few = torch.full_like(known, 1 / math.sqrt(g))
+        follow = (waves[:, 1:] * waves[:, :-1]).sum(dim=(1, 3)) / (voltages - 1).clamp_min(1)
+        few = torch.ones_like(known) / voltages.sqrt()
         return torch.cat(
             [mean, spread, coherent.flatten(1, 2) * 0.4, energy * 0.3, follow * 0.3, known, few], dim=1
         )
@@ -244,18 +199,13 @@ class WaveNet(nn.Module):
         """
         given = self.prepare(maps, k, mask)
         if self.training or self.config.n_augment == 1:
-            return Output(*self._forward_once(given))
-        total: list[torch.Tensor] = []
-        for symmetry in SYMMETRIES[: self.config.n_augment]:
-            s, offset, log_sigma = self._forward_once(given.seen(symmetry))
-            one = [symmetry.back(s), symmetry.vectors_back(offset), symmetry.back(log_sigma)]
-            total = [a + b for a, b in zip(total, one, strict=True)] if total else one
-        return Output(*(x / self.config.n_augment for x in total))
+            return self._forward_once(given)
+        return averaged(self._forward_once, given, self.config.n_augment)
 
-    def _forward_once(self, given: NetworkInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _forward_once(self, given: NetworkInput) -> Output:
         """One forward pass: S, offset and log σ; see `forward`."""
         out = self.project(self.head(self.mix(self.features(given))))
-        return out[:, 0], 1.5 * torch.tanh(out[:, 1:3]), out[:, 3].clamp(-4, 1)
+        return Output(out[:, 0], 1.5 * torch.tanh(out[:, 1:3]), out[:, 3].clamp(-4, 1))
 
 
 def build(config: dict[str, Any]) -> WaveNet:

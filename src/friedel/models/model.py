@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from friedel._util.registry import Registry
 from friedel.errors import ModelError
+from friedel.models.model_facts import ModelFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +44,7 @@ def register_architecture(name: str, build: str, *, replace: bool = False) -> st
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(ModelFacts):
     """A network ready to use, with what is known about it.
 
     Parameters
@@ -66,51 +65,16 @@ class Model:
     sha256: str = ""
 
     @property
-    def k_range(self) -> tuple[float, float]:
-        """Wavevectors that the network was trained for, (low, high) [rad/px]."""
-        low, high = self.header["k_range"]
-        return float(low), float(high)
-
-    @property
-    def k_mean(self) -> tuple[float, float] | None:
-        """Where the mean of a stack's wavevectors should lie, see `friedel.resample.plan`; None: anywhere."""
-        if "k_mean" not in self.header:
-            return None
-        low, high = self.header["k_mean"]
-        return float(low), float(high)
-
-    @property
-    def threshold(self) -> float:
-        """Probability from which on a peak counts as an impurity."""
-        return float(self.header.get("threshold", 0.5))
-
-    @property
     def device(self) -> torch.device:
         """Where the network's weights lie."""
         return next(self.network.parameters()).device
 
-    def probability(self, s: Any) -> Any:
-        """Calibrated probability that a peak with this S is an impurity; see `friedel.models.calibration`.
-
-        Parameters
-        ----------
-        s : array or Tensor, shape (..., rows, columns)
-            S over whole fields (a relative calibration compares S with the rest of its field).
-
-        Returns
-        -------
-        array or Tensor
-            Of the kind and shape of `s`, from 0 to 1.
-        """
+    @property
+    def runtime(self) -> str:
+        """Name and version of what computes the network."""
         import torch
 
-        from friedel.models.calibration import logit
-
-        calibration = self.header.get("calibration", {})
-        if isinstance(s, torch.Tensor):
-            return logit(s, calibration).sigmoid()
-        values = np.asarray(s)
-        return logit(torch.from_numpy(np.array(values, dtype=np.float64)), calibration).sigmoid().numpy()
+        return f"torch {torch.__version__}"
 
 
 def resolve_device(device: Any = "auto") -> torch.device:

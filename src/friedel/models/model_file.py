@@ -152,12 +152,12 @@ def _shapes(table: dict[str, Any], size: int) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def check_weights(state: Mapping[str, torch.Tensor], where: str) -> None:
+def check_weights(state: Mapping[str, Any], where: str) -> None:
     """Refuse weights with which no network works: not a number, beyond `MAX_WEIGHT`, or all of them zero.
 
     Parameters
     ----------
-    state : mapping of str to Tensor
+    state : mapping of str to Tensor or array
     where : str
         The file, for the sentence.
 
@@ -167,9 +167,9 @@ def check_weights(state: Mapping[str, torch.Tensor], where: str) -> None:
     """
     largest = 0.0
     for name, value in state.items():
-        if not value.is_floating_point() or not value.numel():
+        if "float" not in str(value.dtype) or 0 in value.shape:  # the same words in NumPy and torch
             continue
-        most = float(value.detach().abs().max())  # NaN if any of them is
+        most = float(abs(value).max())  # NaN if any of them is
         if not most <= MAX_WEIGHT:
             said = "not all numbers" if most != most or most == float("inf") else f"as large as {most:.1e}"
             raise ModelError(f"{where} is no usable model: its weights {name} are {said}.")
