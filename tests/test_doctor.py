@@ -13,6 +13,15 @@ def test_examine_names_torch_and_the_device_that_auto_takes():
     assert not found["required"].hint
 
 
+def test_examine_names_what_computes_the_network(monkeypatch):
+    monkeypatch.setattr("friedel.models.runtime.on_processor", lambda device: True)
+    found = {one.topic: one for one in doctor.examine()}
+    assert found["network"].text.startswith("onnxruntime ") and not found["network"].hint
+    monkeypatch.setattr("friedel.models.light.find_spec", lambda name: None)
+    found = {one.topic: one for one in doctor.examine()}
+    assert found["network"].text.startswith("torch ") and "onnxruntime" in found["network"].hint
+
+
 def test_examine_goes_on_where_a_part_is_broken(monkeypatch):
     def memory():
         raise OSError("no /proc here")

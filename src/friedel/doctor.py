@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 #: Packages without which nothing runs, then those of the window, then readers of single formats.
 _PACKAGES = {
-    "required": ("numpy", "scipy", "pandas", "xarray", "h5py", "scikit-image", "torch", "safetensors"),
+    "required": (
+        "numpy",
+        "scipy",
+        "pandas",
+        "xarray",
+        "h5py",
+        "scikit-image",
+        "torch",
+        "safetensors",
+        "onnxruntime",
+    ),
     "window": ("napari", "magicgui", "superqt", "pyqtgraph", "qtpy", "npe2"),
     "formats": ("igor2", "spym", "gwyfile", "access2thematrix"),
 }
@@ -44,12 +54,13 @@ def examine() -> tuple[Finding, ...]:
     Returns
     -------
     tuple of Finding
-        System, packages, threads, memory, GPU, window, and the device that ``device="auto"`` takes. What cannot be
+        System, packages, threads, memory, GPU, window, the device that ``device="auto"`` takes, and what computes the
+        network there. What cannot be
         examined is a finding with a hint, never an error.
     """
     return tuple(
         finding
-        for part in (_system, _packages, _processors, _memory, _torch, _window)
+        for part in (_system, _packages, _processors, _memory, _torch, _runtime, _window)
         for finding in _guarded(part)
     )
 
@@ -121,6 +132,14 @@ def _torch() -> Iterator[Finding]:
     from friedel.models.model import resolve_device
 
     yield Finding("device", f"auto means {resolve_device('auto')}")
+
+
+def _runtime() -> Iterator[Finding]:
+    from friedel.models.light import has_runtime
+    from friedel.models.runtime import load_for_detection
+
+    hint = "" if has_runtime() else "Install onnxruntime: a detection on the processor then starts sooner."
+    yield Finding("network", f"{load_for_detection('friedel').runtime} computes the network friedel", hint)
 
 
 def _window() -> Iterator[Finding]:

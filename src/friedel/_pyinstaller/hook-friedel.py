@@ -1,4 +1,4 @@
-"""Architectures, readers and commands are imported by name, which PyInstaller cannot see; weights are data files."""
+"""Architectures, readers and commands are imported by name, which PyInstaller cannot see; models are data files."""
 
 from PyInstaller.utils.hooks import collect_data_files, collect_submodules
 

@@ -122,9 +122,8 @@ def light_model(path: Path) -> LightModel | None:
         If the file is missing, no friedel model, or its weights are no numbers.
     """
     table = read_table(path)
-    config = table.header["config"]
-    graph = graph_path(table.header["architecture"], config)
-    if not (graph.is_file() and has_runtime()):
+    graph = usable_graph(table.header)
+    if graph is None:
         return None
     try:
         import safetensors.numpy
@@ -138,7 +137,13 @@ def light_model(path: Path) -> LightModel | None:
     except Exception:  # safetensors' own error type, ONNX Runtime's, or the system's
         return None
     digest = hashlib.sha256(content).hexdigest()
-    return LightModel(GraphNetwork(session, config), table.header, path.stem, digest)
+    return LightModel(GraphNetwork(session, table.header["config"]), table.header, path.stem, digest)
+
+
+def usable_graph(header: Mapping[str, Any]) -> Path | None:
+    """The graph of a model with this header; None where there is none or ONNX Runtime is missing."""
+    graph = graph_path(header["architecture"], header["config"])
+    return graph if graph.is_file() and has_runtime() else None
 
 
 def _session(graph: Path, weights: dict[str, np.ndarray]) -> Any:

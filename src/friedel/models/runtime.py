@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from friedel.models.light import LightModel, light_model
+from friedel.models.light import LightModel, light_model, usable_graph
 from friedel.models.model import Model
-from friedel.models.registry import find_model, load_model
+from friedel.models.registry import find_model, load_model, read_header
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -47,6 +47,13 @@ def load_for_detection(
         if light is not None:
             return light
     return load_model(name_or_path, device)
+
+
+def needs_torch(name_or_path: str | os.PathLike[str] | Model, device: Any = "auto") -> bool:
+    """Whether `load_for_detection` will load torch, as far as the model's header tells."""
+    if isinstance(name_or_path, Model) or not on_processor(device):
+        return True
+    return usable_graph(read_header(find_model(name_or_path))) is None
 
 
 def on_processor(device: Any) -> bool:

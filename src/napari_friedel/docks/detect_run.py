@@ -38,9 +38,9 @@ def detection(
 
     Points made `by_hand`, (n, 2) [px], are fitted with the impurities, if there is a refit.
     """
-    if options.get("method") == "network":
-        yield from loading_torch()
     yield Progress(0.0, "loading the detector")
+    if options.get("method") == "network" and _needs_torch(options):
+        yield from loading_torch()
     from friedel.pipeline import iter_detect
 
     found = yield from iter_detect(stack, **options)
@@ -50,6 +50,16 @@ def detection(
 
     yield Progress(0.95, "fitting the points made by hand")
     return refit_with(found, inside(by_hand, found.area), refit=str(found.provenance["refit"]["kind"]))
+
+
+def _needs_torch(options: dict[str, Any]) -> bool:
+    """Whether the network of a detection runs with torch; a model that cannot be read is told by the detector."""
+    from friedel.models.runtime import needs_torch
+
+    try:
+        return needs_torch(options.get("model", "friedel"), options.get("device", "auto"))
+    except FriedelError:
+        return False
 
 
 def inside(points: np.ndarray, area: Any) -> np.ndarray:
