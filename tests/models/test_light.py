@@ -71,7 +71,9 @@ def test_a_detection_is_the_same_by_both_runtimes(both, refit, tolerance):
     without, by_torch = friedel.detect(stack, **given), friedel.detect(stack, model=both[0], **given)
     assert without.provenance["runtime"].startswith("onnxruntime ")
     assert by_torch.provenance["runtime"].startswith("torch ")
-    assert len(without.table) == len(by_torch.table) > len(without.impurities) == len(by_torch.impurities) > 3
+    assert (
+        len(without.table) == len(by_torch.table) and len(without.impurities) == len(by_torch.impurities) > 3
+    )
     for column in ("row", "column", "probability"):
         np.testing.assert_allclose(without.table[column], by_torch.table[column], atol=tolerance)
 

@@ -63,7 +63,12 @@ class GraphNetwork:
 
     def _forward_once(self, given: NetworkInput) -> Output:
         feed = {name: np.ascontiguousarray(getattr(given, name), np.float32) for name in INPUTS}
-        return Output(*self.session.run(OUTPUTS, feed))
+        import onnxruntime
+
+        # Else the memory of a large field would be held until the detection ends, its refit included.
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        return Output(*self.session.run(OUTPUTS, feed, options))
 
 
 @dataclass(frozen=True)
