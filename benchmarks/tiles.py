@@ -47,7 +47,7 @@ def found_with(prepared: Prepared, finder: Finder, largest: int) -> Candidates:
 
 def refitted_with(prepared: Prepared, found: Candidates, largest: int) -> Candidates:
     """The candidates after a quick refit with tiles of up to so many pixels."""
-    sized = replace(schedules.SCHEDULES["quick"], tile_px=largest, max_whole_px=largest)
+    sized = replace(schedules.SCHEDULES["quick"], tile_px=largest)
     with mock.patch.dict(candidates.SCHEDULES, quick=sized):
         return drain(refit_candidates(prepared, found, "quick", Remarks())).candidates
 
@@ -88,7 +88,7 @@ def main() -> None:
     )
     parser.add_argument("--size", type=int, default=200)
     parser.add_argument("--network", type=int, nargs="+", default=[192, 400])
-    parser.add_argument("--refit", type=int, nargs="+", default=[48, 64, 104])
+    parser.add_argument("--refit", type=int, nargs="+", default=[64, 104, 200])
     parser.add_argument("--seed", type=int, default=11)
     args = parser.parse_args()
     bias = np.linspace(-200, 20, 12).round(3)

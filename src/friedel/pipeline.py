@@ -195,7 +195,7 @@ def iter_detect_with(
     )
     if found.calibrated and prepared.band.origin == "assumed":
         fitted = replace(fitted, candidates=without_probability(fitted.candidates))
-    elif found.calibrated and shows_no_waves(prepared, fitted):
+    elif shows_no_waves(prepared, fitted):
         fitted = replace(fitted, candidates=without_probability(fitted.candidates))
         remarks.add(
             "The Fourier transform shows no clear Friedel ring of this band, no fit of waves explains the maps, "

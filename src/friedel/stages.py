@@ -162,16 +162,19 @@ def shows_no_waves(prepared: Prepared, fitted: FittedCandidates) -> bool:
     """Whether nothing tells of waves: no ring of the band, no fit that explains the maps, and no sure impurity.
 
     A topograph without waves has rings by chance and candidates of middling probability; without a refit, as by default
-    with one voltage, no fit could tell.
+    with one voltage, no fit could tell. A significance, too, makes no impurity sure: it takes all other structure for
+    noise, while edges and islands are none. It counts where the field is too small for a ring.
     """
-    probability = fitted.candidates.table["probability"].to_numpy(float)
-    ring = prepared.flattened.ring
+    candidates, ring = fitted.candidates, prepared.flattened.ring
     seen = (ring.height >= CHECK_LIMITS.ring and ring.sigma >= CHECK_LIMITS.ring_sigma) or np.isfinite(
         ring.beside
     )
     # NaN, where there is no fit or it was too poor to be used, explains nothing.
     explained = fitted.explained_share >= CHECK_LIMITS.explained
-    sure = (probability > CHECK_LIMITS.certain).any()
+    if candidates.calibrated:
+        sure = bool((candidates.table["probability"].to_numpy(float) > CHECK_LIMITS.certain).any())
+    else:
+        sure = not np.isfinite(ring.height)
     return not (seen or explained or sure)
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings, strategies as st
 from scipy import integrate
 from scipy.special import hankel1, jv
 
+from friedel.physics import t_matrix_torch
 from friedel.physics.t_matrix_torch import (
     Ripple,
     distances,
@@ -137,3 +138,15 @@ def test_a_ripple_changes_the_path_as_its_integral_says():
     expected = np.hypot(*(end - start)) * integrate.trapezoid(integrand, dx=1 / 20000)
     as_points = [torch.tensor(p, dtype=torch.float32).view(1, 1, 2) for p in (start, end)]
     assert distances(*as_points, ripple).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_maps_made_in_parts_of_the_pixels_are_the_maps(monkeypatch):
+    rng = torch.Generator().manual_seed(4)
+    points, pixels = (20 * torch.rand(2, n, 2, generator=rng) for n in (5, 203))
+    k = torch.tensor([[0.7, 0.9, 1.1], [0.8, 1.0, 1.2]])
+    s = scattering_amplitude(torch.rand(2, 3, 5, generator=rng))
+    given = distances(points, points), distances(points, pixels), k, s
+    whole = ldos_at(*given)
+    monkeypatch.setattr(t_matrix_torch, "_LARGEST_BYTES", 20 * 2 * 3 * 5 * 8)  # 20 pixels
+    torch.testing.assert_close(ldos_at(*given), whole)
+    assert whole.std() > 0.05

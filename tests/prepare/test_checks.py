@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from friedel.benchmark.confounders import confounded
+from friedel.errors import FriedelWarning
 from friedel.physics.simulate import Simulation, simulate
 from friedel.pipeline import detect
 from friedel.prepare.checks import Facts, check_all
@@ -145,13 +146,31 @@ def test_a_field_shows_no_waves_if_neither_ring_nor_fit_nor_a_sure_impurity_does
     ring, sigma, explained, highest, none
 ):
     prepared = SimpleNamespace(flattened=SimpleNamespace(ring=RingEvidence(ring, sigma)))
-    candidates = SimpleNamespace(table=pd.DataFrame({"probability": [0.6, highest]}))
+    candidates = SimpleNamespace(table=pd.DataFrame({"probability": [0.6, highest]}), calibrated=True)
     fitted = SimpleNamespace(candidates=candidates, explained_share=explained)
     assert shows_no_waves(prepared, fitted) is none
     beside = replace(
         prepared.flattened.ring, beside=0.6
     )  # the band's own ring is seen beside a second band's
     assert not shows_no_waves(SimpleNamespace(flattened=SimpleNamespace(ring=beside)), fitted)
+
+
+@pytest.mark.parametrize(("height", "none"), [(0.05, True), (1.5, False), (float("nan"), False)])
+def test_a_significance_tells_of_waves_only_with_a_ring_or_where_none_can_be_measured(height, none):
+    prepared = SimpleNamespace(flattened=SimpleNamespace(ring=RingEvidence(height, 9.0)))
+    candidates = SimpleNamespace(table=pd.DataFrame({"probability": [1.0]}), calibrated=False)
+    assert (
+        shows_no_waves(prepared, SimpleNamespace(candidates=candidates, explained_share=float("nan"))) is none
+    )
+
+
+@pytest.mark.parametrize("name", ["edge-terrace", "bad-spectra", "moire"])
+def test_the_matched_field_lists_no_impurity_of_a_field_without_waves(name):
+    field = confounded(name, "strong", 0, impurities=False)
+    with pytest.warns(FriedelWarning, match="no probability is listed"):
+        found = detect(field.stack, dispersion=field.band, method="matched-field")
+    assert len(found) == 0
+    assert found.table["significance"].max() > 0.95
 
 
 def test_a_second_apex_is_told_by_pairs_at_one_displacement():

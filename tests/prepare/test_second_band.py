@@ -12,7 +12,6 @@ from friedel.prepare.checks import _two_rings
 from friedel.prepare.ring_evidence import INWARD, RingEvidence, ring_evidence
 from friedel.prepare.run import clean, flatten
 from friedel.prepare.second_band import (
-    OWN_PROMINENCE,
     STOP,
     SecondBand,
     find_second_band,
@@ -21,6 +20,7 @@ from friedel.prepare.second_band import (
 )
 from friedel.scoring.metrics import evaluate
 from friedel.settings import PrepareSettings
+from friedel.settings.checks import CHECK_LIMITS
 
 K = np.linspace(1.45, 1.95, 12)  # nm⁻¹
 PITCH = (0.45, 0.5)
@@ -67,7 +67,7 @@ def test_a_second_band_is_told_from_a_wrong_one():
     wrong = ring_evidence(other + noise, K, PITCH)
     assert find_second_band(two).factor == pytest.approx(0.6, abs=0.05)
     assert wrong.elsewhere_factor / INWARD == pytest.approx(0.6, abs=0.05)
-    assert wrong.prominence < OWN_PROMINENCE
+    assert wrong.prominence < CHECK_LIMITS.own_ring
     assert find_second_band(wrong) is None
     assert find_second_band(ring_evidence(own + noise, K, PITCH)) is None
 

@@ -447,7 +447,7 @@ def _empty_places(simulated: SyntheticField, count: int) -> np.ndarray:
 
 
 def test_tiles_give_every_point_once():
-    small = replace(FULL, max_whole_px=26, tile_px=26, overlap_px=12)
+    small = replace(FULL, tile_px=26, overlap_px=12)
     simulated = make_synthetic(EXACT, 3)
     truth, optional = simulated.truth()
     start = truth + np.random.default_rng(1).normal(0, 0.12, truth.shape)

@@ -158,10 +158,18 @@ def ldos(between: torch.Tensor, away: torch.Tensor, k: torch.Tensor, s: torch.Te
     """
     if away.shape[1] == 0:  # the bare surface
         return torch.ones(*k.shape, away.shape[2])
-    g = _propagators(away, k)
-    return 1 + (torch.matmul(t_matrix(between, k, s), g) * g).real.sum(dim=2)
+    t = t_matrix(between, k, s)
+    pixels = max(1, _LARGEST_BYTES // (t[..., 0].numel() * t.element_size()))
+    return torch.cat([_ldos_from(t, _propagators(part, k)) for part in away.split(pixels, dim=2)], dim=2)
 
 
+def _ldos_from(t: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+    """1 + Re Σ_ij g_i T_ij g_j of shape (B, V, P) for T of shape (B, V, N, N) and g of shape (B, V, N, P)."""
+    return 1 + (torch.matmul(t, g) * g).real.sum(dim=2)
+
+
+#: Propagators of more bytes are made for a part of the pixels at a time.
+_LARGEST_BYTES = 512 << 20
 # Distances are looked up in a table of this many entries a unit length times k: phase errors stay below 5 mrad.
 _STEP = 0.01
 

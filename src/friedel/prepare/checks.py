@@ -14,7 +14,7 @@ import numpy as np
 from friedel.detections import Check
 from friedel.prepare.ghosts import ghosts
 from friedel.prepare.lines import longest_line
-from friedel.prepare.second_band import OWN_PROMINENCE, SecondBand
+from friedel.prepare.second_band import SecondBand
 from friedel.settings.checks import CHECK_LIMITS as LIMITS
 
 if TYPE_CHECKING:
@@ -107,16 +107,15 @@ def _ring(facts: Facts) -> list[Check]:
         f"at least {LIMITS.ring:g}): there may be no waves here, or the band is another."
     )
     checks = [Check("ring", ring.height, LIMITS.ring, bool(seen), text)]
-    excess = ring.elsewhere - ring.height
-    if np.isfinite(excess):
-        agrees = excess <= LIMITS.other_ring
+    if np.isfinite(ring.excess):
+        agrees = ring.excess <= LIMITS.other_ring
         text = (
             "No other wavevector has a higher ring."
             if agrees
             else f"The highest ring in the Fourier transform lies at {ring.elsewhere_factor:.2f} times the wavevector "
             "of the band. Check the material, the voltages and the pixel size."
         )
-        checks.append(Check("band", excess, LIMITS.other_ring, bool(agrees), text))
+        checks.append(Check("band", ring.excess, LIMITS.other_ring, bool(agrees), text))
     if seen and np.isfinite(ring.k_ratio):
         checks.append(_wavevector(ring.k_ratio, min(facts.shape) / facts.half_px, facts.suggested))
     return checks
@@ -125,10 +124,9 @@ def _ring(facts: Facts) -> list[Check]:
 def _two_rings(ring: RingEvidence) -> list[Check]:
     """The band's own ring is seen, but the higher one may be the true one all the same."""
     own = f"The Friedel ring at 2k stands out by {ring.prominence:.2f} (logarithm of power) beside a higher one."
-    excess = ring.elsewhere - ring.height
     return [
-        Check("ring", ring.prominence, OWN_PROMINENCE, True, own),
-        Check("band", excess, LIMITS.other_ring, False, SecondBand(ring.beside).sentence),
+        Check("ring", ring.prominence, LIMITS.own_ring, True, own),
+        Check("band", ring.excess, LIMITS.other_ring, False, SecondBand(ring.beside).sentence),
     ]
 
 

@@ -69,6 +69,11 @@ class RingEvidence:
     prominence: float = float("nan")
     beside: float = float("nan")
 
+    @property
+    def excess(self) -> float:
+        """By how much the highest ring at another wavevector is higher than that of the band."""
+        return self.elsewhere - self.height
+
 
 def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -> RingEvidence:
     """Measure the ring of radius 2k.

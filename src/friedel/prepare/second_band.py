@@ -30,9 +30,6 @@ from friedel.settings.checks import CHECK_LIMITS
 STOP, RIM = (0.7, 1.2), 0.05
 #: The band's own ring, in units of its radius: the filter leaves it whole.
 OWN = (0.93, 1.08)
-#: The band's own ring stands out beside a higher one by so much, as a logarithm of power. Set on the confounder of two
-#: bands, seeds 2 to 7, and on simulated fields of Au(111), Ag(111) and Cu(111) called by another's name.
-OWN_PROMINENCE = 0.18
 #: Values are clipped at so many robust standard deviations, and a map is mirrored at its border over so many of the
 #: other band's wavelengths.
 CLIP, REACH = 5.0, 3.0
@@ -68,8 +65,8 @@ def find_second_band(ring: RingEvidence) -> SecondBand | None:
     """Tell whether the maps show a second band, from the rings in their Fourier transform."""
     factor = ring.elsewhere_factor / INWARD
     apart = factor * STOP[1] <= OWN[0] or factor * STOP[0] >= OWN[1]
-    higher = ring.elsewhere - ring.height > CHECK_LIMITS.other_ring
-    if not (apart and higher and ring.prominence >= OWN_PROMINENCE):
+    higher = ring.excess > CHECK_LIMITS.other_ring
+    if not (apart and higher and ring.prominence >= CHECK_LIMITS.own_ring):
         return None
     return SecondBand(factor)
 

@@ -79,10 +79,10 @@ class Schedule:
         would wash out (`friedel.refit.bias_binning`).
     max_added : int
         Undetected scatterers that are added: at most so many per iteration.
-    max_whole_px : int
-        Fields of up to so many pixels on a side are fitted at once.
     tile_px, overlap_px : int
-        Largest tile that others are cut into, and the overlap of neighbours: the cost grows with pixels × points².
+        Fields of up to so many pixels on a side are fitted at once. Others are cut into tiles of at most that, with
+        this overlap of neighbours. The cost grows with pixels × points², the part in overlaps falls. A wave's amplitude
+        falls as 1/r, so that what it tells grows with the logarithm of the tile: smaller tiles give other positions.
     sigma_scale, final_sigma_scale : float
         The curvature takes the model to be true; on simulated fields with every disturbance the errors are so many
         times as large, before and after `final_iteration`.
@@ -107,7 +107,6 @@ class Schedule:
     iterations: tuple[Iteration, ...]
     bias_bins: int
     max_added: int
-    max_whole_px: int
     tile_px: int
     overlap_px: int
     sigma_scale: float
@@ -135,8 +134,7 @@ QUICK = Schedule(
     ),
     bias_bins=8,
     max_added=16,
-    max_whole_px=104,
-    tile_px=64,
+    tile_px=104,
     overlap_px=16,
     sigma_scale=1.05,
     widen_border_sigma=True,
@@ -162,7 +160,6 @@ FULL = Schedule(
     ),
     bias_bins=16,
     max_added=40,
-    max_whole_px=128,
     tile_px=128,
     overlap_px=24,
     sigma_scale=1.15,

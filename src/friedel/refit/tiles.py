@@ -23,10 +23,8 @@ ALIGNED_PX = 4
 
 def tiling(shape: tuple[int, ...], schedule: Schedule) -> tuple[list[tuple[int, int]], np.ndarray]:
     """Corners of the tiles and their size [px]; the last tile may reach beyond the border by less than `ALIGNED_PX`."""
-    largest, overlap = schedule.tile_px, schedule.overlap_px
-    if max(shape) <= schedule.max_whole_px:
-        largest = schedule.max_whole_px
-    tile = even(shape[0], largest, overlap), even(shape[1], largest, overlap)
+    overlap = schedule.overlap_px
+    tile = even(shape[0], schedule.tile_px, overlap), even(shape[1], schedule.tile_px, overlap)
     places = np.array(corners((shape[0], shape[1]), tile, overlap)) // ALIGNED_PX * ALIGNED_PX
     size = np.where(np.array(tile) < shape[:2], np.array(tile) + ALIGNED_PX - 1, tile)
     return [(int(row), int(column)) for row, column in places], size

@@ -21,6 +21,10 @@ class CheckLimits:
         A lower ring, in standard deviations, may be one by chance: it tells of no waves, and not of k_F.
     other_ring : float
         A ring at another wavevector may be higher than that of the band by so much.
+    own_ring : float
+        Beside a higher ring the band's own one stands out by so much, as the logarithm of a power ratio: the higher one
+        is that of a second band. Set on the confounder of two bands, seeds 2 to 7, and on simulated fields of Au(111),
+        Ag(111) and Cu(111) called by another's name.
     wavevector : float
         Largest deviation of the ring's wavevector from that of the band, as |ln(k/k of the band)|.
     resolution : float
@@ -56,6 +60,7 @@ class CheckLimits:
     ring: float = 0.25
     ring_sigma: float = 4.0
     other_ring: float = 0.4
+    own_ring: float = 0.18
     wavevector: float = 0.08
     resolution: float = 0.8
     dropped: float = 0.25
