@@ -162,8 +162,9 @@ def shows_no_waves(prepared: Prepared, fitted: FittedCandidates) -> bool:
     """Whether nothing tells of waves: no ring of the band, no fit that explains the maps, and no sure impurity.
 
     A topograph without waves has rings by chance and candidates of middling probability; without a refit, as by default
-    with one voltage, no fit could tell. A significance, too, makes no impurity sure: it takes all other structure for
-    noise, while edges and islands are none. It counts where the field is too small for a ring.
+    with one voltage, no fit could tell. An impurity is sure if its probability was calibrated on empty fields, too. A
+    significance takes all other structure for noise, while edges and islands are none, and a network that saw no empty
+    field takes it for waves; they count where the field is too small for a ring.
     """
     candidates, ring = fitted.candidates, prepared.flattened.ring
     seen = (ring.height >= CHECK_LIMITS.ring and ring.sigma >= CHECK_LIMITS.ring_sigma) or np.isfinite(
@@ -171,7 +172,7 @@ def shows_no_waves(prepared: Prepared, fitted: FittedCandidates) -> bool:
     )
     # NaN, where there is no fit or it was too poor to be used, explains nothing.
     explained = fitted.explained_share >= CHECK_LIMITS.explained
-    if candidates.calibrated:
+    if candidates.knows_empty:
         sure = bool((candidates.table["probability"].to_numpy(float) > CHECK_LIMITS.certain).any())
     else:
         sure = not np.isfinite(ring.height)

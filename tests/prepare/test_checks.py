@@ -146,7 +146,7 @@ def test_a_field_shows_no_waves_if_neither_ring_nor_fit_nor_a_sure_impurity_does
     ring, sigma, explained, highest, none
 ):
     prepared = SimpleNamespace(flattened=SimpleNamespace(ring=RingEvidence(ring, sigma)))
-    candidates = SimpleNamespace(table=pd.DataFrame({"probability": [0.6, highest]}), calibrated=True)
+    candidates = SimpleNamespace(table=pd.DataFrame({"probability": [0.6, highest]}), knows_empty=True)
     fitted = SimpleNamespace(candidates=candidates, explained_share=explained)
     assert shows_no_waves(prepared, fitted) is none
     beside = replace(
@@ -156,9 +156,11 @@ def test_a_field_shows_no_waves_if_neither_ring_nor_fit_nor_a_sure_impurity_does
 
 
 @pytest.mark.parametrize(("height", "none"), [(0.05, True), (1.5, False), (float("nan"), False)])
-def test_a_significance_tells_of_waves_only_with_a_ring_or_where_none_can_be_measured(height, none):
+def test_a_method_that_knows_no_empty_field_tells_of_waves_only_with_a_ring_or_where_none_can_be_measured(
+    height, none
+):
     prepared = SimpleNamespace(flattened=SimpleNamespace(ring=RingEvidence(height, 9.0)))
-    candidates = SimpleNamespace(table=pd.DataFrame({"probability": [1.0]}), calibrated=False)
+    candidates = SimpleNamespace(table=pd.DataFrame({"probability": [1.0]}), knows_empty=False)
     assert (
         shows_no_waves(prepared, SimpleNamespace(candidates=candidates, explained_share=float("nan"))) is none
     )
@@ -171,6 +173,12 @@ def test_the_matched_field_lists_no_impurity_of_a_field_without_waves(name):
         found = detect(field.stack, dispersion=field.band, method="matched-field")
     assert len(found) == 0
     assert found.table["significance"].max() > 0.95
+
+
+def test_the_published_network_lists_no_impurity_of_a_field_without_waves():
+    field = confounded("bad-spectra", "strong", 0, impurities=False)
+    with pytest.warns(FriedelWarning, match="no probability is listed"):
+        assert len(detect(field.stack, dispersion=field.band, model="paper")) == 0
 
 
 def test_a_second_apex_is_told_by_pairs_at_one_displacement():

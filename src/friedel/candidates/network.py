@@ -86,4 +86,4 @@ def iter_network(
         "device": str(model.device),
         "runtime": model.runtime,
     }
-    return Candidates(table, out.s, probability, model.threshold, True, method)
+    return Candidates(table, out.s, probability, model.threshold, True, model.knows_empty, method)

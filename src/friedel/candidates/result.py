@@ -39,6 +39,9 @@ class Candidates:
         Candidates with ``probability >= threshold`` are impurities.
     calibrated : bool
         True where `probability` is a calibrated probability, False where it is a significance.
+    knows_empty : bool
+        Whether the probabilities were calibrated on fields without impurities, too: only then a sure impurity tells of
+        waves.
     method : mapping
         What the provenance says about the method: model, tiles, device, template.
     """
@@ -48,6 +51,7 @@ class Candidates:
     probability: np.ndarray
     threshold: float
     calibrated: bool
+    knows_empty: bool = False
     method: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

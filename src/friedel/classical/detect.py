@@ -58,7 +58,7 @@ def iter_matched_field(
     probability = null.significance(t)
     table = candidates(t, probability, floor=0.01)
     table = table.assign(significance=table["probability"])
-    return Candidates(table, t, probability, THRESHOLD, False, _about(template, groups))
+    return Candidates(table, t, probability, THRESHOLD, False, method=_about(template, groups))
 
 
 def iter_omp(
@@ -108,7 +108,7 @@ def iter_omp(
     table = table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
     table = table.assign(significance=table["probability"])
     probability = null.significance(t)
-    return Candidates(table, t, probability, THRESHOLD, False, _about(template, groups))
+    return Candidates(table, t, probability, THRESHOLD, False, method=_about(template, groups))
 
 
 def _about(template: Template, groups: np.ndarray) -> dict[str, object]:

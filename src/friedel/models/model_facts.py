@@ -31,6 +31,12 @@ class ModelFacts:
         """Probability from which on a peak counts as an impurity."""
         return float(self.header.get("threshold", 0.5))
 
+    @property
+    def knows_empty(self) -> bool:
+        """Whether the calibration saw fields without impurities: else its sure peaks may be structure of any kind."""
+        validation = self.header.get("validation", {})
+        return isinstance(validation, dict) and bool(validation.get("empty_fields"))
+
     def probability(self, s: Any) -> Any:
         """Calibrated probability that a peak with this S is an impurity; see `friedel.models.calibration`.
 
