@@ -191,12 +191,14 @@ def test_the_command_uses_a_scheduler_and_processes(grids, tmp_path, capsys) -> 
 
 
 def test_no_scheduler_is_a_sentence(grids, tmp_path, capsys) -> None:
-    pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed")
     from friedel.cli import main
 
     words = ["detect", *map(str, grids), "-o", str(tmp_path), "--scheduler", "nonsense://x"]
     assert main(words) == 2
     assert "No dask scheduler answers at 'nonsense://x'. (--scheduler)" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="No client"):
+        distributed.default_client()
 
 
 def test_a_folder_leaves_out_no_damaged_grid_and_no_empty_folder(grids, tmp_path) -> None:

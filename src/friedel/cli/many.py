@@ -111,7 +111,8 @@ def _client(address: str) -> Any:
             settings="scheduler",
         ) from error
     try:
-        return Client(address, timeout="20s")
+        # Not the default one: where none answers it would stay, and xarray would ask it for locks.
+        return Client(address, timeout="20s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise FriedelError(f"No dask scheduler answers at {address!r}.", settings="scheduler") from error
 
