@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from friedel.detections import Detections
     from friedel.physics.dispersion import Dispersion
     from friedel.resample import Scaling
-    from friedel.settings.detection import Refit
+    from friedel.settings.detection import Method, Refit
 
 
 @dataclass(frozen=True)
@@ -66,18 +67,36 @@ def by_network(model: str, *, refit: Refit | None = None) -> Callable[[xr.Datase
     def find(stack: xr.Dataset, dispersion: Dispersion) -> Found:
         from friedel.pipeline import detect
 
-        found = detect(stack, dispersion=dispersion, model=model, refit=refit)
-        table = found.table
-        rank = table["probability" if "refit" in found.provenance else "s"].to_numpy(float)
-        return Found(
-            table[["row", "column"]].to_numpy(float),
-            np.nan_to_num(rank, nan=0.0),
-            table["probability"].to_numpy(float),
-            table["sigma_nm"].to_numpy(float) / float(np.sqrt(np.prod(pixel_pitch(stack)))),
-            found.threshold,
-        )
+        return _of(detect(stack, dispersion=dispersion, model=model, refit=refit), stack)
 
     return find
+
+
+def by_classical(name: Method) -> Callable[[xr.Dataset, Dispersion], Found]:
+    """Return a classical method on maps that were prepared as for the network, with the rule of fields without a ring.
+
+    `matched_field` and `by_omp` see the maps as they were recorded.
+    """
+
+    def find(stack: xr.Dataset, dispersion: Dispersion) -> Found:
+        from friedel.pipeline import detect
+
+        return _of(detect(stack, dispersion=dispersion, method=name), stack)
+
+    return find
+
+
+def _of(found: Detections, stack: xr.Dataset) -> Found:
+    """What a detection found."""
+    table = found.table
+    rank = table["probability" if "refit" in found.provenance else "s"].to_numpy(float)
+    return Found(
+        table[["row", "column"]].to_numpy(float),
+        np.nan_to_num(rank, nan=0.0),
+        table["probability"].to_numpy(float),
+        table["sigma_nm"].to_numpy(float) / float(np.sqrt(np.prod(pixel_pitch(stack)))),
+        found.threshold,
+    )
 
 
 def laplacian(stack: xr.Dataset, dispersion: Dispersion) -> Found:
@@ -145,6 +164,8 @@ METHODS: dict[str, Callable[[xr.Dataset, Dispersion], Found]] = {
     "matched-field": matched_field,
     "omp": by_omp(),
     "omp-each": by_omp(pooling=False),
+    "matched-field-prepared": by_classical("matched-field"),
+    "omp-prepared": by_classical("omp"),
     "paper": by_network("paper"),
     "friedel": by_network("friedel"),
     "friedel-network": by_network("friedel", refit="none"),

@@ -11,7 +11,9 @@ METHOD_TITLES = {
     "paper blend": "paper's network, tiles",
     "paper whole field": "paper's network, whole field",
     "matched-field": "matched field",
+    "matched-field-prepared": "matched field, prepared",
     "omp": "OMP",
+    "omp-prepared": "OMP, prepared",
     "omp-each": "OMP, every map",
     "log": "LoG",
 }

@@ -22,8 +22,9 @@ class BenchmarkSettings(Settings):
     scenes : tuple of str
         Names of scenes, or all.
     methods : tuple of str
-        Among log, matched-field, omp, omp-each (every map fitted by itself; slow), friedel-network (without the quick
-        refit), friedel+refit (with the full one), or a model's name or file.
+        Among log, matched-field, omp, omp-each (every map fitted by itself; slow), matched-field-prepared and
+        omp-prepared (of prepared maps), friedel-network (without the quick refit), friedel+refit (with the full one),
+        or a model's name or file.
     """
 
     seeds: Annotated[int, Option(least=1, most=100_000, metavar="N")] = 10
