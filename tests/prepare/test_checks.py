@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from friedel.benchmark.confounders import confounded
+from friedel.benchmark.scenes import SCENES
 from friedel.errors import FriedelWarning
 from friedel.physics.simulate import Simulation, simulate
 from friedel.pipeline import detect
@@ -155,15 +156,22 @@ def test_a_field_shows_no_waves_if_neither_ring_nor_fit_nor_a_sure_impurity_does
     assert not shows_no_waves(SimpleNamespace(flattened=SimpleNamespace(ring=beside)), fitted)
 
 
-@pytest.mark.parametrize(("height", "none"), [(0.05, True), (1.5, False), (float("nan"), False)])
-def test_a_method_that_knows_no_empty_field_tells_of_waves_only_with_a_ring_or_where_none_can_be_measured(
-    height, none
-):
-    prepared = SimpleNamespace(flattened=SimpleNamespace(ring=RingEvidence(height, 9.0)))
+@pytest.mark.parametrize(("height", "sigma", "maps", "none"), [
+    (0.05, 9.0, 5, True), (1.5, 9.0, 1, False), (float("nan"), 0.0, 1, False), (0.4, 2.3, 5, False), (0.4, 2.3, 1, True),
+])  # fmt: skip
+def test_a_method_that_knows_no_empty_field_needs_a_ring_where_one_can_be_measured(height, sigma, maps, none):
+    """In noise the ring of several voltages is high, but not beyond chance in any; one map has such rings by chance."""
+    ring = SimpleNamespace(ring=RingEvidence(height, sigma))
+    prepared = SimpleNamespace(flattened=ring, bias_mv=np.arange(maps))
     candidates = SimpleNamespace(table=pd.DataFrame({"probability": [1.0]}), knows_empty=False)
-    assert (
-        shows_no_waves(prepared, SimpleNamespace(candidates=candidates, explained_share=float("nan"))) is none
-    )
+    fitted = SimpleNamespace(candidates=candidates, explained_share=float("nan"))
+    assert shows_no_waves(prepared, fitted) is none
+
+
+@pytest.mark.parametrize("how", [{"method": "matched-field"}, {"model": "paper"}])
+def test_noise_of_three_rms_leaves_the_points_of_a_method_that_knows_no_empty_field(how):
+    field = SCENES["noise"].field(0)
+    assert len(detect(field.stack, dispersion=field.dispersion, **how)) >= 10
 
 
 @pytest.mark.parametrize("name", ["edge-terrace", "bad-spectra", "moire"])
