@@ -157,7 +157,8 @@ def test_a_field_shows_no_waves_if_neither_ring_nor_fit_nor_a_sure_impurity_does
 
 
 @pytest.mark.parametrize(("height", "sigma", "maps", "none"), [
-    (0.05, 9.0, 5, True), (1.5, 9.0, 1, False), (float("nan"), 0.0, 1, False), (0.4, 2.3, 5, False), (0.4, 2.3, 1, True),
+    (0.05, 9.0, 5, True), (1.5, 9.0, 1, False), (float("nan"), 0.0, 1, False), (0.4, 2.3, 5, False),
+    (0.4, 2.3, 1, True),
 ])  # fmt: skip
 def test_a_method_that_knows_no_empty_field_needs_a_ring_where_one_can_be_measured(height, sigma, maps, none):
     """In noise the ring of several voltages is high, but not beyond chance in any; one map has such rings by chance."""
