@@ -164,7 +164,7 @@ def shows_no_waves(prepared: Prepared, fitted: FittedCandidates) -> bool:
     A topograph without waves has rings by chance and candidates of middling probability; without a refit, as by default
     with one voltage, no fit could tell. An impurity is sure if its probability was calibrated on empty fields, too. A
     significance takes all other structure for noise, while edges and islands are none, and a network that saw no empty
-    field takes it for waves: they need a ring. In noise a ring of several voltages keeps its height, though it is hardly
+    field takes it for waves: they need a ring. In noise a ring of several voltages keeps its height, though hardly
     beyond chance; one map has such rings by chance. They count where the field is too small for a ring.
     """
     candidates, ring = fitted.candidates, prepared.flattened.ring
