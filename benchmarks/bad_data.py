@@ -115,12 +115,12 @@ def rms(maps: np.ndarray) -> np.ndarray:
 class Seen:
     """What one method makes of one field."""
 
-    right: frozenset[int]
+    right: int
     false: int
 
 
 def look(field: Confounded, stack: xr.Dataset, method: str, rows: int) -> Seen:
-    """Impurities, by number, that are found in the first rows of a stack, and the false points there."""
+    """How many impurities are found in the first rows of a stack, and the false points there."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = detect(stack, dispersion=field.band, **METHODS[method])  # type: ignore[arg-type]
@@ -128,8 +128,7 @@ def look(field: Confounded, stack: xr.Dataset, method: str, rows: int) -> Seen:
     # An impurity beyond the last row that was recorded may be found, and need not be.
     optional = field.optional | ~inside
     pairs = match(found.positions, field.positions, 1.0, optional=optional)
-    right = frozenset(int(number) for number in pairs.truth if not optional[number])
-    return Seen(right, len(pairs.false))
+    return Seen(len(pairs), len(pairs.false))
 
 
 def measure(method: str, name: str, seed: int) -> dict[str, object]:
@@ -146,9 +145,8 @@ def measure(method: str, name: str, seed: int) -> dict[str, object]:
         clean, bad = (look(field, one, method, rows) for one in (field.stack, damaged))
         if kind:
             row |= {
-                "impurities": len(clean.right | bad.right),
-                "clean": len(clean.right),
-                "damaged": len(bad.right),
+                "clean": clean.right,
+                "damaged": bad.right,
                 "added": bad.false - clean.false,
             }
         else:
