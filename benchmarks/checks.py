@@ -138,7 +138,8 @@ def measure(case: Case) -> dict[str, object]:
         "missed": len(pairs.missed),
         "precision": round(len(pairs) / counted, 4) if counted else np.nan,
     }
-    return row | {check.name: round(float(check.value), 4) for check in found.checks}
+    row |= {check.name: round(float(check.value), 4) for check in found.checks}
+    return row | {"noted": "; ".join(check.name for check in found.noted)}
 
 
 def measured(make: Callable[[], Case], have: set[tuple[str, int]]) -> dict[str, object] | None:
@@ -152,13 +153,18 @@ def measured(make: Callable[[], Case], have: set[tuple[str, int]]) -> dict[str, 
 
 
 def failures(rows: pd.DataFrame, limits: CheckLimits) -> pd.DataFrame:
-    """Whether each check of each row fails with these limits; a value that could not be measured does not."""
+    """Whether each check of each row fails with these limits.
+
+    A value that could not be measured does not, nor does one that the result was corrected for (`noted`).
+    """
     out = pd.DataFrame(index=rows.index)
+    noted = rows["noted"].fillna("").str.split("; ")
     for name, (limit, least) in RULES.items():
         if name in rows:
             value = rows[name].to_numpy(float)
             bound = float(getattr(limits, limit))
-            out[name] = value < bound if least else value > bound
+            corrected = np.array([name in names for names in noted], dtype=bool)
+            out[name] = (value < bound if least else value > bound) & ~corrected
     return out
 
 

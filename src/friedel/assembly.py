@@ -50,13 +50,13 @@ def assemble(
     settings : DetectSettings
         For the provenance.
     remarks : Remarks
-        Takes the sentences of failed checks.
+        Takes the sentences of checks that failed or are noted.
     """
     found, scaling = fitted.candidates, prepared.scaling
-    checks = check_all(_facts(prepared, fitted))
     table = demoted(found, prepared, settings)
+    checks = check_all(_facts(prepared, fitted, table))
     for check in checks:
-        if not check.passed and check.name not in _REMARKED:
+        if (check.noted or not check.passed) and check.name not in _REMARKED:
             remarks.add(check.sentence)
     return Detections(
         table=physical(table, scaling, stack, area),
@@ -109,12 +109,13 @@ def _plain(check: Check) -> dict[str, Any]:
     return {name: None if value != value else value for name, value in asdict(check).items()}
 
 
-def _facts(prepared: Prepared, fitted: FittedCandidates) -> Facts:
-    """What the checks rest on."""
+def _facts(prepared: Prepared, fitted: FittedCandidates, table: pd.DataFrame) -> Facts:
+    """What the checks rest on; `table` is that after the demotion."""
     found, scaling = fitted.candidates, prepared.scaling
-    sure = found.table[found.table["probability"].to_numpy(float) >= found.threshold]
+    sure, left = (one[one["probability"].to_numpy(float) >= found.threshold] for one in (found.table, table))
     return Facts(
         positions=sure[["row", "column"]].to_numpy(float),
+        left=left[["row", "column"]].to_numpy(float),
         probability=sure["probability"].to_numpy(float),
         shape=(int(prepared.mask.shape[0]), int(prepared.mask.shape[1])),
         area_px=float(prepared.mask.sum()),

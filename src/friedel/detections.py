@@ -73,6 +73,8 @@ class Check:
     passed : bool
     sentence : str
         What was found and, if the check failed, what to do.
+    noted : bool
+        The check passed because the result was corrected for what was found: worth reading, and told as a warning.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Check:
     limit: float
     passed: bool
     sentence: str
+    noted: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,7 +107,7 @@ class Detections(Presented):
         What made this: version, model and SHA-256 of its weights, channel, dispersion, parameters, warnings.
         Plain JSON types only.
     checks : tuple of Check
-        What was tested about the result. One that failed is also among the warnings.
+        What was tested about the result. One that failed or is noted is also among the warnings.
     waves : FittedWaves, optional
         The fitted waves, if a refit was used.
     frame : xarray.Dataset, optional
@@ -130,6 +133,11 @@ class Detections(Presented):
     def failed(self) -> tuple[Check, ...]:
         """The checks that failed."""
         return tuple(check for check in self.checks if not check.passed)
+
+    @property
+    def noted(self) -> tuple[Check, ...]:
+        """The checks that passed after a correction, such as points of a step edge that were demoted."""
+        return tuple(check for check in self.checks if check.passed and check.noted)
 
     def __len__(self) -> int:
         return len(self.impurities)

@@ -81,8 +81,9 @@ def find_candidates(
         from friedel.candidates.network import iter_network
 
         return (yield from iter_network(*arguments, finder.model, finder.tiles, work))
-    search = classical.iter_matched_field if finder.method == "matched-field" else classical.iter_omp
-    return (yield from search(*arguments))
+    if finder.method == "matched-field":
+        return (yield from classical.iter_matched_field(*arguments, acquired=prepared.fit_mask))
+    return (yield from classical.iter_omp(*arguments))
 
 
 def _revises(prepared: Prepared, found: Candidates) -> bool:

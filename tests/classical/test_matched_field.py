@@ -4,8 +4,10 @@ from scipy.special import hankel1
 from scipy.stats import chi2, kstest
 
 from friedel.candidates.peaks import candidates
+from friedel.classical.detect import iter_matched_field
 from friedel.classical.matched_field import Template, pool, significance, statistic
 from friedel.errors import PhysicsError
+from friedel.progress import drain
 from friedel.stack import normalise
 
 
@@ -73,6 +75,21 @@ def test_positions_are_found(simulated, hits):
     table = candidates(t, significance(t, 2 * len(k)))
     best = table.sort_values("s", ascending=False)[["row", "column"]].to_numpy()[: len(simulated.truth)]
     assert hits(best, simulated.truth) >= 0.9 * len(simulated.truth)
+
+
+def test_interpolated_pixels_say_nothing_and_may_hold_an_impurity(simulated):
+    maps, rng = normalise(simulated.maps), np.random.default_rng(5)
+    acquired = np.ones(maps.shape[1:], dtype=bool)
+    rows = np.clip(np.rint(simulated.truth[:, 0]).astype(int), 0, maps.shape[1] - 1)
+    acquired[rows[::3]] = False
+    found = []
+    for _ in range(2):
+        filled = np.where(acquired, maps, rng.normal(size=maps.shape))
+        found.append(drain(iter_matched_field(filled, simulated.k_px, acquired | True, acquired=acquired)))
+    np.testing.assert_allclose(found[0].s, found[1].s, rtol=1e-4)
+    best = found[0].table[["row", "column"]].to_numpy()[: 2 * len(rows)]
+    lost = simulated.truth[~acquired[rows, 0]]
+    assert min(np.hypot(*(best - one).T).min() for one in lost) < 1.0
 
 
 def test_an_unknown_template_is_refused():

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.gui
 GOOD = Check("density", 0.01, 0.05, True, "The density is 0.01 nm⁻².")
 BAD = Check("ring", 0.4, 1.0, False, "No Friedel ring is seen: check the band.")
 
+EDGE = Check("line", 9.0, 5.0, True, "Nine points lie on a line and were demoted.", noted=True)
+
 
 @pytest.fixture
 def dock(shown, qtbot, open_dock):
@@ -33,17 +35,21 @@ def _run(dock, qtbot):
     qtbot.waitUntil(lambda: not dock.job.busy, timeout=60000)
 
 
-def test_a_failed_check_is_in_sight_once_and_passed_ones_are_folded(dock, qtbot, detector) -> None:
+def test_failed_and_noted_checks_are_in_sight_once_and_passed_ones_are_folded(dock, qtbot, detector) -> None:
     def checked(stack, **options):
         found = yield from quick(stack, **options)
-        told = {**found.provenance, "warnings": [BAD.sentence, "Two voltages lie outside the band."]}
+        told = {
+            **found.provenance,
+            "warnings": [BAD.sentence, EDGE.sentence, "Two voltages lie outside the band."],
+        }
         told["prepare"] = [{"step": "plane", "text": "A plane was subtracted from each map."}]
-        return replace(found, checks=(GOOD, BAD), provenance=told)
+        return replace(found, checks=(GOOD, BAD, EDGE), provenance=told)
 
     detector(checked)
     _run(dock, qtbot)
     box = dock.result.checks
     assert box.failed.text() == BAD.sentence and not box.failed.isHidden()
+    assert box.noted.text() == EDGE.sentence and not box.noted.isHidden()
     assert dock.message.text() == "Two voltages lie outside the band."
     assert GOOD.sentence in box.passed.text() and "A plane was subtracted" in box.passed.text()
     assert box.fold.text() == "1 check passed, 1 step of preparation" and not box.fold.isExpanded()

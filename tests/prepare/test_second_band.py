@@ -122,12 +122,15 @@ def test_the_preparation_filters_it_says_so_and_can_leave_it():
     assert np.isnan(rings[False])
 
 
-def test_the_answer_stays_doubtful_beside_a_higher_ring():
+def test_the_answer_is_doubtful_beside_a_higher_ring_unless_a_fit_of_its_waves_holds():
     """The band's own ring is there, but the higher one may be the true one all the same."""
     ring = RingEvidence(0.1, 1.0, 1.2, 0.6, 1.0, 0.4, 0.61)
-    own, other = _two_rings(ring)
-    assert own.name == "ring" and own.passed
-    assert other.name == "band" and not other.passed
+    for explained in (np.nan, 0.1):
+        own, other = _two_rings(ring, explained)
+        assert own.name == "ring" and own.passed
+        assert other.name == "band" and not other.passed and not other.noted
+    _, fitted = _two_rings(ring, 0.7)
+    assert fitted.passed and fitted.noted and "check the material" in fitted.sentence
 
 
 def test_more_impurities_of_a_surface_with_two_bands_are_found():

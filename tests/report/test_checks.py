@@ -15,6 +15,7 @@ from friedel.report import checks, summary
 from friedel.settings import BandSettings, DetectSettings
 
 RING = Check("ring", 0.1, 0.25, False, "No ring <at> 2k & nothing else.")
+EDGE = Check("line", 9.0, 5.0, True, "Nine points lie on a line.", noted=True)
 LOST = Check("lost", math.nan, 0.25, True, "Nothing is lost.")
 
 
@@ -23,8 +24,9 @@ def told(check: Check) -> dict:
 
 
 def test_checks_come_back_from_a_provenance() -> None:
-    back = checks.read_checks([told(RING), told(LOST)])
-    assert back[0] == RING
+    back = checks.read_checks([told(RING), told(LOST), told(EDGE)])
+    assert back[0] == RING and back[2] == EDGE
+    assert not checks.read_checks([{"name": "line", "passed": True}])[0].noted  # of an earlier version
     assert back[1].name == "lost" and back[1].passed and math.isnan(back[1].value)
 
 
@@ -35,13 +37,15 @@ def test_what_is_no_check_is_left_out(odd) -> None:
 
 def test_the_count_names_those_that_failed() -> None:
     assert checks.counted([LOST, RING]) == "1 of 2 passed; failed: ring"
+    assert checks.counted([LOST, EDGE, RING]) == "2 of 3 passed; failed: ring; noted: line"
     assert checks.counted([LOST]) == "1 of 1 passed"
     assert checks.counted([]) == ""
 
 
 def test_the_table_begins_with_the_failed_and_escapes_its_text() -> None:
-    page = checks.as_table([LOST, RING])
-    assert page.index("ring") < page.index("lost") and "class='failed'" in page
+    page = checks.as_table([LOST, EDGE, RING])
+    assert page.index("ring") < page.index("line") < page.index("lost") and "class='noted'" in page
+    assert "class='failed'" in page
     assert "No ring &lt;at&gt; 2k &amp; nothing else." in page and "nan" not in page
     assert checks.as_table([]) == ""
 

@@ -28,7 +28,12 @@ TILE, OVERLAP = 96, 24
 
 
 def iter_matched_field(
-    maps: np.ndarray, k: np.ndarray, mask: np.ndarray, template: Template | None = None
+    maps: np.ndarray,
+    k: np.ndarray,
+    mask: np.ndarray,
+    template: Template | None = None,
+    *,
+    acquired: np.ndarray | None = None,
 ) -> Generator[Progress, None, Candidates]:
     """Maxima of the matched field.
 
@@ -39,9 +44,13 @@ def iter_matched_field(
     k : array, shape (bias,)
         Wavevectors [rad/px].
     mask : array of bool, shape (rows, columns)
+        Where an impurity may be found.
     template : Template, optional
         The LDOS by default, for which voltages in step are averaged first (`pool`); not so for Eq. 3, whose phases
         are random.
+    acquired : array of bool, shape (rows, columns), optional
+        Pixels that the waves are compared with: those of `mask` if None. What was interpolated is no measurement, and
+        an impurity there is known by the waves around it.
 
     Returns
     -------
@@ -50,11 +59,11 @@ def iter_matched_field(
         `probability` is the same number, since every table has that column, and no posterior probability. `sigma_px`
         is NaN.
     """
-    template = template or Template()
-    pooled, groups = _pooled(maps, k, mask, template)
-    t = yield from share(iter_statistic(pooled, groups, mask, template=template), 0.0, 0.2)
+    template, acquired = template or Template(), mask if acquired is None else acquired
+    pooled, groups = _pooled(maps, k, acquired, template)
+    t = yield from share(iter_statistic(pooled, groups, acquired, template=template), 0.0, 0.2)
     t = np.where(mask, t, np.nan)
-    null = yield from share(iter_surrogate_null(pooled, groups, mask, template), 0.2, 1.0)
+    null = yield from share(iter_surrogate_null(pooled, groups, acquired, template), 0.2, 1.0)
     probability = null.significance(t)
     table = candidates(t, probability, floor=0.01)
     table = table.assign(significance=table["probability"])

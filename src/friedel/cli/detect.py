@@ -102,12 +102,9 @@ def summary_line(found: Detections, where: str) -> str:
 
 def preparation_lines(found: Detections) -> list[str]:
     """What was done to the maps, one line per step, and how many checks passed; a warning is not repeated."""
+    from friedel.report.checks import counted
+
     steps = found.provenance.get("prepare") or []
     warned = set(found.provenance.get("warnings", ()))
     lines = [f"prepared: {step['text']}" for step in steps if step["text"] not in warned]
-    failed = ", ".join(check.name for check in found.failed)
-    passed = len(found.checks) - len(found.failed)
-    return [
-        *lines,
-        f"{passed} of {len(found.checks)} checks passed" + (f"; failed: {failed}" if failed else ""),
-    ]
+    return [*lines, f"checks: {counted(found.checks)}"]

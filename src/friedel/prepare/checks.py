@@ -1,7 +1,8 @@
 """What can be wrong with a result, tested: each check has a value, a limit and a sentence.
 
-The limits stand in `friedel.settings.checks`. ``benchmarks/checks.py`` measures how often each check fails on bad and
-on good fields of `friedel.benchmark.confounders`.
+A check whose fault the result was corrected for passes, and is noted: points of a step edge that were demoted, a second
+band that was filtered out. The limits stand in `friedel.settings.checks`. ``benchmarks/checks.py`` measures how often
+each check fails on bad and on good fields of `friedel.benchmark.confounders`.
 """
 
 from __future__ import annotations
@@ -55,11 +56,14 @@ class Facts:
         Whether probabilities are a network's.
     unregistered : float
         Share of separate scans whose shift to the one before could not be told; NaN for maps of one grid.
+    left : array, shape (m, 2)
+        The impurities that are left after the demotion of points on lines and of points that repeat others [px].
     suggested : str
         A sentence that names the materials whose wavevector the ring has, after a space; empty if there is none.
     """
 
     positions: np.ndarray
+    left: np.ndarray
     probability: np.ndarray
     shape: tuple[int, int]
     area_px: float
@@ -98,7 +102,7 @@ def _ring(facts: Facts) -> list[Check]:
         text = "The field is too small for a Fourier ring."
         return [Check("ring", float("nan"), LIMITS.ring, True, text)]
     if np.isfinite(ring.beside):
-        return _two_rings(ring)
+        return _two_rings(ring, facts.explained)
     seen = ring.height >= LIMITS.ring
     text = (
         f"The Friedel ring at 2k stands out by {ring.height:.2f} (logarithm of power)."
@@ -121,12 +125,13 @@ def _ring(facts: Facts) -> list[Check]:
     return checks
 
 
-def _two_rings(ring: RingEvidence) -> list[Check]:
-    """The band's own ring is seen, but the higher one may be the true one all the same."""
+def _two_rings(ring: RingEvidence, explained: float) -> list[Check]:
+    """The band's own ring is seen, but only a fit of its waves tells that the higher one is not the true one."""
+    fitted = explained >= LIMITS.explained  # not with NaN: there is no fit
     own = f"The Friedel ring at 2k stands out by {ring.prominence:.2f} (logarithm of power) beside a higher one."
     return [
         Check("ring", ring.prominence, LIMITS.own_ring, True, own),
-        Check("band", ring.excess, LIMITS.other_ring, False, SecondBand(ring.beside).sentence),
+        Check("band", ring.excess, LIMITS.other_ring, fitted, SecondBand(ring.beside).sentence, noted=fitted),
     ]
 
 
@@ -166,9 +171,13 @@ def _points(facts: Facts) -> list[Check]:
 
 
 def _places(facts: Facts) -> list[Check]:
-    """Points on a line, and points that are seen twice; those of a line are left out there."""
+    """Points on a line, and points that are seen twice; those of a line are left out there.
+
+    Both pass if what is left after the demotion of such points passes.
+    """
     line = longest_line(facts.positions, facts.shape, facts.half_px)
     straight = line.excess <= LIMITS.line
+    left = longest_line(facts.left, facts.shape, facts.half_px).excess <= LIMITS.line
     text = (
         "No line of points."
         if straight
@@ -178,6 +187,7 @@ def _places(facts: Facts) -> list[Check]:
     rest = facts.positions if straight else np.delete(facts.positions, line.members, axis=0)
     twice = ghosts(rest, facts.shape, facts.half_px)
     single = twice.share <= LIMITS.ghosts
+    once = single or ghosts(facts.left, facts.shape, facts.half_px).share <= LIMITS.ghosts
     seen = (
         "No two impurities lie alike."
         if single
@@ -187,8 +197,8 @@ def _places(facts: Facts) -> list[Check]:
         "leaves to it."
     )
     return [
-        Check("line", line.excess, LIMITS.line, bool(straight), text),
-        Check("double tip", twice.share, LIMITS.ghosts, bool(single), seen),
+        Check("line", line.excess, LIMITS.line, bool(left), text, noted=bool(left and not straight)),
+        Check("double tip", twice.share, LIMITS.ghosts, bool(once), seen, noted=bool(once and not single)),
     ]
 
 
@@ -216,10 +226,15 @@ def _record(facts: Facts) -> list[Check]:
             f"{100 * facts.voltages_out:.0f} % of the maps lie off the band",
         ),
         *_scans(facts),
-        _most(
-            "bad data", facts.lost, LIMITS.lost, f"{100 * facts.lost:.1f} % of the values are bad or missing"
-        ),
+        _lost(facts.lost),
     ]
+
+
+def _lost(share: float) -> Check:
+    """A field that was scanned in part is searched in that part alone."""
+    text = f"{100 * share:.1f} % of the values are bad or missing."
+    good = bool(share <= LIMITS.lost)
+    return Check("bad data", float(share), LIMITS.lost, good, text, noted=good and share > LIMITS.lost_noted)
 
 
 def _scans(facts: Facts) -> list[Check]:

@@ -17,7 +17,7 @@ STRIP = 0.33
 #: Distance from a line out to which points lie beside it [half wavelengths].
 BESIDE = 2.0
 #: A line has at least so many points, and its points leave no gap longer than this [half wavelengths].
-LEAST, GAP = 6, 4.0
+LEAST, GAP = 6, 8.0
 #: At most so many lines are searched.
 MOST_LINES = 8
 #: More points than this are thinned: pairs grow with the square.

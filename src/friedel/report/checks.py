@@ -18,8 +18,8 @@ def read_checks(told: Any) -> tuple[Check, ...]:
     Parameters
     ----------
     told : list of dict
-        ``provenance["checks"]``, each with `name`, `value`, `limit`, `passed` and `sentence`; a value that could not
-        be measured is None.
+        ``provenance["checks"]``, each with `name`, `value`, `limit`, `passed`, `sentence` and, from version 0.2 on,
+        `noted`; a value that could not be measured is None.
 
     Returns
     -------
@@ -34,6 +34,7 @@ def read_checks(told: Any) -> tuple[Check, ...]:
             limit=_number(one.get("limit")),
             passed=bool(one.get("passed", True)),
             sentence=str(one.get("sentence", "")),
+            noted=bool(one.get("noted", False)),
         )
         for one in told
         if isinstance(one, dict) and "name" in one
@@ -41,18 +42,22 @@ def read_checks(told: Any) -> tuple[Check, ...]:
 
 
 def counted(checks: Iterable[Check]) -> str:
-    """How many passed, and which failed: ``"7 of 9 passed; failed: ring, density"``; empty without checks."""
+    """How many passed, and which failed or are noted: ``"8 of 9 passed; failed: ring; noted: line"``; empty without."""
     every = tuple(checks)
     if not every:
         return ""
-    failed = ", ".join(check.name for check in every if not check.passed)
     passed = sum(check.passed for check in every)
-    return f"{passed} of {len(every)} passed" + (f"; failed: {failed}" if failed else "")
+    told = {
+        "failed": [check.name for check in every if not check.passed],
+        "noted": [check.name for check in every if check.passed and check.noted],
+    }
+    words = (f"; {word}: {', '.join(names)}" for word, names in told.items() if names)
+    return f"{passed} of {len(every)} passed{''.join(words)}"
 
 
 def as_table(checks: Iterable[Check]) -> str:
-    """An HTML table of the checks, the failed ones first and marked; empty without checks."""
-    lines = [_line(check) for check in sorted(checks, key=lambda check: check.passed)]
+    """An HTML table of the checks, the failed ones first and marked, then the noted ones; empty without checks."""
+    lines = [_line(check) for check in sorted(checks, key=lambda check: (check.passed, not check.noted))]
     if not lines:
         return ""
     head = "<tr><th>check</th><th></th><th>value</th><th>limit</th><th class='text'>what was found</th></tr>"
@@ -60,9 +65,10 @@ def as_table(checks: Iterable[Check]) -> str:
 
 
 def _line(check: Check) -> str:
-    cells = [escape(check.name), "passed" if check.passed else "failed"]
+    state = ("noted" if check.noted else "passed") if check.passed else "failed"
+    cells = [escape(check.name), state]
     cells += ["" if math.isnan(value) else f"{value:.3g}" for value in (check.value, check.limit)]
-    mark = "" if check.passed else " class='failed'"
+    mark = "" if state == "passed" else f" class='{state}'"
     body = "".join(f"<td>{text}</td>" for text in cells)
     return f"<tr{mark}>{body}<td class='text'>{escape(check.sentence)}</td></tr>"
 

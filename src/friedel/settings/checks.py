@@ -50,7 +50,9 @@ class CheckLimits:
     voltages_out : float
         Largest share of the maps outside the band.
     lost : float
-        Largest share of bad or missing values.
+        Largest share of bad or missing values: with half of a field, what is left of it is searched as well.
+    lost_noted : float
+        A larger share is told.
     unregistered : float
         Largest share of separate scans whose shift to the one before could not be told.
     few : int
@@ -73,7 +75,8 @@ class CheckLimits:
     field_size: float = 4.0
     sampling: float = 2.0
     voltages_out: float = 0.5
-    lost: float = 0.25
+    lost: float = 0.6
+    lost_noted: float = 0.25
     unregistered: float = 0.5
     few: int = 5
 

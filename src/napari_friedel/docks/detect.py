@@ -292,7 +292,9 @@ class DetectDock(DetectForm):
             self._follow(points)
             self.scroll_to(self.result)
         self.band.adopt(detections.provenance.get("dispersion"))
-        shown = {check.sentence for check in detections.failed}  # in sight beside the number already
+        shown = {
+            check.sentence for check in (*detections.failed, *detections.noted)
+        }  # in sight beside the number already
         warnings = [text for text in detections.provenance.get("warnings") or [] if text not in shown]
         if warnings:
             self.message.warn(" ".join(str(text) for text in warnings))
