@@ -61,7 +61,7 @@ def test_a_good_result_passes_every_check():
         ({"band_given": False}, "ring"),
         ({"dropped": 0.8}, "dropped"),
         ({"explained": 0.05}, "explained"),
-        ({"probability": np.full(40, 0.7)}, "sure"),
+        ({"probability": np.full(40, 0.7), "explained": np.nan}, "sure"),
         ({"half_px": 9.0}, "density"),
         ({"half_px": 30.0}, "field size"),
         ({"recorded_half_px": 1.5}, "sampling"),
@@ -71,6 +71,11 @@ def test_a_good_result_passes_every_check():
 )
 def test_each_doubt_fails_its_check(change, name):
     assert name in failed(replace(GOOD, **change))
+
+
+def test_few_sure_impurities_are_noted_where_the_fit_holds():
+    facts = replace(GOOD, probability=np.full(40, 0.7))
+    assert failed(facts) == [] and noted(facts) == ["sure"]
 
 
 def test_every_check_has_a_sentence_and_numbers():

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import j0
 
 from friedel.prepare.background import level
-from friedel.prepare.periodic import search_periodic, telling, waves_of
+from friedel.prepare.periodic import _refined, search_periodic, telling, waves_of
 from friedel.prepare.run import clean
 from friedel.settings import PrepareSettings
 
@@ -45,6 +45,25 @@ def test_lattice_is_subtracted_and_its_wavevectors_are_given():
         assert error < 0.005
     left = height * plane_waves(*true) - waves_of(maps, np.isfinite(maps).all(axis=0), found)
     assert (left.std(axis=(1, 2)) < 0.25).all()
+
+
+@pytest.mark.parametrize("q", [(0.0, np.pi), (np.pi, 0.7)])
+def test_a_wave_of_two_pixels_to_a_period_is_subtracted(q):
+    """Its sine is 0 at every pixel, and it has no derivative there."""
+    random = np.random.default_rng(4)
+    waves = rings(30, random, np.linspace(0.6, 0.9, 3))
+    wave = np.cos(q[0] * ROWS + q[1] * COLUMNS)
+    maps = waves + 0.3 * random.normal(size=waves.shape) + 2 * wave
+    found = wavevectors(maps)
+    away = np.abs(np.angle(np.exp(1j * (np.abs(found) - np.abs(q)))))
+    assert (away.max(axis=1) < 0.01).any()
+    known = np.isfinite(maps).all(axis=0)
+    left = 2 * wave - waves_of(maps, known, found)
+    assert (left.std(axis=(1, 2)) < 0.3).all()
+    still = np.array([[0.0, -np.pi], [-np.pi, -np.pi], [-np.pi, 0.0]])
+    step = _refined(maps, maps, still, known) - still
+    assert np.abs(step).max() < 1e-3
+    assert np.abs(waves_of(maps, known, still)).max() < 20
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 40])

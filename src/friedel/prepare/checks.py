@@ -163,11 +163,19 @@ def _points(facts: Facts) -> list[Check]:
         text += "." if good else ": most of it is no wave of this band."
         checks.append(Check("explained", facts.explained, LIMITS.explained, bool(good), text))
     if facts.calibrated and facts.voltages >= 3 and count >= LIMITS.few:
-        sure = float((facts.probability > LIMITS.certain).mean())
-        text = f"{100 * sure:.0f} % of the impurities have a probability above 0.99"
-        text += "." if sure >= LIMITS.sure else ": so few are typical of a field unlike the training data."
-        checks.append(Check("sure", sure, LIMITS.sure, bool(sure >= LIMITS.sure), text))
+        checks.append(_sure(float((facts.probability > LIMITS.certain).mean()), facts.explained))
     return checks
+
+
+def _sure(share: float, explained: float) -> Check:
+    """Scatterers of another kind make few sure impurities; a fit of waves that holds tells that they are some."""
+    text = f"{100 * share:.0f} % of the impurities have a probability above 0.99"
+    if share >= LIMITS.sure:
+        return Check("sure", share, LIMITS.sure, True, f"{text}.")
+    fitted = bool(explained >= LIMITS.explained)  # not with NaN: there is no fit
+    text += ": so few are typical of a field unlike the training data"
+    text += ", but the fitted waves explain the maps." if fitted else "."
+    return Check("sure", share, LIMITS.sure, fitted, text, noted=fitted)
 
 
 def _places(facts: Facts) -> list[Check]:

@@ -35,6 +35,8 @@ FINE = 2
 MOST, ROUNDS = 60, 8
 #: A refinement moves a wavevector by at most this over the number of rows.
 MOST_STEP = 1.0
+#: Added to normal equations, as a share of what an ordinary plane wave has there.
+RIDGE = 1e-6
 #: Maps that tell, and robust standard deviations at which they are clipped.
 TELLING, CLIP = 24, 5.0
 #: Shortest side [px] of a field in which a spot can be told from a ring.
@@ -140,7 +142,7 @@ def spots(maps: np.ndarray) -> np.ndarray:
     resolution = 2 * np.pi / min(rows, columns)
     high = (power > SPOT * _usual(power, q / resolution)) & (q > PERIODS * resolution)
     # q and −q are the same plane wave.
-    high &= (qy[:, None] > 0) | ((qy[:, None] == 0) & (qx > 0)) | (qy[:, None] == qy[0])
+    high &= (qy[:, None] > 0) | ((qy[:, None] == 0) & ((qx > 0) | (qx == qx[0]))) | (qy[:, None] == qy[0])
     places = _alone(power, np.argwhere(high))
     places = places[np.argsort(-power[tuple(places.T)], kind="stable")]
     steps = np.array([2 * np.pi / count for count in shape])
@@ -213,7 +215,9 @@ def _refined(rest: np.ndarray, maps: np.ndarray, q: np.ndarray, known: np.ndarra
         right = np.array([slope.sum(axis=1) @ axes[0], slope.sum(axis=0) @ axes[1]])
         mixed = axes[0] @ weight @ axes[1]
         square = [weight.sum(axis=1) @ axes[0] ** 2, weight.sum(axis=0) @ axes[1] ** 2]
-        step = np.linalg.solve([[square[0], mixed], [mixed, square[1]]], right)
+        # A wave of two pixels to a period stands still at the pixels: it has no derivative.
+        least = [RIDGE * (np.abs(amplitude) ** 2).sum() * count * (axis**2).mean() for axis in axes]
+        step = np.linalg.solve([[square[0] + least[0], mixed], [mixed, square[1] + least[1]]], right)
         out[i] = one + np.clip(step, -MOST_STEP / known.shape[0], MOST_STEP / known.shape[0])
     return out
 
@@ -241,7 +245,8 @@ def _amplitudes(maps: np.ndarray, q: np.ndarray, known: np.ndarray) -> np.ndarra
         values = maps[:, rows].reshape(len(maps), -1) if everywhere else maps[:, rows][:, known[rows]]
         normal += seen @ seen.T
         right += seen @ values.T
-    normal[np.diag_indices_from(normal)] *= 1 + 1e-6
+    # The sine of a wave of two pixels to a period is 0 at every pixel.
+    normal[np.diag_indices_from(normal)] += RIDGE * known.sum() / 2
     return np.asarray(np.linalg.solve(normal, right))
 
 

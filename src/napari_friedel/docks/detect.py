@@ -292,9 +292,8 @@ class DetectDock(DetectForm):
             self._follow(points)
             self.scroll_to(self.result)
         self.band.adopt(detections.provenance.get("dispersion"))
-        shown = {
-            check.sentence for check in (*detections.failed, *detections.noted)
-        }  # in sight beside the number already
+        in_sight = (*detections.failed, *detections.noted)
+        shown = {check.sentence for check in in_sight}
         warnings = [text for text in detections.provenance.get("warnings") or [] if text not in shown]
         if warnings:
             self.message.warn(" ".join(str(text) for text in warnings))
