@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
@@ -74,3 +76,12 @@ def test_without_pooling_every_map_is_fitted(simulated, hits):
         > drain(iter_omp(maps, simulated.k_px, mask)).method["voltage_groups"]
     )
     assert hits(each.table[["row", "column"]].to_numpy(), simulated.truth, 0.5) == len(simulated.truth)
+
+
+def test_a_map_of_zeros_stops_no_pursuit(simulated):
+    maps = normalise(simulated.maps[:4])
+    maps[2] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        found = drain(iter_omp(maps, simulated.k_px[:4], np.ones(maps.shape[1:], dtype=bool), pooling=False))
+    assert np.isfinite(found.table["probability"]).all()

@@ -38,3 +38,11 @@ def test_a_torch_device_gives_the_same_to_1e_8(smallest):
         assert there.shape == right.shape
         np.testing.assert_allclose(there, cholesky.solve(matrix, right), rtol=0, atol=1e-8)
     np.testing.assert_allclose(cholesky.inverse(matrix, "cpu"), cholesky.inverse(matrix), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_a_covariance_stays_positive_where_rounding_makes_its_matrix_indefinite(device):
+    matrix, _ = _matrix(-3e-6)
+    inverse = cholesky.inverse(matrix, device)
+    assert (np.linalg.eigvalsh(inverse) > 0).all()
+    assert np.linalg.norm(np.linalg.inv(inverse) - matrix, 2) < 1e-3

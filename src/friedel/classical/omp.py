@@ -30,6 +30,8 @@ CLOSEST = 0.7
 CORE = 1.5
 #: Scatterers outside the field send waves into it: points may move this far out [px]; those are fitted, not reported.
 MARGIN = 5.0
+#: Least standard deviation of a residual, of maps of rms 1: a map may be all zeros.
+LEAST_NOISE = 1e-6
 #: Step [px] of the tabulated templates.
 _STEP = 0.01
 
@@ -73,7 +75,7 @@ class _Model:
         pixels = int(self.used.sum())
         freedom = max(pixels - 2 * points - 1, pixels // 4)
         result: np.ndarray = np.sqrt((self.residual[:, self.used].astype(float) ** 2).sum(axis=1) / freedom)
-        return result
+        return np.maximum(result, LEAST_NOISE)
 
     def residual_maps(self) -> np.ndarray:
         """Residual as maps, NaN where not used."""
