@@ -131,27 +131,44 @@ def look(field: Confounded, stack: xr.Dataset, method: str, rows: int) -> Seen:
     return Seen(len(pairs), len(pairs.false))
 
 
-def measure(method: str, name: str, seed: int) -> dict[str, object]:
-    """One row of figures: one method, one damage, one field with impurities and one without."""
-    row: dict[str, object] = {"method": method, "damage": name, "seed": seed}
-    for kind in (True, False):
-        field = confounded("none", "moderate", seed, impurities=kind)
-        rows = field.stack.sizes["y"]
-        damaged = field.stack.copy(deep=True)
-        values = damaged["LockinX"].transpose("bias", "y", "x").to_numpy().astype(float)
-        DAMAGES[name](values, np.random.default_rng((seed, list(DAMAGES).index(name), kind)))
-        damaged["LockinX"] = (("bias", "y", "x"), values.astype(np.float32))
-        rows = rows // 2 if DAMAGES[name] is zero_half else rows
-        clean, bad = (look(field, one, method, rows) for one in (field.stack, damaged))
-        if kind:
-            row |= {
-                "clean": clean.right,
+def measure(method: str, seed: int) -> list[dict[str, object]]:
+    """One row of figures for every damage: one method, one field with impurities and one without."""
+    with_impurities, empty = (confounded("none", "moderate", seed, impurities=kind) for kind in (True, False))
+    rows = {name: _rows_scanned(name, with_impurities) for name in DAMAGES}
+    clean = {part: look(with_impurities, with_impurities.stack, method, part) for part in set(rows.values())}
+    clean_empty = {part: look(empty, empty.stack, method, part) for part in set(rows.values())}
+    out: list[dict[str, object]] = []
+    for name, part in rows.items():
+        bad, bad_empty = (
+            look(field, damaged(field, name, seed, kind), method, part)
+            for kind, field in ((True, with_impurities), (False, empty))
+        )
+        out.append(
+            {
+                "method": method,
+                "damage": name,
+                "seed": seed,
+                "clean": clean[part].right,
                 "damaged": bad.right,
-                "added": bad.false - clean.false,
+                "added": bad.false - clean[part].false,
+                "added_empty": bad_empty.false - clean_empty[part].false,
             }
-        else:
-            row["added_empty"] = bad.false - clean.false
-    return row
+        )
+    return out
+
+
+def _rows_scanned(name: str, field: Confounded) -> int:
+    rows = field.stack.sizes["y"]
+    return rows // 2 if DAMAGES[name] is zero_half else rows
+
+
+def damaged(field: Confounded, name: str, seed: int, kind: bool) -> xr.Dataset:
+    """The stack of a field with one damage; `kind` tells fields with impurities from those without."""
+    stack = field.stack.copy(deep=True)
+    values = stack["LockinX"].transpose("bias", "y", "x").to_numpy().astype(float)
+    DAMAGES[name](values, np.random.default_rng((seed, list(DAMAGES).index(name), kind)))
+    stack["LockinX"] = (("bias", "y", "x"), values.astype(np.float32))
+    return stack
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -175,17 +192,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     options = parser.parse_args()
-    calls = [
-        (method, name, seed)
-        for method in options.methods
-        for name in DAMAGES
-        for seed in range(options.seeds)
-    ]
+    calls = [(method, seed) for method in options.methods for seed in range(options.seeds)]
     rows: list[dict[str, object]] = []
     with ExitStack() as stack:
         pool = stack.enter_context(process_pool(options.jobs)) if options.jobs > 1 else None
-        for row in Work(pool, ahead=2 * options.jobs).each(measure, calls):
-            rows.append(row)
+        for some in Work(pool, ahead=2 * options.jobs).each(measure, calls):
+            rows += some
             summary(pd.DataFrame(rows)).to_csv(options.output, index=False, float_format="%.4g")
     print(summary(pd.DataFrame(rows)).to_string())
 

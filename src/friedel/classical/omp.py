@@ -74,8 +74,8 @@ class _Model:
         """Standard deviation of each residual, corrected for what the fit has eaten."""
         pixels = int(self.used.sum())
         freedom = max(pixels - 2 * points - 1, pixels // 4)
-        result: np.ndarray = np.sqrt((self.residual[:, self.used].astype(float) ** 2).sum(axis=1) / freedom)
-        return np.maximum(result, LEAST_NOISE)
+        square = (self.residual[:, self.used].astype(float) ** 2).sum(axis=1) / freedom
+        return np.asarray(np.maximum(np.sqrt(square), LEAST_NOISE))
 
     def residual_maps(self) -> np.ndarray:
         """Residual as maps, NaN where not used."""
