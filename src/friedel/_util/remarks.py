@@ -11,6 +11,8 @@ class Remarks(list[str]):
     """Remarks for the provenance, each also a `FriedelWarning`."""
 
     def add(self, text: str, *, settings: tuple[str, ...] = ()) -> None:
-        """Keep a remark and warn of it; `settings` names those that would help."""
+        """Keep a remark and warn of it, once; `settings` names those that would help."""
+        if text in self:
+            return
         self.append(text)
         warnings.warn(FriedelWarning(text, settings=settings), stacklevel=2)
