@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from made_up import build_detections, quick
 
 from friedel.detections import Check
-from friedel.errors import FriedelError
+from friedel.errors import FriedelError, FriedelWarning
 from friedel.settings import PrepareSettings
 from napari_friedel.layers import placement, results, showing
 
@@ -53,6 +54,20 @@ def test_failed_and_noted_checks_are_in_sight_once_and_passed_ones_are_folded(do
     assert dock.message.text() == "Two voltages lie outside the band."
     assert GOOD.sentence in box.passed.text() and "A plane was subtracted" in box.passed.text()
     assert box.fold.text() == "1 check passed, 1 step of preparation" and not box.fold.isExpanded()
+
+
+def test_a_warning_on_the_way_that_a_check_repeats_is_not_told_twice(dock, qtbot, detector) -> None:
+    def checked(stack, **options):
+        found = yield from quick(stack, **options)
+        warnings.warn(FriedelWarning(EDGE.sentence), stacklevel=1)
+        return replace(
+            found, checks=(GOOD, EDGE), provenance={**found.provenance, "warnings": [EDGE.sentence]}
+        )
+
+    detector(checked)
+    _run(dock, qtbot)
+    assert dock.result.checks.noted.text() == EDGE.sentence
+    assert not dock.message.text()
 
 
 def test_unfolded_checks_are_read_to_their_end_in_a_narrow_dock(dock, qtbot, detector) -> None:

@@ -299,3 +299,5 @@ class DetectDock(DetectForm):
             self.message.warn(" ".join(str(text) for text in warnings))
         elif not results.counted(points).any():
             self.message.info("No impurity above the threshold. Move the slider to see weaker candidates.")
+        else:
+            self.message.clear()  # of what was warned of on the way and is in sight now
