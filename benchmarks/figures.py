@@ -5,7 +5,8 @@
     python benchmarks/figures.py --record standard   # after its command has run: current from now on
 
 ``figures.toml`` names the figures. ``results/made.json`` keeps, for each, the SHA-256 of the models and a digest of the
-code at the time. The digest leaves out docstrings, comments and imports: a module that moves changes no figure.
+code at the time. The digest leaves out docstrings, comments and imports: a module that moves changes no figure. Nor do
+those that only draw one (`DRAWING`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+#: Modules that decide how a figure looks, and none of its numbers.
+DRAWING = ("benchmark/figure.py", "benchmark/titles.py")
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,9 @@ class Places:
 def digest(room: Path) -> str:
     """Digest of what the code of a room does, empty if there is no such room."""
     files = sorted(room.rglob("*.py")) if room.is_dir() else [room.with_suffix(".py")]
-    parts = sorted(_meaning(path) for path in files if path.exists())
+    parts = sorted(
+        _meaning(path) for path in files if path.exists() and not path.as_posix().endswith(DRAWING)
+    )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if parts else ""
 
 

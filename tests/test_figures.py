@@ -124,6 +124,18 @@ def test_a_figure_is_current_once_recorded_and_names_what_changed_later(places, 
     assert "missing: t.csv" in listed(places, capsys)
 
 
+def test_a_module_that_only_draws_changes_no_figure(tmp_path):
+    room = tmp_path / "benchmark"
+    room.mkdir()
+    (room / "run.py").write_text("X = 1\n")
+    (room / "figure.py").write_text("COLOUR = 'red'\n")
+    before = figures.digest(room)
+    (room / "figure.py").write_text("COLOUR = 'blue'\n")
+    assert figures.digest(room) == before
+    (room / "run.py").write_text("X = 2\n")
+    assert figures.digest(room) != before
+
+
 def test_declared_figures_name_rooms_and_files_of_this_repository():
     import tomllib
 

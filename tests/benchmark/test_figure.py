@@ -27,10 +27,15 @@ def test_the_floor_of_methods_without_an_error_is_positive():
     assert figure.error_floor(_table(a=[1.0, 1.0])) > 0
 
 
-def test_f1_of_0_990_and_0_999_stand_a_decade_apart(tmp_path, monkeypatch):
-    drawn = []
-    keep = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (drawn.append(self), keep(self, *a, **k)))
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are saved."""
+    figures, keep = [], Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (figures.append(self), keep(self, *a, **k)))
+    return figures
+
+
+def test_f1_of_0_990_and_0_999_stand_a_decade_apart(drawn, tmp_path):
     figure.draw(_table(good=[0.990, 0.99], better=[0.999, 1.0]), tmp_path / "b.png")
     left, right = drawn[0].axes
     assert left.get_xscale() == "log"
@@ -39,3 +44,21 @@ def test_f1_of_0_990_and_0_999_stand_a_decade_apart(tmp_path, monkeypatch):
     assert np.log10(x["good"] / x["better"]) == pytest.approx(1.0)
     assert right.get_title() == "waves alone"
     assert (tmp_path / "b.png").stat().st_size > 1000
+
+
+def test_the_names_of_many_methods_lie_inside_the_picture(drawn, tmp_path):
+    names = [
+        "friedel-network-0.1",
+        "friedel+refit-0.1",
+        "friedel-0.1",
+        "omp-each",
+        "omp",
+        "log",
+        "matched-field",
+        "paper",
+    ]
+    figure.draw(_table(**{name: [0.9, 0.9] for name in names}), tmp_path / "b.png")
+    page = drawn[0]
+    box = page.legends[0].get_window_extent(page.canvas.get_renderer())
+    assert box.x0 >= 0 and box.x1 <= page.bbox.width
+    assert len(page.legends[0].get_texts()) == len(names)

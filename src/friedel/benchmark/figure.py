@@ -20,6 +20,8 @@ _COLOURS = (
     "#999999", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#000000", "#882255"
 )  # fmt: skip
 _SPACING = 0.11
+#: Names of methods that fit into a line of the legend.
+_IN_A_LINE = 6
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
@@ -72,7 +74,9 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     panels[0].set_ylim(len(scenes) - 0.5, -0.5)
     figure.supxlabel("1 − F1, better to the left (filled: default threshold; open: best cut)", fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, fontsize=8, ncols=len(methods), loc="outside upper center", frameon=False)
+    lines = -(-len(labels) // _IN_A_LINE)
+    columns = max(1, -(-len(labels) // lines))
+    figure.legend(handles, labels, fontsize=8, ncols=columns, loc="outside upper center", frameon=False)
     figure.savefig(path, dpi=150, format="png")
 
 
