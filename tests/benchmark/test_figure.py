@@ -56,6 +56,8 @@ def test_the_names_of_many_methods_lie_inside_the_picture(drawn, tmp_path):
         "log",
         "matched-field",
         "paper",
+        "matched-field-prepared",
+        "friedel",
     ]
     figure.draw(_table(**{name: [0.9, 0.9] for name in names}), tmp_path / "b.png")
     page = drawn[0]
