@@ -44,6 +44,12 @@ def test_a_pivot_marks_the_best_of_each_line():
     assert results.select(TABLE, what) == [["", "x", "y"], ["a", "0.50", "**0.75**"], ["b", "**1.00**", "–"]]
 
 
+def test_a_pivot_leaves_out_what_holds_no_figure():
+    table = pd.concat([TABLE, pd.DataFrame({"scene": ["c"], "method": ["x"], "f1": [float("nan")]})])
+    what = results.Selection(pivot="scene method f1", order="x, z, y", format=".2f")
+    assert results.select(table, what) == [["", "x", "y"], ["a", "0.50", "0.75"], ["b", "1.00", "–"]]
+
+
 def test_columns_get_titles_and_formats():
     what = results.Selection(columns="scene = field, f1 = F1 .1f", where="method=x; scene!=b")
     assert results.select(TABLE, what) == [["field", "F1"], ["a", "0.5"]]

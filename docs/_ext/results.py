@@ -10,7 +10,8 @@ pool
     Columns that name a group: counts are summed over its rows, one row per field, and `f1`, `precision`, `recall`,
     `fields` and `false_per_field` are worked out from the sums.
 pivot
-    ``row column value``: one line per `row`, one column per `column`, cells from `value`.
+    ``row column value``: one line per `row`, one column per `column`, cells from `value`; without those that hold no
+    figure at all.
 order
     Names of the pivot's columns from left to right.
 format
@@ -120,9 +121,12 @@ def _pivot(table: pd.DataFrame, what: Selection) -> list[list[str]]:
         if what.order
         else list(dict.fromkeys(table[columns]))
     )
-    cells = {(row[rows], row[columns]): row[value] for row in table.to_dict("records")}
+    cells = {
+        (row[rows], row[columns]): row[value] for row in table.to_dict("records") if np.isfinite(row[value])
+    }
+    shown = [name for name in shown if any(column == name for _, column in cells)]
     lines = [["", *(what.names.get(columns, {}).get(name, name) for name in shown)]]
-    for name in dict.fromkeys(table[rows]):
+    for name in (one for one in dict.fromkeys(table[rows]) if any(row == one for row, _ in cells)):
         values = np.array([float(cells.get((name, other), np.nan)) for other in shown])
         texts = [_cell(one, what.format, None) for one in values]
         if what.bold and np.isfinite(values).any():
