@@ -104,7 +104,7 @@ def run(
             steps_per_epoch=args.steps,
             seed=seed,
             device="cpu",
-            patience=10**6,
+            patience=100_000,
             **rate,
         )
         tuner = FineTuner(model, stack, config, dispersion=band)
