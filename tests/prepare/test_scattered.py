@@ -52,5 +52,5 @@ def test_impurities_are_found_in_a_field_of_scattered_spectra(share: float, reca
         found = friedel.detect(part, dispersion="au111")
     right = len(match(found.positions, true_positions(part), 1.5))
     assert right >= recall and len(found) - right <= false
-    failed = {check.name for check in found.checks if not check.passed}
-    assert "bad data" in failed  # the result says that it is doubtful
+    # The result says that much of the field was never seen, or that it is doubtful.
+    assert "bad data" in {check.name for check in (*found.failed, *found.noted)}

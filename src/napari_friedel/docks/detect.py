@@ -277,9 +277,7 @@ class DetectDock(DetectForm):
         self.options.refill("device")  # torch is loaded now
         layer = self._running_on
         if layer not in self.viewer.layers:
-            self.message.warn(
-                "The stack was removed while it was searched: there is no place for the result."
-            )
+            self.message.warn("The stack was removed while it was searched: the result has no place.")
             return
         try:
             points = showing.show_points(self.viewer, layer, detections)
@@ -292,12 +290,10 @@ class DetectDock(DetectForm):
             self._follow(points)
             self.scroll_to(self.result)
         self.band.adopt(detections.provenance.get("dispersion"))
-        in_sight = (*detections.failed, *detections.noted)
-        shown = {check.sentence for check in in_sight}
+        shown = {check.sentence for check in (*detections.failed, *detections.noted)}
+        self.message.clear()  # of what was warned of on the way and is in sight now
         warnings = [text for text in detections.provenance.get("warnings") or [] if text not in shown]
         if warnings:
             self.message.warn(" ".join(str(text) for text in warnings))
         elif not results.counted(points).any():
             self.message.info("No impurity above the threshold. Move the slider to see weaker candidates.")
-        else:
-            self.message.clear()  # of what was warned of on the way and is in sight now
