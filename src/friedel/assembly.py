@@ -56,7 +56,7 @@ def assemble(
     table = demoted(found, prepared, settings)
     checks = check_all(_facts(prepared, fitted, table))
     for check in checks:
-        if (check.noted or not check.passed) and check.name not in _REMARKED:
+        if check.state != "passed" and check.name not in _REMARKED:
             remarks.add(check.sentence)
     return Detections(
         table=physical(table, scaling, stack, area),

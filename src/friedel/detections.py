@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from friedel.errors import FriedelError
 from friedel.presenting import Presented
@@ -84,6 +84,13 @@ class Check:
     sentence: str
     noted: bool = False
 
+    @property
+    def state(self) -> Literal["failed", "noted", "passed"]:
+        """What became of it, in a word; a failed check is not also noted."""
+        if not self.passed:
+            return "failed"
+        return "noted" if self.noted else "passed"
+
 
 @dataclass(frozen=True, repr=False)
 class Detections(Presented):
@@ -132,12 +139,12 @@ class Detections(Presented):
     @property
     def failed(self) -> tuple[Check, ...]:
         """The checks that failed."""
-        return tuple(check for check in self.checks if not check.passed)
+        return tuple(check for check in self.checks if check.state == "failed")
 
     @property
     def noted(self) -> tuple[Check, ...]:
         """The checks that passed after a correction, such as points of a step edge that were demoted."""
-        return tuple(check for check in self.checks if check.passed and check.noted)
+        return tuple(check for check in self.checks if check.state == "noted")
 
     def __len__(self) -> int:
         return len(self.impurities)

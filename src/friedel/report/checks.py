@@ -47,10 +47,7 @@ def counted(checks: Iterable[Check]) -> str:
     if not every:
         return ""
     passed = sum(check.passed for check in every)
-    told = {
-        "failed": [check.name for check in every if not check.passed],
-        "noted": [check.name for check in every if check.passed and check.noted],
-    }
+    told = {state: [check.name for check in every if check.state == state] for state in ("failed", "noted")}
     words = (f"; {word}: {', '.join(names)}" for word, names in told.items() if names)
     return f"{passed} of {len(every)} passed{''.join(words)}"
 
@@ -65,10 +62,9 @@ def as_table(checks: Iterable[Check]) -> str:
 
 
 def _line(check: Check) -> str:
-    state = ("noted" if check.noted else "passed") if check.passed else "failed"
-    cells = [escape(check.name), state]
+    cells = [escape(check.name), check.state]
     cells += ["" if math.isnan(value) else f"{value:.3g}" for value in (check.value, check.limit)]
-    mark = "" if state == "passed" else f" class='{state}'"
+    mark = "" if check.state == "passed" else f" class='{check.state}'"
     body = "".join(f"<td>{text}</td>" for text in cells)
     return f"<tr{mark}>{body}<td class='text'>{escape(check.sentence)}</td></tr>"
 
