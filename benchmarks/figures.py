@@ -3,10 +3,12 @@
     python benchmarks/figures.py                     # a line per figure: current, stale and why, or missing
     python benchmarks/figures.py --check             # the same; exit code 1 unless all are current
     python benchmarks/figures.py --record standard   # after its command has run: current from now on
+    python benchmarks/figures.py --record figure4 --sample    # the same after its sample, a part made again, agreed
 
 ``figures.toml`` names the figures. ``results/made.json`` keeps, for each, the SHA-256 of the models and a digest of the
 code at the time. The digest leaves out docstrings, comments and imports: a module that moves changes no figure. Nor do
-those that only draw one (`DRAWING`).
+those that only draw one (`DRAWING`). A figure that takes a night may name a ``sample`` in ``figures.toml``, a command
+that makes a part of it again beside the stored one; the list says which figures are current by that alone.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 #: Modules that decide how a figure looks, and none of its numbers.
 DRAWING = ("benchmark/figure.py", "benchmark/titles.py")
+CURRENT = "current"
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def model_digest(name: str, source: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
-def now(figure: dict[str, list[str]], source: Path) -> dict[str, dict[str, str]]:
+def now(figure: dict[str, Any], source: Path) -> dict[str, dict[str, str]]:
     """Return what a figure would be made with today."""
     code = {room: digest(source / room) for room in figure["rooms"]}
     return {
@@ -83,8 +87,8 @@ def now(figure: dict[str, list[str]], source: Path) -> dict[str, dict[str, str]]
     }
 
 
-def state(name: str, figure: dict[str, list[str]], places: Places) -> str:
-    """`current`, or why not."""
+def state(name: str, figure: dict[str, Any], places: Places) -> str:
+    """`CURRENT`, and by what sample if by one, or why not."""
     missing = [file for file in figure["files"] if not (places.results / file).exists()]
     if missing:
         return f"missing: {', '.join(missing)}"
@@ -98,13 +102,20 @@ def state(name: str, figure: dict[str, list[str]], places: Places) -> str:
         for one in sorted({*today[key], *kept[name].get(key, {})})
         if today[key].get(one) != kept[name].get(key, {}).get(one)
     ]
-    return f"stale: {', '.join(changed)} changed" if changed else "current"
+    if changed:
+        return f"stale: {', '.join(changed)} changed"
+    return f"{CURRENT}, by a sample: {kept[name]['sample']}" if "sample" in kept[name] else CURRENT
 
 
-def record(names: list[str], figures: dict[str, dict[str, list[str]]], places: Places) -> None:
-    """Keep what these figures were made with."""
+def record(
+    names: list[str], figures: dict[str, dict[str, Any]], places: Places, *, sample: bool = False
+) -> None:
+    """Keep what these figures, or a sample of each, were made with."""
     kept = json.loads(places.made.read_text()) if places.made.exists() else {}
-    kept |= {name: now(figures[name], places.source) for name in names}
+    for name in names:
+        kept[name] = now(figures[name], places.source)
+        if sample:
+            kept[name]["sample"] = figures[name]["sample"]
     places.made.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -113,6 +124,7 @@ def main(arguments: list[str] | None = None, places: Places | None = None) -> in
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="exit code 1 unless all are current")
     parser.add_argument("--record", nargs="+", metavar="NAME", help="these were made just now")
+    parser.add_argument("--sample", action="store_true", help="of these a sample was made, and agreed")
     args = parser.parse_args(arguments)
     places = places or Places()
     figures = tomllib.loads(places.declared.read_text(encoding="utf-8"))
@@ -120,11 +132,15 @@ def main(arguments: list[str] | None = None, places: Places | None = None) -> in
         unknown = [name for name in args.record if name not in figures]
         if unknown:
             parser.error(f"{places.declared.name} has no {', '.join(unknown)}; it has {', '.join(figures)}")
-        record(args.record, figures, places)
+        without = [name for name in args.record if args.sample and "sample" not in figures[name]]
+        if without:
+            parser.error(f"{places.declared.name} names no sample of {', '.join(without)}")
+        record(args.record, figures, places, sample=args.sample)
     states = {name: state(name, figure, places) for name, figure in figures.items()}
     for name, text in states.items():
-        print(f"{name:16} {text}" + ("" if text == "current" else f"\n{'':16} → {figures[name]['command']}"))
-    stale = any(text != "current" for text in states.values())
+        command = "" if text.startswith(CURRENT) else f"\n{'':16} → {figures[name]['command']}"
+        print(f"{name:16} {text}{command}")
+    stale = any(not text.startswith(CURRENT) for text in states.values())
     if places == Places():
         readme = subprocess.run(
             [sys.executable, str(ROOT / "docs" / "make_readme_table.py"), "--check"], check=False

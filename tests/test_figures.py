@@ -130,6 +130,20 @@ def test_a_figure_is_current_once_recorded_and_names_what_changed_later(places, 
     assert "missing: t.csv" in listed(places, capsys)
 
 
+def test_a_figure_of_which_a_sample_was_made_again_says_so(places, capsys):
+    with pytest.raises(SystemExit):
+        figures.main(["--record", "t", "--sample"], places)
+    assert "names no sample of t" in capsys.readouterr().err
+    places.declared.write_text(places.declared.read_text() + 'sample = "make a part"\n')
+    figures.main(["--record", "t", "--sample"], places)
+    capsys.readouterr()
+    assert "current, by a sample: make a part" in listed(places, capsys)
+    (places.source / "room" / "a.py").write_text("X = 2\n")
+    assert "code of room changed" in listed(places, capsys)
+    figures.main(["--record", "t"], places)
+    assert "sample" not in capsys.readouterr().out
+
+
 def test_a_module_that_only_draws_changes_no_figure(tmp_path):
     room = tmp_path / "benchmark"
     room.mkdir()
@@ -147,8 +161,9 @@ def test_declared_figures_name_rooms_and_files_of_this_repository():
 
     declared = tomllib.loads(figures.Places().declared.read_text(encoding="utf-8"))
     for name, figure in declared.items():
-        assert set(figure) == {"files", "command", "models", "rooms"}, name
-        assert any(figures.digest(figures.Places().source / room) for room in figure["rooms"]), name
+        assert set(figure) - {"sample"} == {"files", "command", "models", "rooms"}, name
+        without = [room for room in figure["rooms"] if not figures.digest(figures.Places().source / room)]
+        assert not without, f"{name} names rooms that are none: {without}"
 
 
 def test_notebooks_are_committed_without_outputs():
