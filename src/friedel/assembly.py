@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 import friedel
+from friedel.checks import Facts, check_all
 from friedel.demotion import demoted
 from friedel.detections import COLUMNS, Check, Detections
 from friedel.physics.dispersion import MATERIALS
-from friedel.prepare.checks import Facts, check_all
 from friedel.settings.checks import CHECK_LIMITS
 from friedel.stack import Area, scan_position, tip_position
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from friedel.benchmark.confounders import confounded
+from friedel.checks import _two_rings
 from friedel.errors import FriedelWarning
 from friedel.pipeline import detect
-from friedel.prepare.checks import _two_rings
 from friedel.prepare.ring_evidence import INWARD, RingEvidence, ring_evidence
 from friedel.prepare.run import clean, flatten
 from friedel.prepare.second_band import (

@@ -1,4 +1,4 @@
-"""Before the detection: bad data, background, lock-in phase, topographs; after it: checks of its assumptions."""
+"""Before the detection: bad data, background, lock-in phase, topographs."""
 
 from friedel.prepare.prepared import Band, Prepared
 from friedel.prepare.settings import PrepareSettings

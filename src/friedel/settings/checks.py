@@ -1,4 +1,4 @@
-"""Limits of the checks of a result (`friedel.prepare.checks`)."""
+"""Limits of the checks of a result (`friedel.checks`)."""
 
 from __future__ import annotations
 

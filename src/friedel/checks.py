@@ -14,7 +14,7 @@ import numpy as np
 
 from friedel.detections import Check
 from friedel.prepare.ghosts import ghosts
-from friedel.prepare.lines import longest_line
+from friedel.prepare.lines import Line, longest_line
 from friedel.prepare.second_band import SecondBand
 from friedel.settings.checks import CHECK_LIMITS as LIMITS
 
@@ -184,30 +184,34 @@ def _places(facts: Facts) -> list[Check]:
     Both pass if what is left after the demotion of such points passes.
     """
     line = longest_line(facts.positions, facts.shape, facts.half_px)
-    straight = line.excess <= LIMITS.line
-    left = longest_line(facts.left, facts.shape, facts.half_px).excess <= LIMITS.line
+    none = line.excess <= LIMITS.line
+    rest = facts.positions if none else np.delete(facts.positions, line.members, axis=0)
+    return [_straight(facts, line), _twice(facts, rest)]
+
+
+def _straight(facts: Facts, line: Line) -> Check:
+    if line.excess <= LIMITS.line:
+        return Check("line", line.excess, LIMITS.line, True, "No line of points.")
     text = (
-        "No line of points."
-        if straight
-        else f"{len(line.members)} points lie on a line: a step edge or a scan line, rather than impurities. Points on "
+        f"{len(line.members)} points lie on a line: a step edge or a scan line, rather than impurities. Points on "
         "such lines are listed with the probability that chance leaves to them."
     )
-    rest = facts.positions if straight else np.delete(facts.positions, line.members, axis=0)
-    twice = ghosts(rest, facts.shape, facts.half_px)
-    single = twice.share <= LIMITS.ghosts
-    once = single or ghosts(facts.left, facts.shape, facts.half_px).share <= LIMITS.ghosts
-    seen = (
-        "No two impurities lie alike."
-        if single
-        else f"{twice.pairs} pairs of impurities lie at one and the same distance and direction, "
+    gone = bool(longest_line(facts.left, facts.shape, facts.half_px).excess <= LIMITS.line)
+    return Check("line", line.excess, LIMITS.line, gone, text, noted=gone)
+
+
+def _twice(facts: Facts, points: np.ndarray) -> Check:
+    twice = ghosts(points, facts.shape, facts.half_px)
+    if twice.share <= LIMITS.ghosts:
+        return Check("double tip", twice.share, LIMITS.ghosts, True, "No two impurities lie alike.")
+    text = (
+        f"{twice.pairs} pairs of impurities lie at one and the same distance and direction, "
         f"({twice.apart[0]:+.1f}, {twice.apart[1]:+.1f}) px as sampled: a double tip shows everything twice, or they "
         "are a lattice. Where one of each pair is always the weaker one, it is listed with the probability that chance "
         "leaves to it."
     )
-    return [
-        Check("line", line.excess, LIMITS.line, bool(left), text, noted=bool(left and not straight)),
-        Check("double tip", twice.share, LIMITS.ghosts, bool(once), seen, noted=bool(once and not single)),
-    ]
+    gone = bool(ghosts(facts.left, facts.shape, facts.half_px).share <= LIMITS.ghosts)
+    return Check("double tip", twice.share, LIMITS.ghosts, gone, text, noted=gone)
 
 
 def _record(facts: Facts) -> list[Check]:

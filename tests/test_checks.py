@@ -7,10 +7,10 @@ import pytest
 
 from friedel.benchmark.confounders import confounded
 from friedel.benchmark.scenes import SCENES
+from friedel.checks import Facts, check_all
 from friedel.errors import FriedelWarning
 from friedel.physics.simulate import Simulation, simulate
 from friedel.pipeline import detect
-from friedel.prepare.checks import Facts, check_all
 from friedel.prepare.ghosts import ghosts, repeated
 from friedel.prepare.lines import lines, longest_line
 from friedel.prepare.ring_evidence import RingEvidence
@@ -95,6 +95,12 @@ def test_a_chain_along_an_edge_is_a_line():
     demoted = replace(seen, left=POINTS)
     assert failed(demoted) == []
     assert noted(demoted) == ["line"]
+
+
+def test_no_line_is_said_to_pass_whatever_is_left():
+    row = np.stack([np.full(18, 40.0), np.linspace(1, 78, 18)], axis=1)
+    facts = replace(GOOD, left=np.concatenate([POINTS, row]))
+    assert failed(facts) == noted(facts) == []
 
 
 def test_a_dashed_chain_along_an_edge_is_one_line():
