@@ -220,7 +220,7 @@ def summary(models: list[Model], args: argparse.Namespace) -> None:
 
 
 def draw(known: list[tuple[Model, list[Line]]], path: Path) -> None:
-    """Bars with intervals: a row a model, a column a figure."""
+    """Bars of what is missing to 1, with intervals: a row a model, a column a figure."""
     figure, axes = plt.subplots(
         len(known),
         len(FIGURES),
@@ -239,12 +239,12 @@ def draw(known: list[tuple[Model, list[Line]]], path: Path) -> None:
                 points = [interval(v) if len(v) else (np.nan, np.nan) for v in found]
                 means, widths = np.array(points).T
                 axis.bar(
-                    np.arange(len(twins)) + 0.22 * (place - 1), means, 0.2,
+                    np.arange(len(twins)) + 0.22 * (place - 1), 1 - means, 0.2,
                     yerr=np.nan_to_num(widths), color=colour, label=label, capsize=2,
                 )  # fmt: skip
             axis.set_xticks(range(len(twins)), twins)
-            axis.set_title(f"{title}, {model.name}")
-            axis.set_ylim(0, 1)
+            axis.set_title(f"1 − {title}, {model.name}")
+            axis.set_ylim(bottom=0)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     figure.savefig(path, dpi=150)
 

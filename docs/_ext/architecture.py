@@ -59,7 +59,7 @@ STAGES = (
     Stage(
         "assemble",
         "Detections",
-        ("assembly", "detections"),
+        ("assembly", "demotion", "checks", "detections"),
         ("table in nm and tip frame", "maps, checks, provenance"),
     ),
     Stage(
