@@ -23,6 +23,8 @@ from results import RESULTS, markdown, names, pooled
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- figures: python docs/make_readme_table.py -->", "<!-- end of figures -->"
 METHODS = ("friedel", "friedel+refit", "omp", "matched-field", "paper")
+#: The classical methods as they are run on real maps: after the preparation.
+PREPARED = {"omp-prepared": "omp", "matched-field-prepared": "matched-field"}
 NOT_MEASURED = "–"
 SCENES = ("unlike-60", "unlike-120", "noise", "drift", "cu111", "ag111")
 
@@ -39,7 +41,7 @@ def lines(folder: Path = RESULTS) -> list[list[str]]:
 
 
 def measured(folder: Path) -> list[list[str]]:
-    """Real fields, counts pooled over the fields of each kind of input."""
+    """Real fields, counts pooled over the fields of each kind of input; without F1 the recall alone is told."""
     path = folder / "measured.csv"
     if not path.exists():
         return []
@@ -47,19 +49,17 @@ def measured(folder: Path) -> list[list[str]]:
     table = table.rename(columns={"variant": "input", "points": "found", "reference": "true"})
     if "method" not in table:
         table["method"] = "friedel"
-    if "f1" in table:
-        table = table[table["f1"].notna()]  # a reference that is incomplete tells of recall alone
+    table["complete"] = table["f1"].notna() if "f1" in table else True
     right = (table["recall"] * table["true"]).round()
     counts = table.assign(right=right, false=table["found"] - right, missed=table["true"] - right)
-    scored = pooled(counts, ["input", "method"])
-    return [
-        _line(
-            f"**measured**, {kind}",
-            _range(part["fields"]),
-            _f1(part),
-        )
-        for kind, part in scored.groupby("input", sort=False)
-    ]
+    counts = counts.sort_values("complete", ascending=False, kind="stable")
+    found = []
+    for (complete, kind), part in counts.groupby(["complete", "input"], sort=False):
+        scored, true = pooled(part, ["method"]), int(part.groupby("method")["true"].sum().max())
+        score = _f1(scored) if complete else _scores(scored, "recall")
+        what = f"{true} atoms" if complete else f"{true} known atoms of more: recall"
+        found.append(_line(f"**measured**, {kind}, {what}", scored.set_index("method")["fields"], score))
+    return found
 
 
 def topographs(folder: Path) -> list[list[str]]:
@@ -78,7 +78,7 @@ def topographs(folder: Path) -> list[list[str]]:
             else f"simulated topograph, {kind}"
         )
         values = part.set_index("method")["per_field" if empty else "F1"].to_dict()
-        found.append(_line(label, _range(part["fields"]), values, digits=2 if empty else 3))
+        found.append(_line(label, part.set_index("method")["fields"], values, digits=2 if empty else 3))
     return found
 
 
@@ -93,11 +93,11 @@ def simulated(folder: Path) -> list[list[str]]:
     for scene in SCENES:
         if scene in table.index.get_level_values(0):
             part = table.loc[scene]
-            found.append(_line(f"simulated, {titles[scene]}", _range(part["fields"]), part["f1"].to_dict()))
+            found.append(_line(f"simulated, {titles[scene]}", part["fields"], part["f1"].to_dict()))
     if "empty" in table.index.get_level_values(0):
         part = table.loc["empty"]
         label = "simulated, no impurity: false points per field"
-        found.append(_line(label, _range(part["fields"]), part["false"].to_dict(), digits=2))
+        found.append(_line(label, part["fields"], part["false"].to_dict(), digits=2))
     return found
 
 
@@ -107,26 +107,30 @@ def confounders(folder: Path) -> list[list[str]]:
     if not path.exists():
         return []
     table = pd.read_csv(path)
-    table = table[table["impurities"].astype(bool)]
+    recorded = table["method"].isin(PREPARED.values())
+    table = table[table["impurities"].astype(bool) & ~recorded].replace({"method": PREPARED})
     scored = pooled(table, ["level", "method"])
     return [
-        _line(f"simulated, {level} confounders", _range(part["fields"]), _f1(part))
+        _line(f"simulated, {level} confounders", part.set_index("method")["fields"], _f1(part))
         for level, part in scored.groupby("level", sort=False)
     ]
 
 
 def _f1(part: pd.DataFrame) -> dict[str, float]:
-    return {str(name): float(value) for name, value in zip(part["method"], part["f1"], strict=True)}
+    return _scores(part, "f1")
 
 
-def _range(fields: pd.Series[int]) -> str:
-    low, high = int(fields.min()), int(fields.max())
-    return str(high) if low == high else f"{low} to {high}"
+def _scores(part: pd.DataFrame, score: str) -> dict[str, float]:
+    return {str(name): float(value) for name, value in zip(part["method"], part[score], strict=True)}
 
 
-def _line(label: str, fields: str, values: dict[str, float], digits: int = 3) -> list[str]:
+def _line(label: str, fields: pd.Series[int], values: dict[str, float], digits: int = 3) -> list[str]:
+    """A row; `fields` are those of each method, by its name, of which only the shown ones count."""
+    shown = fields[fields.index.isin(METHODS)]
+    low, high = int(shown.min()), int(shown.max())
     cells = [values.get(name, np.nan) for name in METHODS]
-    return [label, fields, *(f"{one:.{digits}f}" if np.isfinite(one) else NOT_MEASURED for one in cells)]
+    numbers = [f"{one:.{digits}f}" if np.isfinite(one) else NOT_MEASURED for one in cells]
+    return [label, str(high) if low == high else f"{low} to {high}", *numbers]
 
 
 def with_table(text: str) -> str:

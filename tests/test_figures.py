@@ -86,8 +86,34 @@ def test_the_readme_tells_measured_from_simulated(tmp_path):
     table.drop(columns="right").to_csv(tmp_path / "measured.csv", index=False)
     lines = readme.lines(tmp_path)
     assert lines[0] == ["F1", "fields", "friedel"]  # nothing was measured of the others
-    assert lines[1][:3] == ["**measured**, topograph", "2", "0.900"]
-    assert len(lines) == 2
+    assert lines[1:] == [["**measured**, topograph, 20 atoms", "2", "0.900"]]
+
+
+def test_the_readme_tells_the_recall_where_the_reference_is_incomplete(tmp_path):
+    columns = ["field", "variant", "points", "reference", "recall", "f1"]
+    rows = [("most unknown", "as measured", 65, 26, 0.5, None), ("all known", "as measured", 4, 4, 1.0, 1.0)]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "measured.csv", index=False)
+    assert readme.lines(tmp_path)[1:] == [
+        ["**measured**, as measured, 4 atoms", "1", "1.000"],
+        ["**measured**, as measured, 26 known atoms of more: recall", "1", "0.500"],
+    ]
+
+
+def test_the_readme_compares_methods_that_see_the_same_maps(tmp_path):
+    columns = ["name", "level", "impurities", "seed", "method", "right", "false", "missed"]
+    counts = {
+        "friedel": (10, 0, 0),
+        "omp": (1, 9, 9),
+        "omp-prepared": (9, 1, 1),
+        "friedel-network": (8, 0, 2),
+    }
+    rows = [("hum", "strong", True, 0, method, *count) for method, count in counts.items()]
+    rows += [("hum", "strong", True, 1, "friedel-network", 8, 0, 2)]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "confounders.csv", index=False)
+    assert readme.lines(tmp_path) == [
+        ["F1", "fields", "friedel", "OMP"],
+        ["simulated, strong confounders", "1", "1.000", "0.900"],
+    ]
 
 
 @pytest.fixture

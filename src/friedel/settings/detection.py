@@ -79,9 +79,9 @@ class BandSettings(Settings):
 
     material: Annotated[str | None, Option(none="by onset and mass, or fitted", metavar="NAME")] = None
     onset_mev: Annotated[
-        float | None, Option(unit="meV", least=-1e5, most=1e5, none="the material's", metavar="E0")
+        float | None, Option(unit="meV", least=-1e5, most=1e5, none="a material instead", metavar="E0")
     ] = None
-    mass: Annotated[float | None, Option(unit="mₑ", least=-1e3, most=1e3, none="the material's")] = None
+    mass: Annotated[float | None, Option(unit="mₑ", least=-1e3, most=1e3, none="a material instead")] = None
 
     def check(self) -> None:
         """Refuse an onset without a mass, both beside a material, and a mass of zero."""
