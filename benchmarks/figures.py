@@ -4,6 +4,7 @@
     python benchmarks/figures.py --check             # the same; exit code 1 unless all are current
     python benchmarks/figures.py --record standard   # after its command has run: current from now on
     python benchmarks/figures.py --record figure4 --sample    # the same after its sample, a part made again, agreed
+    python benchmarks/figures.py --record NAME … --same-answers    # after `same_answers.py` found no change
 
 ``figures.toml`` names the figures. ``results/made.json`` keeps, for each, the SHA-256 of the models and a digest of the
 code at the time. The digest leaves out docstrings, comments and imports: a module that moves changes no figure. Nor do
@@ -29,6 +30,8 @@ ROOT = HERE.parent
 #: Modules that decide how a figure looks, and none of its numbers.
 DRAWING = ("benchmark/figure.py", "benchmark/titles.py")
 CURRENT = "current"
+#: What shows that a change of the code changed no answer.
+SAME_ANSWERS = "python benchmarks/same_answers.py FOLDER --against BEFORE"
 
 
 @dataclass(frozen=True)
@@ -108,14 +111,19 @@ def state(name: str, figure: dict[str, Any], places: Places) -> str:
 
 
 def record(
-    names: list[str], figures: dict[str, dict[str, Any]], places: Places, *, sample: bool = False
+    names: list[str],
+    figures: dict[str, dict[str, Any]],
+    places: Places,
+    *,
+    sample: bool = False,
+    same: bool = False,
 ) -> None:
     """Keep what these figures, or a sample of each, were made with."""
     kept = json.loads(places.made.read_text()) if places.made.exists() else {}
     for name in names:
         kept[name] = now(figures[name], places.source)
-        if sample:
-            kept[name]["sample"] = figures[name]["sample"]
+        if sample or same:
+            kept[name]["sample"] = SAME_ANSWERS if same else figures[name]["sample"]
     places.made.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -125,6 +133,9 @@ def main(arguments: list[str] | None = None, places: Places | None = None) -> in
     parser.add_argument("--check", action="store_true", help="exit code 1 unless all are current")
     parser.add_argument("--record", nargs="+", metavar="NAME", help="these were made just now")
     parser.add_argument("--sample", action="store_true", help="of these a sample was made, and agreed")
+    parser.add_argument(
+        "--same-answers", action="store_true", help=f"of these `{SAME_ANSWERS}` found no change"
+    )
     args = parser.parse_args(arguments)
     places = places or Places()
     figures = tomllib.loads(places.declared.read_text(encoding="utf-8"))
@@ -135,7 +146,7 @@ def main(arguments: list[str] | None = None, places: Places | None = None) -> in
         without = [name for name in args.record if args.sample and "sample" not in figures[name]]
         if without:
             parser.error(f"{places.declared.name} names no sample of {', '.join(without)}")
-        record(args.record, figures, places, sample=args.sample)
+        record(args.record, figures, places, sample=args.sample, same=args.same_answers)
     states = {name: state(name, figure, places) for name, figure in figures.items()}
     for name, text in states.items():
         command = "" if text.startswith(CURRENT) else f"\n{'':16} → {figures[name]['command']}"

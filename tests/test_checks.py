@@ -97,6 +97,12 @@ def test_a_chain_along_an_edge_is_a_line():
     assert noted(demoted) == ["line"]
 
 
+def test_a_field_too_small_for_a_ring_fails_where_nothing_else_tells_of_waves():
+    small = replace(GOOD, ring=RingEvidence(np.nan, np.nan, np.nan, np.nan, np.nan))
+    assert failed(small) == []
+    assert failed(replace(small, withheld=True)) == ["ring"]
+
+
 def test_no_line_is_said_to_pass_whatever_is_left():
     row = np.stack([np.full(18, 40.0), np.linspace(1, 78, 18)], axis=1)
     facts = replace(GOOD, left=np.concatenate([POINTS, row]))

@@ -166,6 +166,8 @@ def test_a_figure_of_which_a_sample_was_made_again_says_so(places, capsys):
     assert "current, by a sample: make a part" in listed(places, capsys)
     (places.source / "room" / "a.py").write_text("X = 2\n")
     assert "code of room changed" in listed(places, capsys)
+    figures.main(["--record", "t", "--same-answers"], places)
+    assert "current, by a sample: python benchmarks/same_answers.py" in capsys.readouterr().out
     figures.main(["--record", "t"], places)
     assert "sample" not in capsys.readouterr().out
 

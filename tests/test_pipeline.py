@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import friedel
 from friedel.assembly import physical
 from friedel.detections import COLUMNS
 from friedel.errors import FriedelWarning, ModelError, PhysicsError, SettingsError, StackError
@@ -162,3 +163,36 @@ def test_what_lies_beyond_the_border_is_not_listed():
     rows = [-0.7, -0.4, 10.0, 19.4, 19.6]
     table = pd.DataFrame({"row": rows, "column": 5.0, "s": 1.0, "probability": 0.9, "sigma_px": 0.1})
     assert physical(table, scaling, stack, ((0, 20), (0, 20)))["row"].tolist() == [-0.4, 10.0, 19.4]
+
+
+def test_a_density_is_unknown_where_no_probability_is_listed(tmp_path):
+    stack = friedel.simulate("au111", impurities=8, seed=3, shape=(40, 48), bias_mv=np.arange(-200.0, 1, 20))
+    wrong = stack.assign_coords(x=stack["x"] * 2, y=stack["y"] * 2)  # half of the true wavelength in pixels
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FriedelWarning)
+        found = friedel.detect(wrong, dispersion="au111")
+        right = friedel.detect(stack, dispersion="au111")
+    assert found.withheld and len(found) == 0 and found.failed
+    assert not right.withheld and len(right) > 0
+    friedel.write_report(wrong, found, tmp_path / "a.html", name="wrong pitch")
+    text = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "unknown: no probability is listed" in text and "nan %" not in text
+
+
+def test_a_field_of_which_every_second_line_is_missing_is_searched():
+    stack = friedel.simulate("au111", impurities=8, seed=3, shape=(40, 48), bias_mv=np.arange(-200.0, 1, 20))
+    whole = friedel.detect(stack, dispersion="au111")
+    stack["LockinX"][:, ::2] = np.nan
+    with pytest.warns(FriedelWarning, match="missing|not acquired"):
+        found = friedel.detect(stack, dispersion="au111")
+    assert abs(len(found) - len(whole)) <= 1
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0])
+def test_constant_maps_are_said_to_show_nothing(value):
+    stack = friedel.simulate(
+        "au111", impurities=2, seed=3, shape=(24, 24), bias_mv=np.array([-100.0, -50.0, 0.0])
+    )
+    stack["LockinX"][:] = value
+    with pytest.raises(StackError, match="one and the same value"):
+        friedel.detect(stack, dispersion="au111")

@@ -131,6 +131,7 @@ def _facts(prepared: Prepared, fitted: FittedCandidates, table: pd.DataFrame) ->
         calibrated=found.calibrated,
         unregistered=float("nan") if prepared.shifts is None else prepared.shifts.unknown_share,
         suggested=_suggested(prepared),
+        withheld=bool(np.isnan(found.probability).all()),
     )
 
 

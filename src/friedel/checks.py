@@ -60,6 +60,8 @@ class Facts:
         The impurities that are left after the demotion of points on lines and of points that repeat others [px].
     suggested : str
         A sentence that names the materials whose wavevector the ring has, after a space; empty if there is none.
+    withheld : bool
+        Whether no probability is listed, because nothing tells of waves.
     """
 
     positions: np.ndarray
@@ -79,6 +81,7 @@ class Facts:
     calibrated: bool
     unregistered: float = float("nan")
     suggested: str = ""
+    withheld: bool = False
 
 
 def check_all(facts: Facts) -> tuple[Check, ...]:
@@ -99,8 +102,9 @@ def _ring(facts: Facts) -> list[Check]:
         return [Check("ring", float("nan"), LIMITS.ring, False, text)]
     ring = facts.ring
     if not np.isfinite(ring.height):
-        text = "The field is too small for a Fourier ring."
-        return [Check("ring", float("nan"), LIMITS.ring, True, text)]
+        text = "The field is too small for a Fourier ring"
+        text += ", and nothing else tells of waves." if facts.withheld else "."
+        return [Check("ring", float("nan"), LIMITS.ring, not facts.withheld, text)]
     if np.isfinite(ring.beside):
         return _two_rings(ring, facts.explained)
     seen = ring.height >= LIMITS.ring

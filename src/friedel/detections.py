@@ -150,6 +150,12 @@ class Detections(Presented):
         return len(self.impurities)
 
     @property
+    def withheld(self) -> bool:
+        """Whether no probability is listed, because nothing in the maps tells of waves: no impurity is no finding."""
+        known = self.probability == self.probability  # not NaN
+        return bool(self.table["probability"].isna().all() and not known.any())
+
+    @property
     def impurities(self) -> pd.DataFrame:
         """Candidates at or above the threshold, a `pandas.DataFrame`."""
         return self.above(self.threshold)

@@ -163,12 +163,9 @@ def _write(job: FileJob, stack: xr.Dataset, found: Detections, state: dict[str, 
     if job.table is None or job.report is None:
         return
     number = density(len(found), covered_area(stack, found.area, found.provenance["channel"]))
-    told = {
-        "value_per_nm2": number.value,
-        "low": number.low,
-        "high": number.high,
-        "area_nm2": number.area_nm2,
-    }
+    told: dict[str, float] = {"area_nm2": number.area_nm2}
+    if not found.withheld:
+        told |= {"value_per_nm2": number.value, "low": number.low, "high": number.high}
     found = replace(
         found, provenance=found.provenance | {"job": job.options(), "file": state, "density": told}
     )

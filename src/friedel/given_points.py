@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import KDTree
 
 import friedel
 from friedel._util.remarks import Remarks
 from friedel.assembly import frame_of, of_maps, physical
 from friedel.classical.detect import K_RANGE
 from friedel.detections import COLUMNS, SAME_PX, Detections
-from friedel.errors import FriedelError, ModelError, PhysicsError, StackError
+from friedel.errors import FriedelError, ModelError, PhysicsError, SettingsError, StackError
 from friedel.physics.dispersion import Dispersion, resolve
 from friedel.prepare import PrepareSettings, Sampling, prepare
 from friedel.progress import drain
@@ -26,8 +27,9 @@ from friedel.refit.model_selection import posterior_probability
 from friedel.refit.p_waves import NO_S_WAVES, scatters_s_waves
 from friedel.refit.refit_input import RefitInput
 from friedel.refit.schedules import SCHEDULES
+from friedel.scoring.matching import as_points
 from friedel.settings import RefitSettings
-from friedel.stack import validate
+from friedel.stack import Area, validate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 #: Probability of a point before the fit: its source says that it is there, the data have not been asked.
 PRIOR_PROBABILITY = 0.5
+#: Points nearer than this [px] are one: two scatterers there would share one wave, and neither would seem supported.
+TWICE_PX = 0.5
 #: Probability from which on a point is an impurity.
 THRESHOLD = 0.5
 #: What the provenance says of a search, and not of the maps.
@@ -71,12 +75,13 @@ def refit_points(
     -------
     Detections
         The given points, best first, with the columns of `friedel.detections.FIT_COLUMNS`. The probability comes
-        from Δχ² alone (`friedel.refit.model_selection`), with even odds before the fit. `s` is NaN.
+        from Δχ² alone (`friedel.refit.model_selection`), with even odds before the fit; it is NaN for a point that
+        could not be fitted. `s` is NaN. Points outside the field, and those given twice, are left out with a remark.
 
     Raises
     ------
     StackError
-        If the table has no positions, or none inside the field.
+        If these are no positions, or none of them lies inside the field.
     ModelError, PhysicsError
         If there is no such refit, or if the band cannot be used.
     """
@@ -150,16 +155,24 @@ class _How:
 
 def _fit(before: Detections, frame: xr.Dataset, maps: FittedMaps, place: np.ndarray, how: _How) -> Detections:
     """The points fitted to these maps; `before` gives area, S and what the provenance says of the maps."""
-    band, scaling, area = maps.band, maps.scaling, before.area
+    band, scaling, area, remarks = maps.band, maps.scaling, before.area, Remarks()
+    number = _usable(place, area, remarks)
     corner = np.array([area[0][0], area[1][0]])
-    start = scaling.to_new(place - corner)
+    start = scaling.to_new(place[number] - corner)
     given = RefitInput(maps.prepared, maps.k, maps.mask, start, pixel_nm=scaling.pixel_nm, hold=how.hold)
-    fitted, remarks = drain(iter_refit(given, SCHEDULES[how.kind])), Remarks()
+    fitted = drain(iter_refit(given, SCHEDULES[how.kind]))
     if not scatters_s_waves(fitted.given):
         fitted = replace(fitted.with_remarks(NO_S_WAVES), s_waves=False)
         remarks.add(NO_S_WAVES)
     energy_ev, per_ev = energy_scale(fitted, band, scaling.pixel_nm)
-    table = _table(fitted, start, maps.mask, per_ev, how.kind)
+    table = _table(fitted, start, maps.mask, per_ev, how.kind).assign(
+        number=lambda rows: number[rows["number"]]
+    )
+    if lost := int(table["probability"].isna().sum()):
+        remarks.add(
+            f"{lost} of {len(table)} points could not be fitted, and have no probability: waves from there do not "
+            "explain the maps. Check that rows stand before columns, that the points are of this file, and the band."
+        )
     about: dict[str, Any] = {
         "kind": how.kind,
         "hold": how.hold,
@@ -223,21 +236,41 @@ def _positions(points: pd.DataFrame | np.ndarray) -> np.ndarray:
             raise StackError(f"The table of points lacks the columns {', '.join(missing)}.")
         points = points[["row", "column"]].to_numpy()
     try:
-        place = np.asarray(points, float).reshape(-1, 2)
-    except (TypeError, ValueError, OverflowError):
+        place = as_points(points)
+    except SettingsError:
         place = np.empty((0, 2))
-    if not len(place) or not np.isfinite(place).all():
+    if not len(place):
         raise StackError(
-            "Points to fit are rows and columns in pixels, at least one point, all of them numbers."
+            "Points to fit are rows and columns in pixels, an array of shape (n, 2): at least one point, all of them "
+            "numbers."
         )
     return place
+
+
+def _usable(place: np.ndarray, area: Area, remarks: Remarks) -> np.ndarray:
+    """Indices of the points inside the area, each once; says what was left out."""
+    (top, bottom), (left, right) = area
+    inside = ((place >= np.array([top, left]) - 0.5) & (place <= np.array([bottom, right]) - 0.5)).all(axis=1)
+    if not inside.any():
+        raise StackError(
+            f"None of the {len(place)} points lies in rows {top} to {bottom - 1} and columns {left} to {right - 1}: "
+            "points to fit are rows and columns in pixels of the recorded array."
+        )
+    if outside := int((~inside).sum()):
+        remarks.add(f"{outside} of {len(place)} points lie outside the field and were left out.")
+    number = np.flatnonzero(inside)
+    pairs = KDTree(place[number]).query_pairs(TWICE_PX, output_type="ndarray")
+    again = np.unique(pairs.max(axis=1)) if len(pairs) else np.zeros(0, int)
+    if len(again):
+        remarks.add(f"{len(again)} of {len(place)} points lie on another one and were left out.")
+    return np.delete(number, again)
 
 
 def _table(fitted: Fitted, start: np.ndarray, mask: np.ndarray, per_ev: float, kind: str) -> pd.DataFrame:
     """The given points with their probability, best first; those that the fit added are left out."""
     count = len(start)
     estimates = fitted.given
-    before = np.full(count, PRIOR_PROBABILITY)
+    before = np.where(np.isfinite(estimates.delta_chi2), PRIOR_PROBABILITY, np.nan)
     probability = posterior_probability(before, estimates.delta_chi2, kind)
     table = pd.DataFrame(
         {

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import k0
 
+import friedel
 from friedel.errors import StackError
 from friedel.reference.positions import bound_state_positions
 from friedel.scoring.matching import match
@@ -122,3 +123,13 @@ def test_sigma_is_the_error_of_the_positions_in_white_and_in_correlated_noise(sm
     rms = np.sqrt(np.mean(np.concatenate(errors) ** 2))
     assert rms / np.mean(np.concatenate(sigmas)) == pytest.approx(1.0, abs=0.3)
     assert rms / np.mean(np.concatenate(white)) > least
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-9, 1e6])
+def test_reference_positions_do_not_depend_on_the_unit_of_the_map(unit):
+    stack = friedel.simulate("au111", impurities=30, seed=11)
+    image = stack["bound_state"].to_numpy().astype(float)
+    plain, scaled = bound_state_positions(image), bound_state_positions(image * unit)
+    assert scaled[["row", "column"]].to_numpy() == pytest.approx(
+        plain[["row", "column"]].to_numpy(), abs=1e-3
+    )

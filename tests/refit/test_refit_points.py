@@ -6,7 +6,7 @@ import pytest
 import friedel
 from friedel.benchmark.cramer_rao import isolated
 from friedel.benchmark.synthetic import make_synthetic
-from friedel.errors import FriedelError, StackError
+from friedel.errors import FriedelError, FriedelWarning, StackError
 from friedel.refit.flags import PointFlag
 
 from .exact import EXACT
@@ -83,3 +83,46 @@ def test_points_that_are_none_are_refused(fitted):
     simulated = fitted[0]
     with pytest.raises(StackError, match="at least one point"):
         friedel.refit_points(simulated.stack, np.zeros((0, 2)), dispersion=simulated.dispersion)
+
+
+def test_points_of_another_place_get_no_probability(fitted):
+    simulated, truth, _, _ = fitted
+    with pytest.warns(FriedelWarning, match="could not be fitted, and have no probability"):
+        found = friedel.refit_points(simulated.stack, truth[:6, ::-1], dispersion=simulated.dispersion)
+    assert len(found) == 0
+    assert found.table["probability"].isna().all() or (found.table["probability"].dropna() < 0.5).all()
+
+
+def test_a_point_given_twice_is_one(fitted):
+    simulated, truth, _, alone = fitted
+    with pytest.warns(FriedelWarning, match="2 of .* points lie on another one"):
+        twice = friedel.refit_points(
+            simulated.stack, np.concatenate([truth, truth[:2]]), dispersion=simulated.dispersion
+        )
+    assert twice.table.drop(columns="number").equals(alone.table.drop(columns="number"))
+
+
+def test_points_outside_are_left_out_with_a_remark_and_keep_their_numbers(fitted):
+    simulated, truth, _, alone = fitted
+    with pytest.warns(FriedelWarning, match=r"3 of \d+ points lie outside the field"):
+        found = friedel.refit_points(
+            simulated.stack, np.concatenate([[[500.0, 3.0]], truth]), dispersion=simulated.dispersion
+        )
+    assert found.table["number"].tolist() == (alone.table["number"] + 1).tolist()
+    assert found.positions == pytest.approx(alone.positions)
+    with pytest.raises(StackError, match="None of the 1 points lies in rows 0 to"):
+        friedel.refit_points(simulated.stack, [[500.0, 3.0]], dispersion=simulated.dispersion)
+
+
+def test_a_table_of_three_columns_is_no_list_of_points(fitted):
+    simulated, truth, _, _ = fitted
+    with pytest.raises(StackError, match=r"shape \(n, 2\)"):
+        friedel.refit_points(
+            simulated.stack, np.column_stack([truth, truth[:, 0]]), dispersion=simulated.dispersion
+        )
+
+
+def test_the_explained_share_of_a_map_does_not_depend_on_the_unit(fitted):
+    simulated, truth, _, found = fitted
+    small = friedel.refit_points(simulated.stack * 1e-16, truth, dispersion=simulated.dispersion)
+    assert small.waves.explained_variance(0) == pytest.approx(found.waves.explained_variance(0), abs=1e-3)

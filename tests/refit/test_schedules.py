@@ -32,3 +32,12 @@ def test_as_many_maps_as_there_are_are_all_used():
 def test_the_last_iteration_fits_positions_and_adds_nothing(schedule):
     last = schedule.iterations[-1]
     assert last.positions and not last.search and not last.ripple and not last.prune
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("stride", [2, 4])
+def test_a_raster_of_which_every_second_line_is_missing_has_pixels_in_every_subset(axis, stride):
+    there = PIXELS[PIXELS[:, axis] % 2 == 1]
+    subsets = [Iteration(4, pixel_stride=stride).subset(number, 8, there)[1] for number in range(4)]
+    assert all(chosen.sum() >= len(there) // (2 * stride) for chosen in subsets)
+    assert np.any(subsets, axis=0).all()

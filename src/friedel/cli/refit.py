@@ -51,5 +51,6 @@ def command(
         hold=settings.hold,
     )
     write_points(found, out)
-    say(f"{len(found.table)} points fitted, {len(found)} of them impurities: {out}")
+    fitted = int(found.table["probability"].notna().sum())
+    say(f"{fitted} of {len(found.table)} points fitted, {len(found)} of them impurities: {out}")
     return 0

@@ -131,6 +131,11 @@ def _energies(
     cleaned = clean(chosen.values, settings.in_force(), didv=didv, work=work)
     if not len(cleaned.keep) and not _any_known(chosen.values):
         raise StackError(f"The channel {chosen.name!r} holds no acquired pixel in this area.")
+    if not len(cleaned.keep) and not _any_varies(chosen.values):
+        raise StackError(
+            f"Each map of the channel {chosen.name!r} holds one and the same value in this area: it shows nothing. "
+            "Choose another channel."
+        )
     if not len(cleaned.keep):
         raise StackError(f"In no pixel of this area was {chosen.name!r} acquired at every voltage.")
     cleaned = onto_each_other(cleaned) if separate else cleaned
@@ -146,6 +151,16 @@ def _energies(
 
 def _any_known(values: Maps) -> bool:
     return any(np.isfinite(values[part]).any() for part in parts(values.shape))
+
+
+def _any_varies(values: Maps) -> bool:
+    """Whether any map has two different values."""
+    for part in parts(values.shape):
+        for plane in np.asarray(values[part]):
+            known = plane[np.isfinite(plane)]
+            if known.size and known.max() > known.min():
+                return True
+    return False
 
 
 def _recorded(flat: Flattened, name: str, remarks: Remarks) -> np.ndarray:

@@ -73,6 +73,18 @@ def bound_state_positions(
     weight = np.where(known, np.clip(image - floor, 0, None), 0.0)
     if not weight.any():
         raise StackError("The bound-state map is constant: it shows no impurity.")
+    unit = float(weight.max())  # the search is the same for a map in A and in nA
+    return _in_unit(_search(image / unit, weight / unit, known, pixel_nm, n), unit)
+
+
+def _search(
+    image: np.ndarray,
+    weight: np.ndarray,
+    known: np.ndarray,
+    pixel_nm: float | tuple[float, float],
+    n: int | None,
+) -> pd.DataFrame:
+    """`bound_state_positions` of a map whose highest peak is 1."""
     mixture = _start(image, known)
     if len(mixture.centre) == 0:
         return _table(mixture, image, known, pixel_nm)
@@ -87,6 +99,13 @@ def bound_state_positions(
             break
         mixture = wider
     return _table(mixture, image, known, pixel_nm)
+
+
+def _in_unit(table: pd.DataFrame, unit: float) -> pd.DataFrame:
+    """Amplitudes, noise and background in the unit of the map."""
+    table["amplitude"] *= unit
+    table.attrs.update(noise=table.attrs["noise"] * unit, background=table.attrs["background"] * unit)
+    return table
 
 
 def _settle(

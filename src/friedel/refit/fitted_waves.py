@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from friedel.refit.fitted import Fitted, TileModel
     from friedel.resample import Scaling
 
+#: Smallest positive number: a sum of squares is divided by no less, whatever the unit of the data.
+TINY = float(np.finfo(float).tiny)
+
 
 @dataclass(frozen=True, eq=False)
 class FittedMaps:
@@ -136,7 +139,7 @@ class FittedWaves:
         use &= np.isfinite(data)
         centred = (_without_row_means(values, use) for values in (np.nan_to_num(data), density))
         seen, wave = (values * use for values in centred)
-        scale = float((seen * wave).sum() / max(float((wave**2).sum()), 1e-30))
+        scale = float((seen * wave).sum() / max(float((wave**2).sum()), TINY))
         count = np.maximum(use.sum(axis=1, keepdims=True), 1)
         rest = np.where(use, np.nan_to_num(data) - scale * density, 0)
         offset = rest.sum(axis=1, keepdims=True) / count
@@ -152,7 +155,7 @@ class FittedWaves:
         use &= np.isfinite(data)
         whole = (_without_row_means(np.nan_to_num(data), use) * use) ** 2
         left = (_without_row_means(np.nan_to_num(self.residual(index)), use) * use) ** 2
-        return float(1 - left.sum() / max(float(whole.sum()), 1e-30))
+        return float(1 - left.sum() / max(float(whole.sum()), TINY))
 
     def outside_cores(self) -> np.ndarray:
         """Recorded pixels outside all core masks, (rows, columns) bool."""

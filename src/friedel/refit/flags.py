@@ -34,7 +34,7 @@ class PointFlag(IntFlag):
 
 #: What each flag means.
 SENTENCES: dict[PointFlag, str] = {
-    PointFlag.KEPT: "The fit did not explain the point: position and probability are those of the network.",
+    PointFlag.KEPT: "The fit did not explain the point: position and probability are those before it.",
     PointFlag.ADDED: "The fit added the point; the network did not list it.",
     PointFlag.BORDER: "The point lies within half a wavelength of the border: scatterers outside are known badly.",
     PointFlag.CORE: "The point lies in the core mask of another scatterer, or its own is larger than usual.",

@@ -64,6 +64,10 @@ class Iteration:
             chosen = (row + column + number) % 2 == 0
         else:  # of every second row every second pixel, in neighbouring ones not the same
             chosen = ((row + number // 2) % 2 == 0) & ((column + row // 2 + number) % 2 == 0)
+        if chosen.sum() < len(pixels) / (
+            2 * self.pixel_stride
+        ):  # where every second row or column is missing
+            chosen = np.arange(len(pixels)) % self.pixel_stride == number % self.pixel_stride
         return np.arange(number % apart, maps, apart), chosen
 
 

@@ -63,7 +63,12 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
     number = density(len(found), covered_area(stack, found.area, made["channel"]))
     facts: list[tuple[str, str]] = [
         ("impurities", f"{len(found)} of probability ≥ {found.threshold:.2g}"),
-        ("density", f"{number.value:.4g} nm⁻² (95 %: {number.low:.4g} to {number.high:.4g})"),
+        (
+            "density",
+            "unknown: no probability is listed"
+            if found.withheld
+            else f"{number.value:.4g} nm⁻² (95 %: {number.low:.4g} to {number.high:.4g})",
+        ),
         ("area", f"{number.area_nm2:.4g} nm² acquired"),
         ("channel", made["channel"] + (", differentiated" if made["derived"] else "")),
         ("voltages", f"{len(made['bias_mv'])} from {min(made['bias_mv']):g} to {max(made['bias_mv']):g} mV"),
@@ -75,7 +80,8 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
         facts.append(("checks", counted(checks)))
     if found.waves is not None:
         share = found.waves.fitted.explained_share
-        facts.append(("fit", f"the waves explain {100 * share:.0f} % of the structure outside the cores"))
+        known = f"the waves explain {100 * share:.0f} % of the structure outside the cores"
+        facts.append(("fit", known if np.isfinite(share) else "no wave was fitted"))
     if truth is not None:
         facts.append(("agreement with the truth", _agreement(found, truth)))
     parts = [

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from friedel.scoring.chance import chance_recall
-from friedel.scoring.matching import match
+from friedel.scoring.matching import as_points, match
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -106,4 +108,4 @@ def agreement(
 def _positions(points: Any) -> np.ndarray:
     if isinstance(points, pd.DataFrame):
         points = points[["row", "column"]].to_numpy()
-    return np.asarray(points, dtype=float).reshape(-1, 2)
+    return as_points(points)
