@@ -178,7 +178,7 @@ def table(lines: list[Line], key: str) -> str:
     """Markdown: means with their intervals, and paired changes."""
     twins = [twin for twin in TWINS if any(x["twin"] == twin for x in lines)]
     text = (
-        "| twin | n | before | α = 0 | α = 0.03 | change, α = 0 | change, α = 0.03 | α = 0.03 against 0 |\n"
+        "| kind of field | n | before | α = 0 | α = 0.03 | change, α = 0 | change, α = 0.03 | α = 0.03 against 0 |\n"
     )
     text += "|---|---|---|---|---|---|---|---|\n"
     for twin in [*twins, *(["all"] if len(twins) > 1 else [])]:
@@ -204,7 +204,7 @@ def summary(models: list[Model], args: argparse.Namespace) -> None:
         return
     text = (
         f"Mean ± 95 % confidence interval; changes are paired by sample, p of the paired t-test, not corrected for the "
-        f"number of twins. {args.epochs * args.steps} steps.\n"
+        f"number of kinds. {args.epochs * args.steps} steps.\n"
     )
     for model, lines in known:
         seconds = [float(x["seconds"]) for x in lines if x["alpha"] != "before"]
