@@ -146,7 +146,7 @@ def test_unknown_scenes_and_methods_are_named(tmp_path):
         drain(iter_benchmark(tmp_path, ["tiny"], ["no-such-model"], [0]))
 
 
-def test_the_command(tmp_path, capsys):
+def test_the_benchmark_command_prints_scores_lists_scenes_and_refuses_no_seeds(tmp_path, capsys):
     folder = str(tmp_path / "out")
     arguments = ["benchmark", "-o", folder, "--seeds", "1", "--scenes", "tiny,tiny-no-cores,void"]
     assert main([*arguments, "--methods", "oracle", "--calibration"]) == 0

@@ -29,7 +29,7 @@ def _json(capsys):
     return json.loads(capsys.readouterr().out)
 
 
-def test_pixels(tables, capsys):
+def test_evaluate_counts_pairs_within_a_tolerance_in_pixels(tables, capsys):
     assert main(["evaluate", *tables, "--json", "--shape", "40,40"]) == 0
     result = _json(capsys)
     assert (result["right"], result["false"], result["missed"]) == (2, 1, 1)
@@ -38,7 +38,7 @@ def test_pixels(tables, capsys):
     assert 0 < result["chance_recall"] < 0.01
 
 
-def test_nanometres(tables, capsys):
+def test_evaluate_takes_its_tolerance_and_errors_in_nanometres(tables, capsys):
     assert main(["evaluate", *tables, "--json", "--tolerance-nm", "0.3", "--shape", "40,40"]) == 0
     result = _json(capsys)
     assert result["right"] == 1
@@ -46,7 +46,7 @@ def test_nanometres(tables, capsys):
     assert result["chance_recall"] == pytest.approx(1 - (1 - np.pi * 0.36 / 1600) ** 3, rel=1e-3)
 
 
-def test_threshold(tables, capsys):
+def test_evaluate_leaves_out_points_below_the_threshold(tables, capsys):
     assert main(["evaluate", *tables, "--json", "--threshold", "0.5"]) == 0
     assert _json(capsys)["false"] == 0
 

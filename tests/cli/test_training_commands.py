@@ -63,7 +63,7 @@ def tune(model, stack_file, tmp_path):
     return call
 
 
-def test_train(tmp_path, capsys, monkeypatch):
+def test_the_train_command_writes_a_model_whose_header_has_its_options(tmp_path, capsys, monkeypatch):
     known = {
         "calibration": {"slope": 1.0, "intercept": 0.0},
         "threshold": 0.5,

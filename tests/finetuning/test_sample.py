@@ -104,7 +104,7 @@ def test_patches_prefer_what_was_acquired(stack):
     assert len(share) == 8 and np.mean(share) > 0.85
 
 
-def test_refusals(stack):
+def test_a_sample_without_band_or_enough_pixels_is_refused_with_the_reason(stack):
     with pytest.raises(PhysicsError, match="surface band"):
         prepare_sample(stack, RANGE, None)
     with pytest.raises(PhysicsError, match="inside the surface band"):

@@ -26,7 +26,7 @@ def test_version_is_one() -> None:
     assert done.stdout.strip() == f"friedel {DIST.version}"
 
 
-def test_metadata() -> None:
+def test_the_metadata_name_the_licence_and_no_qt_binding_in_the_base() -> None:
     meta = DIST.metadata
     assert meta["License-Expression"] == "BSD-3-Clause"
     assert "Framework :: napari" in meta.get_all("Classifier", [])

@@ -60,7 +60,9 @@ def test_a_bad_file_is_one_line_and_2(tmp_path: Path, capsys: pytest.CaptureFixt
     assert captured.out == "" and captured.err.count("\n") == 1 and "bad.3ds" in captured.err
 
 
-def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_convert_command_writes_the_same_stack_a_part_or_one_map_and_replaces_nothing_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, out = tmp_path / "a.3ds", tmp_path / "out.nc"
     makers.grid(source)
     assert main(["convert", str(source), str(out)]) == 0

@@ -158,7 +158,7 @@ def test_bundled_models_keep_their_names(monkeypatch, tmp_path, saved):
         registry.delete_model("paper")
 
 
-def test_devices():
+def test_a_device_is_resolved_and_one_that_does_not_exist_is_refused():
     assert registry.resolve_device("cpu").type == "cpu"
     assert registry.resolve_device("auto").type in ("cpu", "cuda", "mps")
     with pytest.raises(ModelError, match="no device"):

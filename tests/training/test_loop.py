@@ -196,7 +196,7 @@ def test_the_model_says_where_it_comes_from(tmp_path):
     assert {"spread", "noise", "intercept"} <= set(model.header["calibration"]) and 0 <= model.threshold <= 1
 
 
-def test_refusals(tmp_path):
+def test_a_training_that_cannot_begin_is_refused_with_the_reason(tmp_path):
     (tmp_path / "m.safetensors").write_bytes(b"mine")
     with pytest.raises(ModelError, match="exists already"):
         next(iter_train(small(), output=tmp_path / "m.safetensors", steps=1))
@@ -228,7 +228,7 @@ def test_minutes_end_the_training(tmp_path):
     assert path.exists()
 
 
-def test_schedule():
+def test_the_learning_rate_rises_in_a_fiftieth_and_falls_to_a_hundredth():
     assert schedule(0.0) < 0.1 and schedule(0.02) == pytest.approx(1) and schedule(1.0) == pytest.approx(0.01)
     assert schedule(0.51) == pytest.approx(0.505, abs=0.01)
 
