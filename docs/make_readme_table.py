@@ -18,7 +18,7 @@ import pandas as pd
 from friedel.benchmark.titles import METHOD_TITLES
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
-from results import RESULTS, markdown, names, pooled
+from results_tables import RESULTS, markdown, names, pooled
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- figures: python docs/make_readme_table.py -->", "<!-- end of figures -->"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,12 +12,11 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-pytest.importorskip("docutils")
 if not (ROOT / "benchmarks" / "results").exists():
     pytest.skip("the results are not in this distribution", allow_module_level=True)
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 
-import results  # noqa: E402
+import results_tables as tables  # noqa: E402
 
 
 def load(path: str):
@@ -39,35 +39,40 @@ TABLE = pd.DataFrame(
 )
 
 
+def test_figures_and_the_readme_need_no_package_of_the_documentation():
+    hidden = "import runpy, sys; sys.modules.update(docutils=None, sphinx=None); "
+    code = hidden + "runpy.run_path('docs/make_readme_table.py')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_pivot_marks_the_best_of_each_line():
-    what = results.Selection(pivot="scene method f1", bold="max", format=".2f")
-    assert results.select(TABLE, what) == [["", "x", "y"], ["a", "0.50", "**0.75**"], ["b", "**1.00**", "–"]]
+    what = tables.Selection(pivot="scene method f1", bold="max", format=".2f")
+    assert tables.select(TABLE, what) == [["", "x", "y"], ["a", "0.50", "**0.75**"], ["b", "**1.00**", "–"]]
 
 
 def test_a_pivot_leaves_out_what_holds_no_figure():
     table = pd.concat([TABLE, pd.DataFrame({"scene": ["c"], "method": ["x"], "f1": [float("nan")]})])
-    what = results.Selection(pivot="scene method f1", order="x, z, y", format=".2f")
-    assert results.select(table, what) == [["", "x", "y"], ["a", "0.50", "0.75"], ["b", "1.00", "–"]]
+    what = tables.Selection(pivot="scene method f1", order="x, z, y", format=".2f")
+    assert tables.select(table, what) == [["", "x", "y"], ["a", "0.50", "0.75"], ["b", "1.00", "–"]]
 
 
 def test_columns_get_titles_and_formats():
-    what = results.Selection(columns="scene = field, f1 = F1 .1f", where="method=x; scene!=b")
-    assert results.select(TABLE, what) == [["field", "F1"], ["a", "0.5"]]
+    what = tables.Selection(columns="scene = field, f1 = F1 .1f", where="method=x; scene!=b")
+    assert tables.select(TABLE, what) == [["field", "F1"], ["a", "0.5"]]
 
 
-@pytest.mark.parametrize(
-    "what", [results.Selection(where="scene=c"), results.Selection(columns="nothing = N")]
-)
+@pytest.mark.parametrize("what", [tables.Selection(where="scene=c"), tables.Selection(columns="nothing = N")])
 def test_an_empty_table_stops_the_build(what):
     with pytest.raises(ValueError, match=r"No row|no column"):
-        results.select(TABLE, what)
+        tables.select(TABLE, what)
 
 
 def test_pooled_scores_are_those_of_the_summed_counts():
     counts = pd.DataFrame(
         {"kind": ["a", "a", "b"], "right": [8, 1, None], "false": [2, 0, 1], "missed": [0, 9, 1]}
     )
-    pooled = results.pooled(counts, ["kind"]).set_index("kind")
+    pooled = tables.pooled(counts, ["kind"]).set_index("kind")
     assert list(pooled.index) == ["a"]  # a run that was given up has no counts
     assert pooled.loc["a", "f1"] == pytest.approx(2 * 9 / (2 * 9 + 2 + 9))
     assert pooled.loc["a", "false_per_field"] == pytest.approx(1.0)
