@@ -124,7 +124,11 @@ def test_modules_read_in_one_sitting(repository: Path) -> None:
 def test_dependencies_are_explained(repository: Path, project: dict) -> None:
     """docs/dependencies.md gives each dependency's licence and reason."""
     text = (repository / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    rows = {_normal(row) for row in re.findall(r"^\| *`([^`]+)` *\|", text, re.MULTILINE)}
+    base, *others = (
+        {_normal(row) for row in re.findall(r"^\| *`([^`]+)` *\|", part, re.MULTILINE)}
+        for part in text.split("\n## ")
+    )
+    rows = base.union(*others)
     wanted = set(project["project"]["dependencies"])
     wanted |= {line for lines in project["project"]["optional-dependencies"].values() for line in lines}
     groups = {
@@ -133,7 +137,13 @@ def test_dependencies_are_explained(repository: Path, project: dict) -> None:
         for one in lines
         if isinstance(one, str)
     }
-    needed = {_normal(line) for line in wanted} - {"napari-friedel"}
+    extras = project["project"]["optional-dependencies"]
+    bindings = {
+        name for name, lines in extras.items() for line in lines if re.match(rf"napari\[.*{name}\]", line)
+    }
+    needed = ({_normal(line) for line in wanted} | bindings) - {"napari-friedel", "all"}
+    assert bindings == {"pyside6", "pyqt5", "all"}
+    assert base == {_normal(line) for line in project["project"]["dependencies"]}
     assert needed <= rows <= needed | groups  # some of those for tests are explained, too
 
 
