@@ -10,10 +10,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+import friedel
 from friedel.physics.dispersion import MATERIALS
 from friedel.prepare.background import level
 from friedel.prepare.run import clean, flatten
-from friedel.prepare.settings import PrepareSettings
 from friedel.prepare.topograph import wave_of
 
 SOURCE = Path("../shared/data/measured/spmqt_island_60nm.npz")
@@ -27,7 +27,7 @@ def main() -> None:
     with np.load(SOURCE) as data:
         raw, bias = data["maps"].astype(float), float(data["bias"][0])
         pitch = (float(data["pixel_nm"][0]), float(data["pixel_nm"][1]))
-    settings, band = PrepareSettings(), MATERIALS["cu111"]
+    settings, band = friedel.PrepareSettings(), MATERIALS["cu111"]
     cleaned = clean(raw, settings, didv=False)
     wave = wave_of(cleaned.maps[0], bias, band, pitch)
     done = flatten(cleaned, band.k([wave.energy_mev]), pitch, settings)
