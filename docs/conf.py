@@ -103,6 +103,21 @@ def _share_navigation(app, pagename, templatename, context, doctree):
 _NAVIGATION: dict[tuple, str] = {}
 
 
+def _mark_promised(app, what, name, obj, options, lines):
+    """Say below the summary of a public name by which name it is promised."""
+    import friedel
+
+    if not _PROMISED:
+        _PROMISED.update((id(getattr(friedel, one)), one) for one in friedel.__all__)
+    if what in ("function", "class", "exception") and (one := _PROMISED.get(id(obj))):
+        end = lines.index("") if "" in lines else len(lines)
+        lines[end:end] = ["", f"*Promised:* ``friedel.{one}``."]
+
+
+_PROMISED: dict[int, str] = {}
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", _mark_promised)
     app.connect("builder-inited", _keep_bars)
     app.connect("html-page-context", _share_navigation, priority=400)  # before the theme asks for it

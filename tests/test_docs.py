@@ -253,6 +253,15 @@ def test_the_api_page_lists_every_public_name() -> None:
     assert not missing
 
 
+def test_the_api_page_documents_every_public_name() -> None:
+    """A name of the first table without a listing below would be a link to nowhere."""
+    text = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"auto(?:module|function):: (\S+)\n(?!   :no-members:)", text))
+    promised = re.findall(r"`\w+ <([\w.]+)>`", text.partition("\n## ")[0])
+    unlisted = [name for name in promised if not {name, name.rpartition(".")[0]} & listed]
+    assert len(promised) > 40 and not unlisted
+
+
 def test_pages_keep_to_themselves() -> None:
     """No page tells where on someone's machine it was written."""
     for page in PAGES:
