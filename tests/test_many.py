@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -212,3 +213,119 @@ def test_a_folder_leaves_out_no_damaged_grid_and_no_empty_folder(grids, tmp_path
     found = friedel.detect_many(many.grids_in([mixed, empty]), settings=SETTINGS)
     assert [one.status for one in found] == ["failed", "done", "failed"]
     assert "cut.3ds" in found[0].message and "x.3ds" in found[2].message
+
+
+@pytest.fixture
+def namesakes(grids, tmp_path):
+    """Two grids of one name, in a folder and in a folder of that."""
+    paths = tmp_path / "g" / "m1.nc", tmp_path / "g" / "o" / "m1.nc"
+    for path, grid in zip(paths, grids, strict=False):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(grid.read_bytes())
+    return paths
+
+
+def sources(folder):
+    """Names of the tables of a folder, each with the file that it was made of."""
+    return {
+        path.stem: friedel.read_points(path).attrs["provenance"]["file"]["name"]
+        for path in folder.glob("*.csv")
+        if path.stem != "summary"
+    }
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_file_keeps_its_table_whatever_it_is_given_with(namesakes, tmp_path, first, turned) -> None:
+    out = tmp_path / "res"
+    alone = friedel.detect_many([namesakes[first]], out, settings=SETTINGS)[0]
+    assert alone.table == out / "m1.csv"
+    both = namesakes[::-1] if turned else namesakes
+    results = {one.file: one for one in friedel.detect_many(both, out, settings=SETTINGS)}
+    assert results[namesakes[first]].table == alone.table
+    assert [results[path].status for path in namesakes] == [
+        "up to date" if index == first else "done" for index in (0, 1)
+    ]
+    assert sorted(sources(out).values()) == sorted(map(str, namesakes))
+    assert sorted(pd.read_csv(out / "summary.csv")["file"]) == sorted(map(str, namesakes))
+    again = friedel.detect_many(both[::-1], out, settings=SETTINGS)
+    assert {one.status for one in again} == {"up to date"} and len(sources(out)) == 2
+
+
+def test_the_order_of_the_files_decides_no_name(namesakes, tmp_path) -> None:
+    for name, files in (("a", namesakes), ("b", namesakes[::-1])):
+        friedel.detect_many(files, tmp_path / name, settings=SETTINGS)
+    assert sources(tmp_path / "a") == sources(tmp_path / "b")
+
+
+def test_a_file_that_was_moved_keeps_its_table_and_one_that_changed_is_told(namesakes, tmp_path) -> None:
+    out = tmp_path / "res"
+    friedel.detect_many(namesakes, out, settings=SETTINGS)
+    before = sources(out)
+    (tmp_path / "g").rename(tmp_path / "h")
+    moved = [tmp_path / "h" / path.relative_to(tmp_path / "g") for path in namesakes]
+    assert {one.status for one in friedel.detect_many(moved, out, settings=SETTINGS)} == {"up to date"}
+    assert sources(out) == before
+    (tmp_path / "h").rename(tmp_path / "g")
+    namesakes[1].write_bytes(namesakes[0].read_bytes())
+    results = friedel.detect_many(namesakes, out, settings=SETTINGS)
+    assert [one.status for one in results] == ["up to date", "failed"]
+    assert "the file has changed since" in results[1].message
+
+
+def test_a_name_that_another_process_took_meanwhile_is_no_change_of_the_file(namesakes, tmp_path) -> None:
+    out = tmp_path / "res"
+    late = many.plan_jobs(namesakes[:1], out, settings=SETTINGS, overwrite=True)[0]
+    friedel.detect_many(namesakes[1:], out, settings=SETTINGS)
+    kept = (out / "m1.csv").read_bytes()
+    result = many.detect_file(late)
+    assert (
+        result.status == "failed"
+        and f"of another file, {namesakes[1]}; run the command again" in result.message
+    )
+    assert (out / "m1.csv").read_bytes() == kept
+    assert friedel.detect_many(namesakes[:1], out, settings=SETTINGS)[0].table == out / "m1-nc.csv"
+
+
+def test_a_failure_holds_the_name_as_long_as_its_file_is_there(namesakes, tmp_path) -> None:
+    from friedel.result_names import result_names
+
+    out = tmp_path / "res"
+    misspelt = tmp_path / "gg" / "m1.nc"
+    friedel.detect_many([misspelt], out, settings=SETTINGS)
+    assert (out / "m1.failed.json").exists()
+    assert result_names([namesakes[1], misspelt], out) == ["m1-nc", "m1"]
+    assert result_names([namesakes[1]], out) == ["m1"]
+    misspelt.parent.mkdir()
+    misspelt.write_text("no grid")
+    assert result_names([namesakes[1]], out) == ["m1-nc"]
+
+
+def test_progress_tells_files_of_one_name_apart(namesakes, tmp_path, capsys) -> None:
+    from friedel.cli import main
+
+    words = ["detect", *map(str, namesakes), str(tmp_path / "g" / "o" / ".." / "m1.nc")]
+    out = tmp_path / "res"
+    assert main([*words, "--material", "au111", "--method", "matched-field", "-o", str(out)]) == 0
+    told = capsys.readouterr().out
+    g, o = Path("g", "m1.nc"), Path("o", "m1.nc")
+    assert f"[1/2] {g}: " in told and f"[2/2] {o}: " in told
+    page = (out / "summary.html").read_text(encoding="utf-8")
+    assert f">{g}</a>" in page and f">{o}</a>" in page
+
+
+def test_tables_of_an_older_version_keep_their_names(namesakes, tmp_path, monkeypatch) -> None:
+    """They tell the file as it was given, and no absolute path."""
+    import json
+
+    from friedel.result_names import fingerprint, result_names
+
+    out = tmp_path / "res"
+    out.mkdir()
+    for name, path in zip(("m1-nc", "m1-nc-2"), namesakes, strict=True):
+        made = {"job": {}, "file": {"name": str(path), "sha256": fingerprint(path)["sha256"]}}
+        (out / f"{name}.csv").write_text(f"# provenance: {json.dumps(made)}\nrow,column\n", encoding="utf-8")
+    assert result_names(namesakes[::-1], out) == ["m1-nc-2", "m1-nc"]
+    monkeypatch.chdir(tmp_path)
+    relative = [path.relative_to(tmp_path) for path in namesakes]
+    assert result_names(relative, out) == ["m1-nc", "m1-nc-2"]

@@ -7,7 +7,6 @@ leaves its reason in ``NAME.failed.json``. There is no other state, so nothing c
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from collections.abc import Callable, Generator
@@ -17,8 +16,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from friedel.claims import claim, owner
-from friedel.errors import FriedelError, FriedelWarning, SettingsError, StackError
+from friedel.errors import FriedelError, FriedelWarning, SettingsError
 from friedel.progress import Progress, drain
+from friedel.result_names import FAILED, absolute, fingerprint, source_of
 from friedel.settings import DetectSettings, ImportSettings
 from friedel.settings.detection import devices_of
 
@@ -48,6 +48,8 @@ class FileJob:
         Whether a table made otherwise is replaced.
     device : str, optional
         Which of the settings' devices this file has; the first if None. It does not decide the result.
+    title : str
+        What the file is called while it is being done; its name if empty.
     """
 
     file: Path
@@ -56,6 +58,7 @@ class FileJob:
     axes: ImportSettings = field(default_factory=ImportSettings)
     overwrite: bool = False
     device: str | None = None
+    title: str = ""
 
     @property
     def report(self) -> Path | None:
@@ -121,6 +124,8 @@ def _done(job: FileJob, run: Run | None) -> FileResult:
     from friedel.io import open_stack
 
     state = fingerprint(job.file)
+    if job.table is not None:
+        _refuse_another_files(job.table, job)
     if job.table is not None and not job.overwrite:
         if why := _out_of_date(job, state):
             raise SettingsError(f"{why}; choose another folder, or overwrite it.", settings="overwrite")
@@ -144,7 +149,7 @@ def _detected(stack: xr.Dataset, job: FileJob, run: Run | None) -> Detections:
     settings = replace(job.settings, device=job.device or devices_of(job.settings.device)[0])
     model = _model(settings.model, settings.device) if settings.method == "network" else None
     work = iter_detect_with(stack, settings, model=model)
-    return drain(work) if run is None else run(work, job.file.name)
+    return drain(work) if run is None else run(work, job.title or job.file.name)
 
 
 @lru_cache(maxsize=8)
@@ -175,6 +180,18 @@ def _write(job: FileJob, stack: xr.Dataset, found: Detections, state: dict[str, 
     _failure_of(job.table).unlink(missing_ok=True)
 
 
+def _refuse_another_files(table: Path, job: FileJob) -> None:
+    """A process that was given other files may have taken the name meanwhile: its result is not replaced."""
+    from friedel.io.points import read_provenance
+
+    made = source_of(read_provenance(table))
+    if made is not None and not made.is_of(job.file):
+        raise SettingsError(
+            f"{table} was made meanwhile of another file, {made.name}; run the command again, and this file gets "
+            "a table of its own."
+        )
+
+
 def _out_of_date(job: FileJob, state: dict[str, Any]) -> str:
     """Why the table that is there does not do; empty if it does, or if there is none."""
     from friedel.io.points import read_points
@@ -197,29 +214,13 @@ def _out_of_date(job: FileJob, state: dict[str, Any]) -> str:
     return ""
 
 
-def fingerprint(path: Path) -> dict[str, Any]:
-    """Name and SHA-256 of a file's bytes; of all names and bytes in it, for a folder."""
-    total = hashlib.sha256()
-    parts = [path] if not path.is_dir() else sorted(part for part in path.rglob("*") if part.is_file())
-    for part in parts:
-        if part is not path:
-            total.update(str(part.relative_to(path)).encode("utf-8", "surrogateescape") + b"\0")
-        if not part.is_file():
-            raise StackError(
-                f"{part}: there is no such file." if not part.exists() else f"{part}: not a file."
-            )
-        with part.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return {"name": str(path), "sha256": total.hexdigest()}
-
-
 def claim_of(table: Path) -> Path:
     """The claim file beside a table."""
     return table.with_name(f".{table.name}.claim")
 
 
 def _failure_of(table: Path) -> Path:
-    return table.with_suffix(".failed.json")
+    return table.with_suffix(FAILED)
 
 
 def failed_result(job: FileJob, message: str) -> FileResult:
@@ -227,7 +228,7 @@ def failed_result(job: FileJob, message: str) -> FileResult:
     if job.table is not None and not job.table.exists():
         from friedel._util.atomic_write import write_beside
 
-        told = {"file": str(job.file), "message": message, **job.options()}
+        told = {"file": str(job.file), "path": absolute(job.file), "message": message, **job.options()}
         # On a full disk the message still reaches whoever asked.
         with suppress(OSError), write_beside(_failure_of(job.table)) as beside:
             beside.write_text(json.dumps(told, indent=1), encoding="utf-8")

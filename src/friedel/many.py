@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from friedel._util.arguments import instance_of, path_of, truth_of
+from friedel._util.paths_apart import told_apart
 from friedel._util.work import Work, process_pool
 from friedel.claims import owner
 from friedel.errors import FriedelError, SettingsError, StackError
 from friedel.file_job import FileJob, FileResult, Run, claim_of, detect_file, failed_result
+from friedel.result_names import place_of, result_names
 from friedel.settings import DetectSettings, ImportSettings
 from friedel.settings.detection import devices_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-#: Names that no table of a grid takes.
-RESERVED = ("summary",)
 #: Suffixes that only measurements bear; text files, pictures and archives of a folder may be anything.
 _GRID_SUFFIXES = (".3ds", ".sxm", ".sm4", ".ibw", ".gwy", ".gsf", ".nid", ".nc", ".specgrid", ".vert", ".1fl")
 #: How often a file is tried whose worker dies.
@@ -115,27 +115,15 @@ def plan_jobs(
         if where.exists() and not where.is_dir():
             raise StackError(f"{where} is a file; with several files name a folder.")
         where.mkdir(parents=True, exist_ok=True)
-        tables = [where / f"{name}.csv" for name in result_names(paths)]
+        tables = [where / f"{name}.csv" for name in result_names(paths, where)]
     settings = settings or DetectSettings()
     devices = devices_of(settings.device)
     return [
-        FileJob(path, table, settings, axes or ImportSettings(), overwrite, devices[number % len(devices)])
-        for number, (path, table) in enumerate(zip(paths, tables, strict=True))
+        FileJob(
+            path, table, settings, axes or ImportSettings(), overwrite, devices[number % len(devices)], title
+        )
+        for number, (path, table, title) in enumerate(zip(paths, tables, told_apart(paths), strict=True))
     ]
-
-
-def result_names(files: Sequence[Path]) -> list[str]:
-    """A name for each file's results: its stem, with suffix or number where stems meet."""
-    stems = [path.stem for path in files]
-    names: list[str] = []
-    for path, stem in zip(files, stems, strict=True):
-        name = stem if stems.count(stem) == 1 else path.name.replace(".", "-")
-        wanted, number = name, 1
-        while name in names or name in RESERVED:
-            number += 1
-            name = f"{wanted}-{number}"
-        names.append(name)
-    return names
 
 
 def grids_in(given: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -149,7 +137,10 @@ def grids_in(given: Sequence[str | os.PathLike[str]]) -> list[Path]:
             found += grids_of(path) or [path]  # a folder that holds nothing is named as failed, not left out
         else:
             found.append(path)
-    return list(dict.fromkeys(found))
+    once: dict[str, Path] = {}
+    for path in found:
+        once.setdefault(place_of(path), path)
+    return list(once.values())
 
 
 def grids_of(folder: Path) -> list[Path]:

@@ -179,7 +179,7 @@ def test_a_batch_that_was_interrupted_goes_on_and_others_files_stay(tmp_path, gr
 
 
 def test_names_of_results_do_not_clash():
-    from friedel.many import result_names
+    from friedel.result_names import result_names
 
     names = result_names([Path("a/x.nc"), Path("b/x.nc"), Path("a/y.3ds"), Path("summary.nc")])
     assert len(set(names)) == 4 and "summary" not in names and "y" in names

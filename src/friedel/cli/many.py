@@ -57,10 +57,10 @@ def run_many(
     check_summary(folder, overwrite=overwrite)
     failed = elsewhere = 0
     try:
-        for number, (_, result) in enumerate(_results(jobs, workers), start=1):
+        for number, (index, result) in enumerate(_results(jobs, workers), start=1):
             failed += result.status == "failed"
             elsewhere += result.status == "elsewhere"
-            _report(result, f"[{number}/{len(jobs)}] {result.file.name}")
+            _report(result, f"[{number}/{len(jobs)}] {jobs[index].title}")
     finally:
         write_summary(folder, overwrite=overwrite)  # an interruption loses nothing
     done = len(files) - failed - elsewhere

@@ -31,6 +31,8 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".xyz": "xyz"}
 _HANDED_OVER = {".roi": "imagej", ".txt": "nanonis"}
 _FORMATS = (*_SUFFIXES.values(), "napari")
 _LIMIT = 1 << 30
+#: Longest line of a head.
+_HEAD = 1 << 24
 
 
 def write_points(
@@ -135,6 +137,18 @@ def read_points(path: str | os.PathLike[str]) -> pd.DataFrame:
     table = table.reset_index(drop=True)
     table.attrs["provenance"] = provenance
     return table
+
+
+def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What the head of a ``.csv`` says of its origin, without its points; empty if it says nothing."""
+    comments: list[str] = []
+    try:
+        with path_of(path).open(encoding="utf-8-sig") as file:
+            while (line := file.readline(_HEAD)).startswith("#"):
+                comments.append(line[1:].strip())
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return _provenance(comments)
 
 
 def _table(

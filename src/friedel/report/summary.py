@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from friedel._util.arguments import path_of, truth_of
 from friedel._util.atomic_write import write_beside
+from friedel._util.paths_apart import told_apart
 from friedel.errors import FriedelError, StackError
 from friedel.report.checks import counted, read_checks
 from friedel.report.style import STYLE
+from friedel.result_names import FAILED
 
 if TYPE_CHECKING:
     import os
 
 NAME = "summary"
-FAILED = ".failed.json"
 #: A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = re.compile(r"^[=+\-@\t\r]")
 _THUMBNAIL = re.compile(r'<meta name="thumbnail" content="(data:image/png;base64,[A-Za-z0-9+/=]+)">')
@@ -165,7 +166,8 @@ def cell(value: Any) -> str:
 
 def as_html(rows: list[SummaryRow], folder: Path) -> str:
     """The rows as a page that needs no network; thumbnails and links lead to the reports beside it."""
-    body = "\n".join(_line(row, folder) for row in rows)
+    names = told_apart([row.file for row in rows])
+    body = "\n".join(_line(row, name, folder) for row, name in zip(rows, names, strict=True))
     done = sum(row.status == "ok" for row in rows)
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='generator' content='friedel'>"
@@ -176,9 +178,9 @@ def as_html(rows: list[SummaryRow], folder: Path) -> str:
     )
 
 
-def _line(row: SummaryRow, folder: Path) -> str:
+def _line(row: SummaryRow, name: str, folder: Path) -> str:
     image = _thumbnail(folder / row.report) if row.report else ""
-    name = escape(Path(row.file).name)
+    name = escape(name)
     if row.report:
         name = f"<a href='{escape(row.report, quote=True)}'>{name}</a>"
     interval = ""
