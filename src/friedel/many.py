@@ -127,13 +127,13 @@ def plan_jobs(
 
 
 def grids_in(given: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """Files to read; a folder that is not itself one stack stands for the grids in it."""
-    from friedel.io import sniff
+    """Files to read; a folder that is not itself one stack of several files stands for the grids in it."""
+    from friedel.io import is_one_stack
 
     found: list[Path] = []
     for name in given:
         path = Path(name)
-        if path.is_dir() and sniff(path) is None:
+        if path.is_dir() and not is_one_stack(path):
             found += grids_of(path) or [path]  # a folder that holds nothing is named as failed, not left out
         else:
             found.append(path)

@@ -244,3 +244,29 @@ def test_wrong_options_end_in_one_line_that_says_what_to_do(arguments, words, ca
     code, error = outcome(arguments, capsys)
     assert code == 2 and error.count("\n") == 1
     assert all(word in error for word in words), error
+
+
+@pytest.mark.parametrize("beside", [[], ["notes.txt"]])
+def test_a_folder_of_one_grid_stands_for_the_grid(tmp_path, grid, beside):
+    from friedel.many import grids_in
+
+    folder = tmp_path / "g"
+    folder.mkdir()
+    (folder / "monday.nc").write_bytes(grid.read_bytes())
+    for name in beside:
+        (folder / name).write_text("Monday")
+    assert grids_in([folder]) == [folder / "monday.nc"]
+    words = ["detect", str(folder), "--material", "au111", "--method", "matched-field"]
+    assert main([*words, "-o", str(tmp_path / "res")]) == 0
+    assert {path.name for path in (tmp_path / "res").glob("*.csv")} == {"monday.csv", "summary.csv"}
+
+
+def test_a_folder_of_spectra_stays_one_stack_and_a_lone_one_is_a_file(tmp_path):
+    from friedel.many import grids_in
+
+    spectrum = "Experiment\tbias spectroscopy\t\n\n[DATA]\nBias calc (V)\tCurrent (A)\n-0.1\t1e-12\n0.1\t2e-12\n"
+    for name in ("1.dat", "2.dat"):
+        (tmp_path / name).write_text(spectrum)
+    assert grids_in([tmp_path]) == [tmp_path]
+    (tmp_path / "2.dat").unlink()
+    assert grids_in([tmp_path]) == [tmp_path / "1.dat"]

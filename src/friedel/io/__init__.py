@@ -50,6 +50,23 @@ def sniff(path: Source) -> str | None:
     return None if found is None else found.name
 
 
+def is_one_stack(path: Source) -> bool:
+    """Whether several files, or those of a folder, are read as one stack, such as the spectra of a grid.
+
+    Parameters
+    ----------
+    path : path, or list of paths
+        A zarr store is one stack; a folder with a single file stands for that file.
+    """
+    if isinstance(path, (str, Path)) and is_zarr(Path(path)):
+        return True
+    try:
+        members = _members(path)
+        return identify(members, folder=_is_folder(path)) is not None and len(members) > 1
+    except (FriedelError, OSError, ValueError):
+        return False
+
+
 def open_stack(
     path: Source,
     *,
