@@ -246,6 +246,27 @@ def test_wrong_options_end_in_one_line_that_says_what_to_do(arguments, words, ca
     assert all(word in error for word in words), error
 
 
+def test_several_files_need_a_folder_for_their_tables(tmp_path, grid, capsys):
+    other = tmp_path / "other.nc"
+    other.write_bytes(grid.read_bytes())
+    out = tmp_path / "out.csv"
+    assert main(["detect", str(grid), str(other), "--material", "au111", "-o", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "for several files -o names a folder" in error and str(out) in error and not out.exists()
+
+
+@pytest.mark.parametrize("inside", [[], ["notes.txt"], ["notes.txt", "more.txt"]])
+def test_a_folder_without_a_grid_says_so(tmp_path, capsys, inside):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    for name in inside:
+        (folder / name).write_text("Monday")
+    assert main(["detect", str(folder), "--material", "au111", "-o", str(tmp_path / "res")]) == 2
+    error = capsys.readouterr().err
+    assert "do not form one stack" not in error
+    assert ("no files in this folder that can be opened" if inside else "the folder holds no files") in error
+
+
 @pytest.mark.parametrize("beside", [[], ["notes.txt"]])
 def test_a_folder_of_one_grid_stands_for_the_grid(tmp_path, grid, beside):
     from friedel.many import grids_in
@@ -264,7 +285,9 @@ def test_a_folder_of_one_grid_stands_for_the_grid(tmp_path, grid, beside):
 def test_a_folder_of_spectra_stays_one_stack_and_a_lone_one_is_a_file(tmp_path):
     from friedel.many import grids_in
 
-    spectrum = "Experiment\tbias spectroscopy\t\n\n[DATA]\nBias calc (V)\tCurrent (A)\n-0.1\t1e-12\n0.1\t2e-12\n"
+    spectrum = (
+        "Experiment\tbias spectroscopy\t\n\n[DATA]\nBias calc (V)\tCurrent (A)\n-0.1\t1e-12\n0.1\t2e-12\n"
+    )
     for name in ("1.dat", "2.dat"):
         (tmp_path / name).write_text(spectrum)
     assert grids_in([tmp_path]) == [tmp_path]

@@ -236,6 +236,10 @@ def test_folders_and_missing_files(tmp_path: Path) -> None:
         open_stack(tmp_path)
     (tmp_path / "a.txt").write_text("words")
     (tmp_path / "b.txt").write_text("words")
+    with pytest.raises(StackError, match="no files in this folder that can be opened"):
+        open_stack(tmp_path)
+    for name in ("a.npy", "b.npy"):
+        makers.npy(tmp_path / name)
     with pytest.raises(StackError, match="do not form one stack"):
         open_stack(tmp_path)
     with pytest.raises(StackError, match="folder"):

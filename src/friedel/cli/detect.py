@@ -69,6 +69,7 @@ def command(
     target = Path(out)
     if target.suffix.lower() in TABLES and not target.is_dir():
         check_output(target, overwrite=overwrite)
+        _refuse_several(file, target)
         found = detect_with_bar(open_input(file, axes), settings, Workers(jobs, scheduler))
         from friedel.io.points import write_points
 
@@ -82,6 +83,17 @@ def command(
             f"{target}: the table is written as {', '.join(TABLES)}; for several files name a folder."
         )
     return run_many(file, target, settings, axes, Workers(jobs, scheduler), overwrite=overwrite)
+
+
+def _refuse_several(files: tuple[str, ...], target: Path) -> None:
+    """One table is of one stack: several files that form none need a folder of tables."""
+    from friedel.io import is_one_stack
+
+    if len(files) > 1 and all(Path(name).exists() for name in files) and not is_one_stack(list(files)):
+        raise StackError(
+            f"{target} is one table, but these {len(files)} files do not form one stack: for several files -o names "
+            "a folder."
+        )
 
 
 def detect_with_bar(stack: xr.Dataset, settings: DetectSettings, workers: Workers = HERE) -> Detections:

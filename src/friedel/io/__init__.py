@@ -197,12 +197,14 @@ def _chosen(format: str | None, members: list[Path], folder: bool) -> Format:
     except OSError as error:
         raise StackError(f"{members[0]}: cannot be read ({_reason(error)}).") from error
     if found is None:
-        raise StackError(_unknown(members))
+        raise StackError(_unknown(members, folder))
     return found
 
 
-def _unknown(members: list[Path]) -> str:
+def _unknown(members: list[Path], folder: bool) -> str:
     first = members[0]
+    if folder and all(sniff(member) is None for member in members):
+        return f"{first.parent}: there are no files in this folder that can be opened."
     if len(members) > 1:
         return (
             f"{first.parent}: these files do not form one stack. A folder or list must hold Nanonis .dat spectra "
