@@ -163,21 +163,29 @@ def _model(name: str, device: str) -> Any:
 def _write(job: FileJob, stack: xr.Dataset, found: Detections, state: dict[str, Any]) -> None:
     from friedel.io.points import write_points
     from friedel.report.html import write_report
-    from friedel.scoring.areal_density import covered_area, density
 
     if job.table is None or job.report is None:
         return
-    number = density(len(found), covered_area(stack, found.area, found.provenance["channel"]))
-    told: dict[str, float] = {"area_nm2": number.area_nm2}
-    if not found.withheld:
-        told |= {"value_per_nm2": number.value, "low": number.low, "high": number.high}
-    found = replace(
-        found, provenance=found.provenance | {"job": job.options(), "file": state, "density": told}
-    )
+    made = {"job": job.options(), "file": state, "density": density_of(found, stack)}
+    found = replace(found, provenance=found.provenance | made)
     write_report(stack, found, job.report, name=job.file.name)
     # The table last: it is what says that this file is done.
     write_points(found, job.table)
     _failure_of(job.table).unlink(missing_ok=True)
+
+
+def density_of(found: Detections, stack: xr.Dataset) -> dict[str, float]:
+    """How many impurities per area [nm⁻²], its 95 % interval and the area [nm²], as the provenance tells them.
+
+    Where no probability is listed, the density is unknown, and the area stands alone.
+    """
+    from friedel.scoring.areal_density import covered_area, density
+
+    number = density(len(found), covered_area(stack, found.area, found.provenance["channel"]))
+    told: dict[str, float] = {"area_nm2": number.area_nm2}
+    if not found.withheld:
+        told |= {"value_per_nm2": number.value, "low": number.low, "high": number.high}
+    return told
 
 
 def _refuse_another_files(table: Path, job: FileJob) -> None:

@@ -293,3 +293,17 @@ def test_a_folder_of_spectra_stays_one_stack_and_a_lone_one_is_a_file(tmp_path):
     assert grids_in([tmp_path]) == [tmp_path]
     (tmp_path / "2.dat").unlink()
     assert grids_in([tmp_path]) == [tmp_path / "1.dat"]
+
+
+def test_the_summary_lists_a_table_that_was_written_alone(tmp_path, grid, capsys):
+    out = tmp_path / "p.csv"
+    assert (
+        main(["detect", str(grid), "--material", "au111", "--method", "matched-field", "-o", str(out)]) == 0
+    )
+    (tmp_path / "mine.csv").write_text("row,column\n1,2\n")
+    capsys.readouterr()
+    assert main(["summary", str(tmp_path)]) == 0
+    assert "1 of 1 files done" in capsys.readouterr().out
+    row = pd.read_csv(tmp_path / "summary.csv").iloc[0]
+    assert (row["file"], row["status"], row["table"]) == (str(grid), "ok", "p.csv")
+    assert row["impurities"] == len(pd.read_csv(out, comment="#")) and row["density_per_nm2"] > 0

@@ -70,10 +70,13 @@ def command(
     if target.suffix.lower() in TABLES and not target.is_dir():
         check_output(target, overwrite=overwrite)
         _refuse_several(file, target)
-        found = detect_with_bar(open_input(file, axes), settings, Workers(jobs, scheduler))
+        stack = open_input(file, axes)
+        found = detect_with_bar(stack, settings, Workers(jobs, scheduler))
+        from friedel.file_job import density_of
         from friedel.io.points import write_points
 
-        write_points(found, target)
+        named = file[0] if len(file) == 1 else str(Path(file[0]).parent)
+        write_points(found, target, provenance={"file": {"name": named}, "density": density_of(found, stack)})
         say(summary_line(found, str(target)))
         for line in preparation_lines(found):
             tell(line)

@@ -16,7 +16,8 @@ from friedel.cli.output import say
 def command(folder: str, overwrite: bool) -> int:
     """List the results in a folder of tables, as summary.csv and summary.html.
 
-    The summary is derived from the tables of `friedel detect` in FOLDER; write it again whenever they have changed.
+    The summary is derived from the tables (.csv) of `friedel detect` in FOLDER, of one file each or of many; write it
+    again whenever they have changed.
     """
     from friedel.report.summary import write_summary
 

@@ -74,7 +74,7 @@ COLUMNS = tuple(field.name for field in fields(SummaryRow))
 
 
 def read_folder(folder: str | os.PathLike[str]) -> list[SummaryRow]:
-    """One row per table of `friedel detect`, and per file that failed, by name of the file.
+    """One row per table of `friedel detect`, of one file or of many, and per file that failed, by name of the file.
 
     Parameters
     ----------
@@ -217,12 +217,12 @@ def _row(path: Path) -> SummaryRow | None:
     except FriedelError:
         return None  # another program's table
     made = table.attrs["provenance"]
-    if "job" not in made:
-        return None
+    if not {"method", "settings"} <= set(made):
+        return None  # of points from another source
     number = made.get("density", {})
     report = path.with_suffix(".html")
     return SummaryRow(
-        file=str(made.get("file", {}).get("name", "")),
+        file=str(made.get("file", {}).get("name") or made.get("source", "")),
         status="ok",
         impurities=len(table),
         density_per_nm2=number.get("value_per_nm2"),
