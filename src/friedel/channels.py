@@ -166,6 +166,25 @@ def didv(stack: xr.Dataset, channel: str | None = None) -> xr.DataArray:
     return data.assign_attrs(channel=name, derived=int(derive))
 
 
+def need_voltage(stack: xr.Dataset) -> None:
+    """Refuse images of which nothing says the voltage, before maps of known energy are searched in them.
+
+    Raises
+    ------
+    StackError
+        If neither the bias axis nor an image's attribute ``bias_mv`` holds a voltage.
+    """
+    known = np.isfinite(stack["bias"].to_numpy()).any() or any(
+        "bias_mv" in stack[name].attrs for name in image_names(stack)
+    )
+    if stack.attrs.get("sweep", "bias") == "bias" and not known:
+        source = str(stack.attrs.get("source", ""))
+        raise StackError(
+            f"{source + ': t' if source else 'T'}he file does not say its bias voltage: give it as bias, in mV.",
+            settings="bias",
+        )
+
+
 def setpoint_bias(stack: xr.Dataset) -> float:
     """Bias [mV] of a stack of one plane or of a plain topograph; `StackError` if several or not known."""
     bias = np.atleast_1d(stack["bias"].to_numpy())

@@ -121,6 +121,7 @@ def _tried(job: FileJob, run: Run | None) -> FileResult:
 
 
 def _done(job: FileJob, run: Run | None) -> FileResult:
+    from friedel.channels import need_voltage
     from friedel.io import open_stack
 
     state = fingerprint(job.file)
@@ -136,6 +137,7 @@ def _done(job: FileJob, run: Run | None) -> FileResult:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FriedelWarning)  # they stand in the table, the report and the summary
         stack = open_stack(job.file, **given)
+        need_voltage(stack)
         found = _detected(stack, job, run)
     if job.table is None:
         return FileResult(job.file, "done", None, len(found), found=found)

@@ -307,3 +307,25 @@ def test_the_summary_lists_a_table_that_was_written_alone(tmp_path, grid, capsys
     row = pd.read_csv(tmp_path / "summary.csv").iloc[0]
     assert (row["file"], row["status"], row["table"]) == (str(grid), "ok", "p.csv")
     assert row["impurities"] == len(pd.read_csv(out, comment="#")) and row["density_per_nm2"] > 0
+
+
+@pytest.fixture
+def image_without_voltage(tmp_path) -> Path:
+    from friedel.io.maps import write_map
+
+    path = tmp_path / "chip.gsf"
+    values = np.random.default_rng(1).normal(size=(48, 48))
+    write_map(values, path, pixel_nm=0.4, name="Topography", units="m")
+    return path
+
+
+@pytest.mark.parametrize("band", [[], ["--material", "au111"]])
+def test_an_image_of_unknown_voltage_asks_for_it(tmp_path, image_without_voltage, capsys, band):
+    words = ["detect", str(image_without_voltage), *band, "--method", "matched-field"]
+    for out in ("g.csv", "res"):
+        assert main([*words, "-o", str(tmp_path / out)]) == 2
+        error = capsys.readouterr().err
+        assert f"{image_without_voltage}: the file does not say its bias voltage: give it as bias" in error
+        assert ("(--bias)" in error) == (out == "g.csv")
+    assert not (tmp_path / "g.csv").exists()
+    assert main([*words, "--material", "au111", "--bias", "-100", "-o", str(tmp_path / "g.csv")]) == 0
