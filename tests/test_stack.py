@@ -225,3 +225,31 @@ def test_arguments_of_a_wrong_type_are_a_sentence(call, tmp_path, monkeypatch) -
     with pytest.raises(friedel.StackError) as error:
         call(stack)
     assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("dim", "unit", "factor", "wanted"),
+    [("bias", "V", 1e-3, "mV"), ("x", "m", 1e-9, "nm"), ("y", "Å", 10.0, "nm")],
+)
+def test_an_axis_in_another_unit_is_refused_and_read_from_a_file(tmp_path, dim, unit, factor, wanted):
+    plain = friedel.simulate(shape=(16, 16), bias_mv=[-200, -100, 0], impurities=2, seed=1)
+    other = plain.assign_coords({dim: (dim, plain[dim].to_numpy() * factor, {"units": unit})})
+    with pytest.raises(StackError, match=f"axis '{dim}' is in '{unit}', not in {wanted}"):
+        friedel.detect(other, dispersion="au111", method="matched-field")
+    other.drop_vars(list(set(other) - {"LockinX"})).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    back = friedel.open_stack(tmp_path / "other.nc")
+    assert back[dim].attrs["units"] == wanted and np.allclose(back[dim], plain[dim])
+
+
+@pytest.mark.parametrize("unit", ["mV", "millivolt", "Millivolts"])
+def test_an_axis_whose_unit_is_spelled_out_is_sound(unit):
+    stack = friedel.simulate(shape=(16, 16), bias_mv=[-200, -100, 0], impurities=2, seed=1)
+    assert validate(stack.assign_coords(bias=("bias", stack["bias"].to_numpy(), {"units": unit}))) is not None
+
+
+def test_an_axis_of_zeros_in_metres_is_converted(tmp_path):
+    """Nothing in its values tells that they were converted."""
+    stack = friedel.simulate(shape=(16, 16), bias_mv=[-200, -100, 0], impurities=2, seed=1).isel(y=[0])
+    stack = stack.assign_coords(y=("y", [0.0], {"units": "m"}))
+    stack.drop_vars(list(set(stack) - {"LockinX"})).to_netcdf(tmp_path / "line.nc", engine="h5netcdf")
+    assert friedel.open_stack(tmp_path / "line.nc")["y"].attrs["units"] == "nm"

@@ -41,7 +41,7 @@ from friedel.geometry import (
     true_positions,
     turned_over,
 )
-from friedel.stack_parts import attribute_of, axis_of, pitch_of, variable_of, voltages_of
+from friedel.stack_parts import attribute_of, axis_of, check_units, pitch_of, variable_of, voltages_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -215,6 +215,7 @@ def check(stack: xr.Dataset) -> xr.Dataset:
             "The axes of this stack have lost their units, so its bias may be no voltage: keep the attributes "
             "(xarray.set_options(keep_attrs=True)), or open the file again."
         )
+    check_units(stack)
     names = channel_names(stack)
     if not names and not (image_names(stack) and stack.sizes["bias"] == 1):
         raise StackError("The stack has no channel with the axes (bias, y, x).")

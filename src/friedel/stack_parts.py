@@ -16,6 +16,26 @@ if TYPE_CHECKING:
 _TEXTS = ("instrument", "source", "sweep", "direction")
 _WHOLE = ("y_direction", "acquired", "expected", "separate_scans")
 
+#: What the axes of a stack are measured in, as it may be spelled.
+_UNITS = {
+    "bias": ("mV", "millivolt"),
+    "y": ("nm", "nanometer", "nanometre"),
+    "x": ("nm", "nanometer", "nanometre"),
+}
+
+
+def check_units(stack: xr.Dataset) -> None:
+    """Raise `StackError` for an axis in another unit than the model's; one without a unit is taken to be in it."""
+    for dim, names in _UNITS.items():
+        unit = str(stack[dim].attrs.get("units") or names[0]).strip()
+        if dim == "bias" and stack.attrs.get("sweep", "bias") != "bias":
+            continue
+        if unit not in names and unit.lower().removesuffix("s") not in names[1:]:
+            raise StackError(
+                f"The axis {dim!r} is in {unit!r}, not in {names[0]}: convert its values and set its attribute 'units' "
+                f"to {names[0]!r}, or write the stack as netCDF and open it with friedel.open_stack, which converts."
+            )
+
 
 def pitch_of(pixel_nm: Any, pixels: int) -> tuple[float | None, float | None]:
     """The pitch along y and x [nm]; None for one spectrum at one point, which has none."""

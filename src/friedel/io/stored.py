@@ -69,8 +69,10 @@ def complete(stack: xr.Dataset, path: Path) -> xr.Dataset:
         if dim == "bias" and str(stack.attrs.get("sweep", "bias")) != "bias":
             continue
         values = in_unit(stack[dim].to_numpy(), unit, factors)
-        if not np.array_equal(values, stack[dim].to_numpy()):
-            stack = stack.assign_coords({dim: (dim, values, {"units": "mV" if dim == "bias" else "nm"})})
+        wanted = "mV" if dim == "bias" else "nm"
+        if unit != wanted:
+            kept = {name: value for name, value in stack[dim].attrs.items() if name == "pitch_nm"}
+            stack = stack.assign_coords({dim: (dim, values, {**kept, "units": wanted})})
     for name, variable in list(stack.data_vars.items()):
         if set(variable.dims) == set(DIMS) or set(variable.dims) == {"y", "x"}:
             if variable.dtype.kind not in "fiu":
