@@ -78,3 +78,11 @@ def test_every_promised_name_is_there_and_documented() -> None:
         "SettingsError",
         "StackError",
     }
+
+
+def test_results_are_compared_and_kept_by_identity(found) -> None:
+    from copy import copy
+
+    other = copy(found)
+    assert found == found and found != other
+    assert len({found, other}) == 2 and other in [found, other]

@@ -92,9 +92,9 @@ class Check:
         return "noted" if self.noted else "passed"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Detections(Presented):
-    """Candidates found in one stack.
+    """Candidates found in one stack; two are equal only if they are the same object.
 
     Parameters
     ----------
@@ -128,8 +128,8 @@ class Detections(Presented):
     area: tuple[tuple[int, int], tuple[int, int]]
     provenance: dict[str, Any] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
-    waves: FittedWaves | None = field(default=None, compare=False)
-    frame: xr.Dataset | None = field(default=None, compare=False)
+    waves: FittedWaves | None = None
+    frame: xr.Dataset | None = None
 
     def __post_init__(self) -> None:
         missing = [name for name in COLUMNS if name not in self.table.columns]
