@@ -51,6 +51,12 @@ def test_evaluate_leaves_out_points_below_the_threshold(tables, capsys):
     assert _json(capsys)["false"] == 0
 
 
+def test_the_average_precision_is_over_all_thresholds_and_says_so(tables, capsys):
+    assert main(["evaluate", *tables, "--threshold", "0.9999"]) == 0
+    text = capsys.readouterr().out
+    assert "found 0," in text and "average precision  0.667  (over all thresholds" in text
+
+
 def test_the_text_names_every_figure(tables, capsys):
     assert main(["evaluate", *tables]) == 0
     text = capsys.readouterr().out

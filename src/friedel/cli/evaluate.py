@@ -162,7 +162,7 @@ def _text(result: dict[str, Any]) -> str:
         f"precision          {figure('precision')}{interval('precision')}",
         f"recall             {figure('recall')}{interval('recall')}",
         f"F1                 {figure('f1')}{interval('f1')}",
-        f"average precision  {figure('average_precision')}",
+        f"average precision  {figure('average_precision')}  (over all thresholds)",
         f"RMSE of the pairs  {figure('rmse')} {result['unit']}",
         f"paper's share      {figure('paper_share')}  (not one-to-one, no price on false points)",
         f"recall by chance   {figure('chance_recall')}  (as many random points)",

@@ -76,7 +76,7 @@ class EvaluateSettings(Settings):
     tolerance_nm : float
         The same in nm, instead.
     threshold : float
-        Only points of at least this probability.
+        Only points of at least this probability; the average precision is over all thresholds.
     border_px : float
         Reference points this close to the field's border may be found or not.
     shape : (int, int)
