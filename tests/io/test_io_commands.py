@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import friedel
 from friedel.cli import main
 from friedel.io import open_stack
 from friedel.io.lazy import Records
@@ -75,6 +76,21 @@ def test_the_convert_command_writes_the_same_stack_a_part_or_one_map_and_replace
     image = open_stack(tmp_path / "o.gsf", bias=-20)
     np.testing.assert_array_equal(next(iter(image.data_vars.values()))[0], makers.cube(1)[2])
     assert main(["convert", str(source), str(tmp_path / "missing" / "o.nc")]) == 2
+
+
+def test_a_current_at_one_voltage_is_not_said_to_give_didv(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flat = np.ones((1, 4, 5))
+    channels = {"Current": flat, "Current [bwd]": flat}
+    stack = friedel.make_stack(channels, bias_mv=[80.0], pixel_nm=0.2, units=dict.fromkeys(channels, "A"))
+    friedel.write_stack(stack, tmp_path / "a.nc")
+    assert main(["info", str(tmp_path / "a.nc")]) == 0
+    told = capsys.readouterr().out
+    assert "is derived from it" not in told and "If it is in another one" not in told
+    assert told.count("dI/dV cannot be derived from it") == 1
+    assert main(["info", str(tmp_path / "a.nc"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["didv"]["channel"] is None
 
 
 KEYS = [

@@ -175,24 +175,24 @@ def _didv(stack: xr.Dataset) -> dict[str, Any]:
     from friedel.errors import StackError
     from friedel.stack import channel_names, didv_candidates, didv_channel, is_lock_in, topograph_name
 
+    none = {"channel": None, "derived": False}
     if not channel_names(stack):
-        remark = (
-            "no channel looks like dI/dV; this is a topograph" if topograph_name(stack) else "only images"
-        )
-        return {"channel": None, "derived": False, "remark": remark}
+        topograph = "no channel looks like dI/dV; this is a topograph"
+        return none | {"remark": topograph if topograph_name(stack) else "only images"}
     try:
         name, derive = didv_channel(stack)
     except StackError as error:
-        return {"channel": None, "derived": False, "remark": str(error)}
+        return none | {"remark": str(error)}
     if name == remembered_channel(str(stack.attrs.get("instrument", "")), channel_names(stack)):
         return {"channel": name, "derived": derive, "remark": "chosen for this instrument before"}
     remark = ""
     others = [other for other in didv_candidates(stack) if other != name][:5]
+    if derive and stack.sizes["bias"] < 2:
+        others = [other for other in others if not didv_channel(stack, other)[1]]
+        remark = f"{name!r} is a current at one voltage: dI/dV cannot be derived from it" + _others(others)
+        return none | {"remark": remark}
     if derive:
-        remark = "differentiated numerically; there is no lock-in channel"
-        if stack.sizes["bias"] < 2:
-            remark = "a current at one bias voltage: dI/dV cannot be derived from it"
-        remark += _others(others)
+        remark = "differentiated numerically; there is no lock-in channel" + _others(others)
     elif not is_lock_in(name):
         remark = (
             "taken for lack of a lock-in channel or a current; name the channel if it is another"
