@@ -78,6 +78,22 @@ def test_the_convert_command_writes_the_same_stack_a_part_or_one_map_and_replace
     assert main(["convert", str(source), str(tmp_path / "missing" / "o.nc")]) == 2
 
 
+def test_an_image_needs_its_voltage_or_a_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A topograph has no voltage to choose."""
+    stack = friedel.simulate(shape=(12, 16), bias_mv=[-200, -100, 0], impurities=2, seed=1)
+    source, out = tmp_path / "s.nc", tmp_path / "s2.gsf"
+    friedel.write_stack(stack, source)
+    assert main(["convert", str(source), str(out)]) == 2
+    assert "name its bias [mV], from -200 to 0. (--at)" in capsys.readouterr().err
+    assert main(["convert", str(source), str(out), "--channel", "Z"]) == 0
+    image = open_stack(out)
+    assert image["Z"].attrs["units"] == "m"
+    np.testing.assert_allclose(image["Z"], stack["Z"], rtol=1e-6)
+    with pytest.raises(SystemExit):
+        main(["convert", "--help"])
+    assert "the first" not in capsys.readouterr().out
+
+
 def test_a_current_at_one_voltage_is_not_said_to_give_didv(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from friedel.errors import StackError
-from friedel.stack import didv, didv_channel, pixel_pitch, tip_frame, validate
+from friedel.stack import didv, didv_channel, image_names, pixel_pitch, tip_frame, validate
 
 if TYPE_CHECKING:
     import os
@@ -35,7 +35,8 @@ def write_stack(
         channels, the bias axis and the pixel size), ``.gsf`` (one image of one channel), ``.ibw`` and ``.itx``
         (Igor: one channel of even bias, needs igorwriter). Replaced in one step.
     channel : str, optional
-        For ``.gsf``: the channel, dI/dV if None.
+        For ``.gsf``: the channel, dI/dV if None, or an image such as the topograph, which has no voltage to choose.
+        For Igor: the channel.
     bias_mv : float, optional
         For ``.gsf``: the plane nearest to this bias [mV].
 
@@ -117,13 +118,33 @@ def _write_igor(stack: xr.Dataset, target: Path, channel: str | None) -> None:
 def _write_plane(stack: xr.Dataset, target: Path, channel: str | None, bias_mv: float | None) -> None:
     from friedel.io.maps import write_map
 
+    if channel is not None and channel in image_names(stack):
+        image, title = stack[channel].sortby(["y", "x"]), channel
+    else:
+        image, title = _plane(stack, target, channel, bias_mv)
+    write_map(
+        image.to_numpy(),
+        target,
+        pixel_nm=pixel_pitch(stack),
+        name=title,
+        units=str(image.attrs.get("units", "")) or "1",
+        origin_nm=(float(image["y"][0]), float(image["x"][0])),
+        y_direction=tip_frame(stack)[3],
+    )
+
+
+def _plane(
+    stack: xr.Dataset, target: Path, channel: str | None, bias_mv: float | None
+) -> tuple[xr.DataArray, str]:
+    """The map of a channel at one voltage, and its title."""
     # A channel that is named is written as it is; dI/dV of a current is derived only where none is.
     data = didv(stack) if channel is None else _plain(stack, channel)
     data = data.sortby(["y", "x"])  # the formats know rising axes only
     axis = stack["bias"].to_numpy()
     if bias_mv is None and len(axis) > 1:
         raise StackError(
-            f"{target}: a .gsf file holds one image; name its bias [mV], from {axis.min():g} to {axis.max():g}."
+            f"{target}: a .gsf file holds one image; name its bias [mV], from {axis.min():g} to {axis.max():g}.",
+            settings="at",
         )
     if bias_mv is not None and len(axis) > 1:
         step = np.diff(np.sort(axis)).max()
@@ -133,15 +154,7 @@ def _write_plane(stack: xr.Dataset, target: Path, channel: str | None, bias_mv: 
                 settings="at",
             )
     index = 0 if bias_mv is None else int(np.argmin(np.abs(axis - bias_mv)))
-    write_map(
-        data.isel(bias=index).to_numpy(),
-        target,
-        pixel_nm=pixel_pitch(stack),
-        name=f"{data.attrs['channel']} {axis[index]:g} mV",
-        units=str(data.attrs.get("units", "")) or "1",
-        origin_nm=(float(data["y"][0]), float(data["x"][0])),
-        y_direction=tip_frame(stack)[3],
-    )
+    return data.isel(bias=index), f"{data.attrs['channel']} {axis[index]:g} mV"
 
 
 def _plain(stack: xr.Dataset, channel: str) -> xr.DataArray:

@@ -183,7 +183,7 @@ class ConvertSettings(Settings):
     Parameters
     ----------
     channel : str
-        The channel of a single image.
+        The channel of a single image, or an image such as the topograph.
     at : float
         Bias of a single image: the plane nearest to it.
     area : ((int, int), (int, int))
@@ -191,9 +191,10 @@ class ConvertSettings(Settings):
     """
 
     channel: Annotated[str | None, Option(none="dI/dV", metavar="NAME")] = None
-    at: Annotated[float | None, Option(unit="mV", least=-1e6, most=1e6, none="the first", metavar="MV")] = (
-        None
-    )
+    at: Annotated[
+        float | None,
+        Option(unit="mV", least=-1e6, most=1e6, none="the only voltage", metavar="MV"),
+    ] = None
     area: Annotated[Area | None, AREA] = None
 
 
