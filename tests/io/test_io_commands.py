@@ -94,6 +94,20 @@ def test_an_image_needs_its_voltage_or_a_name(tmp_path: Path, capsys: pytest.Cap
     assert "the first" not in capsys.readouterr().out
 
 
+def test_help_and_pages_name_every_format_that_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    from friedel.io.written import POINTS, STACKS
+
+    for command, suffixes in (("convert", STACKS), ("detect", POINTS), ("refit", POINTS)):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        told = capsys.readouterr().out
+        assert [suffix for suffix in suffixes if f"OUT{suffix}" not in told] == [], command
+    page = Path(__file__).parents[2] / "docs" / "file-formats.md"
+    if page.exists():
+        written = page.read_text(encoding="utf-8").partition("## What is written")[2]
+        assert [suffix for suffix in {**STACKS, **POINTS} if f"`{suffix}`" not in written] == []
+
+
 def test_a_current_at_one_voltage_is_not_said_to_give_didv(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("friedel.cli.demo", "simulate an Au(111) field, find its impurities, draw them"),
     "info": ("friedel.cli.info", "say what is in a file: channels, grid, bias range, pixel, completeness"),
     "view": ("friedel.cli.view", "open stacks and tables of points in napari"),
-    "convert": ("friedel.cli.convert", "write a stack as netCDF, .gsf or .gwy"),
+    "convert": ("friedel.cli.convert", "write a stack in another format, for other programs too"),
     "detect": ("friedel.cli.detect", "find the impurities in dI/dV stacks and write a table of them"),
     "refit": ("friedel.cli.refit", "fit amplitude, phase shift and Δχ² of given points"),
     "summary": ("friedel.cli.summary", "list the results in a folder of tables, as CSV and HTML"),

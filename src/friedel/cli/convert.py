@@ -1,4 +1,4 @@
-"""``friedel convert``: write a stack as netCDF or zarr, for Gwyddion, or for NumPy."""
+"""``friedel convert``: write a stack in another format, for other programs too."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from friedel.cli.common import check_output, open_input
 from friedel.cli.options import FriedelCommand, from_settings, overwrite_option
 from friedel.cli.output import say
 from friedel.errors import StackError
+from friedel.io.written import STACKS, listed
 from friedel.settings import ConvertSettings, ImportSettings
 
 
-@click.command(cls=FriedelCommand)
+@click.command(
+    cls=FriedelCommand,
+    help=f"""Write a stack in another format, for other programs too.
+
+    FILE is a file, a folder, or several files that form one stack; OUT is {listed(STACKS, "OUT", told=True)}.
+    """,
+)
 @click.argument("file", nargs=-1, required=True)
 @click.argument("out")
 @from_settings("settings", ConvertSettings)
@@ -22,11 +29,7 @@ from friedel.settings import ConvertSettings, ImportSettings
 def command(
     file: tuple[str, ...], out: str, settings: ConvertSettings, overwrite: bool, axes: ImportSettings
 ) -> int:
-    """Write a stack as netCDF, zarr, .gsf, .gwy or .npz.
-
-    FILE is a file, a folder, or several files that form one stack; OUT is OUT.nc or OUT.zarr (without loss), OUT.gwy,
-    OUT.npz, or OUT.gsf (one image).
-    """
+    """Write a stack in the format that the suffix of `out` names."""
     from friedel.io.export import write_stack
     from friedel.stack import channel_names, crop, image_names
 

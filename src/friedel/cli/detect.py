@@ -12,6 +12,7 @@ from friedel.cli.many import HERE, Workers, executor_of, run_many
 from friedel.cli.options import FriedelCommand, from_settings, overwrite_option
 from friedel.cli.output import say, tell
 from friedel.errors import SettingsError, StackError
+from friedel.io.written import POINTS, listed
 from friedel.settings import DetectSettings, ImportSettings
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from friedel.detections import Detections
 
-TABLES = (".csv", ".json", ".xyz")
 #: ``--refit`` alone asks for the full one.
 REFIT_ALONE = {"refit": "full"}
 
@@ -32,7 +32,7 @@ REFIT_ALONE = {"refit": "full"}
     "results exist, made with the same options, are left out. --refit alone means --refit full.",
 )
 @click.argument("file", nargs=-1, required=True)
-@click.option("-o", "--out", required=True, help="OUT.csv, OUT.json or OUT.xyz; a folder for several files.")
+@click.option("-o", "--out", required=True, help=f"{listed(POINTS, 'OUT')}; a folder for several files.")
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
@@ -68,7 +68,7 @@ def command(
             settings=("jobs", "scheduler"),
         )
     target = Path(out)
-    if target.suffix.lower() in TABLES and not target.is_dir():
+    if target.suffix.lower() in POINTS and not target.is_dir():
         check_output(target, overwrite=overwrite)
         _refuse_several(file, target)
         stack = open_input(file, axes)
@@ -85,7 +85,7 @@ def command(
         return 0
     if target.suffix and not target.is_dir() and not out.endswith(("/", "\\")):
         raise StackError(
-            f"{target}: the table is written as {', '.join(TABLES)}; for several files name a folder."
+            f"{target}: the table is written as {', '.join(POINTS)}; for several files name a folder."
         )
     return run_many(file, target, settings, axes, Workers(jobs, scheduler), overwrite=overwrite)
 

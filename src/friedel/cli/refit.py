@@ -10,6 +10,7 @@ from friedel.cli.common import check_output, open_input
 from friedel.cli.options import FriedelCommand, from_settings, overwrite_option
 from friedel.cli.output import say
 from friedel.errors import PhysicsError
+from friedel.io.written import POINTS, listed
 from friedel.settings import ImportSettings, RefitSettings
 
 
@@ -20,7 +21,7 @@ from friedel.settings import ImportSettings, RefitSettings
 )
 @click.argument("file")
 @click.argument("points")
-@click.option("-o", "--out", required=True, help="OUT.csv, OUT.json or OUT.xyz.")
+@click.option("-o", "--out", required=True, help=f"{listed(POINTS, 'OUT')}.")
 @overwrite_option("Replace an existing table.")
 @from_settings("settings", RefitSettings, section="Fit")
 @from_settings("axes", ImportSettings, section="Axes, for files that do not hold them")

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from friedel.errors import StackError
+from friedel.io.written import STACKS, listed
 from friedel.stack import didv, didv_channel, image_names, pixel_pitch, tip_frame, validate
 
 if TYPE_CHECKING:
     import os
 
     import xarray as xr
-
-SUFFIXES = (".nc", ".zarr", ".gwy", ".gsf", ".npz", ".ibw", ".itx")
 
 
 def write_stack(
@@ -51,8 +50,8 @@ def write_stack(
         raise StackError(f"A stack is written to a path, not to {path!r:.60}.") from None
     validate(stack)
     suffix = target.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise StackError(f"{target}: stacks are written as {', '.join(SUFFIXES)}.")
+    if suffix not in STACKS:
+        raise StackError(f"{target}: stacks are written as {listed(STACKS)}.")
     if suffix == ".nc":
         from friedel.io.netcdf import write
 

@@ -22,14 +22,12 @@ from friedel.detections import COLUMNS, FIT_COLUMNS, Detections
 from friedel.errors import StackError
 from friedel.io import handover
 from friedel.io.limits import need_file
+from friedel.io.written import POINTS, TABLES
 
 if TYPE_CHECKING:
     import os
 
-_SUFFIXES = {".csv": "csv", ".json": "json", ".xyz": "xyz"}
-#: Written only; see `friedel.io.handover`.
-_HANDED_OVER = {".roi": "imagej", ".txt": "nanonis"}
-_FORMATS = (*_SUFFIXES.values(), "napari")
+_FORMATS = (*TABLES.values(), "napari")
 _LIMIT = 1 << 30
 #: Longest line of a head.
 _HEAD = 1 << 24
@@ -64,15 +62,14 @@ def write_points(
     target = target_of(path)
     if format is not None:
         instance_of(format, str, "format", "the name of a format")
-    chosen = format or {**_SUFFIXES, **_HANDED_OVER}.get(target.suffix.lower())
+    chosen = format or POINTS.get(target.suffix.lower())
     table, origin = _table(detections, provenance)
     if chosen == "imagej":
         return handover.write_imagej_roi(table, target)
     if chosen == "nanonis":
         return handover.write_tip_positions(table, target)
     if chosen not in _FORMATS:
-        suffixes = ", ".join([*_SUFFIXES, *_HANDED_OVER])
-        raise StackError(f"{target}: points are written as {suffixes}, or as format='napari'.")
+        raise StackError(f"{target}: points are written as {', '.join(POINTS)}, or as format='napari'.")
     missing = [name for name in ("row", "column") if name not in table]
     if chosen == "xyz":
         missing += [name for name in ("x_nm", "y_nm") if name not in table]
