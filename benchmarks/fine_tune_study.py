@@ -177,9 +177,7 @@ def values_of(lines: list[Line], key: str, twin: str, alpha: str) -> dict[str, f
 def table(lines: list[Line], key: str) -> str:
     """Markdown: means with their intervals, and paired changes."""
     twins = [twin for twin in TWINS if any(x["twin"] == twin for x in lines)]
-    text = (
-        "| kind of field | n | before | α = 0 | α = 0.03 | change, α = 0 | change, α = 0.03 | α = 0.03 against 0 |\n"
-    )
+    text = "| kind of field | n | before | α = 0 | α = 0.03 | change, α = 0 | change, α = 0.03 | α = 0.03 against 0 |\n"
     text += "|---|---|---|---|---|---|---|---|\n"
     for twin in [*twins, *(["all"] if len(twins) > 1 else [])]:
         values = {alpha: values_of(lines, key, twin, alpha) for alpha in ALPHAS}
