@@ -110,6 +110,18 @@ def state(name: str, figure: dict[str, Any], places: Places) -> str:
     return f"{CURRENT}, by a sample: {kept[name]['sample']}" if "sample" in kept[name] else CURRENT
 
 
+def stale_files(places: Places) -> dict[str, str]:
+    """Names of the files of figures that are not current, and why not."""
+    figures = tomllib.loads(places.declared.read_text(encoding="utf-8"))
+    states = {name: state(name, figure, places) for name, figure in figures.items()}
+    return {
+        file: states[name]
+        for name, figure in figures.items()
+        for file in figure["files"]
+        if not states[name].startswith(CURRENT)
+    }
+
+
 def record(
     names: list[str],
     figures: dict[str, dict[str, Any]],

@@ -150,8 +150,10 @@ def test_a_figure_is_current_once_recorded_and_names_what_changed_later(places, 
     code = places.source / "room" / "a.py"
     code.write_text('"""Other words."""\nimport os, sys\nX = 1  # why\n')
     assert "current" in listed(places, capsys)
+    assert figures.stale_files(places) == {}
     code.write_text("X = 2\n")
     assert "code of room changed" in listed(places, capsys)
+    assert figures.stale_files(places) == {"t.csv": "stale: code of room changed"}
     code.write_text("X = 1\n")
     (places.source / "models" / "weights" / "net.safetensors").write_bytes(b"other")
     text = listed(places, capsys)

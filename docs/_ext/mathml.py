@@ -1,21 +1,29 @@
-"""Formulas as MathML, made while the pages are built: they need no script from elsewhere and no network to be read."""
+"""Formulas as MathML, made while the pages are built: they need no script from elsewhere and no network to be read.
+
+A formula that cannot be set is a warning, which the build takes for an error. An exception would be lost: a page that
+is written in another process would be missing, and the build would succeed.
+"""
 
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Any
 
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
-from sphinx.errors import SphinxError
+from sphinx.util import logging
+
+LOGGER = logging.getLogger(__name__)
 
 
 def _render(text: str, block: bool) -> str:
     try:
         return str(tex2mathml(text, as_block=block))
     except MathError as error:
-        raise SphinxError(f"the formula {text!r} cannot be set: {error}") from error
+        LOGGER.warning("the formula %r cannot be set: %s", text, error)
+        return escape(text)
 
 
 def visit_inline(self: Any, node: nodes.math) -> None:

@@ -19,7 +19,8 @@ format
 bold
     ``max`` or ``min``: the best cell of each line of a pivot.
 made-by
-    The command that writes the file; it stands below the table, with a link to the file.
+    The command that writes the file; it stands below the table, with a link to the file. A table that
+    ``benchmarks/figures.py`` calls stale says there that it is older than the code.
 missing
     A sentence for a file that does not exist yet. Without it a missing file stops the build.
 """
@@ -27,6 +28,8 @@ missing
 from __future__ import annotations
 
 import os
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +38,13 @@ from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from docutils.statemachine import StringList
 from results_tables import RESULTS, Selection, figure3_lines, markdown, names, select
+
+sys.path.insert(0, str(RESULTS.parent))
+
+import figures
+
+#: What stands below a table that its command has not written anew since the code changed.
+OLDER = "It is older than the present code"
 
 
 class ResultsTable(Directive):
@@ -65,12 +75,19 @@ class ResultsTable(Directive):
         below = f"{{download}}`{path.name} <{link}>`"
         if "made-by" in self.options:
             below += f", written by `{self.options['made-by']}`"
-        return self._parsed([*lines, "", "{.source}", below + "."])
+        older = f" {OLDER}." if self.arguments[0] in stale() else ""
+        return self._parsed([*lines, "", "{.source}", f"{below}.{older}"])
 
     def _parsed(self, lines: list[str]) -> list[nodes.Node]:
         container = nodes.container(classes=["results"])
         self.state.nested_parse(StringList(lines, source="generated"), self.content_offset, container)
         return [container]
+
+
+@cache
+def stale() -> dict[str, str]:
+    """Result files of figures that are not current."""
+    return figures.stale_files(figures.Places())
 
 
 class Figure3Table(ResultsTable):
