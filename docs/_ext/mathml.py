@@ -13,17 +13,21 @@ from typing import Any
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
-from sphinx.util import logging
-
-LOGGER = logging.getLogger(__name__)
 
 
 def _render(text: str, block: bool) -> str:
     try:
         return str(tex2mathml(text, as_block=block))
     except MathError as error:
-        LOGGER.warning("the formula %r cannot be set: %s", text, error)
+        warn(text, error)
         return escape(text)
+
+
+def warn(text: str, error: MathError) -> None:
+    """Tell the build of a formula that cannot be set."""
+    from sphinx.util import logging
+
+    logging.getLogger(__name__).warning("the formula %r cannot be set: %s", text, error)
 
 
 def visit_inline(self: Any, node: nodes.math) -> None:
