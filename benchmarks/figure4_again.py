@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from friedel.paper.figure4 import CURVES, Plan, iter_figure4
+from friedel.paper.figure4 import CURVES, Plan, _file, iter_figure4
 from friedel.progress import drain
 
 RESULTS = Path(__file__).parent / "results" / "paper"
@@ -27,17 +27,16 @@ EPOCH = ["curve", "training", "epoch"]
 
 def again(curves: list[str], training: int, folder: Path) -> pd.DataFrame:
     """Stored and new figures of some trainings, a row per epoch."""
-    old = pd.read_csv(RESULTS / "fig4.csv")
-    old = old[old["curve"].isin(curves) & (old["training"] == training)]
+    stored = pd.read_csv(RESULTS / "fig4.csv")
+    old = stored[stored["curve"].isin(curves) & (stored["training"] == training)]
     new = folder / "fig4"
     if not new.exists():
         shutil.copytree(RESULTS / "fig4", new)
         for curve in curves:
-            short = curve.replace(", ", "-").replace("+", "-").lower()
-            (new / f"{short}-{training}.csv").unlink()
-    stored = json.loads((new / "plan.json").read_text(encoding="utf-8"))
-    settings = {name: value for name, value in stored.items() if name not in ("sample", "trainings")}
-    plan = Plan(**settings, trainings=int(pd.read_csv(RESULTS / "fig4.csv")["training"].max()) + 1)
+            _file(new, curve, training).unlink()
+    settings = json.loads((new / "plan.json").read_text(encoding="utf-8"))
+    del settings["sample"]
+    plan = Plan(**settings | {"trainings": int(stored["training"].max()) + 1})
     made = drain(iter_figure4(folder, plan, device="cpu"))
     both = old.merge(made, on=EPOCH, suffixes=("_stored", "_again"))
     return both[EPOCH + [f"{name}_{which}" for name in COMPARED for which in ("stored", "again")]]

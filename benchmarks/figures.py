@@ -110,32 +110,29 @@ def state(name: str, figure: dict[str, Any], places: Places) -> str:
     return f"{CURRENT}, by a sample: {kept[name]['sample']}" if "sample" in kept[name] else CURRENT
 
 
+def declared(places: Places) -> dict[str, dict[str, Any]]:
+    """The figures of ``figures.toml``."""
+    return tomllib.loads(places.declared.read_text(encoding="utf-8"))
+
+
 def stale_files(places: Places) -> dict[str, str]:
     """Names of the files of figures that are not current, and why not."""
-    figures = tomllib.loads(places.declared.read_text(encoding="utf-8"))
-    states = {name: state(name, figure, places) for name, figure in figures.items()}
-    return {
-        file: states[name]
-        for name, figure in figures.items()
-        for file in figure["files"]
-        if not states[name].startswith(CURRENT)
-    }
+    found = {}
+    for name, figure in declared(places).items():
+        if not (text := state(name, figure, places)).startswith(CURRENT):
+            found |= dict.fromkeys(figure["files"], text)
+    return found
 
 
 def record(
-    names: list[str],
-    figures: dict[str, dict[str, Any]],
-    places: Places,
-    *,
-    sample: bool = False,
-    same: bool = False,
+    names: list[str], figures: dict[str, dict[str, Any]], places: Places, samples: dict[str, str]
 ) -> None:
-    """Keep what these figures, or a sample of each, were made with."""
+    """Keep what these figures were made with, and the command of what was made instead of all, by figure."""
     kept = json.loads(places.made.read_text()) if places.made.exists() else {}
     for name in names:
         kept[name] = now(figures[name], places.source)
-        if sample or same:
-            kept[name]["sample"] = SAME_ANSWERS if same else figures[name]["sample"]
+        if name in samples:
+            kept[name]["sample"] = samples[name]
     places.made.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -144,21 +141,24 @@ def main(arguments: list[str] | None = None, places: Places | None = None) -> in
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="exit code 1 unless all are current")
     parser.add_argument("--record", nargs="+", metavar="NAME", help="these were made just now")
-    parser.add_argument("--sample", action="store_true", help="of these a sample was made, and agreed")
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--sample", action="store_true", help="of these a sample was made, and agreed")
+    instead.add_argument(
         "--same-answers", action="store_true", help=f"of these `{SAME_ANSWERS}` found no change"
     )
     args = parser.parse_args(arguments)
     places = places or Places()
-    figures = tomllib.loads(places.declared.read_text(encoding="utf-8"))
+    figures = declared(places)
     if args.record:
         unknown = [name for name in args.record if name not in figures]
         if unknown:
             parser.error(f"{places.declared.name} has no {', '.join(unknown)}; it has {', '.join(figures)}")
-        without = [name for name in args.record if args.sample and "sample" not in figures[name]]
-        if without:
-            parser.error(f"{places.declared.name} names no sample of {', '.join(without)}")
-        record(args.record, figures, places, sample=args.sample, same=args.same_answers)
+        samples = dict.fromkeys(args.record, SAME_ANSWERS) if args.same_answers else {}
+        if args.sample:
+            samples = {name: figures[name]["sample"] for name in args.record if "sample" in figures[name]}
+            if without := [name for name in args.record if name not in samples]:
+                parser.error(f"{places.declared.name} names no sample of {', '.join(without)}")
+        record(args.record, figures, places, samples)
     states = {name: state(name, figure, places) for name, figure in figures.items()}
     for name, text in states.items():
         command = "" if text.startswith(CURRENT) else f"\n{'':16} → {figures[name]['command']}"
