@@ -47,7 +47,8 @@ def found_with(prepared: Prepared, finder: Finder, largest: int) -> Candidates:
 
 def refitted_with(prepared: Prepared, found: Candidates, largest: int) -> Candidates:
     """The candidates after a quick refit with tiles of up to so many pixels."""
-    sized = replace(schedules.SCHEDULES["quick"], tile_px=largest)
+    # A field of one tile alone would end without the iteration that those of several tiles end with.
+    sized = replace(schedules.SCHEDULES["quick"].in_tiles(), tile_px=largest)
     with mock.patch.dict(candidates.SCHEDULES, quick=sized):
         return drain(refit_candidates(prepared, found, "quick", Remarks())).candidates
 

@@ -456,6 +456,22 @@ def test_tiles_give_every_point_once():
     assert _errors(found.given.position[~optional], truth[~optional]) < 0.6 * _errors(start, truth)
 
 
+def test_in_several_tiles_all_data_place_the_points_and_leave_the_selection():
+    simulated = make_synthetic(EXACT, 3)
+    truth, optional = simulated.truth()
+    counts = ~optional & isolated(simulated)
+    start = truth + np.random.default_rng(1).normal(0, 0.1, truth.shape)
+    tiles = replace(QUICK, tile_px=26, overlap_px=12, final_max_cost=0.0)
+    every, part = (
+        _refit(simulated, start, schedule=one) for one in (tiles, replace(tiles, tiled_iteration=None))
+    )
+    assert len(every.tiles) == len(part.tiles) == 4
+    assert (every.delta_chi2 == part.delta_chi2).all()
+    errors = [_errors(one.given.position[counts], truth[counts]) for one in (every, part)]
+    assert errors[0] < 0.8 * errors[1]
+    assert np.median(every.given.sigma[counts]) < 0.8 * np.median(part.given.sigma[counts])
+
+
 def test_nothing_to_refit():
     maps = np.zeros((3, 16, 16), np.float32)
     found = drain(

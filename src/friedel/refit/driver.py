@@ -92,6 +92,7 @@ def iter_refit(
     new, models, undetected = [every.take(np.zeros(0, int))], [], 0
     results: Iterator[_TileResult | None] | None = None
     places, size = tiling(given.mask.shape, schedule)
+    schedule = schedule.in_tiles() if len(places) > 1 else schedule
     owned = Owned.of(points, places, size)
     numbers = [number for number in range(len(places)) if len(owned.own(number))]
     pieces = (_piece(given, binned, owned, number, schedule) for number in numbers)

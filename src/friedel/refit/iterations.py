@@ -160,11 +160,11 @@ def run_final_iteration(
         state.active = tuple(dict.fromkeys([*state.active, "q_row", "q_column"]))
     subsample(data, state, maps, pixels)
     update_weights(data, state)
-    if iteration.unbinned:
-        correct_binning(data, state)
-        step(data, state, positions=False, check=iteration.check)
-        correct_binning(data, state)
-    step(data, state, shared=iteration.shared, check=iteration.check)
+    for everything in (False, True) if iteration.amplitudes_first else (True,):
+        if iteration.unbinned:
+            correct_binning(data, state)
+        shared = everything and iteration.shared
+        step(data, state, positions=everything, shared=shared, check=iteration.check)
     errors = schedule.final_sigma_scale, schedule.amplitude_errors
     final = _estimates(data, state, errors, fit.take(counts), beside.take(counts))
     final.delta_chi2[:] = estimates.delta_chi2[counts]

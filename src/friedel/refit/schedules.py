@@ -6,6 +6,7 @@ the first iterations use subsets of the maps and of the pixels, another subset e
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -40,6 +41,8 @@ class Iteration:
         Fit the radius of the core masks; remove scatterers that the data do not support.
     unbinned : bool
         Correct the model for the averaging over voltages: without, amplitudes are 3 to 6 % too small.
+    amplitudes_first : bool
+        Of a final iteration: fit the amplitudes at the positions so far, then everything.
     """
 
     maps: int
@@ -53,6 +56,7 @@ class Iteration:
     cores: bool = False
     prune: bool = False
     unbinned: bool = False
+    amplitudes_first: bool = False
 
     def subset(self, number: int, maps: int, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Indices of the maps that iteration `number` uses, and which of the `pixels`, (P, 2), bool."""
@@ -106,6 +110,9 @@ class Schedule:
     final_max_cost : float
         Maps × pixels × scatterers² below which the final iteration is run: a quarter of a second on two slow cores,
         some twenty impurities in 80×80 px.
+    tiled_iteration : Iteration, optional
+        The final iteration of fields that are cut into tiles, whatever it costs. With a part of the data two tilings
+        of a field differ by a share of a larger σ.
     """
 
     iterations: tuple[Iteration, ...]
@@ -122,6 +129,13 @@ class Schedule:
     amplitude_errors: AmplitudeErrors = FULL_AMPLITUDES
     final_iteration: Iteration | None = None
     final_max_cost: float = 6e7
+    tiled_iteration: Iteration | None = None
+
+    def in_tiles(self) -> Schedule:
+        """The schedule of a field of several tiles."""
+        if self.tiled_iteration is None:
+            return self
+        return replace(self, final_iteration=self.tiled_iteration, final_max_cost=math.inf)
 
 
 #: Amplitudes first, and scatterers outside the field.
@@ -143,7 +157,8 @@ QUICK = Schedule(
     sigma_scale=1.05,
     widen_border_sigma=True,
     amplitude_errors=QUICK_AMPLITUDES,
-    final_iteration=Iteration(8, shared=True, unbinned=True),
+    final_iteration=Iteration(8, shared=True, unbinned=True, amplitudes_first=True),
+    tiled_iteration=Iteration(8, shared=True, unbinned=True),
 )
 #: Goes on until the positions are nearly at the Cramér–Rao bound; the last iterations are skipped once it converges.
 FULL = Schedule(
