@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from friedel.prepare.bad_data import choose_maps, repeated
-from friedel.prepare.bad_search import find_bad
+from friedel.prepare.bad_data import choose_maps, dead_spectra, repeated
+from friedel.prepare.bad_search import BadSearch, look_at_maps
 from friedel.prepare.gaps import fill_gaps
 from friedel.prepare.run import clean
 from friedel.prepare.settings import PrepareSettings
@@ -20,7 +20,9 @@ def waves(bias=6, rows=48, columns=52, seed=0):
 
 
 def bad_of(values):
-    return find_bad(values).bad
+    search = BadSearch(values.shape)
+    search.add(slice(0, len(values)), look_at_maps(values, dead_spectra(values), search.telling))
+    return search.finish().bad
 
 
 def test_a_sound_stack_holds_no_bad_data():
@@ -116,3 +118,12 @@ def test_negative_didv_is_inverted_and_said():
     upright, inverted = clean(values, PrepareSettings()), clean(-values, PrepareSettings())
     np.testing.assert_allclose(upright.maps, inverted.maps, atol=1e-9)
     assert [step.notable for step in inverted.steps if step.name == "lock-in phase"] == [True]
+
+
+def test_negative_didv_stays_where_that_is_wanted_and_where_maps_are_taken_as_recorded():
+    values = -waves()
+    for settings in (PrepareSettings(invert=False), PrepareSettings(as_recorded=True).in_force()):
+        done = clean(values, settings)
+        assert not any(step.name == "lock-in phase" for step in done.steps)
+    kept, upright = clean(values, PrepareSettings(invert=False)), clean(-values, PrepareSettings())
+    np.testing.assert_allclose(kept.maps, -upright.maps, atol=1e-9)

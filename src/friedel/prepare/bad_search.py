@@ -10,7 +10,6 @@ from friedel._util.big_maps import allocate, release
 from friedel.prepare.background import level
 from friedel.prepare.bad_data import (
     TELLING,
-    dead_spectra,
     noisy_lines,
     repeated_in_maps,
     strangeness_of,
@@ -119,24 +118,6 @@ class BadSearch:
             self.bad[index] |= spectra
         release(self.bad)
         return BadData(self.bad, tuple(steps))
-
-
-def find_bad(values: np.ndarray) -> BadData:
-    """Find bad values in an array.
-
-    Parameters
-    ----------
-    values : array, shape (bias, rows, columns)
-        As recorded, NaN where not acquired.
-
-    Returns
-    -------
-    BadData
-        `repeated` values included.
-    """
-    search = BadSearch(values.shape)
-    search.add(slice(0, len(values)), look_at_maps(values, dead_spectra(values), search.telling))
-    return search.finish()
 
 
 def _wild(wild: np.ndarray, spectra: np.ndarray, count: int) -> Step:

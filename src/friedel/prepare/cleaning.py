@@ -99,7 +99,7 @@ def clean(values: Maps, settings: PrepareSettings, *, didv: bool = True, work: W
     Cleaned
         Without any map if no value is good.
     """
-    read, steps = _read(values, didv), []
+    read, steps = _read(values, invert=settings.invert and didv), []
     if read.negative:
         steps.append(INVERTED)
     if settings.periodic:
@@ -141,7 +141,7 @@ def onto_each_other(cleaned: Cleaned) -> Cleaned:
     )
 
 
-def _read(values: Maps, didv: bool) -> _Read:
+def _read(values: Maps, *, invert: bool) -> _Read:
     """Read the maps once, with what concerns all of them."""
     count, *rest = values.shape
     dtype = values.dtype if isinstance(values, np.ndarray) else np.float32
@@ -155,11 +155,11 @@ def _read(values: Maps, didv: bool) -> _Read:
         np.minimum(low, piece.min(axis=0), out=low)
         np.maximum(high, piece.max(axis=0), out=high)
         release(out)
-    for part in parts(out.shape) if didv else ():
+    for part in parts(out.shape) if invert else ():
         negative[part] = is_negative(out[part])
         release(out)
     known = np.isfinite(negative)
-    inverted = didv and bool(known.any() and negative[known].all())
+    inverted = invert and bool(known.any() and negative[known].all())
     if inverted:
         for part in parts(out.shape):
             out[part] *= -1

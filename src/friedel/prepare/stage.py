@@ -99,7 +99,7 @@ def prepare(
             f"dI/dV is the numerical derivative of {chosen.name!r}: the stack has no lock-in channel."
         )
     separate = given.register_scans and bool(stack.attrs.get("separate_scans", 0))
-    found = _energies(chosen, band, pixel_pitch(stack), settings, work, separate=separate)
+    found = _energies(chosen, band, pixel_pitch(stack), given, work, separate=separate)
     scaling, source = _sampling(found, band, pixel_pitch(stack), wanted, remarks)
     used = scaling.keep
     k = None if source.dispersion is None else scaling.k / scaling.pixel_nm
@@ -127,8 +127,7 @@ def _energies(
     separate: bool,
 ) -> _Energies:
     """Clean the maps and decide at which energy the waves of each are."""
-    didv = not settings.as_recorded and not chosen.topograph
-    cleaned = clean(chosen.values, settings.in_force(), didv=didv, work=work)
+    cleaned = clean(chosen.values, settings, didv=not chosen.topograph, work=work)
     if not len(cleaned.keep) and not _any_known(chosen.values):
         raise StackError(f"The channel {chosen.name!r} holds no acquired pixel in this area.")
     if not len(cleaned.keep) and not _any_varies(chosen.values):

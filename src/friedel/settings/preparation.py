@@ -33,6 +33,8 @@ class PrepareSettings(Settings):
         background, too; auto applies the high-pass where the slow background dominates a map that shows a Friedel ring.
     row_offsets : bool
         Whether the offset of each scan line is subtracted.
+    invert : bool
+        Whether a dI/dV that is negative throughout is inverted, as if the lock-in phase were off by 180°.
     terraces : bool
         Whether terraces of a stepped surface are levelled and the band along their edges is left out.
     register_scans : bool
@@ -53,13 +55,13 @@ class PrepareSettings(Settings):
         Gaps are interpolated if no pixel in them is further from recorded data.
     lockin_phase_deg : float or "auto"
         Phase by which the two quadratures of the lock-in amplifier are rotated; auto maximises the signal in the first.
-        A dI/dV that is negative throughout is inverted in any case.
     """
 
     as_recorded: Annotated[bool, Option()] = False
     bad_data: Annotated[bool, Option()] = True
     background: Annotated[Background, Option()] = "auto"
     row_offsets: Annotated[bool, Option(advanced=True)] = True
+    invert: Annotated[bool, Option(advanced=True)] = True
     terraces: Annotated[bool, Option(advanced=True)] = True
     register_scans: Annotated[bool, Option(advanced=True)] = True
     extended: Annotated[bool, Option(advanced=True)] = True
@@ -91,6 +93,7 @@ class PrepareSettings(Settings):
             bad_data=False,
             background="none",
             row_offsets=False,
+            invert=False,
             terraces=False,
             register_scans=False,
             extended=False,

@@ -22,6 +22,7 @@ LABELS = {
     "mass": "m*",
     "bad_data": "Find bad data",
     "row_offsets": "Line offsets",
+    "invert": "Invert negative dI/dV",
     "terraces": "Level terraces",
     "register_scans": "Register separate scans",
     "extended": "Leave out steps",

@@ -132,24 +132,17 @@ class Curvature:
         variance = np.diag(self.covariance)[: 2 * self.count].reshape(2, -1)
         return np.asarray(np.sqrt(variance.mean(axis=0)))
 
-    def amplitude_covariance(self) -> np.ndarray:
-        """Covariance of the energy coefficients, (N, 2 C, 2 C): real and imaginary part of each, in this order."""
-        return self._amplitude_blocks(self.covariance)
-
     def delta_chi2(self, coefficients: np.ndarray) -> np.ndarray:
         """By how much χ² would rise, to second order, without each scatterer (Wald's test of its amplitude), (N,).
 
         At fixed scales of the maps: with free ones the amplitude of a lone scatterer is undetermined, however clear
         its wave is, since the scale multiplies it.
         """
-        value = np.stack([coefficients.real, coefficients.imag], axis=2).reshape(self.count, -1, 1)
-        covariance = self._amplitude_blocks(self.covariance_at_fixed_scales)
-        return np.asarray((value * np.linalg.solve(covariance, value)).sum(axis=(1, 2)))
-
-    def _amplitude_blocks(self, covariance: np.ndarray) -> np.ndarray:
         n = self.count
+        value = np.stack([coefficients.real, coefficients.imag], axis=2).reshape(n, -1, 1)
         block = 2 * n + np.arange(n)[:, None] + n * np.arange(2 * self.n_coefficients)
-        return np.asarray(covariance[block[:, :, None], block[:, None, :]])
+        covariance = self.covariance_at_fixed_scales[block[:, :, None], block[:, None, :]]
+        return np.asarray((value * np.linalg.solve(covariance, value)).sum(axis=(1, 2)))
 
 
 @dataclass(eq=False)
