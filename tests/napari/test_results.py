@@ -10,6 +10,7 @@ from made_up import build_detections
 
 from friedel.errors import StackError
 from napari_friedel.layers import edits, info_of, kind_of, results, showing
+from napari_friedel.widgets.copying import sentence_of
 
 
 @pytest.fixture
@@ -69,6 +70,18 @@ def test_the_density_counts_acquired_pixels_only(shown, stack) -> None:
     # Garwood's exact interval for three events: 0.6187 to 8.7673.
     assert found.low * found.area_nm2 == pytest.approx(0.6187, abs=1e-3)
     assert found.high * found.area_nm2 == pytest.approx(8.7673, abs=1e-3)
+
+
+def test_where_no_probability_is_listed_the_density_is_unknown(shown, stack) -> None:
+    made = build_detections(stack)
+    nothing = replace(
+        made, table=made.table.assign(probability=np.nan), probability=np.full_like(made.probability, np.nan)
+    )
+    layer = showing.show(shown, shown.layers[-1], nothing)
+    found = results.summary(layer)
+    assert found.count == 0 and not found.known and "unknown" in str(found)
+    assert "density is unknown" in sentence_of(layer)
+    assert results.summary(showing.show(shown, shown.layers[1], made)).known
 
 
 def test_a_second_run_updates_the_layers_in_place(shown, stack, points) -> None:

@@ -60,14 +60,15 @@ def write_report(stack: xr.Dataset, found: Detections, path: Path, *, name: str)
     made = instance_of(found, Detections, "found", "Detections").provenance
     validate(stack)
     truth = _truth(stack, found)
-    number = density(len(found), covered_area(stack, found.area, made["channel"]))
+    area = covered_area(stack, found.area, made["channel"])
+    number = density(len(found), area, withheld=found.withheld)
     facts: list[tuple[str, str]] = [
         ("impurities", f"{len(found)} of probability ≥ {found.threshold:.2g}"),
         (
             "density",
-            "unknown: no probability is listed"
-            if found.withheld
-            else f"{number.value:.4g} nm⁻² (95 %: {number.low:.4g} to {number.high:.4g})",
+            f"{number.value:.4g} nm⁻² (95 %: {number.low:.4g} to {number.high:.4g})"
+            if number.known
+            else "unknown: no probability is listed",
         ),
         ("area", f"{number.area_nm2:.4g} nm² acquired"),
         ("channel", made["channel"] + (", differentiated" if made["derived"] else "")),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Density:
-    """A number density with its confidence interval [nm⁻²]."""
+    """A number density with its confidence interval [nm⁻²]; NaN where it is unknown."""
 
     count: int
     area_nm2: float
@@ -25,7 +25,14 @@ class Density:
     low: float
     high: float
 
+    @property
+    def known(self) -> bool:
+        """Whether it is known."""
+        return bool(np.isfinite(self.value))
+
     def __str__(self) -> str:
+        if not self.known:
+            return f"{self.count} impurities, density unknown: no probability is listed"
         return f"{self.count} impurities, {self.value:.4g} nm⁻² ({self.low:.4g} to {self.high:.4g})"
 
 
@@ -53,7 +60,7 @@ def covered_area(stack: xr.Dataset, area: Area | None = None, channel: str | Non
     return float(acquired.sum() * pitch_y * pitch_x)
 
 
-def density(count: int, area_nm2: float, level: float = 0.95) -> Density:
+def density(count: int, area_nm2: float, level: float = 0.95, *, withheld: bool = False) -> Density:
     """Number density of `count` points on an area, with the exact Poisson interval.
 
     Parameters
@@ -63,6 +70,9 @@ def density(count: int, area_nm2: float, level: float = 0.95) -> Density:
         Area [nm²].
     level : float
         Coverage of the central interval (Garwood, Biometrika 28, 437 (1936)).
+    withheld : bool
+        Whether no probability is listed (`friedel.detections.Detections.withheld`): then no point is no finding, and
+        the density is unknown.
 
     Returns
     -------
@@ -75,5 +85,7 @@ def density(count: int, area_nm2: float, level: float = 0.95) -> Density:
     """
     if not area_nm2 > 0 or count < 0:
         raise ValueError(f"A density needs a positive area and a count, not {count} on {area_nm2} nm².")
+    if withheld and not count:
+        return Density(0, float(area_nm2), np.nan, np.nan, np.nan)
     low, high = poisson(int(count), level)
     return Density(int(count), float(area_nm2), count / area_nm2, low / area_nm2, high / area_nm2)

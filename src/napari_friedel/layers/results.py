@@ -202,7 +202,9 @@ def counted(layer: Any) -> np.ndarray:
 
 def summary(layer: Any) -> Density:
     """Number and density of the impurities that count now."""
-    return density(int(counted(layer).sum()), known(layer, ImpuritiesInfo).area_nm2)
+    info = known(layer, ImpuritiesInfo)
+    withheld = info.detections is not None and info.detections.withheld
+    return density(int(counted(layer).sum()), info.area_nm2, withheld=withheld)
 
 
 def impurity_positions(layer: Any) -> np.ndarray:

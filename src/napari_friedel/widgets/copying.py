@@ -39,9 +39,11 @@ def sentence_of(layer: Any) -> str:
     """Number, density and interval in words."""
     found, info = results.summary(layer), known(layer, ImpuritiesInfo)
     title = layer.name.split(" · ")[0]
+    number = f"a density of {found.value:.3g} nm⁻² (95 % confidence interval {found.low:.3g} to {found.high:.3g} nm⁻²)"
+    if not found.known:
+        number = "the density is unknown, for no probability is listed"
     return (
-        f"{title}: {found.count} impurities on {found.area_nm2:.4g} nm², a density of {found.value:.3g} nm⁻² "
-        f"(95 % confidence interval {found.low:.3g} to {found.high:.3g} nm⁻²); method {info.label}, "
+        f"{title}: {found.count} impurities on {found.area_nm2:.4g} nm², {number}; method {info.label}, "
         f"threshold {info.threshold:.3g}."
     )
 

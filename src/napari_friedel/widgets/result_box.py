@@ -192,9 +192,9 @@ class ResultBox(QGroupBox):
         self._show_threshold(info.threshold)
         found = results.summary(self.layer)
         self.number.setText(f"{found.count} impurit{'y' if found.count == 1 else 'ies'}")
-        self.density.setText(
-            f"{found.value:.4g} nm⁻²  ({found.low:.3g} to {found.high:.3g}, 95 %) on {found.area_nm2:.4g} nm²"
-        )
+        number = f"{found.value:.4g} nm⁻²  ({found.low:.3g} to {found.high:.3g}, 95 %)"
+        text = number if found.known else "Density unknown: no probability is listed,"
+        self.density.setText(f"{text} on {found.area_nm2:.4g} nm²")
         origin = self.layer.features["origin"]
         parts = [
             f"{int(np.sum(origin == name))} {name}" for name in results.BY_HAND if (origin == name).any()
