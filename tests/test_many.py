@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import friedel
-from friedel import claims, many
+from friedel import claims, file_job, many
 from friedel.claims import claim
 from friedel.report import summary
 from friedel.settings import BandSettings, DetectSettings
@@ -37,6 +37,16 @@ def test_without_a_folder_the_results_come_back(grids) -> None:
     assert [result.file for result in results] == grids[:2] and seen == results
     alone = friedel.detect(friedel.open_stack(grids[1]), dispersion="au111", method="matched-field")
     assert results[1].found.table.equals(alone.table) and results[1].impurities == len(alone)
+
+
+def test_the_network_is_loaded_once_and_finds_what_it_finds_in_one_file(grids, tmp_path) -> None:
+    settings = DetectSettings(band=BandSettings(material="au111"), refit="none")
+    file_job._model.cache_clear()
+    results = friedel.detect_many(grids[:2], tmp_path, settings=settings)
+    assert [result.status for result in results] == ["done", "done"], [result.message for result in results]
+    alone = friedel.detect(friedel.open_stack(grids[1]), dispersion="au111", refit="none")
+    assert results[1].impurities == len(alone)
+    assert file_job._model.cache_info()[:2] == (1, 1), "one hit, one miss"
 
 
 def test_threads_that_share_a_folder_do_each_file_once(grids, tmp_path) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -97,30 +97,37 @@ class FileResult:
     found: Detections | None = None
 
 
-Run = Callable[[Generator[Progress, None, "Detections"], str], "Detections"]
+Steps = Generator[Progress, None, FileResult]
+Run = Callable[[Steps, str], FileResult]
 
 
 def detect_file(job: FileJob, run: Run | None = None) -> FileResult:
     """Do one job; errors come back in the result."""
+    work = iter_detect_file(job)
+    return drain(work) if run is None else run(work, job.title or job.file.name)
+
+
+def iter_detect_file(job: FileJob) -> Steps:
+    """Do one job step by step; it can be stopped between any two, and holds its claim until then."""
     if job.table is None:
-        return _tried(job, run)
+        return (yield from _tried(job))
     with claim(claim_of(job.table)) as ours:
         if not ours:
             host, *_ = owner(claim_of(job.table)).split() or ["another process"]
             return FileResult(job.file, "elsewhere", job.table, message=f"another process ({host}) is at it")
-        return _tried(job, run)
+        return (yield from _tried(job))
 
 
-def _tried(job: FileJob, run: Run | None) -> FileResult:
+def _tried(job: FileJob) -> Steps:
     try:
-        return _done(job, run)
+        return (yield from _done(job))
     except (FriedelError, OSError) as error:
         return failed_result(job, " ".join(str(error).split()))
     except Exception as error:  # a reader's or network's own fault must not cost the other files
         return failed_result(job, f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _done(job: FileJob, run: Run | None) -> FileResult:
+def _done(job: FileJob) -> Steps:
     from friedel.channels import need_voltage
     from friedel.io import open_stack
 
@@ -134,32 +141,46 @@ def _done(job: FileJob, run: Run | None) -> FileResult:
             _failure_of(job.table).unlink(missing_ok=True)
             return FileResult(job.file, "up to date", job.table)
     given = {name: value for name, value in job.axes.as_dict().items() if value is not None}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FriedelWarning)  # they stand in the table, the report and the summary
+    with _unsaid():
         stack = open_stack(job.file, **given)
         need_voltage(stack)
-        found = _detected(stack, job, run)
+    found = yield from _detected(stack, job)
     if job.table is None:
         return FileResult(job.file, "done", None, len(found), found=found)
     _write(job, stack, found, state)
     return FileResult(job.file, "done", job.table, len(found))
 
 
-def _detected(stack: xr.Dataset, job: FileJob, run: Run | None) -> Detections:
+def _detected(stack: xr.Dataset, job: FileJob) -> Generator[Progress, None, Detections]:
     from friedel.pipeline import iter_detect_with
 
     settings = replace(job.settings, device=job.device or devices_of(job.settings.device)[0])
     model = _model(settings.model, settings.device) if settings.method == "network" else None
-    work = iter_detect_with(stack, settings, model=model)
-    return drain(work) if run is None else run(work, job.title or job.file.name)
+    with closing(iter_detect_with(stack, settings, model=model)) as work:
+        while True:
+            try:
+                with _unsaid():  # step by step: the filters are the whole process's
+                    step = next(work)
+            except StopIteration as end:
+                found: Detections = end.value
+                return found
+            yield step
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """Tell no warning: they stand in the table, the report and the summary."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FriedelWarning)
+        yield
 
 
 @lru_cache(maxsize=8)
 def _model(name: str, device: str) -> Any:
     """Loaded once per process and device."""
-    from friedel.models.registry import load_model
+    from friedel.models.runtime import load_for_detection
 
-    return load_model(name, device)
+    return load_for_detection(name, device)
 
 
 def _write(job: FileJob, stack: xr.Dataset, found: Detections, state: dict[str, Any]) -> None:
@@ -183,9 +204,10 @@ def density_of(found: Detections, stack: xr.Dataset) -> dict[str, float]:
     """
     from friedel.scoring.areal_density import covered_area, density
 
-    number = density(len(found), covered_area(stack, found.area, found.provenance["channel"]))
+    area = covered_area(stack, found.area, found.provenance["channel"])
+    number = density(len(found), area, withheld=found.withheld)
     told: dict[str, float] = {"area_nm2": number.area_nm2}
-    if not found.withheld:
+    if number.known:
         told |= {"value_per_nm2": number.value, "low": number.low, "high": number.high}
     return told
 

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from friedel._util.arguments import instance_of, path_of, truth_of
 from friedel._util.paths_apart import told_apart
-from friedel._util.work import Work, process_pool
+from friedel._util.work import Work, ended_early, process_pool
 from friedel.claims import owner
 from friedel.errors import FriedelError, SettingsError, StackError
-from friedel.file_job import FileJob, FileResult, Run, claim_of, detect_file, failed_result
+from friedel.file_job import FileJob, FileResult, Run, claim_of, detect_file, failed_result, iter_detect_file
+from friedel.progress import Progress, share
 from friedel.result_names import place_of, result_names
 from friedel.settings import DetectSettings, ImportSettings
 from friedel.settings.detection import devices_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
 #: Suffixes that only measurements bear; text files, pictures and archives of a folder may be anything.
 _GRID_SUFFIXES = (".3ds", ".sxm", ".sm4", ".ibw", ".gwy", ".gsf", ".nid", ".nc", ".specgrid", ".vert", ".1fl")
@@ -174,12 +176,25 @@ def iter_jobs(
         for index, job in enumerate(jobs):
             yield index, detect_file(job, run)
         return
+    with closing(_submitted(jobs, executor)) as results:
+        yield from filter(None, results)
+
+
+def _submitted(
+    jobs: Sequence[FileJob], executor: Executor, pause_s: float | None = None
+) -> Generator[tuple[int, FileResult] | None, None, None]:
+    """Results as they come from an executor; None wherever none came for `pause_s` seconds."""
     waiting: dict[Future[FileResult], int] = {}
     try:
         for index, job in enumerate(jobs):
             waiting[executor.submit(detect_file, job)] = index
-        for future in as_completed(waiting):
-            yield waiting[future], _result_of(future, jobs[waiting[future]])
+        left = set(waiting)
+        while left:
+            done, left = wait(left, pause_s, FIRST_COMPLETED)
+            if not done:
+                yield None
+            for future in done:
+                yield waiting[future], _result_of(future, jobs[waiting[future]])
     except BrokenProcessPool:  # while submitting
         raise FriedelError("The worker processes died before the work began.") from None
     finally:
@@ -189,13 +204,56 @@ def iter_jobs(
 
 def iter_jobs_in_processes(jobs: Sequence[FileJob], count: int) -> Iterator[tuple[int, FileResult]]:
     """Do all jobs in `count` processes; when one dies, a new pool goes on, and the file it died of is tried again."""
+    with closing(_in_processes(jobs, count)) as results:
+        yield from filter(None, results)
+
+
+def iter_many(jobs: Sequence[FileJob], count: int = 1) -> Generator[Progress, None, list[FileResult]]:
+    """Do all jobs, in this process or in `count` of them; a generator that can be stopped between any two steps.
+
+    Stopped, it ends the processes at once; what they were at is left to the next run.
+
+    Yields
+    ------
+    Progress
+        Of all files; at least twice a second from other processes.
+
+    Returns
+    -------
+    list of FileResult
+        In the order of the jobs.
+    """
+    total = max(len(jobs), 1)
+    if count == 1:
+        results = []
+        for number, job in enumerate(jobs):
+            title = f"{job.title} ({number + 1} of {total})"
+            work = share(iter_detect_file(job), number / total, (number + 1) / total, title)
+            results.append((yield from work))
+        return results
+    found: dict[int, FileResult] = {}
+    with closing(_in_processes(jobs, count, pause_s=0.5)) as some:
+        for one in some:
+            if one is not None:
+                found[one[0]] = one[1]
+            yield Progress(len(found) / total, f"{len(found)} of {total} files done")
+    return [found[number] for number in range(len(jobs))]
+
+
+def _in_processes(
+    jobs: Sequence[FileJob], count: int, pause_s: float | None = None
+) -> Generator[tuple[int, FileResult] | None, None, None]:
+    """As `iter_jobs_in_processes`; None wherever no result came for `pause_s` seconds."""
     left = dict.fromkeys(range(len(jobs)), TRIES)
     while left:
         numbers = list(left)
         suspects: list[int] = []
-        with process_pool(min(count, len(numbers))) as pool:
-            for where, result in iter_jobs([jobs[number] for number in numbers], pool):
-                number = numbers[where]
+        with process_pool(min(count, len(numbers))) as pool, ended_early(pool):
+            for one in _submitted([jobs[number] for number in numbers], pool, pause_s):
+                if one is None:
+                    yield None
+                    continue
+                number, result = numbers[one[0]], one[1]
                 if result.message == _DIED:
                     suspects.append(number)
                     continue

@@ -60,7 +60,9 @@ def drain(work: Generator[Progress, None, T], on_progress: Callable[[Progress], 
                 on_progress(step)
 
 
-def share(work: Generator[Progress, None, T], start: float, stop: float) -> Generator[Progress, None, T]:
+def share(
+    work: Generator[Progress, None, T], start: float, stop: float, title: str = ""
+) -> Generator[Progress, None, T]:
     """Run `work` as a part of something longer.
 
     Parameters
@@ -68,6 +70,8 @@ def share(work: Generator[Progress, None, T], start: float, stop: float) -> Gene
     work : generator of Progress
     start, stop : float
         Shares of the whole, from 0 to 1, at which the part begins and ends.
+    title : str
+        Stands before what the part says.
 
     Yields
     ------
@@ -86,4 +90,5 @@ def share(work: Generator[Progress, None, T], start: float, stop: float) -> Gene
             except StopIteration as end:
                 result: T = end.value
                 return result
-            yield Progress(start + (stop - start) * step.fraction, step.message, step.values)
+            message = f"{title}: {step.message}" if title else step.message
+            yield Progress(start + (stop - start) * step.fraction, message, step.values)

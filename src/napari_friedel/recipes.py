@@ -106,16 +106,32 @@ def _opened(source: str, axes: ImportSettings) -> str:
     return ", ".join([repr(source), *(f"{name}={value!r}" for name, value in axes.changed().items())])
 
 
-def folder(files: Sequence[str], settings: DetectSettings) -> Recipe:
-    """The detection in many files; the results go to a folder of their own."""
-    python = (
-        "import friedel\n\n"
-        f"settings = friedel.DetectSettings.from_dict({settings.as_dict()!r})\n"
-        f"results = friedel.detect_many({list(files)!r}, 'results', settings=settings)\n"
-        "print(*results, sep='\\n')\n"
-    )
-    command = shlex.join(["friedel", "detect", *files, "-o", "results", *flags_of(settings)])
-    return Recipe(python, command)
+@dataclass(frozen=True)
+class Many:
+    """How many files are processed: where the results go, in so many processes, and what is replaced."""
+
+    results: str
+    processes: int = 1
+    overwrite: bool = False
+
+
+def folder(files: Sequence[str], settings: DetectSettings, how: Many) -> Recipe:
+    """The detection in many files."""
+    words = ["friedel", "detect", *files, "-o", how.results, *flags_of(settings)]
+    words += ["--jobs", str(how.processes)] if how.processes > 1 else []
+    words += ["--overwrite"] if how.overwrite else []
+    more = ", overwrite=True" if how.overwrite else ""
+    call = f"friedel.detect_many({list(files)!r}, {how.results!r}, settings=settings{more}"
+    lines = ["import friedel", "", f"settings = friedel.DetectSettings.from_dict({settings.as_dict()!r})"]
+    if how.processes > 1:
+        lines.insert(0, "from concurrent.futures import ProcessPoolExecutor\n")
+        lines += [
+            f"with ProcessPoolExecutor({how.processes}) as pool:",
+            f"    results = {call}, executor=pool)",
+        ]
+    else:
+        lines.append(f"results = {call})")
+    return Recipe("\n".join([*lines, "print(*results, sep='\\n')", ""]), shlex.join(words))
 
 
 def comparison(found: np.ndarray, reference: np.ndarray, tolerance_px: float) -> Recipe:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pandas as pd
 import pytest
 from made_up import build_detections
 
+import friedel
 from friedel.io.netcdf import write
 from friedel.progress import Progress
 from napari_friedel import functions
@@ -27,6 +30,7 @@ def docks(model, open_dock, monkeypatch):
     detect = open_dock(DetectDock, model)
     monkeypatch.setattr(functions, "dock_of", lambda _viewer, _name: detect)
     detect.band.choose("au111")
+    detect.options.set("method", "matched-field")
     return detect, open_dock(FolderDock, model)
 
 
@@ -35,49 +39,125 @@ def run(folder_dock, qtbot) -> None:
     qtbot.waitUntil(lambda: not folder_dock.job.busy, timeout=60000)
 
 
-def test_files_are_prepared_as_the_detect_dock_says(docks, grids, detector, qtbot) -> None:
-    def work(stack, **_options):
-        yield Progress(0.5, "searching")
-        return build_detections(stack)
+def made_up(monkeypatch, work) -> None:
+    """Put a generator before that of the pipeline."""
+    from friedel import pipeline
 
-    called = detector(work)
+    real = pipeline.iter_detect_with
+
+    def iter_detect_with(stack, settings, **options):
+        yield from work(stack, settings)
+        return (yield from real(stack, settings, **options))
+
+    monkeypatch.setattr(pipeline, "iter_detect_with", iter_detect_with)
+
+
+def test_files_are_prepared_as_the_detect_dock_says(docks, grids, monkeypatch, qtbot) -> None:
+    called = []
+
+    def work(stack, settings):
+        yield Progress(0.5, "searching")
+        called.append(settings)
+
+    made_up(monkeypatch, work)
     detect, dock = docks
     detect.prepare.set("high_pass", 3.0)
     dock.open_folder(grids)
     run(dock, qtbot)
-    assert called["prepare"].high_pass == 3.0
-    assert (grids / "a-points.csv").exists() and (grids / "b-points.csv").exists()
+    assert [one.prepare.high_pass for one in called] == [3.0, 3.0]
+    assert {one.method for one in called} == {"matched-field"}
+    assert (grids / "results" / "a.csv").exists() and (grids / "results" / "b.html").exists()
     assert dock.message.level == "info", dock.message.text()
+    assert [dock.files.item(i).text() for i in range(2)] == ["✓ a.nc", "✓ b.nc"]
 
 
-def test_an_error_of_any_kind_leaves_the_other_files_alone(docks, grids, detector, qtbot, tmp_path) -> None:
+def test_window_and_command_share_a_folder_of_results(docks, grids, qtbot) -> None:
+    _, dock = docks
+    dock.open_folder(grids)
+    run(dock, qtbot)
+    settings = dock._settings()
+    again = friedel.detect_many(sorted(grids.glob("*.nc")), grids / "results", settings=settings)
+    assert [one.status for one in again] == ["up to date", "up to date"]
+    run(dock, qtbot)
+    lines = dock.summary.text().splitlines()
+    assert len(lines) == 2 and all(line.endswith("as before") for line in lines)
+    rows = pd.read_csv(grids / "results" / "summary.csv")
+    assert rows["status"].tolist() == ["ok", "ok"] and rows["checks"].notna().all()
+    assert dock.show_summary.isEnabled()
+
+
+def test_results_made_otherwise_are_replaced_only_where_that_is_ticked(docks, grids, qtbot) -> None:
+    detect, dock = docks
+    dock.open_folder(grids)
+    run(dock, qtbot)
+    detect.prepare.set("clip", 8.0)
+    run(dock, qtbot)
+    assert dock.message.level == "warning" and "0 of 2" in dock.message.text()
+    assert "choose another folder" in dock.summary.text()
+    dock.overwrite.setChecked(True)
+    run(dock, qtbot)
+    assert dock.message.level == "info"
+    made = friedel.read_points(grids / "results" / "a.csv").attrs["provenance"]
+    assert made["settings"]["prepare"]["clip"] == 8.0
+
+
+@pytest.mark.slow
+def test_several_processes_give_what_one_gives(docks, grids, tmp_path, qtbot) -> None:
+    _, dock = docks
+    dock.open_folder(grids)
+    run(dock, qtbot)
+    dock.put_results_in(tmp_path / "two")
+    dock.processes.setValue(2)
+    run(dock, qtbot)
+    assert dock.message.level == "info", dock.message.text()
+    for name in ("a.csv", "b.csv"):
+        one, two = (friedel.read_points(folder / name) for folder in (grids / "results", tmp_path / "two"))
+        pd.testing.assert_frame_equal(one, two)
+
+
+def test_a_cancelled_run_keeps_what_is_done(docks, grids, monkeypatch, qtbot) -> None:
+    begun = []
+
+    def work(stack, _settings):
+        begun.append(stack)
+        for _ in range(2000 if len(begun) == 2 else 1):
+            yield Progress(0.5, "searching")
+            time.sleep(0.01)
+
+    made_up(monkeypatch, work)
+    _, dock = docks
+    dock.open_folder(grids)
+    dock.bar.start.click()
+    qtbot.waitUntil(lambda: len(begun) == 2, timeout=60000)
+    dock.job.cancel()
+    qtbot.waitUntil(lambda: not dock.job.busy, timeout=60000)
+    assert (grids / "results" / "a.csv").exists() and not (grids / "results" / "b.csv").exists()
+    assert len(pd.read_csv(grids / "results" / "summary.csv")) == 1
+    assert not list((grids / "results").glob(".*")), "the claim is given back"
+
+
+def test_an_error_of_any_kind_leaves_the_other_files_alone(docks, grids, monkeypatch, qtbot) -> None:
     seen = []
 
-    def work(stack, **_options):
+    def work(stack, _settings):
         yield Progress(0.5, "searching")
         seen.append(stack)
         if len(seen) == 1:
             raise KeyError("a column that is not there")
-        return build_detections(stack)
 
-    detector(work)
+    made_up(monkeypatch, work)
     _, dock = docks
     dock.open_folder(grids)
     run(dock, qtbot)
-    table = pd.read_csv(grids / "summary.csv")
-    assert table["count"].tolist() == [0, 3]
-    assert "not there" in table["problem"][0]
+    table = pd.read_csv(grids / "results" / "summary.csv")
+    assert table["status"].str.startswith("failed").tolist() == [True, False]
+    assert "not there" in table["status"][0] and "not there" in dock.summary.text()
     assert "1 of 2" in dock.message.text() and dock.message.level == "warning"
 
 
-def test_the_summary_lies_beside_its_files_when_another_folder_is_listed(
-    docks, grids, detector, stack, qtbot, tmp_path
+def test_the_summary_lies_with_its_results_when_another_folder_is_listed(
+    docks, grids, stack, qtbot, tmp_path
 ) -> None:
-    def work(stack, **_options):
-        yield Progress(0.5, "searching")
-        return build_detections(stack)
-
-    detector(work)
     other = tmp_path / "other"
     other.mkdir()
     write(stack, other / "c.nc")
@@ -86,17 +166,10 @@ def test_the_summary_lies_beside_its_files_when_another_folder_is_listed(
     dock.bar.start.click()
     dock.open_folder(other)
     qtbot.waitUntil(lambda: not dock.job.busy, timeout=60000)
-    assert (grids / "summary.csv").exists() and not (other / "summary.csv").exists()
+    assert (grids / "results" / "summary.csv").exists() and not (other / "results").exists()
 
 
-def test_a_damaged_grid_of_the_folder_is_listed_and_fails_with_its_reason(
-    docks, grids, detector, qtbot
-) -> None:
-    def work(stack, **_options):
-        yield Progress(0.5, "searching")
-        return build_detections(stack)
-
-    detector(work)
+def test_a_damaged_grid_of_the_folder_is_listed_and_fails_with_its_reason(docks, grids, qtbot) -> None:
     (grids / "cut.3ds").write_bytes(b"\x00" * 40)
     (grids / "notes.txt").write_text("no grid")
     _, dock = docks
@@ -107,9 +180,16 @@ def test_a_damaged_grid_of_the_folder_is_listed_and_fails_with_its_reason(
         "cut.3ds",
     ]
     run(dock, qtbot)
-    table = pd.read_csv(grids / "summary.csv")
-    assert table["problem"].notna().tolist() == [False, False, True] and "cut.3ds" in table["problem"][2]
+    assert "cut.3ds: " in dock.summary.text().splitlines()[2]
     assert "2 of 3 files done" in dock.message.text() and dock.message.level == "warning"
+
+
+def test_a_table_of_an_earlier_version_beside_its_file_is_found(docks, grids, stack) -> None:
+    _, dock = docks
+    friedel.write_points(build_detections(stack), grids / "a-points.csv")
+    dock.open_folder(grids)
+    assert [dock.files.item(i).text() for i in range(2)] == ["✓ a.nc", "   b.nc"]
+    assert dock._tables() == {grids / "a.nc": grids / "a-points.csv"}
 
 
 @pytest.mark.gui

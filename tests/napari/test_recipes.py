@@ -102,15 +102,14 @@ def test_an_opening_takes_the_axes_that_were_typed(stack, tmp_path, monkeypatch)
         assert float(np.diff(one["x"])[0]) == pytest.approx(0.3)
 
 
-def test_a_folder_is_detected_file_by_file(grid, tmp_path, monkeypatch):
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_folder_is_detected_file_by_file(grid, tmp_path, monkeypatch, processes):
     settings = DetectSettings(method="matched-field", band=recipes.as_settings(Dispersion(-480.0, 0.25)))
-    recipe = recipes.folder([str(grid)], settings)
-    python(recipe.python, tmp_path, monkeypatch)
-    once = pd.read_csv(tmp_path / "results" / "summary.csv", comment="#")
-    assert len(once) == 1
-    command(recipe.command.replace("-o results", "-o again"), tmp_path, monkeypatch)
-    again = pd.read_csv(tmp_path / "again" / "summary.csv", comment="#")
-    assert once["impurities"].tolist() == again["impurities"].tolist()
+    once, again = (recipes.Many(name, processes, overwrite=True) for name in ("once", "again"))
+    python(recipes.folder([str(grid)], settings, once).python, tmp_path, monkeypatch)
+    command(recipes.folder([str(grid)], settings, again).command, tmp_path, monkeypatch)
+    tables = [pd.read_csv(tmp_path / how.results / "summary.csv") for how in (once, again)]
+    assert len(tables[0]) == 1 and tables[0]["impurities"].tolist() == tables[1]["impurities"].tolist()
 
 
 def test_a_comparison_holds_its_points(tmp_path, monkeypatch):

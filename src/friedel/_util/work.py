@@ -6,6 +6,7 @@ import os
 import sys
 from collections import deque
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -77,6 +78,20 @@ def process_pool(jobs: int) -> ProcessPoolExecutor:
     # spawn: torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker, initargs=(threads,))
+
+
+@contextmanager
+def ended_early(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """End the processes of a pool at once where the block is left before its end."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(
+            (getattr(pool, "_processes", None) or {}).values()
+        ):  # `kill_workers` from 3.14 on
+            process.kill()
+        raise
 
 
 def _begin_worker(threads: int) -> None:
