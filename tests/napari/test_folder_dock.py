@@ -93,7 +93,7 @@ def test_results_made_otherwise_are_replaced_only_where_that_is_ticked(docks, gr
     detect.prepare.set("clip", 8.0)
     run(dock, qtbot)
     assert dock.message.level == "warning" and "0 of 2" in dock.message.text()
-    assert "choose another folder" in dock.summary.text()
+    assert "choose another folder" in dock.summary.toolTip()
     dock.overwrite.setChecked(True)
     run(dock, qtbot)
     assert dock.message.level == "info"
