@@ -128,7 +128,6 @@ def _tried(job: FileJob) -> Steps:
 
 
 def _done(job: FileJob) -> Steps:
-    from friedel.channels import need_voltage
     from friedel.io import open_stack
 
     state = fingerprint(job.file)
@@ -143,7 +142,6 @@ def _done(job: FileJob) -> Steps:
     given = {name: value for name, value in job.axes.as_dict().items() if value is not None}
     with _unsaid():
         stack = open_stack(job.file, **given)
-        need_voltage(stack)
     found = yield from _detected(stack, job)
     if job.table is None:
         return FileResult(job.file, "done", None, len(found), found=found)

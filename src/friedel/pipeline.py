@@ -16,6 +16,7 @@ from friedel._util.remarks import Remarks
 from friedel._util.torch_defaults import with_torch_defaults
 from friedel._util.work import Work
 from friedel.assembly import assemble
+from friedel.channels import need_voltage
 from friedel.errors import SettingsError
 from friedel.physics.dispersion import Dispersion, as_settings, resolve
 from friedel.prepare.stage import prepare
@@ -172,6 +173,7 @@ def iter_detect_with(
     Detections
     """
     validate(stack)
+    need_voltage(stack)
     area: Area = settings.area or ((0, stack.sizes["y"]), (0, stack.sizes["x"]))
     band = resolve(settings.band if dispersion is None else dispersion)
     settings = replace(settings, band=as_settings(band))

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import friedel
 from friedel.cli import main
+from friedel.errors import StackError
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "nanonis" / "NanonisReader_STS_grid_lockin.3ds"
 SMALL = ["--shape", "48,48", "--bias=-200:0:20", "--impurities", "8"]
@@ -328,4 +330,6 @@ def test_an_image_of_unknown_voltage_asks_for_it(tmp_path, image_without_voltage
         assert f"{image_without_voltage}: the file does not say its bias voltage: give it as bias" in error
         assert ("(--bias)" in error) == (out == "g.csv")
     assert not (tmp_path / "g.csv").exists()
+    with pytest.raises(StackError, match="does not say its bias voltage"):
+        friedel.detect(friedel.open_stack(image_without_voltage), dispersion="au111")
     assert main([*words, "--material", "au111", "--bias", "-100", "-o", str(tmp_path / "g.csv")]) == 0

@@ -173,6 +173,15 @@ def test_no_odd_value_of_any_number_is_more_than_a_line(command, refused) -> Non
             refused([command, *NEEDED[command], flag, value])
 
 
+def test_a_table_of_unknown_kind_is_refused_before_the_fit(refused, monkeypatch) -> None:
+    from friedel import given_points
+
+    fitted = []
+    monkeypatch.setattr(given_points, "refit_points", lambda *_given, **_options: fitted.append(1))
+    refused(["refit", "{grid}", "{points}", "--material", "au111", "-o", "out.xlsx"])
+    assert not fitted
+
+
 def test_simulating_no_impurities_works(tmp_path) -> None:
     path = tmp_path / "empty.nc"
     assert main(["simulate", "--impurities", "0", "--shape", "16,16", "--bias", "-100", "-o", str(path)]) == 0

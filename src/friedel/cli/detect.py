@@ -58,7 +58,6 @@ def command(
 
     FILE is a grid of spectra, a folder that holds one, or several grids.
     """
-    from friedel.channels import need_voltage
     from friedel.physics.dispersion import resolve
 
     resolve(settings.band)  # an unknown material is said before a file is opened
@@ -72,7 +71,6 @@ def command(
         check_output(target, overwrite=overwrite)
         _refuse_several(file, target)
         stack = open_input(file, axes)
-        need_voltage(stack)
         found = detect_with_bar(stack, settings, Workers(jobs, scheduler))
         from friedel.file_job import density_of
         from friedel.io.points import write_points

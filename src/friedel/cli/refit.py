@@ -10,7 +10,7 @@ from friedel.cli.common import check_output, open_input
 from friedel.cli.options import FriedelCommand, from_settings, overwrite_option
 from friedel.cli.output import say
 from friedel.errors import PhysicsError
-from friedel.io.written import POINTS, listed
+from friedel.io.written import POINTS, listed, points_format
 from friedel.settings import ImportSettings, RefitSettings
 
 
@@ -43,6 +43,7 @@ def command(
             settings=("material", "onset_mev", "mass"),
         )
     check_output(Path(out), overwrite=overwrite)
+    points_format(Path(out))  # refused before anything is computed
     found = refit_points(
         open_input(file, axes),
         read_points(points),

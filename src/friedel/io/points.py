@@ -22,7 +22,7 @@ from friedel.detections import COLUMNS, FIT_COLUMNS, Detections
 from friedel.errors import StackError
 from friedel.io import handover
 from friedel.io.limits import need_file
-from friedel.io.written import POINTS, TABLES
+from friedel.io.written import no_points_format, points_format, TABLES
 
 if TYPE_CHECKING:
     import os
@@ -62,14 +62,14 @@ def write_points(
     target = target_of(path)
     if format is not None:
         instance_of(format, str, "format", "the name of a format")
-    chosen = format or POINTS.get(target.suffix.lower())
+    chosen = format or points_format(target)
     table, origin = _table(detections, provenance)
     if chosen == "imagej":
         return handover.write_imagej_roi(table, target)
     if chosen == "nanonis":
         return handover.write_tip_positions(table, target)
     if chosen not in _FORMATS:
-        raise StackError(f"{target}: points are written as {', '.join(POINTS)}, or as format='napari'.")
+        raise no_points_format(target)
     missing = [name for name in ("row", "column") if name not in table]
     if chosen == "xyz":
         missing += [name for name in ("x_nm", "y_nm") if name not in table]

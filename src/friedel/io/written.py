@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from friedel.errors import StackError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 #: Stacks, see `friedel.write_stack`.
 STACKS: dict[str, str] = {
@@ -28,3 +31,21 @@ def listed(suffixes: Mapping[str, str], before: str = "", *, told: bool = False)
     """The suffixes in words, for example ``OUT.csv, OUT.json or OUT.xyz``; if `told`, with what each holds."""
     words = [f"{before}{suffix}{f' ({what})' if told else ''}" for suffix, what in suffixes.items()]
     return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def points_format(target: Path) -> str:
+    """The format of points that are written under this name.
+
+    Raises
+    ------
+    StackError
+        If its suffix is of none.
+    """
+    if target.suffix.lower() not in POINTS:
+        raise no_points_format(target)
+    return POINTS[target.suffix.lower()]
+
+
+def no_points_format(target: Path) -> StackError:
+    """What is said of a name under which no points are written."""
+    return StackError(f"{target}: points are written as {', '.join(POINTS)}, or as format='napari'.")
