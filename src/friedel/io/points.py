@@ -22,7 +22,7 @@ from friedel.detections import COLUMNS, FIT_COLUMNS, Detections
 from friedel.errors import StackError
 from friedel.io import handover
 from friedel.io.limits import need_file
-from friedel.io.written import no_points_format, points_format, TABLES
+from friedel.io.written import TABLES, no_points_format, points_format
 
 if TYPE_CHECKING:
     import os
