@@ -21,8 +21,8 @@ import xarray as xr
 
 from friedel.benchmark.confounders import CONFOUNDERS, LEVELS, confounded
 from friedel.benchmark.scenes import scene
-from friedel.dispersion_fit.fourier_ring import fit_dispersion
 from friedel.physics.dispersion import Dispersion
+from friedel.prepare.band import fit_dispersion
 from friedel.scoring.intervals import wilson
 
 RESULTS = Path(__file__).parent / "results"

@@ -1,7 +1,7 @@
 """The public names and their types; `lazy_loader` reads from here what `friedel.NAME` is."""
 
 from .detections import Detections as Detections
-from .dispersion_fit.fourier_ring import RingFit as RingFit, fit_dispersion as fit_dispersion
+from .dispersion_fit.fourier_ring import RingFit as RingFit
 from .errors import (
     FriedelError as FriedelError,
     FriedelWarning as FriedelWarning,
@@ -27,6 +27,7 @@ from .models.registry import (
 from .physics.dispersion import Dispersion as Dispersion
 from .physics.simulate import Simulation as Simulation, simulate as simulate
 from .pipeline import detect as detect, iter_detect as iter_detect
+from .prepare.band import fit_dispersion as fit_dispersion
 from .progress import Progress as Progress, drain as drain
 from .report.html import write_report as write_report
 from .report.summary import SummaryRow as SummaryRow, write_summary as write_summary

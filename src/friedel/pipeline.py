@@ -137,7 +137,7 @@ def iter_detect(  # noqa: PLR0913 - the promised keywords, each a setting
     settings = DetectSettings(
         method=method, model=_model_text(model), tiles=tiles,
         threshold=threshold, device=_device_text(device), refit=refit, area=area, channel=channel,
-        prepare=_prepare_settings(prepare), demote_lines=demote_lines, demote_doubles=demote_doubles,
+        prepare=PrepareSettings.of(prepare), demote_lines=demote_lines, demote_doubles=demote_doubles,
     )  # fmt: skip
     return iter_detect_with(stack, settings, dispersion=dispersion, model=model, executor=executor)
 
@@ -260,11 +260,6 @@ def detect(  # noqa: PLR0913 - those of iter_detect
             demote_lines=demote_lines, demote_doubles=demote_doubles, executor=executor,
         )
     )  # fmt: skip
-
-
-def _prepare_settings(prepare: PrepareSettings | bool) -> PrepareSettings:
-    """The settings that True, False or an object stand for."""
-    return PrepareSettings(as_recorded=not prepare) if isinstance(prepare, bool) else prepare
 
 
 def _device_text(device: Any) -> str:

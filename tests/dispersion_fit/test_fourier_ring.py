@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from friedel.dispersion_fit.fourier_ring import fit_dispersion
+from friedel.dispersion_fit.fourier_ring import fit_ring
 from friedel.errors import PhysicsError
 from friedel.stack import make_stack
 from single_scattering import make_synthetic
@@ -12,7 +12,7 @@ def worst(fit, simulated):
 
 
 def test_au_at_the_papers_sampling(simulated):
-    fit = fit_dispersion(simulated.stack)
+    fit = fit_ring(simulated.stack)
     assert fit.found
     assert worst(fit, simulated) < 0.015
     assert fit.onset_mev == pytest.approx(-520, abs=max(40, 3 * fit.onset_error))
@@ -30,14 +30,14 @@ def test_five_voltages_and_pixels_that_are_not_square():
         shape=(80, 64),
         noise=0.6,
     )
-    fit = fit_dispersion(simulated.stack)
+    fit = fit_ring(simulated.stack)
     assert fit.found and worst(fit, simulated) < 0.02
 
 
 def test_an_aborted_scan_is_enough(simulated):
     stack = simulated.stack.copy(deep=True)
     stack["LockinX"].values[:, 44:] = np.nan
-    fit = fit_dispersion(stack)
+    fit = fit_ring(stack)
     assert fit.found and worst(fit, simulated) < 0.02
 
 
@@ -45,7 +45,7 @@ def test_an_aborted_scan_is_enough(simulated):
 def test_noise_has_no_ring(common):
     rng = np.random.default_rng(4)
     maps = rng.standard_normal((12, 48, 48)) + common * rng.standard_normal((48, 48))
-    fit = fit_dispersion(make_stack({"dIdV": maps}, bias_mv=np.arange(12) * 20.0, pixel_nm=0.4))
+    fit = fit_ring(make_stack({"dIdV": maps}, bias_mv=np.arange(12) * 20.0, pixel_nm=0.4))
     assert not fit.found and np.isnan(fit.mass) and np.isnan(fit.k_per_bias).all()
     with pytest.raises(PhysicsError, match="no Friedel ring"):
         _ = fit.dispersion
@@ -57,9 +57,9 @@ def test_a_lattice_is_no_ring():
     angles = np.pi / 3 * np.arange(3) + 0.2
     lattice = sum(np.cos(2 * np.pi / 0.25 * (rows * np.cos(a) + columns * np.sin(a))) for a in angles)
     maps = lattice * (1 + 0.1 * np.arange(8))[:, None, None] + 0.5 * rng.standard_normal((8, 64, 64))
-    assert not fit_dispersion(make_stack({"dIdV": maps}, bias_mv=np.arange(8) * 20.0, pixel_nm=0.07)).found
+    assert not fit_ring(make_stack({"dIdV": maps}, bias_mv=np.arange(8) * 20.0, pixel_nm=0.07)).found
 
 
 def test_one_voltage_cannot_tell():
     simulated = make_synthetic(bias=np.array([-100.0]), impurities=5, shape=(40, 40))
-    assert not fit_dispersion(simulated.stack).found
+    assert not fit_ring(simulated.stack).found

@@ -230,7 +230,7 @@ def test_the_fit_fills_the_band_and_draws_the_ring(dock, qtbot, monkeypatch) -> 
 
     from friedel.physics.dispersion import Dispersion
 
-    module = types.ModuleType("friedel.dispersion_fit.fourier_ring")
+    module = types.ModuleType("friedel.prepare.band")
 
     class Fit:
         dispersion = Dispersion(-480.0, 0.3)
@@ -240,7 +240,7 @@ def test_the_fit_fills_the_band_and_draws_the_ring(dock, qtbot, monkeypatch) -> 
 
     fit = Fit()
     module.fit_dispersion = lambda stack, channel=None: fit  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "friedel.dispersion_fit.fourier_ring", module)
+    monkeypatch.setitem(sys.modules, "friedel.prepare.band", module)
     dock.band.choose("fit")
     dock.band.fit.click()
     qtbot.waitUntil(lambda: dock.band.fitted is not None, timeout=10000)

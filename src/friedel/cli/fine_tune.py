@@ -130,7 +130,7 @@ def _given_or_fitted(settings: BandSettings, stack: xr.Dataset) -> Dispersion:
 
     band = resolve(settings)
     if band is None:
-        from friedel.dispersion_fit.fourier_ring import fit_dispersion
+        from friedel.prepare.band import fit_dispersion
 
         band = fit_dispersion(stack).dispersion
         tell(f"band fitted to the map's ring: E0 = {band.onset_mev:.0f} meV, m* = {band.mass:.3f}")

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d, map_coordinates, median_filter
 
+from friedel._util.moved import renamed
 from friedel._util.robust import deviation, median
 from friedel.dispersion_fit.band_errors import BandErrors, band_of
 from friedel.dispersion_fit.matched_field_fit import refine_band
@@ -112,8 +113,10 @@ class RingFit:
         )
 
 
-def fit_dispersion(stack: xr.Dataset, channel: str | None = None) -> RingFit:
-    """Fit E₀ and m* to the Fourier ring of a stack.
+def fit_ring(stack: xr.Dataset, channel: str | None = None) -> RingFit:
+    """Fit E₀ and m* to the Fourier ring of a stack, of its maps as they are.
+
+    `friedel.prepare.band.fit_dispersion` cleans them before.
 
     Parameters
     ----------
@@ -290,3 +293,7 @@ def _climb(
 
     found = minimize(cost, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxiter": 200})
     return found.x if found.fun < 1e2 else start
+
+
+#: Until version 0.2 this was the public one.
+__getattr__ = renamed(__name__, {"fit_dispersion": "fit_ring"})

@@ -9,8 +9,9 @@ import numpy as np
 
 from friedel._util.big_maps import allocate, parts, release
 from friedel._util.work import HERE, Work
-from friedel.dispersion_fit.fourier_ring import fit_dispersion
+from friedel.dispersion_fit.fourier_ring import fit_ring
 from friedel.errors import PhysicsError, StackError
+from friedel.prepare.band import middle_of
 from friedel.prepare.channel import Chosen, choose
 from friedel.prepare.cleaning import Maps, onto_each_other
 from friedel.prepare.prepared import Band, Prepared
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Half wavelengths a field should hold along its shorter side; the paper's patches of 20 px hold 4 to 6.
 MIN_HALF_WAVELENGTHS = 4
-#: Pixels on a side that are enough to fit a band to the ring.
-BAND_PX = 512
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,7 @@ def _sampling(
         scaling = plan(band.k(energy), pitch, shape, wanted.k_range, k_mean=wanted.k_mean)
         _remark_on(scaling, remarks)
         return scaling, Band("given", band)
-    fit = fit_dispersion(make_stack({"dI/dV": _middle(maps)}, bias_mv=energy, pixel_nm=pitch))
+    fit = fit_ring(make_stack({"dI/dV": middle_of(maps)}, bias_mv=energy, pixel_nm=pitch))
     if fit.found:
         try:
             scaling = plan(fit.dispersion.k(energy), pitch, shape, wanted.k_range, k_mean=wanted.k_mean)
@@ -237,12 +236,6 @@ def _sampling(
             errors = float(fit.onset_error), float(fit.mass_error)
             return scaling, Band("fitted to the FFT ring", fit.dispersion, *errors)
     return _assumed(len(energy), pitch, shape, wanted, remarks)
-
-
-def _middle(maps: np.ndarray) -> np.ndarray:
-    """The middle of maps that are larger than a ring needs, shape (bias, rows, columns)."""
-    rows, columns = (slice((n - min(n, BAND_PX)) // 2, (n + min(n, BAND_PX)) // 2) for n in maps.shape[1:])
-    return np.asarray(maps[:, rows, columns])
 
 
 def _assumed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from friedel._util.arguments import instance_of
 from friedel.errors import SettingsError
 from friedel.settings.base import Settings
 from friedel.settings.option import Option
@@ -78,6 +79,19 @@ class PrepareSettings(Settings):
         Option(unit="deg", least=-360, most=360, none="as recorded", wanted="auto or a number from -360 to 360 [deg]",
                metavar="DEG", parse=read_phase, advanced=True),
     ] = None  # fmt: skip
+
+    @classmethod
+    def of(cls, given: PrepareSettings | bool) -> PrepareSettings:
+        """The settings themselves, the defaults for True, and those of no preparation for False.
+
+        Raises
+        ------
+        SettingsError
+            If it is something else.
+        """
+        if isinstance(given, bool):
+            return cls(as_recorded=not given)
+        return instance_of(given, cls, "prepare", "True, False or PrepareSettings")
 
     def check(self) -> None:
         """Refuse a clipping that cuts the waves."""

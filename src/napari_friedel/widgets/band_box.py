@@ -190,7 +190,7 @@ class BandBox(QGroupBox):
             return
 
         def work() -> Generator[Progress, None, Any]:
-            from friedel.dispersion_fit.fourier_ring import fit_dispersion
+            from friedel.prepare.band import fit_dispersion
 
             yield Progress(0.0, "fitting the Fourier ring")
             fit = fit_dispersion(stack, channel=channel)
