@@ -107,6 +107,7 @@ def test_several_processes_give_what_one_gives(docks, grids, tmp_path, qtbot) ->
     dock.open_folder(grids)
     run(dock, qtbot)
     dock.put_results_in(tmp_path / "two")
+    dock.processes.setRange(1, 2)
     dock.processes.setValue(2)
     run(dock, qtbot)
     assert dock.message.level == "info", dock.message.text()
@@ -134,6 +135,24 @@ def test_a_cancelled_run_keeps_what_is_done(docks, grids, monkeypatch, qtbot) ->
     assert (grids / "results" / "a.csv").exists() and not (grids / "results" / "b.csv").exists()
     assert len(pd.read_csv(grids / "results" / "summary.csv")) == 1
     assert not list((grids / "results").glob(".*")), "the claim is given back"
+
+
+@pytest.mark.slow
+def test_cancel_ends_the_processes_and_the_next_run_takes_over(docks, grids, stack, qtbot) -> None:
+    import multiprocessing
+
+    _, dock = docks
+    dock.open_folder(grids)
+    dock.processes.setRange(1, 2)
+    dock.processes.setValue(2)
+    dock.bar.start.click()
+    qtbot.waitUntil(lambda: len(list((grids / "results").glob(".*.claim"))) > 0, timeout=60000)
+    dock.job.cancel()
+    qtbot.waitUntil(lambda: not dock.job.busy, timeout=60000)
+    qtbot.waitUntil(lambda: not multiprocessing.active_children(), timeout=20000)
+    run(dock, qtbot)
+    assert dock.message.level == "info", dock.summary.toolTip()
+    assert pd.read_csv(grids / "results" / "summary.csv")["status"].tolist() == ["ok", "ok"]
 
 
 def test_an_error_of_any_kind_leaves_the_other_files_alone(docks, grids, monkeypatch, qtbot) -> None:

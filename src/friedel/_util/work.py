@@ -86,11 +86,12 @@ def ended_early(pool: ProcessPoolExecutor) -> Iterator[None]:
     try:
         yield
     except BaseException:
+        # `kill_workers` from Python 3.14 on. A pool that is shut down does not know its workers any more.
+        workers = list((getattr(pool, "_processes", None) or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in list(
-            (getattr(pool, "_processes", None) or {}).values()
-        ):  # `kill_workers` from 3.14 on
-            process.kill()
+        for worker in workers:
+            worker.kill()
+            worker.join()
         raise
 
 
