@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from friedel.dispersion_fit.band_errors import FLOOR, band_errors, band_of, maxima
+from friedel.dispersion_fit.band_errors import band_errors, band_of, maxima
 from friedel.physics.dispersion import Dispersion
 
 BAND = Dispersion(-500.0, 0.26)
@@ -25,37 +25,41 @@ def test_a_maximum_between_two_factors_is_found_and_one_beyond_is_said():
     assert found[0] == pytest.approx(1.013, abs=1e-6) and at_end.tolist() == [False, True]
 
 
-def test_without_scatter_the_floor_is_left():
+def test_wavevectors_on_the_parabola_and_one_answer_of_all_folds_leave_no_error():
     errors = band_errors(ENDS, ENERGY, BAND.k(ENERGY), CALM, SAME)
-    # ΔE₀ of k² wrong by 2·FLOOR at either end, by hand: E₀ = E₂ − k₂² (E₂ − E₁)/(k₂² − k₁²)
-    low, high = ENDS
-    span = ENERGY[-1] - ENERGY[0]
-    by_low, by_high = high * span / (high - low) ** 2, low * span / (high - low) ** 2
-    expected = 2 * FLOOR * np.hypot(by_low * low, by_high * high)
-    assert errors.onset == pytest.approx(expected, rel=0.01)
-    assert errors.scatter < 1e-12 and not errors.reason
+    assert errors.onset < 1e-6 and errors.mass < 1e-9 and errors.scatter < 1e-12 and not errors.reason
+
+
+def _through_scattered(rng, folds):
+    """Least squares through k with 1 % of noise: E₀ − the true one, its stated error, and its error by the folds."""
+    t = (ENERGY - ENERGY[0]) / (ENERGY[-1] - ENERGY[0])
+    design, weight = np.stack([1 - t, t], axis=1), 1 / (2 * BAND.k(ENERGY) ** 2)
+    noise = 0.01 * np.sqrt(folds) * rng.standard_normal((folds, 8))  # of each part of the scatterers
+
+    def ends(of):
+        k = BAND.k(ENERGY) * (1 + noise[of].mean(axis=0))
+        return k, np.linalg.lstsq(design * weight[:, None], k**2 * weight, rcond=None)[0]
+
+    k, best = ends(np.ones(folds, bool))
+    parts = np.array([band_of(ends(np.arange(folds) != one)[1], ENERGY) for one in range(folds)])
+    return band_of(best, ENERGY)[0] + 500, band_errors(best, ENERGY, k, CALM, parts).onset
 
 
 def test_errors_cover_bands_through_scattered_wavevectors():
-    """Least squares through k with 1 % of noise: 68 % of E₀ within one σ."""
+    """68 % of E₀ within one σ, where scatter and jackknife see the same noise."""
     rng = np.random.default_rng(0)
-    t = (ENERGY - ENERGY[0]) / (ENERGY[-1] - ENERGY[0])
-    design, z = np.stack([1 - t, t], axis=1), []
-    for _ in range(300):
-        k = BAND.k(ENERGY) * (1 + 0.01 * rng.standard_normal(8))
-        weight = 1 / (2 * BAND.k(ENERGY) ** 2)
-        ends = np.linalg.lstsq(design * weight[:, None], k**2 * weight, rcond=None)[0]
-        errors = band_errors(ends, ENERGY, k, CALM, SAME)
-        z.append((band_of(ends, ENERGY)[0] + 500) / errors.onset)
-    assert 0.6 < np.mean(np.abs(z) < 1) < 0.78
+    off, sigma = np.transpose([_through_scattered(rng, 8) for _ in range(300)])
+    assert 0.6 < np.mean(np.abs(off) < sigma) < 0.78
+    assert 0.4 < np.mean(np.abs(off) < 0.6745 * sigma) < 0.6
 
 
-def test_the_jackknife_adds_to_the_error():
+def test_scatter_and_jackknife_are_two_estimates_of_one_variance():
     folds = SAME + np.outer(np.linspace(-5, 5, 8), [1.0, 0.0])
-    alone = band_errors(ENDS, ENERGY, BAND.k(ENERGY), CALM, SAME)
-    both = band_errors(ENDS, ENERGY, BAND.k(ENERGY), CALM, folds)
-    spread = np.sqrt(7 / 8 * (np.linspace(-5, 5, 8) ** 2).sum())
-    assert both.onset == pytest.approx(np.hypot(alone.onset, spread))
+    jackknife = np.sqrt(7 / 8 * (np.linspace(-5, 5, 8) ** 2).sum())
+    k = BAND.k(ENERGY) * (1 + 0.01 * np.array([1, -1, 1, -1, -1, 1, -1, 1]))
+    by_scatter = np.sqrt(2) * band_errors(ENDS, ENERGY, k, CALM, SAME).onset
+    both = band_errors(ENDS, ENERGY, k, CALM, folds)
+    assert both.onset == pytest.approx(np.sqrt((by_scatter**2 + jackknife**2) / 2))
 
 
 def test_a_linear_band_is_no_parabola():
@@ -73,5 +77,7 @@ def test_wavevectors_beyond_the_window_or_without_order_are_refused():
 
 
 def test_two_voltages_have_no_scatter_but_an_error():
-    errors = band_errors(ENDS, ENERGY[[0, -1]], BAND.k(ENERGY[[0, -1]]), CALM[:2], SAME[:3])
-    assert np.isnan(errors.scatter) and errors.onset > 0 and not errors.reason
+    folds = SAME[:3] + np.array([[-1.0], [0.0], [1.0]]) * [2.0, 0.001]
+    errors = band_errors(ENDS, ENERGY[[0, -1]], BAND.k(ENERGY[[0, -1]]), CALM[:2], folds)
+    assert np.isnan(errors.scatter) and not errors.reason
+    assert errors.onset == pytest.approx(np.sqrt(2 / 3 * 8))
