@@ -1,8 +1,8 @@
 """How a detection scales: seconds and peak memory against pixels, files per minute against processes.
 
-    python benchmarks/scale.py pixels --sizes 128 256 512 1024 2048 --voltages 16
+    python benchmarks/scale.py pixels --sizes 128 256 512 1024 --voltages 16
     python benchmarks/scale.py pixels --sizes 1024 --voltages 200 --add
-    python benchmarks/scale.py pixels --sizes 4096 --voltages 16 --refit none --rotations 1 --add
+    python benchmarks/scale.py pixels --sizes 512 2048 4096 --voltages 16 --refit none --rotations 1 --add
     python benchmarks/scale.py files --jobs 1 2
     python benchmarks/scale.py figure
     python benchmarks/scale.py plans

@@ -294,7 +294,7 @@ class Tour(Hands):
         self.until(lambda: not dock.job.busy)
         self.tab("Folder")
         self.picture("folder")
-        self.check((folder / "summary.csv").exists(), dock.message.text())
+        self.check((folder / "results" / "summary.csv").exists(), dock.message.text())
         before = len(self.viewer.layers)
         self.click(dock.next)
         self.until(lambda: not dock.open_job.busy)

@@ -227,7 +227,7 @@ def bad_folder(hands: Hands) -> None:
     hands.tab("Folder")
     hands.picture("bad-folder")
     hands.check("1 of 2" in dock.message.text() and "bad.3ds" in dock.summary.text(), dock.message.text())
-    hands.check((folder / "good-points.csv").exists(), "the good file has its table")
+    hands.check((folder / "results" / "good.csv").exists(), "the good file has its table")
     for _ in range(2):
         hands.click(dock.next)
         hands.until(lambda: not dock.open_job.busy)
