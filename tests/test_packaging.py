@@ -177,6 +177,17 @@ def test_the_conda_recipe_asks_for_what_the_project_asks_for(repository: Path, p
         assert ({"torch": "pytorch"}.get(name, name.lower()), bound) in asked, line
 
 
+def test_addresses_agree_and_lead_to_pages_that_are_built(repository: Path, project: dict) -> None:
+    urls = project["project"]["urls"]
+    small = (repository / "src/napari_friedel/widgets/small.py").read_text(encoding="utf-8")
+    assert f'DOCS = "{urls["Documentation"]}"' in small
+    assert urls["Documentation"].startswith(urls["Homepage"])
+    page = urls["Changelog"].removeprefix(urls["Documentation"]).removesuffix(".html")
+    assert (repository / "docs" / f"{page}.md").exists()
+    recipe = (repository / "conda/meta.yaml").read_text(encoding="utf-8")
+    assert f"home: {urls['Homepage']}\n" in recipe and f"doc_url: {urls['Documentation']}\n" in recipe
+
+
 @pytest.mark.parametrize("name", [".github/workflows/ci.yml", ".readthedocs.yaml"])
 def test_other_services_run_the_commands_of_the_project(repository: Path, name: str) -> None:
     text = (repository / name).read_text(encoding="utf-8")
