@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from friedel.detections import Detections
     from friedel.models.registry import Model
+    from friedel.models.runtime import DetectionModel
 
 __all__ = [
     "Finder",
@@ -148,7 +149,7 @@ def iter_detect_with(
     settings: DetectSettings,
     *,
     dispersion: Dispersion | str | None = None,
-    model: str | PathLike[str] | Model | None = None,
+    model: str | PathLike[str] | DetectionModel | None = None,
     executor: Executor | None = None,
 ) -> Generator[Progress, None, Detections]:
     """Find impurities as `iter_detect` does, with all settings in one object.
@@ -159,8 +160,8 @@ def iter_detect_with(
     settings : DetectSettings
     dispersion : Dispersion or str, optional
         Instead of the settings' band.
-    model : str, path or Model, optional
-        Instead of the settings' model.
+    model : str, path or model, optional
+        Instead of the settings' model; one of ONNX Runtime is for this process only.
     executor : concurrent.futures.Executor, optional
         Where maps and tiles are computed; in this process if None.
 
@@ -218,14 +219,18 @@ def _model_text(model: str | PathLike[str] | Model) -> str:
     return name
 
 
-def _finder(settings: DetectSettings, model: str | PathLike[str] | Model | None, *, here: bool) -> Finder:
+def _finder(
+    settings: DetectSettings, model: str | PathLike[str] | DetectionModel | None, *, here: bool
+) -> Finder:
     if settings.method != "network":
         return Finder(settings.method)
+    from friedel.models.light import LightModel
     from friedel.models.runtime import load_for_detection
 
     chosen, device = settings.model if model is None else model, devices_of(settings.device)[0]
-    network = load_for_detection(chosen, device, here=here)
-    return Finder(settings.method, network, settings.tiles)
+    if not isinstance(chosen, LightModel):
+        chosen = load_for_detection(chosen, device, here=here)
+    return Finder(settings.method, chosen, settings.tiles)
 
 
 def detect(  # noqa: PLR0913 - those of iter_detect

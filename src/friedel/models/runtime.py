@@ -22,7 +22,7 @@ _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
 def load_for_detection(
-    name_or_path: str | os.PathLike[str] | DetectionModel, device: Any = "auto", *, here: bool = True
+    name_or_path: str | os.PathLike[str] | Model, device: Any = "auto", *, here: bool = True
 ) -> DetectionModel:
     """Load a model with the runtime that a detection takes.
 
@@ -31,8 +31,8 @@ def load_for_detection(
 
     Parameters
     ----------
-    name_or_path : str, path or model
-        As for `friedel.models.registry.load_model`; a model of ONNX Runtime is given back.
+    name_or_path : str, path or Model
+        As for `friedel.models.registry.load_model`.
     device : str or torch.device
     here : bool
         Whether the tiles are computed in this process; on an executor the network is sent along, as torch's can be.
@@ -42,8 +42,6 @@ def load_for_detection(
     ModelError
         As `friedel.models.registry.load_model`.
     """
-    if isinstance(name_or_path, LightModel):
-        return name_or_path
     if here and not isinstance(name_or_path, Model) and on_processor(device):
         light = light_model(find_model(name_or_path))
         if light is not None:
