@@ -56,7 +56,7 @@ def test_report_and_summary_show_what_a_detection_failed(tmp_path, monkeypatch) 
     real = file_job._detected
 
     def failing(*arguments):
-        found = real(*arguments)
+        found = yield from real(*arguments)
         made = (RING, LOST)
         provenance = found.provenance | {"checks": [told(one) for one in made]}
         return replace(found, checks=made, provenance=provenance)
