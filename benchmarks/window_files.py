@@ -30,7 +30,7 @@ def in_dialog(hands: Hands, act: Callable[[], Any], path: Path | None) -> bool:
             dialog.reject()
             return
         line = dialog.findChild(QLineEdit)
-        line.setText(str(path))
+        line.setText(str(path.absolute()))  # the dialog has a folder of its own
         QTest.keyClick(line, Qt.Key.Key_Return)
 
     QTimer.singleShot(100, answer)
