@@ -8,7 +8,7 @@ uncertain the band through them is:
 2. the jackknife over the scatterers (which shows what all voltages have in common).
 
 Both are estimates of one variance, and neither has a free number: the variance is their mean. On the fields of seed 0
-of `benchmarks/band_fit.py`, the family `islands` included, their sum covers more than 68 % of the errors, and their mean
+of `benchmarks/band_fit.py`, the family `islands` included, their sum covers more than 68 % of the errors, their mean
 about as many; on other seeds the mean covers somewhat fewer. The limits below were chosen on the fields of seed 0, too.
 Only other seeds test them, and no family of confounders is held out.
 """
