@@ -239,11 +239,19 @@ def test_the_fit_fills_the_band_and_draws_the_ring(dock, qtbot, monkeypatch) -> 
             return "E₀ = -480 ± 3 meV"
 
     fit = Fit()
-    module.fit_dispersion = lambda stack, channel=None: fit  # type: ignore[attr-defined]
+    given = []
+
+    def fit_dispersion(stack, channel=None, *, prepare):
+        given.append(prepare)
+        return fit
+
+    module.fit_dispersion = fit_dispersion  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "friedel.prepare.band", module)
+    dock.prepare.set("as_recorded", True)
     dock.band.choose("fit")
     dock.band.fit.click()
     qtbot.waitUntil(lambda: dock.band.fitted is not None, timeout=10000)
+    assert given[0].as_recorded  # as the dock's detection takes the maps
     assert dock.band.onset.value() == -480.0 and dock.band.dispersion() is fit.dispersion
     assert "E₀ = -480 ± 3 meV" in dock.band.text.text()
     assert dock.band.ring.isChecked() and dock.band.plot is not None

@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from magicgui.widgets import create_widget
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QDoubleSpinBox,
-    QFormLayout,
-    QGroupBox,
-    QLabel,
-    QPushButton,
-)
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QGroupBox, QLabel, QPushButton
 
 from friedel.analysis.spectra import fourier_map
 from friedel.errors import FriedelError
 from friedel.physics.dispersion import MATERIALS, Dispersion
 from friedel.progress import Progress
-from friedel.settings import BandSettings, setting
+from friedel.settings import BandSettings, PrepareSettings, setting
 from friedel.stack import didv, pixel_pitch
 from napari_friedel.jobs import Job, State
 from napari_friedel.layers.describe import describe_band
@@ -47,16 +40,25 @@ class BandBox(QGroupBox):
         Gives (stack, channel), or raises `FriedelError`.
     viewer : ViewerModel
         For the theme and the bias that the slider shows.
+    bias_index : callable
+        Gives the map that the slider shows.
+    preparation : callable
+        Gives how a fit prepares the maps; the defaults unless the dock has settings of its own.
     """
 
     changed = Signal()
     problem = Signal(str)
 
     def __init__(
-        self, current: Callable[[], tuple[Any, str]], viewer: Any, bias_index: Callable[[], int]
+        self,
+        current: Callable[[], tuple[Any, str]],
+        viewer: Any,
+        bias_index: Callable[[], int],
+        preparation: Callable[[], PrepareSettings] = PrepareSettings,
     ) -> None:
         super().__init__("Surface band")
         self._current, self._viewer, self._bias_index = current, viewer, bias_index
+        self._preparation = preparation
         self.fitted: Dispersion | None = None
         self._fit_words = ""
         self.job = Job(self, "fit of the dispersion")
@@ -185,6 +187,7 @@ class BandBox(QGroupBox):
         """Fit the band to the current stack, off the GUI thread."""
         try:
             stack, channel = self._current()
+            prepare = self._preparation()
         except FriedelError as error:
             self.problem.emit(sentence(error))
             return
@@ -193,7 +196,7 @@ class BandBox(QGroupBox):
             from friedel.prepare.band import fit_dispersion
 
             yield Progress(0.0, "fitting the Fourier ring")
-            fit = fit_dispersion(stack, channel=channel)
+            fit = fit_dispersion(stack, channel=channel, prepare=prepare)
             return fit, fit.dispersion  # raises, here in the worker, if there is no ring
 
         self.job.start(work)
