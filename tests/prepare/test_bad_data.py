@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from friedel.prepare.bad_data import choose_maps, dead_spectra, repeated
+from friedel.prepare.bad_data import choose_maps, dead_spectra, repeated_in_maps
 from friedel.prepare.bad_search import BadSearch, look_at_maps
 from friedel.prepare.gaps import fill_gaps
 from friedel.prepare.run import clean
@@ -39,20 +39,22 @@ def test_a_part_filled_with_zeros_was_not_recorded():
 def test_a_saturated_stretch_is_bad_in_its_map_only():
     values = waves()
     values[2] = np.minimum(values[2], np.quantile(values[2], 0.95))
-    bad = repeated(values)
+    bad = repeated_in_maps(values)
     assert bad[2].mean() == pytest.approx(0.05, abs=0.01) and not bad[[0, 1, 3, 4, 5]].any()
 
 
 def test_quantised_maps_are_no_reason_for_doubt():
     values = np.round(waves() * 8) / 8
-    assert not repeated(values).any()
+    assert not repeated_in_maps(values).any()
 
 
 def test_dead_spectra_are_bad():
     values = waves()
     values[:, 7, 9] = 4.2
     values[:, 20, 3] = -1.0
-    bad = repeated(values)
+    dead = dead_spectra(values)
+    assert dead[7, 9] and dead[20, 3] and dead.sum() == 2
+    bad = bad_of(values)
     assert bad[:, 7, 9].all() and bad[:, 20, 3].all() and bad.sum() == 12
 
 

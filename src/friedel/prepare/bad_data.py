@@ -33,11 +33,6 @@ TELLING = 20
 MOST_CONSTANT = 0.9
 
 
-def repeated(values: np.ndarray) -> np.ndarray:
-    """Values that are repeated within their map or over the voltages, shape (bias, rows, columns)."""
-    return np.asarray(repeated_in_maps(values) | dead_spectra(values))
-
-
 def dead_spectra(values: np.ndarray) -> np.ndarray:
     """Spectra that are constant over three voltages or more, shape (rows, columns)."""
     if len(values) < 3:

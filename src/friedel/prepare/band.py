@@ -9,7 +9,7 @@ import numpy as np
 
 from friedel.dispersion_fit.fourier_ring import RingFit, fit_ring
 from friedel.prepare.channel import choose
-from friedel.prepare.cleaning import clean, onto_each_other
+from friedel.prepare.cleaning import clean
 from friedel.settings import PrepareSettings
 from friedel.stack import make_stack, pixel_pitch, validate
 
@@ -52,9 +52,8 @@ def fit_dispersion(
     if given.as_recorded:
         return fit_ring(middle, channel)
     chosen = choose(middle, channel, given)
-    cleaned = clean(chosen.values, given, didv=not chosen.topograph)
-    if given.register_scans and stack.attrs.get("separate_scans", 0):
-        cleaned = onto_each_other(cleaned)
+    separate = bool(stack.attrs.get("separate_scans", 0))
+    cleaned = clean(chosen.values, given, didv=not chosen.topograph, separate=separate)
     bias = chosen.bias_mv
     if not len(cleaned.keep):
         return fit_ring(middle, chosen.name)

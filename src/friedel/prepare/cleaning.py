@@ -81,7 +81,9 @@ class _Read:
     negative: bool
 
 
-def clean(values: Maps, settings: PrepareSettings, *, didv: bool = True, work: Work = HERE) -> Cleaned:
+def clean(
+    values: Maps, settings: PrepareSettings, *, didv: bool = True, separate: bool = False, work: Work = HERE
+) -> Cleaned:
     """Find bad data, invert a negative dI/dV, choose the maps that share most of the area.
 
     Parameters
@@ -91,6 +93,8 @@ def clean(values: Maps, settings: PrepareSettings, *, didv: bool = True, work: W
     settings : PrepareSettings
     didv : bool
         Whether the values are dI/dV, which is positive on the whole.
+    separate : bool
+        Whether each map is a scan of its own; they are registered to each other.
     work : Work
         Where the work is done.
 
@@ -123,13 +127,12 @@ def clean(values: Maps, settings: PrepareSettings, *, didv: bool = True, work: W
         count = len(maps) - len(keep)
         text = f"{count} of {len(maps)} maps are left out: they lack data that the others have."
         steps.append(Step("maps", count, text, notable=True))
-    return Cleaned(take(maps, keep), keep, take(filled, keep), lost, tuple(steps))
+    cleaned = Cleaned(take(maps, keep), keep, take(filled, keep), lost, tuple(steps))
+    return _onto_each_other(cleaned) if separate and settings.register_scans and len(keep) > 1 else cleaned
 
 
-def onto_each_other(cleaned: Cleaned) -> Cleaned:
+def _onto_each_other(cleaned: Cleaned) -> Cleaned:
     """Return maps of separate scans on the pixels of the first."""
-    if len(cleaned.maps) < 2:
-        return cleaned
     shifts = find_shifts(cleaned.maps)
     filled = shifted_back(cleaned.filled.astype(float), shifts) > 0.01
     return replace(

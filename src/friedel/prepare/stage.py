@@ -13,7 +13,6 @@ from friedel.dispersion_fit.fourier_ring import fit_ring
 from friedel.errors import PhysicsError, StackError
 from friedel.prepare.band import middle_of
 from friedel.prepare.channel import Chosen, choose
-from friedel.prepare.cleaning import Maps, onto_each_other
 from friedel.prepare.prepared import Band, Prepared
 from friedel.prepare.run import Cleaned, clean, flatten
 from friedel.prepare.step import Step
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from friedel._util.remarks import Remarks
     from friedel.physics.dispersion import Dispersion
+    from friedel.prepare.cleaning import Maps
     from friedel.prepare.flattened import Flattened
     from friedel.settings import PrepareSettings
 
@@ -97,8 +97,10 @@ def prepare(
         remarks.add(
             f"dI/dV is the numerical derivative of {chosen.name!r}: the stack has no lock-in channel."
         )
-    separate = given.register_scans and bool(stack.attrs.get("separate_scans", 0))
-    found = _energies(chosen, band, pixel_pitch(stack), given, work, separate=separate)
+    separate = bool(stack.attrs.get("separate_scans", 0))
+    cleaned = clean(chosen.values, given, didv=not chosen.topograph, separate=separate, work=work)
+    _refuse_empty(cleaned, chosen)
+    found = _energies(cleaned, chosen, band, pixel_pitch(stack))
     scaling, source = _sampling(found, band, pixel_pitch(stack), wanted, remarks)
     used = scaling.keep
     k = None if source.dispersion is None else scaling.k / scaling.pixel_nm
@@ -116,27 +118,24 @@ def prepare(
     )  # fmt: skip
 
 
-def _energies(
-    chosen: Chosen,
-    band: Dispersion | None,
-    pitch: tuple[float, float],
-    settings: PrepareSettings,
-    work: Work,
-    *,
-    separate: bool,
-) -> _Energies:
-    """Clean the maps and decide at which energy the waves of each are."""
-    cleaned = clean(chosen.values, settings, didv=not chosen.topograph, work=work)
-    if not len(cleaned.keep) and not _any_known(chosen.values):
+def _refuse_empty(cleaned: Cleaned, chosen: Chosen) -> None:
+    """Refuse a channel without any good map, and say why."""
+    if len(cleaned.keep):
+        return
+    if not _any_known(chosen.values):
         raise StackError(f"The channel {chosen.name!r} holds no acquired pixel in this area.")
-    if not len(cleaned.keep) and not _any_varies(chosen.values):
+    if not _any_varies(chosen.values):
         raise StackError(
             f"Each map of the channel {chosen.name!r} holds one and the same value in this area: it shows nothing. "
             "Choose another channel."
         )
-    if not len(cleaned.keep):
-        raise StackError(f"In no pixel of this area was {chosen.name!r} acquired at every voltage.")
-    cleaned = onto_each_other(cleaned) if separate else cleaned
+    raise StackError(f"In no pixel of this area was {chosen.name!r} acquired at every voltage.")
+
+
+def _energies(
+    cleaned: Cleaned, chosen: Chosen, band: Dispersion | None, pitch: tuple[float, float]
+) -> _Energies:
+    """Decide at which energy the waves of each map are."""
     steps = [Step("channel", 0, chosen.sentence)] if chosen.sentence else []
     bias = chosen.bias_mv[cleaned.keep]
     energy = bias
