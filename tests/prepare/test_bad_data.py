@@ -43,9 +43,21 @@ def test_a_saturated_stretch_is_bad_in_its_map_only():
     assert bad[2].mean() == pytest.approx(0.05, abs=0.01) and not bad[[0, 1, 3, 4, 5]].any()
 
 
-def test_quantised_maps_are_no_reason_for_doubt():
-    values = np.round(waves() * 8) / 8
-    assert not repeated_in_maps(values).any()
+@pytest.mark.parametrize("levels_per_rms", [0.25, 0.33, 0.5, 1, 2, 4, 8, 30])
+def test_quantised_maps_are_no_reason_for_doubt(levels_per_rms):
+    values = waves(rows=80, columns=80)
+    step = (values - values.mean(axis=(1, 2), keepdims=True)).std() / levels_per_rms
+    assert not repeated_in_maps(np.round(values / step) * step).any()
+
+
+@pytest.mark.parametrize("levels_per_rms", [8, 30])
+def test_zeros_are_found_in_quantised_maps_too(levels_per_rms):
+    values = waves(rows=80, columns=80)
+    step = (values - values.mean(axis=(1, 2), keepdims=True)).std() / levels_per_rms
+    values = np.round(values / step) * step
+    values[:, 50:] = 0
+    bad = repeated_in_maps(values)
+    assert bad[:, 50:].all() and not bad[:, :50].any()
 
 
 def test_dead_spectra_are_bad():

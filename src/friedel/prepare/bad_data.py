@@ -17,6 +17,8 @@ from friedel.prepare.local_median import local_median
 
 #: A value is repeated too often if it occurs so many times as often as the usual value of the map, and so many times.
 OFTEN, LEAST_COUNT = 10, 8
+#: A map of no more values is quantised so coarsely that their counts tell nothing.
+COARSE = 8
 #: A wild pixel stands out from its surroundings by so many spreads of such differences, and so many of the map's own.
 WILD, WILD_OF_MAP = 10.0, 7.0
 #: Of its height so much is missing in the lines above and below: what is wider than a line belongs to the sample.
@@ -44,7 +46,8 @@ def dead_spectra(values: np.ndarray) -> np.ndarray:
 def repeated_in_maps(values: np.ndarray) -> np.ndarray:
     """Values that a map holds too often to be measured: filled with a constant, saturated, or a constant map.
 
-    Shape (bias, rows, columns). Quantised maps repeat all of their values and are no reason for doubt.
+    Shape (bias, rows, columns). Quantised maps repeat all of their values and are no reason for doubt: a value must be
+    repeated more often than those next to it, too.
     """
     out = np.zeros(values.shape, dtype=bool)
     for plane, mark in zip(values, out, strict=True):
@@ -56,16 +59,23 @@ def repeated_in_maps(values: np.ndarray) -> np.ndarray:
         found, count = np.unique(plane[known], return_counts=True)
         if len(found) == 1:
             mark[known] = True
+        if len(found) <= COARSE:
             continue
         # The usual count is that of the value that the median pixel holds, the most frequent values left out.
         order = np.sort(count)[::-1]
         rest = order[min(4, len(order) - 1) :]
         usual = rest[np.searchsorted(np.cumsum(rest), rest.sum() / 2)] if len(rest) else 1
-        often = found[count >= max(LEAST_COUNT, OFTEN * usual)]
+        often = found[count >= np.maximum(LEAST_COUNT, OFTEN * np.maximum(usual, _next_to(count)))]
         # A map that holds hardly anything else is a simulation without noise, or it is dropped as a whole.
         if 0 < len(often) <= 4 and not (same := np.isin(plane, often))[known].mean() > MOST_CONSTANT:
             mark |= same
     return out
+
+
+def _next_to(count: np.ndarray) -> np.ndarray:
+    """The larger count of the next lower and the next higher value."""
+    framed = np.pad(count, 1)
+    return np.asarray(np.maximum(framed[:-2], framed[2:]))
 
 
 def noisy_lines(level: np.ndarray) -> np.ndarray:
