@@ -57,6 +57,7 @@ RULES = {
     "dropped": ("dropped", False),
     "explained": ("explained", True),
     "sure": ("sure", True),
+    "probabilities": ("expected_false", False),
     "line": ("line", False),
     "double tip": ("ghosts", False),
     "field size": ("field_size", True),

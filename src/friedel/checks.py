@@ -166,6 +166,10 @@ def _points(facts: Facts) -> list[Check]:
         text = f"The fitted waves explain {100 * facts.explained:.0f} % of the structure outside the cores"
         text += "." if good else ": most of it is no wave of this band."
         checks.append(Check("explained", facts.explained, LIMITS.explained, bool(good), text))
+    if facts.calibrated and count >= LIMITS.few:
+        false = float(1 - facts.probability.mean())
+        text = f"By their own probabilities {100 * false:.0f} % of the impurities are none"
+        checks.append(_most("probabilities", false, LIMITS.expected_false, text))
     if facts.calibrated and facts.voltages >= 3 and count >= LIMITS.few:
         checks.append(_sure(float((facts.probability > LIMITS.certain).mean()), facts.explained))
     return checks

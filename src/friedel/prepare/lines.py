@@ -18,6 +18,8 @@ STRIP = 0.33
 BESIDE = 2.0
 #: A line has at least so many points, and its points leave no gap longer than this [half wavelengths].
 LEAST, GAP = 6, 8.0
+#: Points closer than this along the line count once [half wavelengths]: an edge is long, a close group is not.
+APART = 0.33
 #: At most so many lines are searched.
 MOST_LINES = 8
 #: More points than this are thinned: pairs grow with the square.
@@ -98,7 +100,7 @@ def longest_line(points: np.ndarray, shape: tuple[int, int], half: float) -> Lin
         beside = int((between & (away > STRIP) & (away <= BESIDE)).sum())
         expected = max(expected, beside * STRIP / (BESIDE - STRIP))
         # The two points that define the line are on it anyway.
-        excess = (len(members) - 2 - expected) / np.sqrt(expected + 1)
+        excess = (_apart(distance[members], APART * half) - 2 - expected) / np.sqrt(expected + 1)
         if len(members) >= LEAST and excess > best.excess:
             best = Line(members, float(excess), float(expected))
     return best
@@ -120,6 +122,15 @@ def lines(points: np.ndarray, shape: tuple[int, int], half: float, limit: float)
         found.append(Line(left[line.members], line.excess, line.expected * share))
         left = np.delete(left, line.members)
     return found
+
+
+def _apart(place: np.ndarray, least: float) -> int:
+    """How many of these sorted values lie so far apart: a close group on a line counts as its length does."""
+    count, last = 0, -np.inf
+    for one in place:
+        if one - last >= least:
+            count, last = count + 1, one
+    return count
 
 
 def _longest_run(place: np.ndarray, gap: float) -> slice:
