@@ -7,12 +7,14 @@ import pytest
 
 import friedel
 from friedel.assembly import physical
+from friedel.benchmark.confounders import confounded
 from friedel.detections import COLUMNS
 from friedel.errors import FriedelWarning, ModelError, PhysicsError, SettingsError, StackError
 from friedel.models.registry import Model, build_network
 from friedel.pipeline import detect, iter_detect
 from friedel.progress import Progress
 from friedel.resample import plan
+from friedel.scoring.metrics import evaluate
 from friedel.stack import make_stack, pixel_pitch
 from single_scattering import make_synthetic
 
@@ -196,3 +198,14 @@ def test_constant_maps_are_said_to_show_nothing(value):
     stack["LockinX"][:] = value
     with pytest.raises(StackError, match="one and the same value"):
         friedel.detect(stack, dispersion="au111")
+
+
+def test_where_hardly_a_pixel_was_recorded_at_every_voltage_the_refit_has_no_say():
+    """A fifth of the values of each map is saturated, elsewhere in each."""
+    field = confounded("none", "moderate", 3)
+    maps = field.stack["LockinX"]
+    top = maps.mean(("y", "x")) + 0.7 * maps.std(("y", "x"))
+    with pytest.warns(FriedelWarning, match="not refitted"):
+        found = detect(field.stack.assign(LockinX=maps.clip(max=top)), dispersion=field.band)
+    assert "dropped" not in [check.name for check in found.checks]
+    assert evaluate(found.positions, field.positions, 1.0, optional=field.optional).f1 > 0.9

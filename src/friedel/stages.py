@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from friedel.progress import Progress
     from friedel.settings.detection import Method, Refit, Tiles
 
+#: A refit needs this share of the searched pixels: where interpolated values abound, as with saturation, it has no say.
+LEAST_TO_FIT = 0.25
+
 
 @dataclass(frozen=True, eq=False)
 class Finder:
@@ -86,6 +89,11 @@ def find_candidates(
     return (yield from classical.iter_omp(*arguments))
 
 
+def _share_to_fit(prepared: Prepared) -> float:
+    """Share of the pixels that a refit takes among those that are searched."""
+    return float(prepared.fit_mask.sum()) / max(int(prepared.mask.sum()), 1)
+
+
 def _revises(prepared: Prepared, found: Candidates) -> bool:
     """Whether the refit may revise probabilities: with fewer half wavelengths the fit is unconstrained."""
     return found.calibrated and prepared.half_waves >= MIN_HALF_WAVELENGTHS
@@ -128,6 +136,10 @@ def refit_candidates(
         return FittedCandidates(found)
     if band is None:
         remarks.add("The positions were not refitted: without a surface band there are no waves to fit.")
+        return FittedCandidates(found, refitted=True)
+    if (known := _share_to_fit(prepared)) < LEAST_TO_FIT:
+        part = f"only {100 * known:.0f} % of the pixels have a recorded value in most maps"
+        remarks.add(f"The positions were not refitted: {part}.")
         return FittedCandidates(found, refitted=True)
     from friedel.refit.candidates import RefitOptions, iter_refit_candidates
     from friedel.refit.columns import energy_scale, fit_columns
