@@ -53,6 +53,7 @@ RULES = {
     "ring": ("ring", True),
     "band": ("other_ring", False),
     "wavevector": ("wavevector", False),
+    "dispersion": ("dispersion", False),
     "density": ("density", False),
     "dropped": ("dropped", False),
     "explained": ("explained", True),

@@ -271,6 +271,21 @@ def test_a_wrong_material_does_not_pass(told, material):
     assert "wavevector" not in [check.name for check in right.failed]
 
 
+@pytest.mark.parametrize("seed", [5, 6])
+def test_a_wrong_material_of_the_same_mean_wavevector_does_not_pass(seed):
+    """Cu(111) and Au(111) have one wavevector near −200 mV; from −350 to −50 mV their ratio runs from .88 to 1.1."""
+    bias = np.linspace(-350, -50, 13)
+    stack = simulate(
+        "cu111", Simulation(shape=(96, 96), bias_mv=bias, impurities=45, seed=seed, noise=0.6, pixel_nm=0.35)
+    )
+    for told, passes in (("au111", False), ("cu111", True)):
+        (check,) = [
+            one for one in detect(stack, dispersion=told, refit="none").checks if one.name == "dispersion"
+        ]
+        assert check.passed == passes
+        assert check.value < 0.05 or not passes
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_of_what_a_second_apex_repeats_the_weaker_one_is_told(sign):
     """20 of 40 impurities are seen twice at ±(2, −3) px, with six tenths of their strength."""

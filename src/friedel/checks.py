@@ -125,7 +125,7 @@ def _ring(facts: Facts) -> list[Check]:
         )
         checks.append(Check("band", ring.excess, LIMITS.other_ring, bool(agrees), text))
     if seen and np.isfinite(ring.k_ratio):
-        checks.append(_wavevector(ring.k_ratio, min(facts.shape) / facts.half_px, facts.suggested))
+        checks += _wavevector(ring, min(facts.shape) / facts.half_px, facts.suggested)
     return checks
 
 
@@ -139,13 +139,20 @@ def _two_rings(ring: RingEvidence, explained: float) -> list[Check]:
     ]
 
 
-def _wavevector(ratio: float, waves: float, suggested: str) -> Check:
+def _wavevector(ring: RingEvidence, waves: float, suggested: str) -> list[Check]:
     """A field of few half wavelengths tells the wavevector less well."""
-    off, limit = abs(float(np.log(ratio))), max(LIMITS.wavevector, LIMITS.resolution / waves)
+    wider = max(1.0, LIMITS.resolution / waves / LIMITS.wavevector)
+    off, limit = abs(float(np.log(ring.k_ratio))), wider * LIMITS.wavevector
     agrees = off <= limit
-    text = f"The ring lies at {ratio:.2f} times the wavevector of the band"
+    text = f"The ring lies at {ring.k_ratio:.2f} times the wavevector of the band"
     text += "." if agrees else f": check the material, the voltages and the pixel size.{suggested}"
-    return Check("wavevector", off, limit, agrees, text)
+    checks = [Check("wavevector", off, limit, agrees, text)]
+    if np.isfinite(ring.slope):
+        moves, most = abs(ring.slope), wider * LIMITS.dispersion
+        text = f"The ring moves away from the band by {100 * moves:.0f} % over the voltages"
+        text += "." if moves <= most else ": check the material, or fit the band."
+        checks.append(Check("dispersion", moves, most, bool(moves <= most), text))
+    return checks
 
 
 def _points(facts: Facts) -> list[Check]:

@@ -57,6 +57,9 @@ class RingEvidence:
     prominence : float
         Logarithm of the power at the ring over the mean of that at both sides, near by: it tells the band's own ring
         beside a higher one. NaN where no map shows both sides.
+    slope : float
+        Logarithm of `k_ratio` of the maps of the highest wavevectors over that of the lowest, a third of the maps each:
+        0 if the ring follows the band. NaN with fewer than three maps.
     beside : float
         Wavevector of a second band whose ring was filtered out, over the assumed one; NaN if none was.
     """
@@ -67,6 +70,7 @@ class RingEvidence:
     elsewhere_factor: float = 1.0
     k_ratio: float = float("nan")
     prominence: float = float("nan")
+    slope: float = float("nan")
     beside: float = float("nan")
 
     @property
@@ -108,11 +112,7 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
     known = np.isfinite(heights[:, np.abs(factors - 1) <= TOLERANCE]).all(axis=1)
     if not known.any():
         return nothing
-    # A wavevector is tested where half of the maps can show its ring.
-    seen = np.isfinite(heights[known])
-    mean = np.where(
-        seen.mean(axis=0) >= 0.5, np.nansum(heights[known], axis=0) / np.maximum(seen.sum(axis=0), 1), np.nan
-    )
+    mean = _mean(heights[known])
     near = np.abs(factors - 1) <= TOLERANCE
     best = int(np.where(near, np.nan_to_num(mean, nan=-np.inf), -np.inf).argmax())
     other = int(np.where(near, -np.inf, np.nan_to_num(mean, nan=-np.inf)).argmax())
@@ -127,7 +127,24 @@ def ring_evidence(maps: np.ndarray, k: np.ndarray, pitch: tuple[float, float]) -
         float(factors[other]),
         _k_ratio(factors, mean),
         _prominence(q, profiles[known], k[known]),
+        _slope(factors, heights[known], k[known]),
     )
+
+
+def _mean(heights: np.ndarray) -> np.ndarray:
+    """Mean over the maps; a wavevector is tested where half of them can show its ring."""
+    seen = np.isfinite(heights)
+    mean = np.nansum(heights, axis=0) / np.maximum(seen.sum(axis=0), 1)
+    return np.where(seen.mean(axis=0) >= 0.5, mean, np.nan)
+
+
+def _slope(factors: np.ndarray, heights: np.ndarray, k: np.ndarray) -> float:
+    """How the ring moves away from the band, from the lowest to the highest third of the wavevectors."""
+    third, order = len(k) // 3, np.argsort(k, kind="stable")
+    if not third:
+        return float("nan")
+    low, high = (_k_ratio(factors, _mean(heights[some])) for some in (order[:third], order[-third:]))
+    return float(np.log(high / low))
 
 
 def _prominence(q: np.ndarray, profiles: np.ndarray, k: np.ndarray) -> float:

@@ -10,9 +10,9 @@ class CheckLimits:
     """What the value of each check is compared with.
 
     ``benchmarks/checks.py`` measures how often each fails on fields of low and of high precision. The limits of `ring`,
-    `wavevector`, `other_ring`, `sure`, `expected_false`, `density`, `line` and `ghosts` are set on its even seeds; the
-    odd ones test them. Fields of an independent simulator had a part in the limits of `expected_false` (p waves of one
-    direction, which have two lobes) and of `line` (close groups).
+    `wavevector`, `dispersion`, `other_ring`, `sure`, `expected_false`, `density`, `line` and `ghosts` are set on its
+    even seeds; the odd ones test them. Fields of an independent simulator had a part in the limits of `expected_false`
+    (p waves of one direction, which have two lobes), `line` (close groups) and `dispersion` (Cu(111) called Au(111)).
 
     Parameters
     ----------
@@ -28,8 +28,11 @@ class CheckLimits:
         Ag(111) and Cu(111) called by another's name.
     wavevector : float
         Largest deviation of the ring's wavevector from that of the band, as |ln(k/k of the band)|.
+    dispersion : float
+        Largest change of the same from the lowest to the highest third of the maps' wavevectors.
     resolution : float
-        The same times the half wavelengths along the shorter side: small fields tell less.
+        The limit of `wavevector` times the half wavelengths along the shorter side: small fields tell less, and of
+        `dispersion`, too.
     dropped : float
         Largest share of the network's impurities that the refit drops.
     sure : float
@@ -68,6 +71,7 @@ class CheckLimits:
     other_ring: float = 0.4
     own_ring: float = 0.18
     wavevector: float = 0.08
+    dispersion: float = 0.125
     resolution: float = 0.8
     dropped: float = 0.25
     sure: float = 0.05
