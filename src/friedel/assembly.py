@@ -10,7 +10,7 @@ import pandas as pd
 
 import friedel
 from friedel.checks import Facts, check_all
-from friedel.demotion import demoted
+from friedel.demotion import demoted, sure_and_doubtful
 from friedel.detections import COLUMNS, Check, Detections
 from friedel.physics.dispersion import MATERIALS
 from friedel.settings.checks import CHECK_LIMITS
@@ -112,9 +112,11 @@ def _plain(check: Check) -> dict[str, Any]:
 def _facts(prepared: Prepared, fitted: FittedCandidates, table: pd.DataFrame) -> Facts:
     """What the checks rest on; `table` is that after the demotion."""
     found, scaling = fitted.candidates, prepared.scaling
-    sure, left = (one[one["probability"].to_numpy(float) >= found.threshold] for one in (found.table, table))
+    sure, doubtful = (found.table.iloc[one] for one in sure_and_doubtful(found.table, found.threshold))
+    left = table[table["probability"].to_numpy(float) >= found.threshold]
     return Facts(
         positions=sure[["row", "column"]].to_numpy(float),
+        doubtful=doubtful[["row", "column"]].to_numpy(float),
         left=left[["row", "column"]].to_numpy(float),
         probability=sure["probability"].to_numpy(float),
         shape=(int(prepared.mask.shape[0]), int(prepared.mask.shape[1])),

@@ -14,7 +14,7 @@ import numpy as np
 
 from friedel.detections import Check
 from friedel.prepare.ghosts import ghosts
-from friedel.prepare.lines import Line, longest_line
+from friedel.prepare.lines import Line, edges, longest_line
 from friedel.prepare.second_band import SecondBand
 from friedel.settings.checks import CHECK_LIMITS as LIMITS
 
@@ -56,7 +56,9 @@ class Facts:
         Whether probabilities are a network's.
     unregistered : float
         Share of separate scans whose shift to the one before could not be told; NaN for maps of one grid.
-    left : array, shape (m, 2)
+    doubtful : array, shape (m, 2)
+        Candidates below the threshold that are not quite improbable [px].
+    left : array, shape (l, 2)
         The impurities that are left after the demotion of points on lines and of points that repeat others [px].
     suggested : str
         A sentence that names the materials whose wavevector the ring has, after a space; empty if there is none.
@@ -66,6 +68,7 @@ class Facts:
 
     positions: np.ndarray
     left: np.ndarray
+    doubtful: np.ndarray
     probability: np.ndarray
     shape: tuple[int, int]
     area_px: float
@@ -198,21 +201,25 @@ def _places(facts: Facts) -> list[Check]:
 
     Both pass if what is left after the demotion of such points passes.
     """
-    line = longest_line(facts.positions, facts.shape, facts.half_px)
-    none = line.excess <= LIMITS.line
-    rest = facts.positions if none else np.delete(facts.positions, line.members, axis=0)
-    return [_straight(facts, line), _twice(facts, rest)]
+    found = edges(facts.positions, facts.doubtful, facts.shape, facts.half_px)
+    if not found:
+        most = longest_line(facts.positions, facts.shape, facts.half_px).excess
+        none = Check("line", most, LIMITS.line, True, "No line of points.")
+        return [none, _twice(facts, facts.positions)]
+    members = found[0].members
+    rest = np.delete(facts.positions, members[members < len(facts.positions)], axis=0)
+    return [_straight(facts, found[0]), _twice(facts, rest)]
 
 
 def _straight(facts: Facts, line: Line) -> Check:
-    if line.excess <= LIMITS.line:
-        return Check("line", line.excess, LIMITS.line, True, "No line of points.")
     text = (
         f"{len(line.members)} points lie on a line: a step edge or a scan line, rather than impurities. Points on "
         "such lines are listed with the probability that chance leaves to them."
     )
-    gone = bool(longest_line(facts.left, facts.shape, facts.half_px).excess <= LIMITS.line)
-    return Check("line", line.excess, LIMITS.line, gone, text, noted=gone)
+    impurities = facts.positions[line.members[line.members < len(facts.positions)]]
+    listed = bool((facts.left[:, None] == impurities).all(axis=2).any())
+    gone = not listed and longest_line(facts.left, facts.shape, facts.half_px).excess <= LIMITS.line
+    return Check("line", line.excess, LIMITS.line, bool(gone), text, noted=bool(gone))
 
 
 def _twice(facts: Facts, points: np.ndarray) -> Check:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from friedel.prepare.ghosts import ghosts, repeated
-from friedel.prepare.lines import lines
+from friedel.prepare.lines import edges
 from friedel.refit.flags import PointFlag
 from friedel.settings.checks import CHECK_LIMITS
 
@@ -49,11 +49,12 @@ def demoted(found: Candidates, prepared: Prepared, settings: DetectSettings) -> 
         `demote_lines` and `demote_doubles`.
     """
     table = found.table
-    sure = np.flatnonzero(table["probability"].to_numpy(float) >= found.threshold)
     probability = table["probability"].to_numpy(float).copy()
+    sure, doubtful = sure_and_doubtful(table, found.threshold)
     flags = table["flags"].to_numpy(copy=True) if "flags" in table else None
-    for group in _groups(table.iloc[sure], prepared, settings):
-        members = sure[group.members]
+    asked = np.concatenate([sure, doubtful])
+    for group in _groups(table.iloc[asked], len(sure), prepared, settings):
+        members = asked[group.members]
         probability[members] *= group.share
         if flags is not None:
             flags[members] |= int(group.flag)
@@ -63,13 +64,23 @@ def demoted(found: Candidates, prepared: Prepared, settings: DetectSettings) -> 
     return table.sort_values(["probability", "s"], ascending=False, kind="stable", ignore_index=True)
 
 
-def _groups(impurities: pd.DataFrame, prepared: Prepared, settings: DetectSettings) -> Iterator[_Group]:
-    points, half = impurities[["row", "column"]].to_numpy(float), prepared.half_wave_px
+def sure_and_doubtful(table: pd.DataFrame, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the impurities, and of the candidates below the threshold that may lie on a line with them."""
+    probability = table["probability"].to_numpy(float)
+    below = (probability < threshold) & (probability >= CHECK_LIMITS.doubtful)
+    return np.flatnonzero(probability >= threshold), np.flatnonzero(below)
+
+
+def _groups(
+    candidates: pd.DataFrame, count: int, prepared: Prepared, settings: DetectSettings
+) -> Iterator[_Group]:
+    """Such groups among candidates of which the first `count` are impurities."""
+    places, half = candidates[["row", "column"]].to_numpy(float), prepared.half_wave_px
+    points, impurities = places[:count], candidates.iloc[:count]
     shape = int(prepared.mask.shape[0]), int(prepared.mask.shape[1])
-    rest = np.ones(len(points), dtype=bool)
-    on_lines = lines(points, shape, half, CHECK_LIMITS.line)
-    for line in on_lines:
-        rest[line.members] = False
+    rest = np.ones(count, dtype=bool)
+    for line in edges(points, places[count:], shape, half):
+        rest[line.members[line.members < count]] = False
         if settings.demote_lines:
             yield _Group(line.members, min(1.0, line.expected / len(line.members)), PointFlag.LINE)
     if not settings.demote_doubles:

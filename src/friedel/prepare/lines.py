@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from friedel.settings.checks import CHECK_LIMITS as LIMITS
+
 #: Half width of the strip [half wavelengths].
 STRIP = 0.33
 #: Distance from a line out to which points lie beside it [half wavelengths].
@@ -122,6 +124,37 @@ def lines(points: np.ndarray, shape: tuple[int, int], half: float, limit: float)
         found.append(Line(left[line.members], line.excess, line.expected * share))
         left = np.delete(left, line.members)
     return found
+
+
+def edges(points: np.ndarray, doubtful: np.ndarray, shape: tuple[int, int], half: float) -> list[Line]:
+    """Lines of impurities, and those that hold impurities but mostly show in candidates that are doubtful.
+
+    An edge makes a chain of candidates of any probability, while impurities that lie on a line by chance are as sure
+    as others: so doubtful candidates on a line lower the number of points that make it one.
+
+    Parameters
+    ----------
+    points : array, shape (n, 2)
+        Impurities (row, column) [px].
+    doubtful : array, shape (m, 2)
+        Candidates of a lower probability.
+    shape, half
+        As in `longest_line`.
+
+    Returns
+    -------
+    list of Line
+        Members count the impurities first, then the doubtful candidates.
+    """
+    count = len(points)
+    found = lines(np.concatenate([points, doubtful]), shape, half, LIMITS.doubtful_line)
+    kept = [
+        line
+        for line in found
+        if (line.members < count).any()
+        and (line.excess > LIMITS.line or (line.members >= count).mean() >= LIMITS.doubtful_share)
+    ]
+    return kept or lines(points, shape, half, LIMITS.line)
 
 
 def _apart(place: np.ndarray, least: float) -> int:

@@ -48,6 +48,10 @@ class CheckLimits:
         Most impurities per square of half a wavelength.
     line : float
         Most points on a line beyond those that chance puts there, in standard deviations.
+    doubtful_line, doubtful_share : float
+        The same where so large a share of the points on the line are doubtful candidates.
+    doubtful : float
+        Candidates of a lower probability are not asked.
     ghosts : float
         Largest share of impurities, beyond chance, that have a neighbour at one and the same distance and direction.
     field_size : float
@@ -80,6 +84,9 @@ class CheckLimits:
     explained: float = 0.25
     density: float = 0.4
     line: float = 5.8
+    doubtful_line: float = 4.5
+    doubtful_share: float = 0.3
+    doubtful: float = 0.02
     ghosts: float = 0.12
     field_size: float = 4.0
     sampling: float = 2.0
