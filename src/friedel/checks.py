@@ -223,8 +223,9 @@ def _straight(facts: Facts, line: Line) -> Check:
 
 
 def _twice(facts: Facts, points: np.ndarray) -> Check:
-    twice = ghosts(points, facts.shape, facts.half_px)
-    if twice.share <= LIMITS.ghosts:
+    twice, left = (ghosts(one, facts.shape, facts.half_px) for one in (points, facts.left))
+    taken_out = twice.share > LIMITS.ghosts_in_order >= left.share
+    if twice.share <= LIMITS.ghosts and not taken_out:
         return Check("double tip", twice.share, LIMITS.ghosts, True, "No two impurities lie alike.")
     text = (
         f"{twice.pairs} pairs of impurities lie at one and the same distance and direction, "
@@ -232,7 +233,7 @@ def _twice(facts: Facts, points: np.ndarray) -> Check:
         "are a lattice. Where one of each pair is always the weaker one, it is listed with the probability that chance "
         "leaves to it."
     )
-    gone = bool(ghosts(facts.left, facts.shape, facts.half_px).share <= LIMITS.ghosts)
+    gone = bool(left.share <= LIMITS.ghosts)
     return Check("double tip", twice.share, LIMITS.ghosts, gone, text, noted=gone)
 
 

@@ -87,7 +87,7 @@ def _groups(
         return
     others = np.flatnonzero(rest)  # neighbours on a line repeat each other, too
     twice = ghosts(points[others], shape, half)
-    if twice.share <= CHECK_LIMITS.ghosts:
+    if twice.share <= CHECK_LIMITS.ghosts_in_order:
         return
     # A close group has any amplitudes, and S of two neighbours follows the fit's order by half only.
     strength = impurities["amplitude" if "amplitude" in impurities else "s"].to_numpy(float)[others]

@@ -54,6 +54,8 @@ class CheckLimits:
         Candidates of a lower probability are not asked.
     ghosts : float
         Largest share of impurities, beyond chance, that have a neighbour at one and the same distance and direction.
+    ghosts_in_order : float
+        The same where one of each pair is always the weaker one: such a one is no longer listed as an impurity.
     field_size : float
         Least half wavelengths along the shorter side.
     sampling : float
@@ -88,6 +90,7 @@ class CheckLimits:
     doubtful_share: float = 0.3
     doubtful: float = 0.02
     ghosts: float = 0.12
+    ghosts_in_order: float = 0.07
     field_size: float = 4.0
     sampling: float = 2.0
     voltages_out: float = 0.5
