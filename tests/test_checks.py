@@ -166,15 +166,18 @@ def test_doubtful_candidates_tell_an_edge_of_which_few_points_are_listed():
     chain = np.stack([along, 20 + 0.5 * along], axis=1) + random.normal(0, 0.3, (20, 2))
     listed = np.concatenate([random.uniform(0, 80, (40, 2)), chain[::3]])
     doubtful = np.delete(chain, np.arange(0, 20, 3), axis=0)
-    assert not edges(listed, np.zeros((0, 2)), (80, 80), 4.0)
-    assert not edges(listed, random.uniform(0, 80, (13, 2)), (80, 80), 4.0)
-    (line,) = edges(listed, doubtful, (80, 80), 4.0)
+    middling = np.full(47, 0.8)
+    assert not edges(listed, middling, np.zeros((0, 2)), (80, 80), 4.0)
+    assert not edges(listed, middling, random.uniform(0, 80, (13, 2)), (80, 80), 4.0)
+    (line,) = edges(listed, middling, doubtful, (80, 80), 4.0)
     assert set(range(40, 60)) <= set(line.members.tolist())
+    middling[40] = 0.999  # a sure one may be an impurity
+    assert 40 not in edges(listed, middling, doubtful, (80, 80), 4.0)[0].members
     left = np.delete(listed, line.members[line.members < 47], axis=0)
-    facts = replace(GOOD, positions=listed, doubtful=doubtful, probability=np.ones(47), left=left)
-    assert failed(facts) == [] and noted(facts) == ["line"]
+    facts = replace(GOOD, positions=listed, doubtful=doubtful, probability=np.full(47, 0.9), left=left)
+    assert failed(facts) == [] and "line" in noted(facts)
     assert failed(replace(facts, left=listed)) == ["line"]
-    assert not edges(left, chain, (80, 80), 4.0)  # nothing that is listed lies on it
+    assert not edges(left, np.full(len(left), 0.9), chain, (80, 80), 4.0)  # nothing that is listed lies on it
 
 
 def test_two_edges_are_two_lines_and_chance_keeps_its_share():

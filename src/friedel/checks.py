@@ -201,7 +201,7 @@ def _places(facts: Facts) -> list[Check]:
 
     Both pass if what is left after the demotion of such points passes.
     """
-    found = edges(facts.positions, facts.doubtful, facts.shape, facts.half_px)
+    found = edges(facts.positions, facts.probability, facts.doubtful, facts.shape, facts.half_px)
     if not found:
         most = longest_line(facts.positions, facts.shape, facts.half_px).excess
         none = Check("line", most, LIMITS.line, True, "No line of points.")

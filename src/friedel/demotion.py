@@ -79,7 +79,8 @@ def _groups(
     points, impurities = places[:count], candidates.iloc[:count]
     shape = int(prepared.mask.shape[0]), int(prepared.mask.shape[1])
     rest = np.ones(count, dtype=bool)
-    for line in edges(points, places[count:], shape, half):
+    sure = impurities["probability"].to_numpy(float)
+    for line in edges(points, sure, places[count:], shape, half):
         rest[line.members[line.members < count]] = False
         if settings.demote_lines:
             yield _Group(line.members, min(1.0, line.expected / len(line.members)), PointFlag.LINE)

@@ -8,7 +8,7 @@ lies beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -126,16 +126,21 @@ def lines(points: np.ndarray, shape: tuple[int, int], half: float, limit: float)
     return found
 
 
-def edges(points: np.ndarray, doubtful: np.ndarray, shape: tuple[int, int], half: float) -> list[Line]:
+def edges(
+    points: np.ndarray, probability: np.ndarray, doubtful: np.ndarray, shape: tuple[int, int], half: float
+) -> list[Line]:
     """Lines of impurities, and those that hold impurities but mostly show in candidates that are doubtful.
 
     An edge makes a chain of candidates of any probability, while impurities that lie on a line by chance are as sure
-    as others: so doubtful candidates on a line lower the number of points that make it one.
+    as others: so doubtful candidates on a line lower the number of points that make it one. Of such a line the sure
+    impurities are no members.
 
     Parameters
     ----------
     points : array, shape (n, 2)
         Impurities (row, column) [px].
+    probability : array, shape (n,)
+        Of the impurities.
     doubtful : array, shape (m, 2)
         Candidates of a lower probability.
     shape, half
@@ -147,13 +152,16 @@ def edges(points: np.ndarray, doubtful: np.ndarray, shape: tuple[int, int], half
         Members count the impurities first, then the doubtful candidates.
     """
     count = len(points)
-    found = lines(np.concatenate([points, doubtful]), shape, half, LIMITS.doubtful_line)
-    kept = [
-        line
-        for line in found
-        if (line.members < count).any()
-        and (line.excess > LIMITS.line or (line.members >= count).mean() >= LIMITS.doubtful_share)
-    ]
+    sure = np.flatnonzero(probability > LIMITS.certain)
+    kept = []
+    for line in lines(np.concatenate([points, doubtful]), shape, half, LIMITS.doubtful_line):
+        listed = int((line.members < count).sum())
+        if (listed - 2 - line.expected) / np.sqrt(line.expected + 1) <= LIMITS.line:
+            if 1 - listed / len(line.members) < LIMITS.doubtful_share:
+                continue
+            line = replace(line, members=np.setdiff1d(line.members, sure))
+        if (line.members < count).any():
+            kept.append(line)
     return kept or lines(points, shape, half, LIMITS.line)
 
 
