@@ -24,6 +24,7 @@ RANDOM = np.random.default_rng(0)
 POINTS = RANDOM.uniform(0, 80, (40, 2))
 GOOD = Facts(
     doubtful=np.zeros((0, 2)),
+    left_probability=np.full(40, 0.999),
     positions=POINTS,
     left=POINTS,
     probability=np.full(40, 0.999),
@@ -63,7 +64,7 @@ def test_a_good_result_passes_every_check():
         ({"dropped": 0.8}, "dropped"),
         ({"explained": 0.05}, "explained"),
         ({"probability": np.full(40, 0.7), "explained": np.nan}, "sure"),
-        ({"probability": np.full(40, 0.8)}, "probabilities"),
+        ({"left_probability": np.full(40, 0.8)}, "probabilities"),
         ({"half_px": 9.0}, "density"),
         ({"half_px": 30.0}, "field size"),
         ({"recorded_half_px": 1.5}, "sampling"),

@@ -118,6 +118,7 @@ def _facts(prepared: Prepared, fitted: FittedCandidates, table: pd.DataFrame) ->
         positions=sure[["row", "column"]].to_numpy(float),
         doubtful=doubtful[["row", "column"]].to_numpy(float),
         left=left[["row", "column"]].to_numpy(float),
+        left_probability=left["probability"].to_numpy(float),
         probability=sure["probability"].to_numpy(float),
         shape=(int(prepared.mask.shape[0]), int(prepared.mask.shape[1])),
         area_px=float(prepared.mask.sum()),

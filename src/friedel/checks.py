@@ -60,6 +60,7 @@ class Facts:
         Candidates below the threshold that are not quite improbable [px].
     left : array, shape (l, 2)
         The impurities that are left after the demotion of points on lines and of points that repeat others [px].
+    left_probability : array, shape (l,)
     suggested : str
         A sentence that names the materials whose wavevector the ring has, after a space; empty if there is none.
     withheld : bool
@@ -68,6 +69,7 @@ class Facts:
 
     positions: np.ndarray
     left: np.ndarray
+    left_probability: np.ndarray
     doubtful: np.ndarray
     probability: np.ndarray
     shape: tuple[int, int]
@@ -176,8 +178,8 @@ def _points(facts: Facts) -> list[Check]:
         text = f"The fitted waves explain {100 * facts.explained:.0f} % of the structure outside the cores"
         text += "." if good else ": most of it is no wave of this band."
         checks.append(Check("explained", facts.explained, LIMITS.explained, bool(good), text))
-    if facts.calibrated and count >= LIMITS.few:
-        false = float(1 - facts.probability.mean())
+    if facts.calibrated and len(facts.left) >= LIMITS.few:
+        false = float(1 - facts.left_probability.mean())
         text = f"By their own probabilities {100 * false:.0f} % of the impurities are none"
         checks.append(_most("probabilities", false, LIMITS.expected_false, text))
     if facts.calibrated and facts.voltages >= 3 and count >= LIMITS.few:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog
 
@@ -29,7 +29,6 @@ from napari_friedel.words import sentence
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from friedel.settings import PrepareSettings
     from friedel.stack import Area
 
 
@@ -44,7 +43,7 @@ class DetectDock(DetectForm):
         self.job = Job(self, "detection of impurities")
         self.waves_job = Job(self, "view of the waves")
         self._build_stack()
-        self.band = BandBox(self.current, self.viewer, self._bias_index, self._preparation)
+        self.band = BandBox(self.current, self.viewer, self._bias_index, lambda: self.prepare.settings())
         self.form.addWidget(self.band)
         self._build_how()
         self.bar = JobBar(self.job, "Detect")
@@ -111,9 +110,6 @@ class DetectDock(DetectForm):
             if shapes is None
             else area_from_shapes(shapes, stack, PAPER_FIELD if self.snap.isChecked() else None)
         )
-
-    def _preparation(self) -> PrepareSettings:
-        return cast("PrepareSettings", self.prepare.settings())
 
     def _bias_index(self) -> int:
         return stack_index(self.viewer, self.stack.layer())

@@ -43,7 +43,7 @@ class BandBox(QGroupBox):
     bias_index : callable
         Gives the map that the slider shows.
     preparation : callable
-        Gives how a fit prepares the maps; the defaults unless the dock has settings of its own.
+        Gives `PrepareSettings` for a fit; the defaults unless the dock has settings of its own.
     """
 
     changed = Signal()
@@ -54,7 +54,7 @@ class BandBox(QGroupBox):
         current: Callable[[], tuple[Any, str]],
         viewer: Any,
         bias_index: Callable[[], int],
-        preparation: Callable[[], PrepareSettings] = PrepareSettings,
+        preparation: Callable[[], Any] = PrepareSettings,
     ) -> None:
         super().__init__("Surface band")
         self._current, self._viewer, self._bias_index = current, viewer, bias_index
