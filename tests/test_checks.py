@@ -181,6 +181,17 @@ def test_doubtful_candidates_tell_an_edge_of_which_few_points_are_listed():
     assert not edges(left, np.full(len(left), 0.9), chain, (80, 80), 4.0)  # nothing that is listed lies on it
 
 
+def test_companions_of_impurities_on_a_line_make_no_edge_of_it():
+    """Each of six impurities on a line has two doubtful candidates near by, as extended scatterers have."""
+    random = np.random.default_rng(7)
+    row = np.stack([np.full(6, 40.0), np.linspace(8, 72, 6)], axis=1)
+    listed = np.concatenate([random.uniform(0, 80, (35, 2)), row])
+    probability = np.full(len(listed), 0.9)
+    for apart, edge in ((1.6, False), (4.0, True)):
+        doubtful = np.concatenate([row + np.array([0.0, sign * apart]) for sign in (1, -1)])
+        assert bool(edges(listed, probability, doubtful, (80, 80), 4.0)) == edge
+
+
 def test_two_edges_are_two_lines_and_chance_keeps_its_share():
     random = np.random.default_rng(2)
     field = random.uniform(0, 80, (25, 2))

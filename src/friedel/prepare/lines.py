@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from friedel.settings.checks import CHECK_LIMITS as LIMITS
 
@@ -22,6 +23,8 @@ BESIDE = 2.0
 LEAST, GAP = 6, 8.0
 #: Points closer than this along the line count once [half wavelengths]: an edge is long, a close group is not.
 APART = 0.33
+#: A doubtful candidate nearer to an impurity is its companion [half wavelengths].
+ALONE = 0.65
 #: At most so many lines are searched.
 MOST_LINES = 8
 #: More points than this are thinned: pairs grow with the square.
@@ -132,8 +135,8 @@ def edges(
     """Lines of impurities, and those that hold impurities but mostly show in candidates that are doubtful.
 
     An edge makes a chain of candidates of any probability, while impurities that lie on a line by chance are as sure
-    as others: so doubtful candidates on a line lower the number of points that make it one. Of such a line the sure
-    impurities are no members.
+    as others: so doubtful candidates on a line lower the number of points that make it one, if some of them are not
+    just the companions of an impurity. Of such a line the sure impurities are no members.
 
     Parameters
     ----------
@@ -153,16 +156,25 @@ def edges(
     """
     count = len(points)
     sure = np.flatnonzero(probability > LIMITS.certain)
+    lone = count + np.flatnonzero(_nearest(doubtful, points) > ALONE * half)
     kept = []
     for line in lines(np.concatenate([points, doubtful]), shape, half, LIMITS.doubtful_line):
         listed = int((line.members < count).sum())
         if (listed - 2 - line.expected) / np.sqrt(line.expected + 1) <= LIMITS.line:
-            if 1 - listed / len(line.members) < LIMITS.doubtful_share:
+            if np.isin(line.members, lone).mean() < LIMITS.doubtful_share:
                 continue
             line = replace(line, members=np.setdiff1d(line.members, sure))
         if (line.members < count).any():
             kept.append(line)
     return kept or lines(points, shape, half, LIMITS.line)
+
+
+def _nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance of each point to the nearest of the others; infinite without others."""
+    if not len(others):
+        return np.full(len(points), np.inf)
+    distance: np.ndarray = KDTree(others).query(points)[0]
+    return distance
 
 
 def _apart(place: np.ndarray, least: float) -> int:

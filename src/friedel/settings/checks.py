@@ -49,7 +49,7 @@ class CheckLimits:
     line : float
         Most points on a line beyond those that chance puts there, in standard deviations.
     doubtful_line, doubtful_share : float
-        The same where so large a share of the points on the line are doubtful candidates.
+        The same where so large a share of the points on the line are doubtful candidates with no impurity near by.
     doubtful : float
         Candidates of a lower probability are not asked.
     ghosts : float
@@ -87,7 +87,7 @@ class CheckLimits:
     density: float = 0.4
     line: float = 5.8
     doubtful_line: float = 4.5
-    doubtful_share: float = 0.3
+    doubtful_share: float = 0.15
     doubtful: float = 0.02
     ghosts: float = 0.12
     ghosts_in_order: float = 0.07
