@@ -178,6 +178,8 @@ def test_doubtful_candidates_tell_an_edge_of_which_few_points_are_listed():
     facts = replace(GOOD, positions=listed, doubtful=doubtful, probability=np.full(47, 0.9), left=left)
     assert failed(facts) == [] and "line" in noted(facts)
     assert failed(replace(facts, left=listed)) == ["line"]
+    (check,) = [one for one in check_all(facts) if one.name == "line"]
+    assert check.value > check.limit
     assert not edges(left, np.full(len(left), 0.9), chain, (80, 80), 4.0)  # nothing that is listed lies on it
 
 

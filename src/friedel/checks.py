@@ -221,7 +221,8 @@ def _straight(facts: Facts, line: Line) -> Check:
     impurities = facts.positions[line.members[line.members < len(facts.positions)]]
     listed = bool((facts.left[:, None] == impurities).all(axis=2).any())
     gone = not listed and longest_line(facts.left, facts.shape, facts.half_px).excess <= LIMITS.line
-    return Check("line", line.excess, LIMITS.line, bool(gone), text, noted=bool(gone))
+    limit = LIMITS.line if line.excess > LIMITS.line else LIMITS.doubtful_line
+    return Check("line", line.excess, limit, bool(gone), text, noted=bool(gone))
 
 
 def _twice(facts: Facts, points: np.ndarray) -> Check:
