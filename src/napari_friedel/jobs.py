@@ -116,6 +116,7 @@ class Job(QObject):
         self._cancel = threading.Event()
         self._worker: Any = None
         self._bar: Any = None
+        self._unfinished = 0
         self._next_bar = 0.0
         if parent is not None:
             # A closed dock must not leave a network running. The event outlives this object.
@@ -154,6 +155,7 @@ class Job(QObject):
         worker.errored.connect(self._on_errored)
         worker.finished.connect(_forget(worker))
         worker.finished.connect(self._on_finished)
+        self._unfinished += 1
         self._set(State.RUNNING)
         worker.start()
 
@@ -206,6 +208,9 @@ class Job(QObject):
         self.failed.emit(str(error) if isinstance(error, JobError) else sentence(error), details)
 
     def _on_finished(self) -> None:
+        self._unfinished -= 1
+        if self._unfinished:  # a worker ends after its result came, and the next one may have begun between
+            return
         self._worker = self._bar = None
         if self.busy:  # stopped by napari itself, for example while the viewer closes
             self._set(State.IDLE)

@@ -55,6 +55,40 @@ def test_the_work_runs_off_the_gui_thread(job, qtbot) -> None:
     assert where[0] is not threading.main_thread()
 
 
+@pytest.mark.parametrize("end", ["returned", "cancelled"])
+def test_work_begun_at_once_after_other_work_is_not_ended_with_it(job, qtbot, end) -> None:
+    """The first worker says that it has finished when the second one is running already."""
+
+    def first():
+        while end == "cancelled":
+            yield Progress(0.5)
+            time.sleep(0.01)
+        yield Progress(0.5)
+        return "first"
+
+    def second():
+        for _ in range(30):
+            yield Progress(0.5)
+            time.sleep(0.01)
+        return "second"
+
+    results, cancelled, begun = [], [], []
+
+    def again(*_args) -> None:
+        if not begun:
+            begun.append(True)
+            job.start(second)
+
+    job.returned.connect(results.append)
+    job.cancelled.connect(lambda: cancelled.append(True))
+    getattr(job, end).connect(again)
+    job.start(first)
+    if end == "cancelled":
+        job.cancel()
+    qtbot.waitUntil(lambda: "second" in results, timeout=10000)
+    assert len(cancelled) == (end == "cancelled") and job.state is State.DONE
+
+
 def test_cancel_stops_at_the_next_step_and_runs_finally(job, qtbot) -> None:
     closed = threading.Event()
 
